@@ -1,0 +1,183 @@
+"""Bulk API 2.0 ingest jobs, driven call by call: create, upload, close, poll, results.
+
+Result rows come in any order and are matched by key; failed rows are fetched only where the job counts some.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from json import dumps
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+import requests
+
+from airflow_provider_brightpearl.clients import salesforce_csv
+from airflow_provider_brightpearl.clients.salesforce_answers import SYSTEM, RowAnswer, broken
+from airflow_provider_brightpearl.errors import SchemaMismatch, TimedOut, Unavailable
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+MAX_FILE = 95_000_000
+SMALL_JOB = 10_000
+# seconds before each look at a job; the last one repeats
+SMALL_POLLS = (1.0, 1.0, 2.0, 5.0, 15.0, 30.0)
+LARGE_POLLS = (5.0, 15.0, 30.0)
+PATIENCE = 6 * 3600.0
+_SUBMITS = 3
+_UPLOADED = '{"state":"UploadComplete"}'
+_ERROR = re.compile(r"(?s)(?P<code>[A-Z][A-Z0-9_]+):(?P<message>.*?)(?::(?P<fields>[^:]*?))?\s*(?:--)?\s*$")
+_SCHEMA_WORDS = ("InvalidBatch", "InvalidEntity", "InvalidField", "Field name not found", "INVALID_FIELD")
+
+
+class Call(Protocol):
+    """One call of the client, with re-login and retries."""
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[requests.Response], T],
+        *,
+        body: str | bytes | None = None,
+        content_type: str = ...,
+        repeatable: bool = ...,
+    ) -> T: ...
+
+
+class _Job(msgspec.Struct):
+    id: str
+    state: str = ""
+    errorMessage: str | None = None
+    numberRecordsProcessed: int = 0
+    numberRecordsFailed: int = 0
+
+
+_jobs = msgspec.json.Decoder(_Job)
+
+
+class BulkJobs:
+    """Upserts by way of ingest jobs."""
+
+    def __init__(
+        self,
+        call: Call,
+        sleep: Callable[[float], None],
+        *,
+        max_file: int = MAX_FILE,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._call = call
+        self._sleep = sleep
+        self._max_file = max_file
+        self._patience = patience
+
+    def upsert(self, object_name: str, key_field: str, rows: Sequence[str]) -> Iterator[RowAnswer]:
+        """Answers to all rows, job after job, in no given order; rows left out come as UNPROCESSED."""
+        polls = SMALL_POLLS if len(rows) <= SMALL_JOB else LARGE_POLLS
+        for content, count in salesforce_csv.files(rows, key_field, self._max_file):
+            path = self._submitted(object_name, key_field, content)
+            job = self._finished(path, polls)
+            yield from self._results(path, job, key_field, count)
+
+    def _submitted(self, object_name: str, key_field: str, content: bytes) -> str:
+        """The path of a job that holds the content and is closed."""
+        for _ in range(_SUBMITS - 1):
+            try:
+                return self._submit(object_name, key_field, content)
+            except TimedOut as error:
+                # a job that was not closed does nothing, so a new one is safe
+                log.info("bulk job: starting over: %s", error)
+        return self._submit(object_name, key_field, content)
+
+    def _submit(self, object_name: str, key_field: str, content: bytes) -> str:
+        wanted = {
+            "object": object_name, "operation": "upsert", "externalIdFieldName": key_field,
+            "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA",
+        }  # fmt: skip
+        job = self._call("POST", "jobs/ingest", _job, body=dumps(wanted), repeatable=False)
+        path = f"jobs/ingest/{job.id}"
+        self._call(
+            "PUT", f"{path}/batches", _nothing,
+            body=content, content_type="text/csv; charset=UTF-8", repeatable=False,
+        )  # fmt: skip
+        self._close(path)
+        return path
+
+    def _close(self, path: str) -> None:
+        try:
+            self._call("PATCH", path, _job, body=_UPLOADED, repeatable=False)
+        except TimedOut:
+            if self._call("GET", path, _job).state == "Open":
+                self._call("PATCH", path, _job, body=_UPLOADED, repeatable=False)
+
+    def _finished(self, path: str, polls: Sequence[float]) -> _Job:
+        waited = 0.0
+        looks = 0
+        while waited < self._patience:
+            pause = polls[min(looks, len(polls) - 1)]
+            self._sleep(pause)
+            waited += pause
+            looks += 1
+            job = self._call("GET", path, _job)
+            if job.state == "JobComplete":
+                return job
+            if job.state in ("Failed", "Aborted"):
+                raise _failure(job)
+        raise TimedOut(f"bulk job is not done after {waited:.0f} s", system=SYSTEM, operation=f"GET {path}")
+
+    def _results(self, path: str, job: _Job, key_field: str, sent: int) -> Iterator[RowAnswer]:
+        good = job.numberRecordsProcessed - job.numberRecordsFailed
+        if good:
+            for row in self._call("GET", f"{path}/successfulResults", _table(good)):
+                yield RowAnswer(row[key_field], row["sf__Id"], row.get("sf__Created") == "true")
+        if job.numberRecordsFailed:
+            for row in self._call("GET", f"{path}/failedResults", _table(job.numberRecordsFailed)):
+                yield _failed(row, key_field)
+        left = sent - job.numberRecordsProcessed
+        if left:
+            for row in self._call("GET", f"{path}/unprocessedrecords", _table(left)):
+                yield RowAnswer(row[key_field], success=False, code="UNPROCESSED", message="not processed")
+
+
+def _job(response: requests.Response) -> _Job:
+    try:
+        return _jobs.decode(response.content)
+    except msgspec.DecodeError as error:
+        raise broken(response, error) from None
+
+
+def _nothing(response: requests.Response) -> None:
+    return None
+
+
+def _table(expected: int) -> Callable[[requests.Response], list[dict[str, str]]]:
+    def read(response: requests.Response) -> list[dict[str, str]]:
+        rows = salesforce_csv.read(response.content.decode("utf-8-sig"))
+        if len(rows) != expected:
+            raise broken(response, ValueError(f"{len(rows)} result rows of {expected}"))
+        return rows
+
+    return read
+
+
+def _failed(row: dict[str, str], key_field: str) -> RowAnswer:
+    text = row.get("sf__Error", "")
+    parts = _ERROR.match(text)
+    if parts is None:
+        return RowAnswer(row[key_field], row.get("sf__Id") or "", success=False, message=text)
+    fields = tuple(name.strip() for name in (parts["fields"] or "").split(",") if name.strip())
+    return RowAnswer(
+        row[key_field], row.get("sf__Id") or "", False, False, parts["code"], parts["message"].strip(), fields
+    )
+
+
+def _failure(job: _Job) -> SchemaMismatch | Unavailable:
+    reason = job.errorMessage or "no reason given"
+    evidence: dict[str, Any] = {"system": SYSTEM, "operation": f"bulk job {job.id}", "code": job.state}
+    if any(word in reason for word in _SCHEMA_WORDS):
+        return SchemaMismatch(f"the bulk job does not fit the org: {reason}", **evidence)
+    return Unavailable(f"the bulk job ended as {job.state}: {reason}", **evidence)

@@ -1,0 +1,67 @@
+"""Every name whose home differs between Airflow 2.11 and 3.x, looked up when first used.
+
+``from airflow_provider_brightpearl.compat import DAG`` gives the class of the installed Airflow. The newest
+home is tried first, so that a current Airflow never sees a deprecated path; nothing else is imported.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+_HOMES: dict[str, tuple[str, ...]] = {
+    "AirflowException": ("airflow.exceptions:AirflowException",),
+    "AirflowFailException": (
+        "airflow.sdk.exceptions:AirflowFailException",
+        "airflow.exceptions:AirflowFailException",
+    ),
+    "AirflowNotFoundException": ("airflow.exceptions:AirflowNotFoundException",),
+    "AirflowSkipException": (
+        "airflow.sdk.exceptions:AirflowSkipException",
+        "airflow.exceptions:AirflowSkipException",
+    ),
+    "Asset": ("airflow.sdk:Asset", "airflow.datasets:Dataset"),
+    "AssetAny": ("airflow.sdk:AssetAny", "airflow.datasets:DatasetAny"),
+    "AssetOrTimeSchedule": (
+        "airflow.sdk:AssetOrTimeSchedule",
+        "airflow.timetables.assets:AssetOrTimeSchedule",
+        "airflow.timetables.datasets:DatasetOrTimeSchedule",
+    ),
+    "BaseHook": ("airflow.sdk:BaseHook", "airflow.hooks.base:BaseHook"),
+    "BaseNotifier": ("airflow.sdk:BaseNotifier", "airflow.notifications.basenotifier:BaseNotifier"),
+    "BaseOperator": ("airflow.sdk:BaseOperator", "airflow.models.baseoperator:BaseOperator"),
+    "Connection": ("airflow.sdk:Connection", "airflow.models.connection:Connection"),
+    "CronDataIntervalTimetable": (
+        "airflow.sdk:CronDataIntervalTimetable",
+        "airflow.timetables.interval:CronDataIntervalTimetable",
+    ),
+    "DAG": ("airflow.sdk:DAG", "airflow.models.dag:DAG"),
+    "Param": ("airflow.sdk:Param", "airflow.models.param:Param"),
+    "RetryDecision": ("airflow.sdk:RetryDecision",),
+    "RetryPolicy": ("airflow.sdk:RetryPolicy",),
+    "conf": ("airflow.configuration:conf",),
+    "mask_secret": (
+        "airflow.sdk.log:mask_secret",
+        "airflow.sdk.execution_time.secrets_masker:mask_secret",
+        "airflow.utils.log.secrets_masker:mask_secret",
+    ),
+}
+
+
+def airflow_version() -> tuple[int, int]:
+    """Major and minor version of the Airflow that is installed, without importing it."""
+    major, minor = version("apache-airflow").split(".")[:2]
+    return int(major), int(minor)
+
+
+def __getattr__(name: str) -> Any:
+    for home in _HOMES.get(name, ()):
+        module, _, attribute = home.partition(":")
+        try:
+            value = getattr(import_module(module), attribute)
+        except (ImportError, AttributeError):
+            continue
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

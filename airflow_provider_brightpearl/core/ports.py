@@ -1,0 +1,223 @@
+"""What the stages need from the outside, as small protocols; endpoints, stores and gates implement them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from airflow_provider_brightpearl.core.records import Calls, Counts, Money, PartRef, Rejection, Stage
+from airflow_provider_brightpearl.core.window import Selection, Window
+
+
+class Source(Protocol):
+    """One stream of a system that can be read incrementally."""
+
+    def read(self, selection: Selection) -> Iterator[bytes]:
+        """Raw records, one JSON object without line breaks each, every id once, as pages come in."""
+        ...
+
+    @property
+    def calls(self) -> int:
+        """API calls made so far."""
+        ...
+
+    @property
+    def fewest_calls(self) -> int:
+        """The fewest API calls in which what was read so far can be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One target row to write: ``payload`` is the JSON object of its fields without the key.
+
+    ``key`` is the value of the external id, ``parent`` that of the row's parent in the same record, if it has one;
+    ``target_id`` is set where the row is already bound.
+    """
+
+    object: str
+    key: str
+    payload: str
+    fingerprint: str
+    parent: str = ""
+    target_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """One target row whose source row is gone."""
+
+    object: str
+    key: str
+    target_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChange:
+    """All that has to be written for one source record; parents come before their rows."""
+
+    source_id: str
+    changes: tuple[Change, ...]
+    removals: tuple[Removal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """What the target said to one row: an id, or why it was refused."""
+
+    source_id: str
+    object: str
+    key: str
+    target_id: str = ""
+    created: bool = False
+    removed: bool = False
+    error: str = ""
+    field: str = ""
+    value: str = ""
+
+
+class Sink(Protocol):
+    """The objects of one target system that a flow writes."""
+
+    def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        """Writes the records; yields results as each call is answered, so that they can be bound at once."""
+        ...
+
+    @property
+    def calls(self) -> int:
+        """API calls made so far."""
+        ...
+
+    def fewest_calls(self, records: Sequence[RecordChange]) -> int:
+        """The fewest API calls in which these records can be written."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A crosswalk row: this key of this flow's object is that row of the target, last written with this fingerprint."""
+
+    flow: str
+    object: str
+    key: str
+    source_id: str
+    target_id: str
+    fingerprint: str
+    created_run: str
+    written_run: str
+
+
+class Bindings(Protocol):
+    """The crosswalk of source keys and target ids."""
+
+    def of_records(self, flow: str, source_ids: Sequence[str]) -> list[Binding]: ...
+
+    def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
+        """Target id by key, for the keys that are bound."""
+        ...
+
+    def bind(self, bindings: Sequence[Binding]) -> None: ...
+
+    def unbind(self, flow: str, object_name: str, keys: Sequence[str]) -> None: ...
+
+
+class DeadLetters(Protocol):
+    """Records that did not go through, kept with payload and reason until they do."""
+
+    def keep(self, flow: str, run: str, mapping_version: str, letters: Sequence[tuple[Rejection, bytes]]) -> None:
+        """Opens or refreshes one letter per record; the payload is the raw record."""
+        ...
+
+    def resolve(self, flow: str, run: str, source_ids: Sequence[str]) -> int:
+        """Closes the open letters of records that went through; says how many there were."""
+        ...
+
+    def due(self, flow: str, mapping_version: str, limit: int) -> list[str]:
+        """Ids to read again: parked ones whose parent is bound now, and rejected ones since the mapping changed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """The ledger's row of one run."""
+
+    run: str
+    flow: str
+    kind: str
+    state: str
+    window: Window | None
+    mapping_version: str
+    counts: Counts
+    calls: Calls
+    money: Mapping[str, Money]
+    started_at: datetime
+    ended_at: datetime | None = None
+    reasons: tuple[tuple[str, int], ...] = ()
+    note: str = ""
+
+
+class Ledger(Protocol):
+    """What each run did, and how far each flow has read."""
+
+    def watermark(self, flow: str) -> datetime | None: ...
+
+    def record(self, entry: RunEntry, watermark: datetime | None = None) -> None:
+        """Writes the run's row (again, if it is there) and moves the watermark forward in the same transaction."""
+        ...
+
+    def check(self) -> None:
+        """Raises ``Unavailable`` where the state database cannot be written; called before anything remote is written."""
+        ...
+
+
+class Staging(Protocol):
+    """The files of one run: raw parts, mapped parts and rejections, below one folder."""
+
+    def write_lines(self, name: str, lines: Iterable[bytes]) -> PartRef:
+        """Writes one file of newline-ended records, whole or not at all; an earlier try's file is replaced."""
+        ...
+
+    def read_lines(self, ref: PartRef) -> Iterator[bytes]: ...
+
+    def local(self, ref: PartRef) -> AbstractContextManager[Path]:
+        """A local path of a part, a copy where staging is remote; checks the digest."""
+        ...
+
+    def create(self, name: str) -> AbstractContextManager[Path]:
+        """A local path to write a file to; it becomes part ``name`` when the block ends well."""
+        ...
+
+    def ref(self, name: str, records: int) -> PartRef:
+        """The reference of a file just created."""
+        ...
+
+    def write_json(self, name: str, value: Any) -> None: ...
+
+    def read_json(self, name: str) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate found: rejections of single records, failures of whole batches, and a page to read."""
+
+    rejections: tuple[Rejection, ...]
+    batch_failures: tuple[str, ...]
+    evaluated: int
+
+
+class Gate(Protocol):
+    """The expectations of a flow, judged over mapped parts."""
+
+    def judge(self, parts: Sequence[Mapping[str, Path]]) -> Verdict:
+        """Judges the mapped parts (object name to local Parquet file each); nothing is changed."""
+        ...
+
+
+__all__ = [
+    "Binding", "Bindings", "Change", "DeadLetters", "Gate", "Ledger", "RecordChange", "Removal", "RowResult",
+    "RunEntry", "Sink", "Source", "Stage", "Staging", "Verdict",
+]  # fmt: skip

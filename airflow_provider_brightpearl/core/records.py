@@ -1,0 +1,125 @@
+"""Values that pass between the stages of a flow: references to staged parts, rejections, counts, money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """The stage that produced a rejection."""
+
+    EXTRACT = "extract"
+    TRANSFORM = "transform"
+    GATE = "gate"
+    LOAD = "load"
+
+
+class Outcome(StrEnum):
+    """What became of one source record in one run; every extracted record has exactly one."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    REJECTED = "rejected"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True)
+class PartRef:
+    """One staged file: where it is, how many records (one a line) and the digest of its bytes.
+
+    ``path`` is relative to the run's staging folder, so that workers may mount it elsewhere.
+    """
+
+    path: str
+    records: int
+    digest: str
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> PartRef:
+        return cls(path=str(data["path"]), records=int(str(data["records"])), digest=str(data["digest"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why one source record did not go through, with the field and value that a person has to look at.
+
+    ``waits_for`` is set on parked records only: (flow, object, source key) of the parent that is not bound yet.
+    ``amount`` and ``currency`` are the record's own total, so that money adds up over rejected records too.
+    """
+
+    source_id: str
+    stage: Stage
+    reason: str
+    object: str = ""
+    row: str = ""
+    field: str = ""
+    value: str = ""
+    waits_for: tuple[str, str, str] | None = None
+    amount: Decimal | None = None
+    currency: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome.PARKED if self.waits_for else Outcome.REJECTED
+
+
+Money = dict[str, Decimal]
+"""Totals by ISO currency code."""
+
+
+def add_money(totals: Iterable[Mapping[str, Decimal]]) -> Money:
+    """Sum of several totals, currency by currency."""
+    result: Money = {}
+    for total in totals:
+        for currency, amount in total.items():
+            result[currency] = result.get(currency, Decimal(0)) + amount
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many source records met which outcome."""
+
+    extracted: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    parked: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        mine, theirs = asdict(self), asdict(other)
+        return Counts(**{name: mine[name] + theirs[name] for name in mine})
+
+    @property
+    def settled(self) -> int:
+        return self.created + self.updated + self.unchanged + self.rejected + self.parked
+
+    @classmethod
+    def of(cls, outcomes: Iterable[Outcome], extracted: int = 0) -> Counts:
+        tally: dict[str, int] = {}
+        for outcome in outcomes:
+            tally[outcome.value] = tally.get(outcome.value, 0) + 1
+        return cls(extracted=extracted, **tally)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """API calls made, beside the fewest that the same work needs, per system."""
+
+    made: dict[str, int] = field(default_factory=dict)
+    fewest: dict[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: Calls) -> Calls:
+        return Calls(_add(self.made, other.made), _add(self.fewest, other.fewest))
+
+
+def _add(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + two.get(name, 0) for name in {*one, *two}}

@@ -1,0 +1,115 @@
+"""Which stretch of source time a run reads: half-open windows planned once, before the first request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+
+class RunKind(StrEnum):
+    """How a run came about; decides its window and whether it may move the watermark."""
+
+    SCHEDULED = "scheduled"
+    BACKFILL = "backfill"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Half-open stretch ``[start, end)`` of aware instants; ``start`` None means from the beginning."""
+
+    start: datetime | None
+    end: datetime
+
+    def __post_init__(self) -> None:
+        for instant in (self.start, self.end):
+            if instant is not None and instant.tzinfo is None:
+                raise ValueError(f"a window needs instants with a time zone, got {instant.isoformat()}")
+
+    def __contains__(self, instant: datetime) -> bool:
+        return (self.start is None or self.start <= instant) and instant < self.end
+
+    @property
+    def empty(self) -> bool:
+        return self.start is not None and self.start >= self.end
+
+    def as_dict(self) -> dict[str, str | None]:
+        return {"start": self.start.isoformat() if self.start else None, "end": self.end.isoformat()}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, str | None]) -> Window:
+        start, end = data["start"], data["end"]
+        if end is None:
+            raise ValueError("a window needs an end")
+        return cls(datetime.fromisoformat(start) if start else None, datetime.fromisoformat(end))
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a run asks of its source: a window, or named ids, or both united.
+
+    ``moves_watermark`` is true only where the window begins at or before the watermark, so nothing is skipped over.
+    """
+
+    window: Window | None
+    ids: tuple[str, ...] = ()
+    everything: bool = False
+    moves_watermark: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How far a scheduled window reaches back over its start and stays behind now."""
+
+    lookback: timedelta
+    delay: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What Airflow and the user say about a run: kind, data interval if any, and params if any."""
+
+    kind: RunKind
+    interval: Window | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    ids: tuple[str, ...] = ()
+    everything: bool = False
+
+
+def plan(request: Request, policy: Policy, watermark: datetime | None, now: datetime) -> Selection:
+    """The selection of one run.
+
+    scheduled: ``[min(interval start, watermark) - lookback, interval end - delay)``, from the beginning without a watermark
+    backfill:  exactly the interval, watermark untouched
+    manual:    ``ids``, or ``[start, end)`` as given, or from the watermark to now
+    """
+    if request.ids:
+        return Selection(window=None, ids=request.ids)
+    if request.everything:
+        return Selection(window=None, everything=True)
+    if request.start is not None or request.end is not None:
+        return Selection(window=Window(request.start, request.end or now - policy.delay))
+    if request.kind is RunKind.BACKFILL and request.interval is not None:
+        return Selection(window=request.interval)
+    return _forward(request, policy, watermark, now)
+
+
+def _forward(request: Request, policy: Policy, watermark: datetime | None, now: datetime) -> Selection:
+    end = now
+    start = watermark
+    if request.interval is not None and not request.interval.empty:
+        end = request.interval.end
+        if watermark is not None and request.interval.start is not None:
+            start = min(request.interval.start, watermark)
+    # an asset-triggered run may already have read past this interval's end
+    end = min(end, now) - policy.delay
+    window = Window(start - policy.lookback if start else None, end)
+    return Selection(window=window, moves_watermark=True)
+
+
+def parse_instant(text: str) -> datetime:
+    """An aware instant from ISO 8601 text; a date or naive time is read as UTC."""
+    instant = datetime.fromisoformat(text)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -1,0 +1,196 @@
+"""From a flow file to an Airflow DAG: ``sync_dag("orders_to_salesforce")``."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from croniter import croniter
+
+from airflow_provider_brightpearl import settings
+from airflow_provider_brightpearl.assets import create_asset
+from airflow_provider_brightpearl.compat import (
+    DAG,
+    AssetAny,
+    AssetOrTimeSchedule,
+    CronDataIntervalTimetable,
+    Param,
+    airflow_version,
+)
+from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.flow_docs import describe
+from airflow_provider_brightpearl.mapping.spec import FlowSpec, load_flow
+from airflow_provider_brightpearl.notifications import SyncNotifier
+from airflow_provider_brightpearl.operators.retry import retry_arguments
+from airflow_provider_brightpearl.operators.sync import (
+    ExtractOperator,
+    GateOperator,
+    LoadOperator,
+    SettleOperator,
+    TransformOperator,
+)
+
+
+def sync_dag(
+    flow_name: str,
+    *,
+    schedule: Any = None,
+    mappings: str | Path | None = None,
+    source_conn_id: str | None = None,
+    target_conn_id: str | None = None,
+    default_args: dict[str, Any] | None = None,
+    **dag_kwargs: Any,
+) -> Any:
+    """The DAG of one flow: extract, transform, gate, load, settle.
+
+    Args:
+        flow_name: name of the flow file without ``.yaml``; also the DAG's id.
+        schedule: cron text instead of the flow's own, in the flow's time zone, or what else Airflow takes.
+        mappings: folder of the flow files, where it is not the one configured.
+        source_conn_id: connection of the source, where it is not the system's default.
+        target_conn_id: connection of the target, likewise.
+        default_args: defaults of the tasks, over those of this package.
+        dag_kwargs: further arguments of the DAG, over those of this package.
+
+    Raises:
+        Misconfigured: the flow file is missing or wrong; names file and field, and what to do.
+    """
+    folder = Path(mappings) if mappings else settings.mappings_folder(_folder_of_caller())
+    flow = _read(folder, flow_name)
+    arguments = _dag_arguments(flow, schedule) | dag_kwargs
+    arguments["default_args"] = _task_defaults() | (default_args or {})
+    with DAG(dag_id=arguments.pop("dag_id", flow.flow), **arguments) as dag:
+        _add_stages(flow, {
+            "flow": flow.flow,
+            "mappings": str(folder),
+            "source_conn_id": source_conn_id,
+            "target_conn_id": target_conn_id,
+        })  # fmt: skip
+    return dag
+
+
+def _folder_of_caller() -> Path:
+    return Path(sys._getframe(2).f_code.co_filename).resolve().parent
+
+
+def _read(folder: Path, flow_name: str) -> FlowSpec:
+    file = folder / f"{flow_name}.yaml"
+    if not file.is_file():
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml"))) or "none"
+        raise Misconfigured(
+            f"there is no flow file {file}; flows in that folder: {known}. "
+            f"Set [{settings.SECTION}] mappings to the folder of your flow files, or run `brightpearl init`"
+        )
+    try:
+        flow = load_flow(file)
+    except Misconfigured as error:
+        raise Misconfigured(
+            f"{error}\nCorrect {file}; `brightpearl mapping check {file}` says when it is right"
+        ) from None
+    if flow.flow != flow_name:
+        raise Misconfigured(
+            f"{file.name}: flow: is {flow.flow!r}; it has to be the file's name, {flow_name!r}"
+        )
+    return flow
+
+
+def _dag_arguments(flow: FlowSpec, schedule: Any) -> dict[str, Any]:
+    zone = _zone(flow)
+    return {
+        "description": flow.description.strip().partition("\n")[0] or None,
+        "schedule": schedule
+        if schedule and not isinstance(schedule, str)
+        else _schedule(flow, schedule or flow.schedule),
+        "start_date": _start(flow, zone),
+        "catchup": False,
+        "max_active_runs": 1,
+        "params": _params(),
+        "doc_md": describe(flow),
+        "tags": ["brightpearl-sync", flow.source_system, flow.target],
+    }
+
+
+def _zone(flow: FlowSpec) -> ZoneInfo:
+    try:
+        return ZoneInfo(flow.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise Misconfigured(
+            f"{flow.flow}.yaml: timezone: {flow.timezone!r} is not known; write a name such as Europe/London"
+        ) from None
+
+
+def _start(flow: FlowSpec, zone: ZoneInfo) -> datetime:
+    try:
+        return datetime.fromisoformat(flow.start_date).replace(tzinfo=zone)
+    except ValueError:
+        raise Misconfigured(
+            f"{flow.flow}.yaml: start_date: {flow.start_date!r} is not a date; write it as 2024-01-31"
+        ) from None
+
+
+def _schedule(flow: FlowSpec, cron: str) -> Any:
+    # a plain cron text has intervals of no width on Airflow 3, and every window would be empty
+    if not croniter.is_valid(cron):
+        raise Misconfigured(
+            f"{flow.flow}.yaml: schedule: {cron!r} is not a cron text; write one such as '*/15 * * * *'"
+        )
+    timetable = CronDataIntervalTimetable(cron, timezone=flow.timezone)
+    if not flow.after or airflow_version() < (3, 0):
+        return timetable
+    return AssetOrTimeSchedule(
+        timetable=timetable, assets=AssetAny(*(create_asset(flow=parent) for parent in flow.after))
+    )
+
+
+def _params() -> dict[str, Any]:
+    instant = {"type": ["null", "string"], "format": "date-time"}
+    return {
+        "from": Param(None, title="From", description="First instant of source changes to read", **instant),
+        "to": Param(
+            None, title="To", description="Instant to read up to, itself left out; now if empty", **instant
+        ),
+        "ids": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            title="Ids",
+            description="Ids of source records, one a line; only these are read",
+        ),
+        "everything": Param(
+            False,
+            type="boolean",
+            title="Everything",
+            description="Read all records of the source, whenever changed",
+        ),
+    }
+
+
+def _task_defaults() -> dict[str, Any]:
+    return retry_arguments(settings.number("retries")) | {"on_failure_callback": [SyncNotifier()]}
+
+
+def _add_stages(flow: FlowSpec, common: dict[str, Any]) -> None:
+    extract = ExtractOperator(task_id="extract", **common)
+    facts = extract.output["facts"]
+    transform = TransformOperator.partial(task_id="transform", facts=facts, **common).expand(
+        part=extract.output
+    )
+    gate = GateOperator(task_id="gate", mapped=transform.output, facts=facts, **common)
+    load = LoadOperator.partial(task_id="load", verdict=gate.output, facts=facts, **common).expand(
+        mapped=transform.output
+    )
+    settle = SettleOperator(
+        task_id="settle",
+        parts=extract.output,
+        verdict=gate.output,
+        loads=load.output,
+        facts=facts,
+        # nothing new skips the stages between, and still the watermark moves
+        trigger_rule="none_failed",
+        outlets=[create_asset(flow=flow.flow)],
+        **common,
+    )
+    extract >> transform >> gate >> load >> settle

@@ -1,0 +1,267 @@
+"""Salesforce as a target: any object that a flow names, upserted by its external id.
+
+Few rows go by sObject Collections, many by Bulk API 2.0. An object with a field that is written last (an order's
+status) goes with its rows as one composite graph per record, which happens whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import msgspec
+
+from airflow_provider_brightpearl.clients.salesforce import (
+    BULK_THRESHOLD,
+    Graph,
+    GraphAnswer,
+    RowAnswer,
+    SalesforceClient,
+    fewest_upsert_calls,
+    pack,
+)
+from airflow_provider_brightpearl.clients.salesforce_graph import Node
+from airflow_provider_brightpearl.clients.salesforce_rows import COLLECTION_ROWS
+from airflow_provider_brightpearl.core.ports import Change, RecordChange, Removal, RowResult
+from airflow_provider_brightpearl.mapping.spec import FlowSpec, ObjectSpec
+
+Fields = dict[str, msgspec.Raw]
+_GONE = ("ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY")
+_STEPS_WITH_LAST_FIELD = 3
+
+
+def relationship(lookup_field: str) -> str:
+    """Name under which a lookup field takes its parent's external id: AccountId, Account; Shop__c, Shop__r."""
+    return lookup_field[:-3] + "__r" if lookup_field.endswith("__c") else lookup_field.removesuffix("Id")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row on its way: whose it is, and its fields as they go out."""
+
+    source_id: str
+    change: Change
+    fields: Fields
+
+    def body(self, key_field: str = "", only: Sequence[str] = ()) -> str:
+        """JSON text of the row, with its key where a field for it is given."""
+        chosen = {name: self.fields[name] for name in only} if only else self.fields
+        keyed = {key_field: msgspec.Raw(msgspec.json.encode(self.change.key))} if key_field else {}
+        return msgspec.json.encode({**keyed, **chosen}).decode()
+
+    def result(self, answer: RowAnswer) -> RowResult:
+        if answer.success:
+            return RowResult(self.source_id, self.change.object, self.change.key, answer.id, created=answer.created)
+        return self.refused(f"{answer.code}: {answer.message}", answer.fields)
+
+    def refused(self, error: str, names: Sequence[str] = ()) -> RowResult:
+        name = names[0] if names else ""
+        value = bytes(self.fields[name]).decode() if name in self.fields else ""
+        return RowResult(
+            self.source_id, self.change.object, self.change.key, error=error, field=name, value=value
+        )
+
+
+class SalesforceSink:
+    """Writes the objects of one flow to an org."""
+
+    def __init__(self, client: SalesforceClient, flow: FlowSpec) -> None:
+        self.client = client
+        self.flow = flow
+        self.specs = flow.objects
+        self.whole = any(spec.written_last for spec in self.specs.values())
+
+    @property
+    def calls(self) -> int:
+        return self.client.calls
+
+    def fewest_calls(self, records: Sequence[RecordChange]) -> int:
+        if self.whole and len(records) < BULK_THRESHOLD:
+            return len(pack([len(self._graph(number, record)[0].nodes) for number, record in enumerate(records)]))
+        rows: dict[str, int] = {}
+        for record in records:
+            for change in record.changes:
+                rows[change.object] = rows.get(change.object, 0) + 1
+        removed = ceil(sum(len(record.removals) for record in records) / COLLECTION_ROWS)
+        steps = {name: _STEPS_WITH_LAST_FIELD if self.specs[name].written_last else 1 for name in rows}
+        return removed + sum(fewest_upsert_calls(count) * steps[name] for name, count in rows.items())
+
+    def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        """Writes the records; results come per call, refused rows as results with a reason."""
+        if self.whole and len(records) < BULK_THRESHOLD:
+            yield from self._write_graphs(records)
+        else:
+            yield from self._write_objects(records)
+
+    # object by object
+
+    def _write_objects(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        refused: set[str] = set()
+        first = _FirstStep(self, records)
+        for results in (*first.drafts(), *self._removals(records)):
+            yield _note(results, refused)
+        for name, spec in self.specs.items():
+            rows = [row for row in first.rows(name) if row.source_id not in refused]
+            early = [name for name in spec.written_last] if spec.written_last else []
+            for results in self._upsert(name, rows, meanwhile=spec.written_last):
+                yield _note(results, refused)
+            first.late.extend(row for row in rows if early)
+        yield from self._last_fields([row for row in first.late if row.source_id not in refused], refused)
+
+    def _last_fields(self, rows: Sequence[_Row], refused: set[str]) -> Iterator[list[RowResult]]:
+        for name, spec in self.specs.items():
+            mine = [row for row in rows if row.change.object == name and _really_last(row, spec)]
+            for results in self._upsert(name, mine, only=tuple(spec.written_last)):
+                yield _note([result for result in results if result.error], refused)
+
+    def _upsert(
+        self, name: str, rows: Sequence[_Row], meanwhile: Mapping[str, str] | None = None, only: Sequence[str] = ()
+    ) -> Iterator[list[RowResult]]:
+        key_field = self.specs[name].key_field
+        target = self.flow.target_object(name)
+        interim = {field: _json(value) for field, value in (meanwhile or {}).items()}
+        sent = [_Row(row.source_id, row.change, {**row.fields, **interim}) for row in rows]
+        bodies = [row.body(key_field, only) for row in sent]
+        by_key = {row.change.key: row for row in sent}
+        if len(sent) >= BULK_THRESHOLD:
+            answers = list(self.client.bulk_upsert(target, key_field, bodies))
+            yield [by_key[answer.key].result(answer) for answer in answers]
+            return
+        for start in range(0, len(sent), COLLECTION_ROWS):
+            chunk = bodies[start : start + COLLECTION_ROWS]
+            yield [by_key[answer.key].result(answer) for answer in self.client.upsert(target, key_field, chunk)]
+
+    def _removals(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        gone = [(record.source_id, removal) for record in records for removal in record.removals]
+        for start in range(0, len(gone), COLLECTION_ROWS):
+            chunk = gone[start : start + COLLECTION_ROWS]
+            answers = self.client.delete([removal.target_id for _, removal in chunk])
+            yield [_removed(*pair, answer) for pair, answer in zip(chunk, answers, strict=True)]
+
+    def row(self, record: RecordChange, change: Change) -> _Row:
+        """A change with its parent's external id, and without fields its target no longer takes."""
+        spec = self.specs[change.object]
+        fields: Fields = msgspec.json.decode(change.payload, type=dict[str, msgspec.Raw])
+        for lookup_field, parent in spec.parent.items():
+            reference = {self.specs[parent].key_field: change.parent}
+            if change.target_id is None or lookup_field not in spec.create_only:
+                fields[relationship(lookup_field)] = msgspec.Raw(msgspec.json.encode(reference))
+        if change.target_id is not None:
+            fields = {name: value for name, value in fields.items() if name not in spec.create_only}
+        return _Row(record.source_id, change, fields)
+
+    # record by record
+
+    def _write_graphs(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        built = [self._graph(number, record) for number, record in enumerate(records)]
+        for group in pack([len(graph.nodes) for graph, _ in built]):
+            answers = self.client.graph([built[place][0] for place in group])
+            yield [
+                result
+                for place, answer in zip(group, answers, strict=True)
+                for result in _graph_results(records[place], built[place][1], answer)
+            ]
+
+    def _graph(self, number: int, record: RecordChange) -> tuple[Graph, dict[str, _Row | Removal]]:
+        nodes: list[Node] = []
+        last: list[Node] = []
+        named: dict[str, _Row | Removal] = {}
+        for place, change in enumerate(record.changes):
+            row, spec = self.row(record, change), self.specs[change.object]
+            reference = f"row{place}"
+            named[reference] = row
+            if spec.written_last:
+                last.extend(self._opening_and_closing(nodes, reference, row, spec))
+            else:
+                nodes.append(self._upsert_node(reference, row, spec))
+            if place == 0:
+                nodes.extend(self._removal_nodes(record, named))
+        return Graph(f"record{number}", (*nodes, *last)), named
+
+    def _opening_and_closing(
+        self, nodes: list[Node], reference: str, row: _Row, spec: ObjectSpec
+    ) -> Iterator[Node]:
+        meanwhile = {name: _json(value) for name, value in spec.written_last.items()}
+        if row.change.target_id:
+            path = f"sobjects/{self.flow.target_object(row.change.object)}/{row.change.target_id}"
+            nodes.append(Node(f"{reference}open", "PATCH", path, msgspec.json.encode(meanwhile).decode()))
+        early = _Row(row.source_id, row.change, {**row.fields, **meanwhile})
+        nodes.append(self._upsert_node(reference, early, spec))
+        if _really_last(row, spec):
+            path = f"sobjects/{self.flow.target_object(row.change.object)}/@{{{reference}.id}}"
+            yield Node(f"{reference}close", "PATCH", path, row.body(only=tuple(spec.written_last)))
+
+    def _upsert_node(self, reference: str, row: _Row, spec: ObjectSpec) -> Node:
+        target = self.flow.target_object(row.change.object)
+        return Node.upsert(reference, target, spec.key_field, row.change.key, row.body())
+
+    def _removal_nodes(self, record: RecordChange, named: dict[str, _Row | Removal]) -> Iterator[Node]:
+        for place, removal in enumerate(record.removals):
+            named[f"gone{place}"] = removal
+            path = f"sobjects/{self.flow.target_object(removal.object)}/{removal.target_id}"
+            yield Node(f"gone{place}", "DELETE", path)
+
+
+class _FirstStep:
+    """The rows of a batch by object, and those whose last field is still to be written."""
+
+    def __init__(self, sink: SalesforceSink, records: Sequence[RecordChange]) -> None:
+        self.sink = sink
+        self.late: list[_Row] = []
+        self._rows: dict[str, list[_Row]] = {name: [] for name in sink.specs}
+        for record in records:
+            for change in record.changes:
+                self._rows[change.object].append(sink.row(record, change))
+
+    def rows(self, name: str) -> list[_Row]:
+        return self._rows[name]
+
+    def drafts(self) -> Iterator[list[RowResult]]:
+        """Rows that exist go back to the interim value first, alone, or the target takes no other change."""
+        for name, spec in self.sink.specs.items():
+            bound = [row for row in self._rows[name] if spec.written_last and row.change.target_id]
+            for results in self.sink._upsert(name, bound, spec.written_last, tuple(spec.written_last)):
+                yield [result for result in results if result.error]
+
+
+def _note(results: list[RowResult], refused: set[str]) -> list[RowResult]:
+    refused.update(result.source_id for result in results if result.error)
+    return results
+
+
+def _json(value: str) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+def _really_last(row: _Row, spec: ObjectSpec) -> bool:
+    return any(bytes(row.fields[name]) != bytes(_json(value)) for name, value in spec.written_last.items())
+
+
+def _removed(source_id: str, removal: Removal, answer: RowAnswer) -> RowResult:
+    error = "" if answer.success or answer.code in _GONE else f"{answer.code}: {answer.message}"
+    return RowResult(source_id, removal.object, removal.key, removal.target_id, removed=not error, error=error)
+
+
+def _graph_results(
+    record: RecordChange, named: Mapping[str, _Row | Removal], answer: GraphAnswer
+) -> Iterator[RowResult]:
+    if answer.success:
+        ids = {node.reference: node for node in answer.nodes}
+        for reference, item in named.items():
+            node = ids[reference]
+            if isinstance(item, Removal):
+                yield RowResult(record.source_id, item.object, item.key, item.target_id, removed=True)
+            else:
+                target_id = node.id or item.change.target_id or ""
+                yield RowResult(
+                    record.source_id, item.change.object, item.change.key, target_id, created=node.created
+                )
+        return
+    for node in answer.culprits or answer.nodes[:1]:
+        item = named.get(node.reference) or named.get(node.reference.removesuffix("open").removesuffix("close"))
+        reason = f"{node.code}: {node.message}"
+        if isinstance(item, _Row):
+            yield item.refused(reason, node.fields)
+        else:
+            yield RowResult(record.source_id, "", "", error=reason)

@@ -1,0 +1,100 @@
+"""What can go wrong, grouped by what the caller should do.
+
+    SyncError
+    ├── RetryLater            wait, then do the same again
+    │   ├── RateLimited       the quota of a system is used up; says how long to wait
+    │   ├── TimedOut          no answer in time; a write may or may not have happened
+    │   └── Unavailable       connection refused, 5xx, a page that is not what it should be
+    ├── RecordRefused         this record will not pass; the others can (becomes a dead letter)
+    └── Stop                  nobody but a person can help; do not retry
+        ├── CredentialsRefused   expired or wrong token, missing scope
+        ├── Misconfigured        connection, flow file or setting is wrong
+        ├── SchemaMismatch       a system no longer has the field, object or shape a flow needs
+        ├── GateClosed           too many rows failed validation; nothing was loaded
+        └── OutOfBalance         counts or money of a run do not add up
+
+Every error carries its evidence: which system, which operation, status and request id; ``str(error)`` holds all of it.
+"""
+
+from __future__ import annotations
+
+
+class SyncError(Exception):
+    """An error of a sync run with the evidence needed to act on it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        system: str = "",
+        operation: str = "",
+        status: int | None = None,
+        code: str = "",
+        request_id: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.system = system
+        self.operation = operation
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        evidence = {
+            "system": self.system,
+            "operation": self.operation,
+            "status": self.status,
+            "code": self.code,
+            "request id": self.request_id,
+        }
+        known = ", ".join(f"{name} {value}" for name, value in evidence.items() if value not in ("", None))
+        return f"{self.message} ({known})" if known else self.message
+
+
+class RetryLater(SyncError):
+    """Wait and do the same again."""
+
+
+class RateLimited(RetryLater):
+    """The quota is used up; ``wait_seconds`` says when it opens again, None if the system did not say."""
+
+    def __init__(self, message: str, *, wait_seconds: float | None = None, **evidence: object) -> None:
+        super().__init__(message, **evidence)  # type: ignore[arg-type]
+        self.wait_seconds = wait_seconds
+
+
+class TimedOut(RetryLater):
+    """No answer in time; whether a write happened is unknown."""
+
+
+class Unavailable(RetryLater):
+    """The system cannot answer now: connection refused, 5xx, or a body that is cut or not JSON."""
+
+
+class RecordRefused(SyncError):
+    """The target refused this record and will refuse it again; the others may pass."""
+
+
+class Stop(SyncError):
+    """Only a person can help; a retry would fail the same way."""
+
+
+class CredentialsRefused(Stop):
+    """The token is wrong, expired beyond refresh, or lacks a scope."""
+
+
+class Misconfigured(Stop):
+    """A connection, flow file or setting is wrong; the message says which field and what to do."""
+
+
+class SchemaMismatch(Stop):
+    """A system no longer has the field, object or answer shape that the flow needs."""
+
+
+class GateClosed(Stop):
+    """More rows failed validation than the flow allows; nothing was loaded."""
+
+
+class OutOfBalance(Stop):
+    """Counts or money totals of a run do not add up."""

@@ -1,0 +1,50 @@
+"""The page that Airflow shows beside a flow's DAG, written from its flow file."""
+
+from __future__ import annotations
+
+from airflow_provider_brightpearl.mapping.spec import FlowSpec, ObjectSpec
+
+
+def describe(flow: FlowSpec) -> str:
+    """Markdown: what the flow does, between which systems, and one table of fields per target object."""
+    head = [
+        f"### {flow.flow}",
+        flow.description.strip(),
+        "| | |\n|---|---|\n" + "\n".join(f"| {name} | {text} |" for name, text in _facts(flow)),
+    ]
+    tables = [_fields(flow.target_object(name), spec) for name, spec in flow.objects.items()]
+    return "\n\n".join(part for part in [*head, *tables] if part)
+
+
+def _facts(flow: FlowSpec) -> list[tuple[str, str]]:
+    facts = [
+        ("Source", f"`{flow.source}`"),
+        ("Target", f"`{flow.target}`"),
+        ("Schedule", f"`{flow.schedule}` ({flow.timezone})"),
+        (
+            "Window",
+            f"reaches back {_minutes(flow, 'lookback')} min, stays {_minutes(flow, 'delay')} min behind now",
+        ),
+        (
+            "Gate",
+            f"nothing is loaded when more than {flow.gate.max_rejected:.0%} of the records are rejected",
+        ),
+    ]
+    if flow.after:
+        facts.append(("After", ", ".join(f"`{parent}`" for parent in flow.after)))
+    return facts
+
+
+def _minutes(flow: FlowSpec, name: str) -> str:
+    return f"{getattr(flow.window, name).total_seconds() / 60:g}"
+
+
+def _fields(target: str, spec: ObjectSpec) -> str:
+    rows = [(f"**{spec.key_field}** (key)", spec.key_expression), *spec.fields.items()]
+    lines = [f"| {field} | {_code(expression)} |" for field, expression in rows]
+    return "\n".join([f"#### {target}", "", "| Field | From |", "|---|---|", *lines])
+
+
+def _code(expression: str) -> str:
+    text = " ".join(expression.split()).replace("|", "\\|")
+    return f"`{text}`"

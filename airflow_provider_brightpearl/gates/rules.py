@@ -1,0 +1,209 @@
+"""What a flow expects of its rows, turned into Great Expectations' classes and checked on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, Protocol
+
+from airflow_provider_brightpearl.errors import Misconfigured
+
+# fields of every expectation that Great Expectations fills in itself
+_OWN = {
+    "id",
+    "meta",
+    "notes",
+    "result_format",
+    "description",
+    "catch_exceptions",
+    "rendered_content",
+    "windows",
+}
+_BOUNDED = ("column_values_to_be_between", "column_min_to_be_between", "column_max_to_be_between")
+_SETS = ("column_values_to_be_in_set", "column_values_to_not_be_in_set")
+
+
+class Expecting(Protocol):
+    """What the gate has to know of a flow; ``mapping.spec.FlowSpec`` fits."""
+
+    @property
+    def flow(self) -> str: ...
+
+    @property
+    def root(self) -> str: ...
+
+    @property
+    def objects(self) -> Mapping[str, object]: ...
+
+    @property
+    def expect(self) -> Mapping[str, list[dict[str, dict[str, Any]]]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One expectation of a flow: ``name`` is Great Expectations' without ``expect_``, ``kind`` its class."""
+
+    flow: str
+    object: str
+    number: int
+    name: str
+    options: Mapping[str, Any]
+    kind: Any
+    by_row: bool
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it names, none where it looks at the table."""
+        named = (self.options.get(key) for key in ("column", "column_A", "column_B"))
+        return (*(column for column in named if column), *self.options.get("column_list", ()))
+
+    @property
+    def needs_all_columns(self) -> bool:
+        return not self.columns or "row_condition" in self.options
+
+    @property
+    def blocks(self) -> bool:
+        """False for the severities warning and info: they are shown and reject nothing."""
+        return bool(self.options.get("severity", "critical") == "critical")
+
+    @property
+    def place(self) -> str:
+        return f"{self.flow}: expect.{self.object}: {self.name}"
+
+    def expectation(self, kinds: Mapping[str, str]) -> Any:
+        """Great Expectations' object for columns of these DuckDB types.
+
+        Bounds and sets take the type of their column, so that 0.1 means a tenth for a DECIMAL. Aggregates are
+        judged over floating point, as Great Expectations knows no other.
+
+        Raises:
+            Misconfigured: a column is not there, or a bound does not fit its type.
+        """
+        for column in self.columns:
+            if column not in kinds:
+                raise Misconfigured(f"{self.place}: no column {column!r}{_instead(column, kinds)}")
+        options = {**self.options, "meta": {"number": self.number}}
+        for name in ("min_value", "max_value"):
+            if self.name in _BOUNDED and options.get(name) is not None:
+                options[name] = self._fitting(options[name], kinds)
+        if self.name in _SETS:
+            options["value_set"] = [self._fitting(value, kinds) for value in options["value_set"]]
+        kind = _exactly(self.kind) if self.name in _BOUNDED else self.kind
+        return kind(**options)
+
+    def _fitting(self, value: Any, kinds: Mapping[str, str]) -> Any:
+        kind = kinds[self.options["column"]]
+        try:
+            return _fit(value, kind, exact=self.by_row)
+        except (ValueError, InvalidOperation) as error:
+            raise Misconfigured(f"{self.place}: {value!r} does not fit a column of type {kind}") from error
+
+
+def rules_of(flow: Expecting) -> dict[str, list[Rule]]:
+    """The rules of a flow by object.
+
+    Raises:
+        Misconfigured: an object, expectation or argument that is not known; names close matches.
+    """
+    rules: dict[str, list[Rule]] = {}
+    for name, entries in flow.expect.items():
+        if name not in flow.objects:
+            raise Misconfigured(f"{flow.flow}: expect.{name}: no such object{_instead(name, flow.objects)}")
+        named = [item for entry in entries for item in entry.items()]
+        rules[name] = [_rule(flow.flow, name, number, *item) for number, item in enumerate(named)]
+    return rules
+
+
+def _rule(flow: str, object_name: str, number: int, said: str, options: dict[str, Any]) -> Rule:
+    known = _known()
+    name = said.removeprefix("expect_")
+    if name not in known:
+        raise Misconfigured(f"{flow}: expect.{object_name}: no expectation {said!r}{_instead(name, known)}")
+    kind, by_row = known[name]
+    rule = Rule(flow, object_name, number, name, options, kind, by_row)
+    _check_arguments(rule)
+    return rule
+
+
+def _check_arguments(rule: Rule) -> None:
+    known = sorted(set(rule.kind.__fields__) - _OWN - {"batch_id"})
+    for name in rule.options:
+        if name not in known:
+            raise Misconfigured(
+                f"{rule.place}: no argument {name!r}{_instead(name, known)}; known: {', '.join(known)}"
+            )
+    try:
+        rule.kind(**rule.options)
+    except (ValueError, TypeError) as error:
+        raise Misconfigured(f"{rule.place}: {_problems(error)}") from error
+
+
+def _problems(error: Exception) -> str:
+    details = getattr(error, "errors", None)
+    if details is None:
+        return str(error)
+    return "; ".join(f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in details())
+
+
+def _instead(name: str, known: Mapping[str, object] | list[str]) -> str:
+    close = get_close_matches(name, known, n=3)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+@cache
+def _known() -> dict[str, tuple[Any, bool]]:
+    from great_expectations import expectations
+    from great_expectations.expectations import expectation as bases
+
+    by_row = (
+        bases.ColumnMapExpectation,
+        bases.ColumnPairMapExpectation,
+        bases.MulticolumnMapExpectation,
+    )
+    kinds = [getattr(expectations, name) for name in dir(expectations) if name.startswith("Expect")]
+    found = {}
+    for kind in kinds:
+        name = getattr(kind, "expectation_type", "")
+        if name.startswith("expect_"):
+            found[name.removeprefix("expect_")] = (kind, issubclass(kind, by_row))
+    return found
+
+
+@cache
+def _exactly(kind: Any) -> Any:
+    """The same expectation with bounds of any type; Great Expectations makes a float of every number."""
+    bounds = dict.fromkeys(("min_value", "max_value"))
+    annotations = dict.fromkeys(bounds, Any)
+    return type(kind)(
+        f"{kind.__name__}Exactly",
+        (kind,),
+        {"__module__": __name__, "__annotations__": annotations, "__doc__": kind.__doc__, **bounds},
+    )
+
+
+def _fit(value: Any, kind: str, *, exact: bool) -> Any:
+    if kind.startswith(("DECIMAL", "DOUBLE", "FLOAT")) or kind.endswith("INT") or kind == "INTEGER":
+        number = Decimal(str(value))
+        return number if exact else float(number)
+    if kind == "DATE":
+        return value.date() if isinstance(value, datetime) else _date(value)
+    if kind.startswith("TIMESTAMP"):
+        return _instant(value, aware="WITH TIME ZONE" in kind)
+    if isinstance(value, datetime):
+        # mapped instants are text of this form
+        return _instant(value, aware=True).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return str(value) if isinstance(value, date) else value
+
+
+def _date(value: Any) -> date:
+    return value if isinstance(value, date) else date.fromisoformat(str(value))
+
+
+def _instant(value: Any, *, aware: bool) -> datetime:
+    instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    instant = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return instant.astimezone(UTC) if aware else instant.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,85 @@
+"""What Airflow is told about this package; read by every Airflow process, so it imports next to nothing.
+
+One description serves Airflow 2.11 and 3.x: keys that a version does not know are ignored there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_brightpearl.settings import OPTIONS, SECTION
+
+_PACKAGE = "airflow_provider_brightpearl"
+_SECRET = {"type": ["string", "null"], "format": "password"}
+_TEXT = {"type": ["string", "null"]}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """The provider's metadata as Airflow's schema for it asks."""
+    uris = [
+        {
+            "schemes": ["brightpearl"],
+            "handler": f"{_PACKAGE}.assets.check_uri",
+            "factory": f"{_PACKAGE}.assets.create_asset",
+        }
+    ]
+    return {
+        "package-name": "airflow-provider-brightpearl",
+        "name": "Brightpearl",
+        "description": "Keeps Brightpearl, Salesforce and Infor M3 in step.",
+        "integrations": [
+            {
+                "integration-name": "Brightpearl",
+                "external-doc-url": "https://api-docs.brightpearl.com/",
+                "tags": ["service"],
+            }
+        ],
+        "connection-types": [_brightpearl_connection()],
+        "hooks": [
+            {
+                "integration-name": "Brightpearl",
+                "python-modules": [f"{_PACKAGE}.hooks.{name}" for name in ("brightpearl", "salesforce")],
+            }
+        ],
+        "operators": [{"integration-name": "Brightpearl", "python-modules": [f"{_PACKAGE}.operators.sync"]}],
+        "notifications": [f"{_PACKAGE}.notifications.SyncNotifier"],
+        "asset-uris": uris,
+        "dataset-uris": uris,
+        "cli": [f"{_PACKAGE}.airflow_cli.get_cli_commands"],
+        "config": {
+            SECTION: {
+                "description": "How flows between Brightpearl and other systems run.",
+                "options": OPTIONS,
+            }
+        },
+    }
+
+
+def _brightpearl_connection() -> dict[str, Any]:
+    return {
+        "connection-type": "brightpearl",
+        "hook-class-name": f"{_PACKAGE}.hooks.brightpearl.BrightpearlHook",
+        "hook-name": "Brightpearl",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "extra"],
+            "relabeling": {
+                "host": "API domain",
+                "login": "Account code",
+                "password": "Staff or account token",
+            },
+            "placeholders": {"host": "https://euw1.brightpearlconnect.com", "login": "acmetest"},
+        },
+        "conn-fields": {
+            "app_ref": {"label": "App reference", "schema": {"type": "string"}},
+            "dev_ref": {"label": "Developer reference", "schema": _TEXT},
+            "token_kind": {
+                "label": "Token kind",
+                "schema": {"type": "string", "enum": ["staff", "account", "oauth"], "default": "staff"},
+            },
+            "client_secret": {"label": "OAuth client secret", "schema": _SECRET},
+            "refresh_token": {"label": "OAuth refresh token", "schema": _SECRET},
+            "access_token": {"label": "OAuth access token", "schema": _SECRET},
+            "expires_at": {"label": "OAuth access token expires at (ISO 8601)", "schema": _TEXT},
+            "token_url": {"label": "OAuth token address", "schema": _TEXT},
+        },
+    }

@@ -1,0 +1,107 @@
+"""A Salesforce connection as a client, on top of the official provider's hook."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import requests
+from airflow.providers.salesforce.hooks.salesforce import SalesforceHook as ProviderSalesforceHook
+
+from airflow_provider_brightpearl.clients.salesforce import SalesforceClient
+from airflow_provider_brightpearl.clients.transport import READ_SECONDS, new_session, redacted
+from airflow_provider_brightpearl.core.retry import Backoff
+from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SyncError, Unavailable
+
+if TYPE_CHECKING:
+    from simple_salesforce import Salesforce
+
+log = logging.getLogger(__name__)
+SYSTEM = "salesforce"
+_ONCE = Backoff(tries=1, throttled_tries=1)
+
+
+class SalesforceHook(ProviderSalesforceHook):
+    """Calls to one Salesforce org; all ways to log in, and the form, are those of the official hook.
+
+    Two keys of the connection's extra are ours: ``endpoint_override``, a base such as
+    ``http://127.0.0.1:8080`` that all calls go to instead (a sandbox), and ``request_timeout`` in
+    seconds.
+    """
+
+    @cached_property
+    def conn(self) -> Salesforce:
+        """The logged-in simple-salesforce client, over our session.
+
+        Raises:
+            CredentialsRefused: the login was refused.
+            Misconfigured: the connection has no complete set of credentials.
+            Unavailable: the login address cannot be reached.
+        """
+        from simple_salesforce.exceptions import SalesforceAuthenticationFailed
+
+        extra = self.get_connection(self.conn_id).extra_dejson
+        self.session: requests.Session | None = self.session or _session(extra)
+        self._warn_of_stray_password(extra)
+        try:
+            return super().conn
+        except SalesforceAuthenticationFailed as error:
+            raise CredentialsRefused(
+                f"Salesforce refused the login: {redacted(str(error))}", system=SYSTEM, operation="login"
+            ) from error
+        except TypeError as error:
+            raise Misconfigured(_INCOMPLETE, system=SYSTEM, operation="login") from error
+        except requests.RequestException as error:
+            raise Unavailable(
+                f"the login address cannot be reached: {error.__class__.__name__}",
+                system=SYSTEM, operation="login",
+            ) from error  # fmt: skip
+
+    def get_client(self) -> SalesforceClient:
+        """The client of this hook; one per task, not for several threads."""
+        return self.client
+
+    @cached_property
+    def client(self) -> SalesforceClient:
+        """The client of this hook, made at first use."""
+        return SalesforceClient(self.conn)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Whether the org answers, and what is wrong where it does not."""
+        try:
+            daily = SalesforceClient(self.conn, backoff=_ONCE).limits().get("DailyApiRequests", {})
+        except SyncError as error:
+            return False, str(error)
+        return (
+            True,
+            f"{self.conn.sf_instance} answers ({daily.get('Remaining', 'unknown')} API calls left today)",
+        )
+
+    def _warn_of_stray_password(self, extra: Mapping[str, Any]) -> None:
+        connection = self.get_connection(self.conn_id)
+        key, secret = (
+            self._get_field(dict(extra), "consumer_key"),
+            self._get_field(dict(extra), "consumer_secret"),
+        )
+        if connection.login and connection.password and key and secret:
+            log.warning(
+                "connection %s holds login and password beside consumer key and secret, so the password "
+                "grant is used; clear login and password for the client-credentials flow",
+                self.conn_id,
+            )
+
+
+_INCOMPLETE = (
+    "the connection has no complete set of credentials: consumer_key, consumer_secret and domain (client "
+    "credentials); login, consumer_key and a private key (JWT); or login, password and security_token"
+)
+
+
+def _session(extra: Mapping[str, Any]) -> requests.Session:
+    try:
+        seconds = float(extra.get("request_timeout") or READ_SECONDS)
+    except ValueError:
+        raise Misconfigured("connection: request_timeout is not a number of seconds", system=SYSTEM) from None
+    return new_session(read_seconds=seconds, endpoint_override=str(extra.get("endpoint_override") or ""))

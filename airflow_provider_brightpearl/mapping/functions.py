@@ -1,0 +1,66 @@
+"""The functions an expression may use besides DuckDB's own: SQL macros where SQL suffices, Python where tables are needed.
+
+``lookup``, ``ref``, ``country`` and ``sum_rows`` are rewritten by the compiler and are not functions of the database.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from airflow_provider_brightpearl.mapping import addresses
+
+# ISO 4217 currencies whose minor unit is not two decimals
+_MINOR_UNITS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+_WIDE = "DECIMAL(28, 6)"
+
+
+def _scaled(value: str) -> str:
+    return f"CAST(CAST({value} AS {_WIDE}) * 1000000 AS HUGEINT)"
+
+
+def _minor_units() -> str:
+    cases = " ".join(
+        f"WHEN currency IN ({', '.join(repr(code) for code in codes.split())}) THEN {digits}"
+        for digits, codes in _MINOR_UNITS.items()
+    )
+    return f"CASE {cases} ELSE 2 END"
+
+
+_ROUNDED = " ".join(f"WHEN {digits} THEN CAST(round(amount, {digits}) AS {_WIDE})" for digits in (0, 2, 3, 4))
+
+MACROS = {
+    # half away from zero at six decimals; DuckDB's own division of decimals gives floating point
+    "divide(a, b)": (
+        f"CASE WHEN b = 0 THEN NULL ELSE CAST(CAST(sign(a) * sign(b) AS DECIMAL(1, 0)) * CAST("
+        f"(abs({_scaled('a')}) * 2000000 + abs({_scaled('b')})) // (2 * abs({_scaled('b')})) AS DECIMAL(31, 0)) "
+        f"* CAST(0.000001 AS DECIMAL(6, 6)) AS {_WIDE}) END"
+    ),
+    "minor_units(currency)": _minor_units(),
+    "round_money(amount, currency)": f"CASE minor_units(currency) {_ROUNDED} END",
+    "convert_money(amount, rate, currency)": "round_money(divide(amount, rate), currency)",
+    "text(value)": "nullif(trim(CAST(value AS VARCHAR)), '')",
+    "street(address)": "text(concat_ws(chr(10), text(address.addressLine1), text(address.addressLine2)))",
+    "city(address)": "text(address.addressLine3)",
+    "price_at(prices, quantity)": "json_extract_string(prices, '$.\"' || quantity || '\"')",
+}
+
+_PYTHON = {"phone": addresses.phone, "region": addresses.region, "postcode": addresses.postcode}
+
+
+def register(connection: duckdb.DuckDBPyConnection) -> None:
+    """Makes macros, Python functions and the table of countries known to a connection."""
+    for head, body in MACROS.items():
+        connection.execute(f"CREATE OR REPLACE TEMP MACRO {head} AS {body}")
+    for name, function in _PYTHON.items():
+        connection.create_function(
+            name, function, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling="special", side_effects=False
+        )
+    known = addresses.countries()
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE country AS SELECT unnest($1::VARCHAR[]) AS key, unnest($2::VARCHAR[]) AS value",
+        [list(known), list(known.values())],
+    )

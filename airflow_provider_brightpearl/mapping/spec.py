@@ -1,0 +1,234 @@
+"""The YAML of a flow as one model: unknown keys are refused, every error names file and field."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from airflow_provider_brightpearl.core.window import Policy
+from airflow_provider_brightpearl.errors import Misconfigured
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _duration(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    number, unit = value[:-1], value[-1:]
+    if unit not in _UNITS or not number.isdigit():
+        raise ValueError(f"{value!r} is not a duration; write a whole number and s, m, h or d, such as 30m")
+    return timedelta(**{_UNITS[unit]: int(number)})
+
+
+def _share(value: object) -> object:
+    if isinstance(value, str) and value.endswith("%"):
+        return float(value[:-1]) / 100
+    return value
+
+
+def _within_one(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError("a share lies between 0% and 100%")
+    return value
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(_duration, json_schema_input_type=str), Field(examples=["30m", "1d"])
+]
+Share = Annotated[
+    float,
+    BeforeValidator(_share, json_schema_input_type=str | float),
+    AfterValidator(_within_one),
+    Field(examples=["2%"]),
+]
+Expression = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, (int, float)) else value)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WindowSpec(_Model):
+    """How a scheduled window is read."""
+
+    lookback: Duration = timedelta(minutes=30)
+    delay: Duration = timedelta(minutes=2)
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(lookback=self.lookback, delay=self.delay)
+
+
+class LookupSpec(_Model):
+    """A translation table: a CSV with the columns ``key`` and ``value`` beside the flow file, or a query of the target.
+
+    ``unknown`` says what becomes of a key that is not in the table: the record is rejected, the field is
+    empty, the key passes as it is, or ``default`` is taken.
+    """
+
+    file: str | None = None
+    query: str | None = None
+    key: str = "key"
+    value: str = "value"
+    unknown: Literal["reject", "empty", "pass", "default"] = "reject"
+    default: str | None = None
+
+
+class ObjectSpec(_Model):
+    """One target object: a row per record, or per entry of ``rows``."""
+
+    object: str | None = Field(None, description="Target object, where the name of this entry is not it already")
+    rows: str | None = Field(None, description="Map or list of the record; one target row per entry, called row")
+    where: Expression | None = Field(None, description="Condition; rows where it is not true are left out")
+    one_per: list[Expression] = Field(default=[], description="Keep only the first row per value of these")
+    key: dict[str, Expression] = Field(description="The external id field and its expression", min_length=1, max_length=1)
+    parent: dict[str, str] = Field(
+        default={}, max_length=1, description="Lookup field of this object to an object above"
+    )
+    fields: dict[str, Expression]
+    create_only: list[str] = Field(default=[], description="Fields the target accepts only when a row is created")
+    written_last: dict[str, str] = Field(
+        default={}, description="Field written alone after all rows; its value meanwhile"
+    )
+
+    @property
+    def key_field(self) -> str:
+        return next(iter(self.key))
+
+    @property
+    def key_expression(self) -> str:
+        return next(iter(self.key.values()))
+
+
+class TotalsSpec(_Model):
+    """Amount and currency of a record, summed per stage to prove that nothing was lost."""
+
+    amount: Expression
+    currency: Expression
+
+
+class GateSpec(_Model):
+    """How many records may fail before nothing at all is loaded."""
+
+    max_rejected: Share = 0.02
+    min_records: int = Field(20, description="Below this many records the share is not judged")
+
+
+class FlowSpec(_Model):
+    """One flow: what is read, how it is mapped, judged and written."""
+
+    flow: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    description: str = ""
+    source: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$", description="system.stream")
+    target: str = Field(pattern=r"^[a-z0-9_]+$", description="system")
+    after: list[str] = []
+    schedule: str = "@hourly"
+    timezone: str = "UTC"
+    start_date: str = "2024-01-01"
+    window: WindowSpec = WindowSpec()
+    part_size: int = Field(5000, ge=200, le=50_000)
+    lookups: dict[str, LookupSpec] = {}
+    constants: list[dict[str, Any]] = Field(
+        default=[], description="Records that exist in no system, read with the first sync and with full sweeps"
+    )
+    objects: dict[str, ObjectSpec] = Field(min_length=1)
+    totals: TotalsSpec | None = None
+    expect: dict[str, list[dict[str, dict[str, Any]]]] = Field(
+        default={}, description="Object to its expectations, in Great Expectations' own names"
+    )
+    gate: GateSpec = GateSpec()
+
+    @property
+    def source_system(self) -> str:
+        return self.source.partition(".")[0]
+
+    @property
+    def stream(self) -> str:
+        return self.source.partition(".")[2]
+
+    @property
+    def root(self) -> str:
+        return next(iter(self.objects))
+
+    @property
+    def outlet(self) -> str:
+        """URI of the asset that a run of this flow updates."""
+        return f"brightpearl://flow/{self.flow}"
+
+    def target_object(self, name: str) -> str:
+        return self.objects[name].object or name
+
+    @model_validator(mode="after")
+    def _objects_fit(self) -> FlowSpec:
+        seen: list[str] = []
+        for name, spec in self.objects.items():
+            for parent in spec.parent.values():
+                if parent not in seen or self.objects[parent].rows:
+                    raise ValueError(f"objects.{name}.parent: {parent!r} is not an object above it with one row a record")
+            unknown = {*spec.create_only, *spec.written_last} - {*spec.fields, *spec.parent}
+            if unknown:
+                raise ValueError(f"objects.{name}: {', '.join(sorted(unknown))} is not among its fields")
+            seen.append(name)
+        if self.objects[seen[0]].rows:
+            raise ValueError(f"objects.{seen[0]}: the first object has one row a record and takes no rows:")
+        strangers = set(self.expect) - set(seen)
+        if strangers:
+            raise ValueError(f"expect.{strangers.pop()}: no such object; objects here: {', '.join(seen)}")
+        return self
+
+
+def load_flow(path: Path) -> FlowSpec:
+    """The flow of one YAML file.
+
+    Raises:
+        Misconfigured: unreadable file, YAML or value; names file, line or field, and what is known there.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Misconfigured(f"{path}: cannot be read: {error.strerror}") from error
+    return parse_flow(text, path.name)
+
+
+def parse_flow(text: str, name: str) -> FlowSpec:
+    """The flow of one YAML text; ``name`` is the file's name for error messages."""
+    try:
+        data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise Misconfigured(f"{name}{where}: not YAML: {error.problem}") from error
+    if not isinstance(data, dict):
+        raise Misconfigured(f"{name}: a flow file holds keys such as flow, source and objects")
+    try:
+        return FlowSpec.model_validate(data)
+    except ValidationError as error:
+        raise Misconfigured("\n".join(_explain(name, data, problem) for problem in error.errors())) from error
+
+
+def _explain(name: str, data: dict[str, Any], problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{name}: {where}: unknown key; known here: {', '.join(_known_keys(problem['loc']))}"
+    return f"{name}: {where or 'flow'}: {problem['msg']}"
+
+
+def _known_keys(location: tuple[Any, ...]) -> list[str]:
+    model: type[BaseModel] = FlowSpec
+    named = {"window": WindowSpec, "totals": TotalsSpec, "gate": GateSpec, "objects": ObjectSpec, "lookups": LookupSpec}
+    if len(location) > 1:
+        model = named.get(str(location[0]), FlowSpec)
+    return sorted(model.model_fields)
+
+
+def mapping_version(flow: FlowSpec, lookups: dict[str, str]) -> str:
+    """Short digest of a flow and its lookup files; changes when a record could be mapped differently."""
+    relevant = flow.model_dump(mode="json", exclude={"description", "schedule", "start_date", "timezone", "after"})
+    text = json.dumps([relevant, lookups], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

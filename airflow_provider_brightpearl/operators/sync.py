@@ -1,0 +1,166 @@
+"""The five stages of any flow as Airflow operators: thin, they build the ports and call the stage.
+
+What passes between tasks is small and plain (names, counts, digests); records stay in staging files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_brightpearl import alerts, settings
+from airflow_provider_brightpearl.compat import AirflowSkipException, BaseOperator
+from airflow_provider_brightpearl.operators.retry import plain_reason
+
+
+class _StageOperator(BaseOperator):
+    """One stage of one flow.
+
+    Args:
+        flow: name of the flow.
+        mappings: folder of the flow files.
+        source_conn_id: connection of the source, None for the system's default.
+        target_conn_id: connection of the target, likewise.
+    """
+
+    ui_fgcolor = "#1b1f24"
+
+    def __init__(
+        self,
+        *,
+        flow: str,
+        mappings: str,
+        source_conn_id: str | None = None,
+        target_conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.flow = flow
+        self.mappings = mappings
+        self.source_conn_id = source_conn_id
+        self.target_conn_id = target_conn_id
+
+    def execute(self, context: Any) -> Any:
+        # imported by the worker only: the ports pull in DuckDB, requests and SQLAlchemy
+        from airflow_provider_brightpearl.operators.wiring import Wiring
+
+        with plain_reason(self.log):
+            wiring = Wiring.of(self.flow, self.mappings, self.source_conn_id, self.target_conn_id)
+            return self.stage(wiring, context)
+
+    def stage(self, wiring: Any, context: Any) -> Any:
+        raise NotImplementedError
+
+
+class ExtractOperator(_StageOperator):
+    """Reads the records of the window into staging; gives raw parts, and as XCom ``facts`` the run's facts."""
+
+    template_fields = ("flow", "source_conn_id", "target_conn_id")
+    ui_color = "#dbe9f6"
+
+    def stage(self, wiring: Any, context: Any) -> list[dict[str, Any]]:
+        from airflow_provider_brightpearl.operators import stages
+
+        parts, facts = stages.extract(wiring, context)
+        context["ti"].xcom_push(key="facts", value=facts)
+        return parts
+
+
+class TransformOperator(_StageOperator):
+    """Maps one raw part to the target's fields."""
+
+    template_fields = ("flow", "source_conn_id", "target_conn_id", "part", "facts")
+    ui_color = "#e3f2df"
+
+    def __init__(self, *, part: dict[str, Any], facts: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.part = part
+        self.facts = facts
+
+    def stage(self, wiring: Any, context: Any) -> dict[str, Any]:
+        from airflow_provider_brightpearl.operators import stages
+
+        return stages.transform(wiring, self.part, self.facts)
+
+
+class GateOperator(_StageOperator):
+    """Judges all mapped parts; above the flow's threshold nothing is loaded."""
+
+    template_fields = ("flow", "source_conn_id", "target_conn_id", "mapped", "facts")
+    ui_color = "#fdf0d0"
+
+    def __init__(self, *, mapped: list[dict[str, Any]], facts: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mapped = mapped
+        self.facts = facts
+
+    def stage(self, wiring: Any, context: Any) -> dict[str, Any]:
+        from airflow_provider_brightpearl.operators import stages
+
+        return stages.gate(wiring, _all(self.mapped), self.facts)
+
+
+class LoadOperator(_StageOperator):
+    """Writes one mapped part to the target, what passed the gate and has changed."""
+
+    template_fields = ("flow", "source_conn_id", "target_conn_id", "mapped", "verdict", "facts")
+    ui_color = "#ece3f4"
+
+    def __init__(
+        self, *, mapped: dict[str, Any], verdict: dict[str, Any], facts: dict[str, Any], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.mapped = mapped
+        self.verdict = verdict
+        self.facts = facts
+
+    def stage(self, wiring: Any, context: Any) -> dict[str, Any]:
+        from airflow_provider_brightpearl.operators import stages
+
+        return stages.load(wiring, self.mapped, self.verdict, self.facts)
+
+
+class SettleOperator(_StageOperator):
+    """Proves that counts and money add up, then writes ledger, dead letters and watermark.
+
+    Ends as skipped where the source had nothing new, so that no asset event goes out.
+    """
+
+    template_fields = ("flow", "source_conn_id", "target_conn_id", "parts", "verdict", "loads", "facts")
+    ui_color = "#d6ece8"
+
+    def __init__(
+        self,
+        *,
+        parts: list[dict[str, Any]],
+        verdict: dict[str, Any] | None,
+        loads: list[dict[str, Any]],
+        facts: dict[str, Any],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.parts = parts
+        self.verdict = verdict
+        self.loads = loads
+        self.facts = facts
+
+    def stage(self, wiring: Any, context: Any) -> dict[str, Any]:
+        from airflow_provider_brightpearl.operators import stages
+
+        parts = _all(self.parts)
+        summary = stages.settle(wiring, parts, self.verdict, _all(self.loads), self.facts)
+        self._tell(summary, context)
+        self.log.info("%s staging folders of old runs removed", stages.sweep_staging())
+        if not parts:
+            context["ti"].xcom_push(key="return_value", value=summary)
+            raise AirflowSkipException("nothing new in this window")
+        return summary
+
+    def _tell(self, summary: dict[str, Any], context: Any) -> None:
+        rejected = summary.get("counts", {}).get("rejected", 0)
+        if rejected and settings.switch("alert_on_rejections"):
+            alerts.send(alerts.rejections(summary, context))
+
+
+def _all(values: Any) -> list[dict[str, Any]]:
+    # a slice, since Airflow 3 reads on until it hits an error, and logs it
+    return list(values[:]) if values else []

@@ -1,0 +1,110 @@
+"""Builds what the stages need for one flow: its file, its ports, its clients."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_brightpearl import settings, state
+from airflow_provider_brightpearl.core.ports import Gate, Sink, Source
+from airflow_provider_brightpearl.endpoints import registry
+from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.gates.expectations import ExpectationsGate
+from airflow_provider_brightpearl.mapping.engine import Mapper
+from airflow_provider_brightpearl.mapping.lookups import load_lookups, lookup_digests
+from airflow_provider_brightpearl.mapping.spec import FlowSpec, load_flow, mapping_version
+from airflow_provider_brightpearl.stores.bindings import Bindings
+from airflow_provider_brightpearl.stores.dead_letters import DeadLetters
+from airflow_provider_brightpearl.stores.ledger import Ledger
+from airflow_provider_brightpearl.stores.staging import FileStaging
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The ports of one flow, each made when it is first asked for.
+
+    Args:
+        flow: the flow.
+        folder: where its file and its lookups lie.
+        source_conn_id: connection of the source, None for the system's default.
+        target_conn_id: connection of the target, likewise.
+    """
+
+    flow: FlowSpec
+    folder: Path
+    source_conn_id: str | None = None
+    target_conn_id: str | None = None
+
+    @classmethod
+    def of(cls, flow: str, mappings: str, source_conn_id: str | None, target_conn_id: str | None) -> Wiring:
+        """The wiring of the flow of that name in the folder ``mappings``."""
+        folder = Path(mappings)
+        return cls(load_flow(folder / f"{flow}.yaml"), folder, source_conn_id, target_conn_id)
+
+    @cached_property
+    def bindings(self) -> Bindings:
+        return Bindings(state.state_engine())
+
+    @cached_property
+    def letters(self) -> DeadLetters:
+        return DeadLetters(state.state_engine())
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(state.state_engine())
+
+    @cached_property
+    def version(self) -> str:
+        """Digest of the mapping, lookups included."""
+        return mapping_version(self.flow, lookup_digests(self.flow, self.folder))
+
+    def staging(self, run: str) -> FileStaging:
+        return FileStaging(settings.staging_path(), self.flow.flow, run)
+
+    def source(self) -> Source:
+        return registry.source(self.flow.source, _client(self.flow.source_system, self.source_conn_id))
+
+    def sink(self) -> Sink:
+        return registry.sink(self.flow.target, self.target_client, self.flow)
+
+    @cached_property
+    def target_client(self) -> Any:
+        return _client(self.flow.target, self.target_conn_id)
+
+    def gate(self) -> Gate:
+        return ExpectationsGate(self.flow)
+
+    def mapper(self, staging: FileStaging) -> Mapper:
+        """The compiled mapping, allowed to read and write the staging folder and nothing else."""
+        lookups = load_lookups(self.flow, self.folder, self._query())
+        schema = registry.stream_schema(self.flow.source)
+        return Mapper(self.flow, schema, lookups, self.bindings, local_folder(staging))
+
+    def _query(self) -> Callable[[str], Iterable[Mapping[str, Any]]] | None:
+        # most flows look nothing up in the target, and then transform needs no connection to it
+        if any(lookup.query for lookup in self.flow.lookups.values()):
+            query: Callable[[str], Iterable[Mapping[str, Any]]] = self.target_client.query
+            return query
+        return None
+
+
+def local_folder(staging: FileStaging) -> Path:
+    """The local folder in which the files of a run are worked on: its own, or the temporary one."""
+    folder = staging.folder
+    if folder.protocol in ("", "file", "local"):
+        return Path(folder.path)
+    return Path(tempfile.gettempdir())
+
+
+def _client(system: str, conn_id: str | None) -> Any:
+    entry = registry.SYSTEMS.get(system)
+    if entry is None:
+        raise Misconfigured(f"system {system!r} is not known; known: {', '.join(registry.SYSTEMS)}")
+    module, _, name = entry.hook.rpartition(".")
+    options = {"tokens": state.token_store()} if system == "brightpearl" else {}
+    return getattr(import_module(module), name)(conn_id or entry.conn_id, **options).get_client()

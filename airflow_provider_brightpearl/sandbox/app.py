@@ -1,0 +1,180 @@
+"""One ASGI application for all simulated systems: faults, headers and log around the vendors' own routes."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import time
+from typing import Any
+
+import orjson
+from starlette.routing import BaseRoute, Match, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .clock import Clock
+from .control import control_routes
+from .faults import Fault, Faults
+from .log import Call, Log
+from .system import Size, System
+
+PACKAGE = __package__ or ""
+
+
+class Frame:
+    """Everything the control API can reach: the systems, the clock, the faults and the log."""
+
+    def __init__(self, size: Size, clock: Clock, systems: list[System]) -> None:
+        self.size, self.clock = size, clock
+        self.faults, self.log = Faults(), Log()
+        self.systems = {system.name: system for system in systems}
+        self.first_settings = {system.name: dict(system.settings) for system in systems}
+
+    def rebuild(self) -> None:
+        """Build every world anew with the present size."""
+        for system in self.systems.values():
+            system.seed(self.size)
+
+    def reset(self) -> None:
+        """Rebuild, and forget faults, calls and any change of the clock; settings stay."""
+        self.clock.reset()
+        self.faults.clear()
+        self.log.clear()
+        self.rebuild()
+
+
+def installed_systems(clock: Clock) -> list[System]:
+    """The simulated systems that are part of this installation."""
+    found: list[System] = []
+    for folder, name in (("brightpearl", "Brightpearl"), ("salesforce", "Salesforce")):
+        module = f"{PACKAGE}.{folder}.system"
+        if importlib.util.find_spec(f"{PACKAGE}.{folder}") and importlib.util.find_spec(module):
+            found.append(getattr(importlib.import_module(module), name)(clock))
+    return found
+
+
+class App:
+    """The ASGI callable: control paths as they are, all others through the system they belong to."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self._control = Router(routes=control_routes(frame))
+        self._served = [_Served(system, system.routes()) for system in frame.systems.values()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        if scope["path"].startswith("/__sandbox"):
+            await self._control(scope, receive, send)
+            return
+        served = next((one for one in self._served if one.owns(scope)), None)
+        if served is None:
+            await _answer(send, 404, {"error": "no simulated system has this path"}, {})
+            return
+        await self._serve(served, scope, receive, send)
+
+    async def _serve(self, served: _Served, scope: Scope, receive: Receive, send: Send) -> None:
+        at, started = self.frame.clock.now(), time.perf_counter()
+        query = scope["query_string"].decode("latin-1")
+        target = scope["path"] + (f"?{query}" if query else "")
+        fault = self.frame.faults.next(served.system.name, scope["method"], target)
+        exchange = _Exchange(send, served.system, fault)
+        try:
+            await exchange.run(served.router, scope, receive)
+        finally:
+            took = round((time.perf_counter() - started) * 1000, 3)
+            self.frame.log.add(
+                Call(
+                    served.system.name,
+                    scope["method"],
+                    scope["path"],
+                    query,
+                    exchange.status,
+                    at.isoformat(),
+                    took,
+                )
+            )
+        if exchange.closed:
+            await asyncio.sleep(0.01)  # let the transport end first, or uvicorn answers for us with a 500
+
+
+class _Served:
+    """A system with its router and the first path segments it owns."""
+
+    def __init__(self, system: System, routes: list[BaseRoute]) -> None:
+        self.system = system
+        self.router = Router(routes=routes)
+        firsts = {getattr(route, "path", "/").split("/")[1] for route in routes}
+        self._firsts = {first for first in firsts if first and "{" not in first}
+
+    def owns(self, scope: Scope) -> bool:
+        if scope["path"].split("/", 2)[1] in self._firsts:
+            return True
+        return any(route.matches(scope)[0] is not Match.NONE for route in self.router.routes)
+
+
+class _Exchange:
+    """One call under at most one fault."""
+
+    def __init__(self, send: Send, system: System, fault: Fault | None) -> None:
+        self._send, self._system, self._fault = send, system, fault
+        self._left = fault.truncate if fault and fault.truncate is not None else None
+        self.status = 0
+        self.closed = False
+
+    async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
+        fault = self._fault
+        if fault and fault.delay_seconds:
+            await asyncio.sleep(fault.delay_seconds)
+        if fault and fault.drop == "before":
+            await self._close()
+        elif fault and (fault.status is not None or fault.body is not None):
+            self.status = fault.status or 200
+            await _answer(self._relay, self.status, fault.body, fault.headers)
+        else:
+            await app(scope, receive, self._relay)
+        if fault and fault.drop == "after":
+            await self._close()
+
+    async def _relay(self, message: Message) -> None:
+        if self._fault and self._fault.drop == "after":
+            return
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message = {**message, "headers": self._with_headers(message.get("headers", []))}
+        elif self._left is not None:
+            message = {**message, "body": message.get("body", b"")[: self._left], "more_body": True}
+            self._left -= len(message["body"])
+        await self._send(message)
+        if self._left is not None and message["type"] == "http.response.body":
+            await self._close()
+
+    def _with_headers(self, headers: Any) -> list[tuple[bytes, bytes]]:
+        own = {name.lower() for name, _ in headers}
+        added = [(k.lower().encode(), v.encode()) for k, v in self._system.headers().items()]
+        return [*headers, *((k, v) for k, v in added if k not in own)]
+
+    async def _close(self) -> None:
+        # ASGI has no word for "hang up"; uvicorn's request cycle keeps the transport, so that is closed.
+        transport = getattr(getattr(self._send, "__self__", None), "transport", None)
+        if transport is not None:
+            transport.close()
+            self.closed = True
+
+
+async def _answer(send: Send, status: int, body: Any, headers: dict[str, str]) -> None:
+    payload = body.encode() if isinstance(body, str) else b"" if body is None else orjson.dumps(body)
+    kind = "text/html" if isinstance(body, str) and body.lstrip().startswith("<") else "application/json"
+    fields = {"content-type": kind, **{k.lower(): v for k, v in headers.items()}}
+    fields["content-length"] = str(len(payload))
+    encoded = [(k.encode(), v.encode()) for k, v in fields.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": payload, "more_body": False})
+
+
+def build_app(size: Size, clock: Clock | None = None) -> App:
+    """The application with its worlds built."""
+    clock = clock or Clock()
+    frame = Frame(size, clock, installed_systems(clock))
+    frame.rebuild()
+    return App(frame)

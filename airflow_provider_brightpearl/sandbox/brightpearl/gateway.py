@@ -1,0 +1,139 @@
+"""The way in: authentication, throttle, the table of resources, and answers in the vendor's shapes."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, unquote
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from . import (  # noqa: F401 - importing them fills the table of resources
+    accounting_service,
+    contact_service,
+    goods_out,
+    integration_service,
+    order_service,
+    order_writes,
+    product_service,
+    sales_orders,
+    warehouse_service,
+)
+from .access import Access
+from .resources import match
+from .throttle import Throttle
+from .wire import Answer, Call, Failure, Record, Refusal, answer, dump
+from .world import World
+
+TOO_MANY = "You have sent too many requests. Please wait before sending another request"
+_FIXED = {
+    "cache-control": "no-cache, must-revalidate",
+    "pragma": "no-cache",
+    "expires": "Thu, 01 Jan 1998 00:00:00 GMT",
+}
+
+
+class Gateway:
+    """Answers calls for one account."""
+
+    def __init__(self, account: str, world: World, access: Access, throttle: Throttle) -> None:
+        self.account, self.world, self.access, self.throttle = account, world, access, throttle
+
+    async def serve(self, request: Request) -> Response:
+        """One call under /public-api."""
+        raw = request.scope.get("raw_path", b"").decode("latin-1")
+        query = request.scope["query_string"].decode("latin-1")
+        if len(raw) + len(query) > int(str(self.world.settings["max_uri"])):
+            return Response("<html><h1>414 Request-URI Too Large</h1></html>", 414, media_type="text/html")
+        content = await request.body()
+        status, body, kind = self._answer(request, query, content)
+        headers = {"ruid": str(uuid.uuid4()), "message-type": kind, **_FIXED}
+        if status == 429:
+            period = int(self.throttle.headers()["brightpearl-next-throttle-period"])
+            headers["retry-after"] = str(-(-period // 1000))
+        return Response(
+            dump(body, bool(self.world.settings["gson_escapes"])),
+            status,
+            headers,
+            media_type="application/json;charset=UTF-8",
+        )
+
+    def _answer(self, request: Request, query: str, content: bytes) -> tuple[int, object, str]:
+        try:
+            self._admit(request)
+            path = (
+                unquote(request.scope["path"]).split("/", 3)[3]
+                if request.scope["path"].count("/") > 2
+                else ""
+            )
+            return self.handle(request.method, path, query, content)
+        except Refusal as refusal:
+            return refusal.status, refusal.body(), "api-proxy"
+
+    def _admit(self, request: Request) -> None:
+        pool = _pool(request.headers)
+        if not self.throttle.take(pool):
+            raise Refusal(int(str(self.world.settings["throttle_status"])), TOO_MANY)
+        if request.path_params["account"] != self.account:
+            raise Refusal(401, "Not authenticated. You must provide a valid authentication token.")
+        self.access.check(request.headers)
+
+    def handle(self, method: str, path: str, query: str, content: bytes) -> tuple[int, object, str]:
+        """One call that was let in: status, body and message type."""
+        kind = "api-proxy"
+        try:
+            if path == "multi-message" and method == "POST":
+                return *self._many(content), "multi-message"
+            resource, parts = match(method, path)
+            kind = resource.kind
+            given = parse_qsl(query, keep_blank_values=True)
+            unknown = [
+                name for name, _ in given if resource.params is not None and name not in resource.params
+            ]
+            if unknown:
+                raise Failure(400, "CMNC-017", f"Unknown parameter: {unknown[0]}")  # INFERRED code
+            found = resource.endpoint(Call(self.world, method, path, parts, dict(given), query, content))
+        except Failure as failure:
+            return failure.status, failure.body(), kind
+        except (TypeError, ValueError, AttributeError, LookupError):
+            # A body of the wrong types is answered with the generic error (CMNU-003).
+            logging.getLogger(__name__).exception("could not serve %s /%s", method, path)
+            return 500, Failure(500, "CMNU-003", "An unexpected error occurred").body(), kind
+        return (found.status, found.body, kind) if isinstance(found, Answer) else (200, found, kind)
+
+    def _many(self, content: bytes) -> tuple[int, Record]:
+        try:
+            body = orjson.loads(content)
+            messages = body["messages"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            raise Failure(500, "CMNU-003", "An unexpected error occurred") from None
+        if len(messages) > 10:
+            raise Failure(400, "CMNC-013", "At most 10 messages are allowed")  # INFERRED code
+        done: list[Record] = []
+        for message in messages:
+            if done and body.get("onFail") == "STOP" and done[-1]["statusCode"] >= 400:
+                break
+            done.append(self._message(message))
+        left = [message.get("label") for message in messages[len(done) :]]
+        bad = any(one["statusCode"] >= 400 for one in done)
+        return 207 if bad else 200, answer({"processedMessages": done, "unprocessedMessages": left})
+
+    def _message(self, message: Record) -> Record:
+        path, _, query = str(message.get("uri", "")).lstrip("/").partition("?")
+        content = orjson.dumps(message["body"]) if "body" in message else b""
+        status, body, _ = self.handle(str(message.get("httpMethod", "")), path, query, content)
+        return {
+            "label": message.get("label"),
+            "statusCode": status,
+            "body": {"content": orjson.dumps(body).decode()},
+        }
+
+
+def _pool(headers: Mapping[str, str]) -> str:
+    # Private apps share one pool; other apps have one for each developer.
+    if headers.get("authorization", "").startswith("Bearer "):
+        return "public:" + headers.get("brightpearl-dev-ref", "")
+    return "private"

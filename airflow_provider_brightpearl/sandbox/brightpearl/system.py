@@ -1,0 +1,135 @@
+"""The simulated Brightpearl account as the frame sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from ..clock import Clock
+from ..system import Record, Size
+from .access import CREDENTIALS, Access
+from .activity import Activity
+from .gateway import Gateway
+from .patching import merge
+from .throttle import Throttle
+from .world import World
+
+ACCOUNT = "acmetest"
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+# What the reference marks as inferred or unverified, and what tests want otherwise, can be switched.
+SETTINGS: dict[str, object] = {
+    "throttle": True,
+    "throttle_limit": 200,
+    "throttle_seconds": 60,
+    "throttle_status": 503,  # 429 adds Retry-After
+    "time_zone": "Europe/London",
+    "zero_offset": "Z",  # or "+00:00"
+    "period_start_inclusive": True,
+    "period_end_inclusive": True,
+    "encoded_slash": "accept",  # or "reject": %2F in a PERIOD
+    "max_uri": 2000,
+    "shuffle": True,  # records of an id set do not come sorted
+    "gson_escapes": True,
+    "contact_updated_now": True,  # a contact never modified shows the time of the call in GET
+    "custom_fields_touch": False,  # a change of custom fields moves updatedOn
+    "sales_order_repeat": "id",  # or "null": what a repeated sales order is answered with
+    "exchange_rate": "order_per_base",  # or "base_per_order"; takes effect with the next seed
+    "oauth_rotate": "never",  # or "always"
+    "oauth_same_until_expiry": True,
+    "oauth_lifetime_seconds": 604_800,
+    "require_dev_ref": False,
+}
+
+
+class Brightpearl:
+    """One account, with private-app and OAuth access."""
+
+    name = "brightpearl"
+
+    def __init__(self, clock: Clock) -> None:
+        self.settings: dict[str, object] = dict(SETTINGS)
+        self.world = World(self.settings, clock)
+        self.access = Access(self.settings, clock)
+        self.throttle = Throttle(self.settings, clock)
+        self.gateway = Gateway(ACCOUNT, self.world, self.access, self.throttle)
+
+    def routes(self) -> list[BaseRoute]:
+        """The public API, and the token endpoint under its two paths."""
+        return [
+            Route("/public-api/{account}/{rest:path}", self.gateway.serve, methods=_METHODS),
+            Route("/public-api/{account}", self.gateway.serve, methods=_METHODS),
+            Route("/token/{account}", self._token, methods=["POST"]),
+            Route("/{account}/oauth/token", self._token, methods=["POST"]),
+        ]
+
+    async def _token(self, request: Request) -> Response:
+        if request.path_params["account"] != ACCOUNT:
+            return JSONResponse({"error": "invalid_client"}, 400)
+        kind = request.headers.get("content-type", "")
+        status, body = self.access.grant(await request.body(), kind, request.headers.get("host", ""))
+        return JSONResponse(body, status)
+
+    def seed(self, size: Size) -> None:
+        """A new account."""
+        self.world.seed(size)
+        self.access.clear()
+        self.throttle.clear()
+
+    def headers(self) -> dict[str, str]:
+        """The throttle headers."""
+        return self.throttle.headers()
+
+    def collections(self) -> list[str]:
+        """What can be looked at and planted."""
+        return list(self.world.collections)
+
+    def count(self, collection: str) -> int:
+        """How many records a collection has."""
+        return len(self.world.collections[collection])
+
+    def snapshot(self, collection: str) -> Iterator[Record]:
+        """Every record; those without an id inside get it as `id`."""
+        source = self.world.collections[collection]
+        for id in source.ids():
+            record = source.get(id)
+            if record is not None:
+                yield record if source.key else {"id": id, **record}
+
+    def patch(self, collection: str, id: str | None, patch: Record | None, quiet: bool = False) -> object:
+        """Change a stored record past every check."""
+        source = self.world.collections[collection]
+        if id is None:
+            return {"id": source.add({"createdOn": self.world.stamp(), **(patch or {})})}
+        if patch is None:
+            source.remove(int(id))
+            return {}
+        record = merge(source.edit(int(id)), patch)
+        if not quiet and collection in ("order", "contact", "product") and "updatedOn" not in patch:
+            self.world.touch(record)
+        return record
+
+    def activity(
+        self,
+        orders_changed: int = 0,
+        orders_created: int = 0,
+        customers_changed: int = 0,
+        products_changed: int = 0,
+        seed: int = 1,
+    ) -> dict[str, Any]:
+        """A plausible day; the ids touched."""
+        acts = Activity(self.world, seed)
+        return acts.run(orders_created, orders_changed, customers_changed, products_changed)
+
+    def describe(self, url: str) -> str:
+        """Where the account is and what opens it."""
+        known = CREDENTIALS
+        return (
+            f"{url}/public-api/{ACCOUNT} (app-ref {known.app_ref}, staff-token {known.staff_token},"
+            f" account-token {known.account_token}; OAuth {url}/token/{ACCOUNT}, client {known.client_id},"
+            f" secret {known.client_secret}, refresh token {known.refresh_token})"
+        )

@@ -1,0 +1,18 @@
+"""All resources of the REST API in one table; the more literal path of two comes first."""
+
+from __future__ import annotations
+
+from ..call import Resource
+from . import collections, composite, describe, graph, ingest, queries, query_jobs, records, tree
+
+TABLE: list[Resource] = [
+    *describe.TABLE,
+    *queries.TABLE,
+    *collections.TABLE,
+    *composite.TABLE,
+    *graph.TABLE,
+    *tree.TABLE,
+    *ingest.TABLE,
+    *query_jobs.TABLE,
+    *records.TABLE,
+]

@@ -1,0 +1,144 @@
+"""A call and its answer, without HTTP: composite subrequests are calls like all others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from .errors import Refused, bad_json, resource_missing
+from .jobs import Jobs
+from .jsontext import dump_json, load_json
+from .org import Dml, Org
+
+JSON_TYPE = "application/json;charset=UTF-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One REST call below /services/data/vNN.N/."""
+
+    org: Org
+    method: str
+    version: str  # "62.0"
+    segments: tuple[str, ...]  # decoded, so a key may hold a slash
+    query: Mapping[str, str]
+    headers: Mapping[str, str]  # lower-case names
+    body: bytes
+    user: str
+    origin: str
+    jobs: Jobs
+    parsed: object = None  # the body of a subrequest, parsed already
+    dispatch: Callable[[Call], Answer] | None = None
+
+    @property
+    def base(self) -> str:
+        """The path every resource of this version begins with."""
+        return f"/services/data/v{self.version}"
+
+    def json(self) -> dict[str, object]:
+        """The body as a JSON object. Raises: Refused."""
+        value = self.parsed if self.parsed is not None else self._decoded()
+        if not isinstance(value, dict):
+            raise bad_json("Unexpected input: a JSON object is needed")
+        return value
+
+    def _decoded(self) -> object:
+        kind = self.headers.get("content-type", "").split(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Refused(
+                "UNSUPPORTED_MEDIA_TYPE", f"Content-Type {kind or 'missing'} not supported", status=415
+            )
+        return load_json(self.body)
+
+    def dml(self) -> Dml:
+        """The start of the writes of this call."""
+        return self.org.dml(self.user, self.headers)
+
+    def sub(self, **changes: object) -> Call:
+        """A call made inside this one."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back: a JSON value, or bytes of another type; None is no body at all."""
+
+    body: object = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media: str = JSON_TYPE
+
+    def encoded(self) -> bytes:
+        """The body as it goes over the wire."""
+        if self.body is None:
+            return b""
+        return self.body if isinstance(self.body, bytes) else dump_json(self.body)
+
+
+Endpoint = Callable[..., Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One method of one path pattern; `{name}` segments become arguments of the endpoint."""
+
+    method: str
+    pattern: tuple[str, ...]
+    endpoint: Endpoint
+    parameters: frozenset[str] = frozenset()
+
+
+def resource(method: str, path: str, endpoint: Endpoint, *parameters: str) -> Resource:
+    """A row of a table of resources."""
+    return Resource(method, tuple(path.split("/")), endpoint, frozenset(parameters))
+
+
+class Resources:
+    """Finds the endpoint of a call; literal segments are compared whatever their case."""
+
+    def __init__(self, table: list[Resource]) -> None:
+        self._by_length: dict[int, list[Resource]] = {}
+        for one in table:
+            self._by_length.setdefault(len(one.pattern), []).append(one)
+
+    def serve(self, call: Call) -> Answer:
+        """Answer a call, refusals included."""
+        try:
+            return self._serve(call)
+        except Refused as refusal:
+            return Answer(refusal.as_request_error(), refusal.status)
+
+    def _serve(self, call: Call) -> Answer:
+        allowed: list[str] = []
+        method = "GET" if call.method == "HEAD" else call.method
+        for one in self._by_length.get(len(call.segments), ()):
+            arguments = _match(one.pattern, call.segments)
+            if arguments is None:
+                continue
+            if one.method == method:
+                _check_parameters(one, call)
+                return one.endpoint(call, **arguments)
+            allowed.append(one.method)
+        if not allowed:
+            raise resource_missing()
+        raise Refused(
+            "METHOD_NOT_ALLOWED",
+            f"HTTP Method '{call.method}' not allowed. Allowed are {','.join(dict.fromkeys(allowed))}",
+            status=405,
+        )
+
+
+def _match(pattern: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str] | None:
+    arguments: dict[str, str] = {}
+    for expected, given in zip(pattern, segments, strict=True):
+        if expected.startswith("{"):
+            arguments[expected[1:-1]] = given
+        elif expected != given.lower():
+            return None
+    return arguments
+
+
+def _check_parameters(one: Resource, call: Call) -> None:
+    unknown = [name for name in call.query if name.lower() not in one.parameters]
+    if unknown and call.org.settings["strict_parameters"]:
+        raise Refused("INVALID_PARAMETER_VALUE", f"unknown query parameter: {', '.join(unknown)}")

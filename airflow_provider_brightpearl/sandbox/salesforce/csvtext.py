@@ -1,0 +1,43 @@
+"""CSV as the bulk API takes and gives it (reference, sections 3.7 and 3.8)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+DELIMITERS = {"BACKQUOTE": "`", "CARET": "^", "COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "TAB": "\t"}
+LINE_ENDINGS = {"LF": "\n", "CRLF": "\r\n"}
+
+csv.field_size_limit(1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The delimiter and line ending of a job, by the API's names."""
+
+    delimiter: str = "COMMA"
+    line_ending: str = "LF"
+
+    def rows(self, text: str) -> Iterator[list[str]]:
+        """The rows of a text, the header first; empty lines are left out."""
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=DELIMITERS[self.delimiter])
+        return (row for row in reader if row)
+
+    def fits(self, text: str) -> bool:
+        """True when the header line ends the way the job says."""
+        end = text.find("\n")
+        return end < 0 or (text[end - 1 : end] == "\r") == (self.line_ending == "CRLF")
+
+    def write(self, rows: Iterable[Iterable[object]]) -> bytes:
+        """Rows as text with every cell quoted."""
+        out = io.StringIO()
+        writer = csv.writer(
+            out,
+            delimiter=DELIMITERS[self.delimiter],
+            quoting=csv.QUOTE_ALL,
+            lineterminator=LINE_ENDINGS[self.line_ending],
+        )
+        writer.writerows(rows)
+        return out.getvalue().encode()

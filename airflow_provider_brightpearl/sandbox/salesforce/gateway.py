@@ -1,0 +1,120 @@
+"""From HTTP to calls and back: versions, sessions, limits, path segments that may hold a slash."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, unquote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .api.describe import get_resources, versions
+from .api.table import TABLE
+from .call import Answer, Call, Resources
+from .errors import Refused, resource_missing
+from .jobs import Jobs
+from .login import Login
+from .org import Org
+from .sessions import Sessions
+
+_VERSION = re.compile(r"v(\d{2}\.\d)", re.IGNORECASE)
+LONGEST = 16_384  # bytes of address and headers together
+
+
+class Gateway:
+    """Everything under /services."""
+
+    def __init__(self, org: Org, sessions: Sessions, jobs: Jobs) -> None:
+        self._org, self._sessions, self._jobs = org, sessions, jobs
+        self._login = Login(org, sessions)
+        self._resources = Resources(TABLE)
+
+    async def answer(self, request: Request) -> Response:
+        """The Starlette endpoint: one for all paths, since their case does not matter."""
+        body = await request.body()
+        answer = await run_in_threadpool(self._answer, request, body)
+        return Response(
+            b"" if request.method == "HEAD" else answer.encoded(),
+            answer.status,
+            dict(answer.headers),
+            answer.media if answer.body is not None else None,
+        )
+
+    def _answer(self, request: Request, body: bytes) -> Answer:
+        try:
+            with self._org.lock:
+                return self._route(request, body)
+        except Refused as refusal:
+            return Answer(refusal.as_request_error(), refusal.status)
+
+    def _route(self, request: Request, body: bytes) -> Answer:
+        _check_length(request)
+        raw = request.scope.get("raw_path") or request.scope["path"].encode()
+        segments = [unquote(part) for part in raw.decode("latin-1").split("/")][2:]
+        if segments and segments[-1] == "":
+            segments.pop()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        origin = f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}"
+        first = segments[0].lower() if segments else ""
+        if first == "oauth2":
+            return self._oauth(request, segments[1:], body, headers, origin)
+        if first == "soap" and len(segments) in (3, 4) and request.method == "POST":
+            return self._login.soap(segments[2], body, origin)
+        if first == "data":
+            return self._data(request, segments[1:], body, headers, origin)
+        raise resource_missing()
+
+    def _oauth(
+        self, request: Request, rest: list[str], body: bytes, headers: Mapping[str, str], origin: str
+    ) -> Answer:
+        call = (request.method, rest[0].lower() if len(rest) == 1 else "")
+        if call == ("POST", "token"):
+            return self._login.token(body, headers, origin)
+        if call in (("GET", "userinfo"), ("POST", "userinfo")):
+            return self._login.userinfo(headers.get("authorization", ""))
+        if call == ("POST", "revoke"):
+            return self._login.revoke(body, dict(request.query_params))
+        raise resource_missing()
+
+    def _data(
+        self, request: Request, rest: list[str], body: bytes, headers: Mapping[str, str], origin: str
+    ) -> Answer:
+        if not rest and request.method == "GET":
+            return Answer(versions())
+        version = _VERSION.fullmatch(rest[0]) if rest else None
+        if version is None:
+            raise resource_missing()
+        user = self._sessions.user_of(headers.get("authorization", ""))
+        if rest[1:2] != ["jobs"] or self._org.settings["bulk_calls_count"]:
+            self._sessions.spend()
+        query = dict(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        call = Call(
+            org=self._org,
+            method=request.method,
+            version=version[1],
+            segments=tuple(rest[1:]),
+            query=query,
+            headers=headers,
+            body=body,
+            user=user,
+            origin=origin,
+            jobs=self._jobs,
+            dispatch=self._dispatch,
+        )
+        return self._dispatch(call)
+
+    def _dispatch(self, call: Call) -> Answer:
+        if not call.segments and call.method == "GET":
+            return get_resources(call)
+        return self._resources.serve(call)
+
+
+def _check_length(request: Request) -> None:
+    address = len(request.scope.get("raw_path", b"")) + len(request.scope["query_string"])
+    fields = sum(len(name) + len(value) for name, value in request.scope["headers"])
+    if address > LONGEST:
+        raise Refused("URI_TOO_LONG", "The requested URI is too long", status=414)
+    if address + fields > LONGEST:
+        raise Refused("HEADERS_TOO_LONG", "The request header is too long", status=431)

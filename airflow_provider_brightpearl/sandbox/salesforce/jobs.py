@@ -1,0 +1,61 @@
+"""What lives longer than a call: query cursors and bulk jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .ids import make_id
+from .org import Org
+from .settings import number
+from .soql.run import Found
+
+
+class Cursors:
+    """Result sets that are read page by page, for two days (reference, section 3.3)."""
+
+    def __init__(self, org: Org) -> None:
+        self._org = org
+        self._open: dict[str, tuple[Found, float]] = {}
+        self._count = 0
+
+    def clear(self) -> None:
+        """Forget all cursors."""
+        self._open.clear()
+
+    def keep(self, found: Found) -> str:
+        """Remember a result set and give its locator."""
+        self._count += 1
+        locator = make_id("0r8", self._count)
+        self._open[locator] = (found, self._org.clock.seconds())
+        return locator
+
+    def get(self, locator: str) -> Found | None:
+        """The result set of a locator, None when there is none or it is too old."""
+        found, since = self._open.get(locator, (None, 0.0))
+        if found is None or self._org.clock.seconds() - since > number(self._org.settings, "cursor_seconds"):
+            self._open.pop(locator, None)
+            return None
+        return found
+
+
+class Jobs:
+    """Cursors, ingest jobs and query jobs of the org."""
+
+    def __init__(self, org: Org) -> None:
+        self.cursors = Cursors(org)
+        self.ingest: dict[str, Any] = {}
+        self.queries: dict[str, Any] = {}
+        self._count = 0
+
+    def clear(self) -> None:
+        """Forget everything that was under way."""
+        for job in self.ingest.values():
+            job.state = "Aborted"
+        self.cursors.clear()
+        self.ingest.clear()
+        self.queries.clear()
+
+    def next_id(self) -> str:
+        """The id of a new job."""
+        self._count += 1
+        return make_id("750", self._count)

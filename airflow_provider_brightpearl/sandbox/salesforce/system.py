@@ -1,0 +1,112 @@
+"""The simulated Salesforce org as a system of the sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from starlette.routing import BaseRoute, Route
+
+from ..clock import Clock
+from ..system import Record, Size
+from .derived import read
+from .gateway import Gateway
+from .ids import full_id
+from .jobs import Jobs
+from .org import Org
+from .schema import Entity
+from .seeds import ADMIN, seed_org
+from .sessions import Sessions
+from .store import Row
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+
+
+class Salesforce:
+    """One org behind /services: records, sessions, jobs and switches."""
+
+    name = "salesforce"
+
+    def __init__(self, clock: Clock) -> None:
+        self.org = Org(clock)
+        self.settings = self.org.settings
+        self._sessions = Sessions(self.org)
+        self._jobs = Jobs(self.org)
+        self._gateway = Gateway(self.org, self._sessions, self._jobs)
+        seed_org(self.org, 0)
+
+    def routes(self) -> list[BaseRoute]:
+        """One route: the paths are told apart whatever their case."""
+        return [Route("/services/{rest:path}", self._gateway.answer, methods=METHODS)]
+
+    def seed(self, size: Size) -> None:
+        """The default org, empty of synced records whatever the size: a sync is what fills it."""
+        with self.org.lock:
+            self._jobs.clear()
+            self._sessions.clear()
+            seed_org(self.org, size.seed)
+
+    def collections(self) -> list[str]:
+        """The names of all objects."""
+        return list(self.org.objects)
+
+    def count(self, collection: str) -> int:
+        """How many live records an object has."""
+        return len(self.org.store[collection].rows)
+
+    def snapshot(self, collection: str) -> Iterator[Record]:
+        """Every live record with every field; numbers with a scale are text, so none becomes a float."""
+        entity = self.org.schema.entities[collection]
+        for row in list(self.org.store[collection].rows.values()):
+            yield self._plain(entity, row)
+
+    def headers(self) -> dict[str, str]:
+        """The limit header that every REST answer carries (reference, section 3)."""
+        return {"Sforce-Limit-Info": self._sessions.usage()}
+
+    def patch(self, collection: str, id: str | None, patch: Record | None, quiet: bool = False) -> object:
+        """Change a record past every check, as an administrator would; see `System.patch`."""
+        with self.org.lock:
+            table, entity = self.org.store[collection], self.org.schema.entities[collection]
+            row = self._target(collection, id)
+            if patch is None:
+                table.delete(row, self.org.now())
+                return self._plain(entity, row)
+            changes: Row = dict(patch)
+            if not quiet:
+                now, admin = self.org.now(), self.org.user_row(ADMIN)
+                changes.update(LastModifiedDate=now, SystemModstamp=now)
+                changes["LastModifiedById"] = admin["Id"] if admin else self.org.user
+            table.update(row, {name: _stored(entity, name, value) for name, value in changes.items()})
+            return self._plain(entity, row)
+
+    def _target(self, collection: str, id: str | None) -> Row:
+        table = self.org.store[collection]
+        if id is not None:
+            return table.rows[full_id(id) or id]
+        now = self.org.now()
+        row: Row = {"Id": table.next_id(), "CreatedDate": now, "LastModifiedDate": now, "SystemModstamp": now}
+        row["CreatedById"] = row["LastModifiedById"] = self.org.user
+        table.insert(row)
+        return row
+
+    def _plain(self, entity: Entity, row: Row) -> Record:
+        named = {name: read(self.org.store, field, row) for name, field in entity.fields.items()}
+        extra = {name: value for name, value in row.items() if name not in named}
+        return {name: _as_json(value) for name, value in {**named, **extra}.items()}
+
+
+def _as_json(value: Any) -> Any:
+    return format(value, "f") if isinstance(value, Decimal) else value
+
+
+def _stored(entity: Entity, name: str, value: Any) -> Any:
+    """A planted value in the type its field is read as; what does not fit is kept as it is."""
+    field = entity.field(name)
+    if field is None or field.type not in ("currency", "double") or isinstance(value, bool):
+        return value
+    try:
+        return Decimal(str(value)).quantize(Decimal(1).scaleb(-field.scale))
+    except ArithmeticError:
+        return value

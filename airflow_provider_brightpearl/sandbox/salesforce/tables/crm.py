@@ -1,0 +1,85 @@
+"""Account, Contact and Task (reference, section 4.1)."""
+
+from __future__ import annotations
+
+from ..fields import SObject, address, checkbox, decimal, key, lookup, money, other, picklist, text
+
+ACCOUNT = SObject(
+    "Account",
+    "001",
+    (
+        text("Name", required=True),
+        text("AccountNumber", 40),
+        picklist("Type", "Customer", "Retail", "Wholesale", "Trade", "Prospect", "Other"),
+        picklist("Industry", "Retail", "Apparel", "Manufacturing", "Other"),
+        picklist("AccountSource", "Web", "Other"),
+        picklist("Rating", "Hot", "Warm", "Cold"),
+        lookup("ParentId", "Account", children="ChildAccounts"),
+        lookup("OwnerId", "User", default="@user"),
+        lookup("RecordTypeId", "RecordType"),
+        other("Phone", "phone", length=40),
+        other("Fax", "phone", length=40),
+        other("Website", "url", length=255),
+        other("Description", "textarea", length=32000),
+        money("AnnualRevenue", 18, 0),
+        other("NumberOfEmployees", "int"),
+        text("Site", 80),
+        *address("Billing"),
+        *address("Shipping"),
+        key("Brightpearl_Id__c", "Brightpearl Id"),
+        text("Brightpearl_Customer_Group__c", 80),
+        text("Brightpearl_Hash__c", 64),
+        other("Brightpearl_Synced_At__c", "datetime"),
+    ),
+    has_currency=True,
+)
+
+CONTACT = SObject(
+    "Contact",
+    "003",
+    (
+        lookup("AccountId", "Account", children="Contacts", indexed=True),
+        text("LastName", 80, required=True),
+        text("FirstName", 40),
+        picklist("Salutation", "Mr.", "Ms.", "Mrs.", "Dr.", "Prof.", "Mx."),
+        other("Name", "string", length=121, createable=False, updateable=False, computed="contact_name"),
+        other("Email", "email", length=80, id_lookup=True),
+        other("Phone", "phone", length=40),
+        other("MobilePhone", "phone", length=40),
+        other("HomePhone", "phone", length=40),
+        other("Fax", "phone", length=40),
+        text("Title", 128),
+        text("Department", 80),
+        picklist("LeadSource", "Web", "Phone Inquiry", "Other"),
+        other("Birthdate", "date"),
+        other("Description", "textarea", length=32000),
+        checkbox("HasOptedOutOfEmail"),
+        checkbox("DoNotCall"),
+        lookup("ReportsToId", "Contact", children="Subordinates"),
+        lookup("OwnerId", "User", default="@user"),
+        *address("Mailing"),
+        *address("Other"),
+        key("Brightpearl_Id__c", "Brightpearl Id"),
+        text("Brightpearl_Hash__c", 64),
+        other("Brightpearl_Synced_At__c", "datetime"),
+    ),
+    has_currency=True,
+)
+
+TASK = SObject(
+    "Task",
+    "00T",
+    (
+        text("Subject"),
+        picklist("Status", "Not Started", "In Progress", "Completed", default="Not Started"),
+        picklist("Priority", "High", "Normal", "Low", default="Normal"),
+        other("ActivityDate", "date"),
+        other("Description", "textarea", length=32000),
+        lookup("WhoId", "Contact"),
+        lookup("WhatId", "Account"),
+        lookup("OwnerId", "User", default="@user"),
+        decimal("CallDurationInSeconds", 8, 0),
+    ),
+)
+
+OBJECTS = (ACCOUNT, CONTACT, TASK)

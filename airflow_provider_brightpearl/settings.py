@@ -1,0 +1,140 @@
+"""The ``[brightpearl]`` section of Airflow's configuration: options with defaults and what they are read as.
+
+Nothing here touches Airflow's metadata database, so DAG files may read settings when they are parsed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+SECTION = "brightpearl"
+VERSION_ADDED = "0.1.0"
+
+
+def _option(
+    description: str, default: str, type_: str = "string", example: str | None = None
+) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": VERSION_ADDED,
+        "type": type_,
+        "example": example,
+        "default": default,
+    }
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "mappings": _option(
+        "Folder of the flow files. Empty: include/mappings beside the DAG folder, or in AIRFLOW_HOME.",
+        "",
+        example="/opt/airflow/include/mappings",
+    ),
+    "staging_path": _option(
+        "Where the tasks of a run pass records on: a folder that all workers share, or any fsspec URL. "
+        "Empty: brightpearl/staging in AIRFLOW_HOME.",
+        "",
+        example="s3://company-airflow/brightpearl",
+    ),
+    "keep_staging_days": _option("Days after which the staging files of a run are removed.", "14", "integer"),
+    "state_conn_id": _option(
+        "Connection of the database that keeps watermarks, bindings and dead letters: PostgreSQL as soon as "
+        "workers share no disk. Empty: SQLite in brightpearl/state.db in AIRFLOW_HOME.",
+        "",
+        example="brightpearl_state",
+    ),
+    "request_timeout": _option(
+        "Seconds without an answer after which an API call is given up.", "60", "integer"
+    ),
+    "brightpearl_page_size": _option(
+        "Records per page of a Brightpearl search, at most 500.", "500", "integer"
+    ),
+    "salesforce_page_size": _option(
+        "Records per page of a Salesforce query, 200 to 2000.", "2000", "integer"
+    ),
+    "retries": _option("How often a task is tried again when a system cannot answer now.", "3", "integer"),
+    "alert_email": _option(
+        "Addresses, separated by commas, that are told when a run fails or rejects records, through the "
+        "e-mail backend of Airflow ([email] and [smtp]). Empty: alerts only go to the task log.",
+        "",
+        example="data-team@example.com",
+    ),
+    "alert_on_rejections": _option(
+        "Whether a run that succeeds but rejects records sends one alert.", "True", "boolean"
+    ),
+    "dags_backfill_command": _option(
+        "Whether Airflow 3.2 and newer get `airflow dags backfill` back, for all DAGs.", "True", "boolean"
+    ),
+}
+
+
+def text(option: str) -> str:
+    """One option as text; the default of the provider where nothing is configured."""
+    from airflow_provider_brightpearl.compat import conf
+
+    return str(conf.get(SECTION, option, fallback=OPTIONS[option]["default"]) or "").strip()
+
+
+def number(option: str) -> int:
+    """One option as a whole number.
+
+    Raises:
+        Misconfigured: it is none.
+    """
+    from airflow_provider_brightpearl.errors import Misconfigured
+
+    value = text(option)
+    if not value.isdigit():
+        raise Misconfigured(f"[{SECTION}] {option} is {value!r}; write a whole number")
+    return int(value)
+
+
+def switch(option: str) -> bool:
+    """One option as on or off."""
+    return text(option).lower() in {"true", "t", "yes", "on", "1"}
+
+
+def airflow_home() -> Path:
+    """The folder of this Airflow."""
+    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+
+
+def staging_path() -> str:
+    """Folder or URL below which the staging files of all runs lie."""
+    return text("staging_path") or str(airflow_home() / "brightpearl" / "staging")
+
+
+def state_conn_id() -> str | None:
+    """Connection of the state database, None for the SQLite file."""
+    return text("state_conn_id") or None
+
+
+def state_file() -> Path:
+    """The SQLite file of the state database where no connection names another."""
+    return airflow_home() / "brightpearl" / "state.db"
+
+
+def alert_addresses() -> list[str]:
+    """Whom alerts are sent to."""
+    return [address.strip() for address in text("alert_email").split(",") if address.strip()]
+
+
+def mappings_folder(beside: Path | None = None) -> Path:
+    """The folder of the flow files: as configured, else the first that exists of the usual places.
+
+    Args:
+        beside: the folder of a DAG file; ``include/mappings`` in it or above it is looked at first.
+    """
+    if configured := text("mappings"):
+        return Path(configured).expanduser()
+    places = [folder / "include" / "mappings" for folder in _roots(beside)]
+    return next((place for place in places if place.is_dir()), places[-1])
+
+
+def _roots(beside: Path | None) -> list[Path]:
+    from airflow_provider_brightpearl.compat import conf
+
+    dags = Path(conf.get("core", "dags_folder")).expanduser()
+    near = [beside, *beside.parents[:2]] if beside else []
+    return [*near, dags.parent, dags, airflow_home()]

@@ -1,0 +1,174 @@
+"""Records that did not go through, kept with payload and reason until they do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from airflow_provider_brightpearl.core.records import Rejection
+from airflow_provider_brightpearl.stores.engine import chunks, reading, writing
+from airflow_provider_brightpearl.stores.schema import binding, dead_letter, upsert
+
+letter = dead_letter.c
+
+
+class LetterState(StrEnum):
+    """Where a dead letter stands; ``open`` and ``parked`` ones still wait for their record to go through."""
+
+    OPEN = "open"
+    PARKED = "parked"
+    RESOLVED = "resolved"
+    DISCARDED = "discarded"
+
+
+_WAITING = (LetterState.OPEN.value, LetterState.PARKED.value)
+
+
+class DeadLetters:
+    """Implements ``core.ports.DeadLetters`` on the state database: one letter per flow and source record.
+
+    Args:
+        now: the clock, for first and last seen.
+    """
+
+    def __init__(self, engine: Engine, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._engine = engine
+        self._now = now
+
+    def keep(
+        self, flow: str, run: str, mapping_version: str, letters: Sequence[tuple[Rejection, bytes]]
+    ) -> None:
+        """Opens or refreshes one letter per record; the payload is the raw record.
+
+        Of several rejections of one record the first counts, a refusal before a wait. A run that says the
+        same again (a task tried twice) is one attempt. A discarded letter stays so until its payload changes.
+        """
+        shared = {"flow": flow, "run": run, "mapping_version": mapping_version, "seen": self._now()}
+        rows = [_row(rejection, payload, shared) for rejection, payload in _one_each(letters)]
+        with writing(self._engine) as connection:
+            statement = _statement(connection)
+            for some in chunks(rows):
+                connection.execute(statement, list(some))
+
+    def resolve(self, flow: str, run: str, source_ids: Sequence[str]) -> int:
+        """Closes the open and parked letters of records that went through; says how many there were."""
+        change = {"state": LetterState.RESOLVED.value, "closed_at": self._now(), "closed_run": run}
+        closed = 0
+        with writing(self._engine) as connection:
+            for ids in chunks(sorted(set(source_ids))):
+                where = (letter.flow == flow, letter.source_id.in_(ids), letter.state.in_(_WAITING))
+                closed += connection.execute(dead_letter.update().where(*where).values(**change)).rowcount
+        return closed
+
+    def due(self, flow: str, mapping_version: str, limit: int) -> list[str]:
+        """Ids to read again, oldest first: parked with a parent bound now, rejected under another mapping."""
+        parent_bound = sa.exists().where(
+            binding.c.flow == letter.waits_flow,
+            binding.c.object == letter.waits_object,
+            binding.c.key == letter.waits_key,
+        )
+        mapped_anew = letter.mapping_version != mapping_version
+        ready = sa.or_(
+            sa.and_(letter.state == LetterState.PARKED.value, parent_bound),
+            sa.and_(letter.state == LetterState.OPEN.value, mapped_anew),
+        )
+        query = sa.select(letter.source_id).where(letter.flow == flow, ready)
+        with reading(self._engine) as connection:
+            ordered = query.order_by(letter.first_seen, letter.source_id).limit(limit)
+            return [row.source_id for row in connection.execute(ordered)]
+
+    def count_open(self, flow: str) -> int:
+        """How many records of a flow wait, rejected or parked."""
+        query = sa.select(sa.func.count()).where(letter.flow == flow, letter.state.in_(_WAITING))
+        with reading(self._engine) as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def top_reasons(self, flow: str, run: str | None = None, limit: int = 10) -> list[tuple[str, int]]:
+        """Why most records wait, and how many; without the value at fault, so that equal reasons add up.
+
+        With ``run``, only letters which that run opened or refreshed.
+        """
+        columns = (letter.state, letter.reason, letter.value, letter.waits_flow, letter.waits_object)
+        where = [letter.flow == flow, letter.state.in_(_WAITING), *([letter.run == run] if run else [])]
+        tally: Counter[str] = Counter()
+        with reading(self._engine) as connection:
+            grouped = sa.select(*columns, sa.func.count()).where(*where).group_by(*columns)
+            for row in connection.execute(grouped):
+                tally[_topic(row)] += row[-1]
+        return sorted(tally.items(), key=lambda item: (-item[1], item[0]))[:limit]
+
+
+def _topic(row: Any) -> str:
+    if row.state == LetterState.PARKED.value:
+        return f"waits for {row.waits_object} of {row.waits_flow}"
+    return str(row.reason.removesuffix(f", got {row.value}"))
+
+
+def _one_each(letters: Sequence[tuple[Rejection, bytes]]) -> list[tuple[Rejection, bytes]]:
+    chosen: dict[str, tuple[Rejection, bytes]] = {}
+    for rejection, payload in letters:
+        earlier = chosen.get(rejection.source_id)
+        if earlier is None or (earlier[0].waits_for and not rejection.waits_for):
+            chosen[rejection.source_id] = (rejection, payload)
+    # in one order everywhere: two workers that keep the same records must not wait for each other
+    return [chosen[source_id] for source_id in sorted(chosen)]
+
+
+def _row(rejection: Rejection, payload: bytes, shared: dict[str, Any]) -> dict[str, Any]:
+    waits_flow, waits_object, waits_key = rejection.waits_for or (None, None, None)
+    texts = ("object", "row", "field", "value", "reason", "currency")
+    return {
+        **{name: shared[name] for name in ("flow", "run", "mapping_version")},
+        **{name: _storable(getattr(rejection, name)) for name in texts},
+        "source_id": rejection.source_id,
+        "state": (LetterState.PARKED if rejection.waits_for else LetterState.OPEN).value,
+        "stage": rejection.stage.value,
+        "waits_flow": waits_flow,
+        "waits_object": waits_object,
+        "waits_key": waits_key,
+        "amount": None if rejection.amount is None else str(rejection.amount),
+        "payload": _storable(payload.decode("utf-8", "replace")),
+        "attempts": 1,
+        "first_seen": shared["seen"],
+        "last_seen": shared["seen"],
+    }
+
+
+def _storable(text: str) -> str:
+    # PostgreSQL refuses NUL, and UTF-8 has no lone surrogates; both come out of JSON escapes
+    return text.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")
+
+
+_REPLACED = (
+    "stage", "reason", "object", "row", "field", "value", "waits_flow", "waits_object", "waits_key", "amount",
+    "currency", "payload", "mapping_version", "run", "last_seen",
+)  # fmt: skip
+
+
+def _statement(connection: Connection) -> Any:
+    statement = upsert(connection, dead_letter)
+    new = statement.excluded
+    waiting = letter.state.in_([sa.literal_column(f"'{state}'") for state in _WAITING])
+    put_aside = sa.and_(letter.state == sa.literal_column("'discarded'"), letter.payload == new.payload)
+    again = sa.and_(waiting, letter.run == new.run)
+    return statement.on_conflict_do_update(
+        index_elements=["flow", "source_id"],
+        set_={
+            **{name: new[name] for name in _REPLACED},
+            "state": sa.case((put_aside, letter.state), else_=new.state),
+            "attempts": sa.case(
+                (again, letter.attempts),
+                (waiting, letter.attempts + sa.literal_column("1")),
+                else_=new.attempts,
+            ),
+            "first_seen": sa.case((waiting, letter.first_seen), else_=new.first_seen),
+            "closed_at": sa.case((put_aside, letter.closed_at), else_=sa.null()),
+            "closed_run": sa.case((put_aside, letter.closed_run), else_=sa.null()),
+        },
+    )

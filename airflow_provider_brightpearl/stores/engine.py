@@ -1,0 +1,161 @@
+"""Opens the state database and turns its failures into our errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.pool import QueuePool
+
+from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SyncError, Unavailable
+from airflow_provider_brightpearl.stores import schema
+
+CHUNK = 500
+_CONNECT_SECONDS = 10
+# a token refresh holds the write lock of SQLite while it waits for an answer over the network
+_LOCK_SECONDS = 90
+_FAILURES = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+_REFUSALS = ("password authentication failed", "no password supplied", "no pg_hba.conf entry")
+
+T = TypeVar("T")
+
+
+def open_engine(url: str) -> Engine:
+    """The state database with its tables in place.
+
+    Args:
+        url: ``sqlite:////absolute/path.db`` or ``postgresql://user:password@host:5432/name``.
+
+    Raises:
+        Unavailable: the database does not answer.
+        CredentialsRefused: it does not accept user or password.
+        Misconfigured: the URL is of no use, or the tables are newer than this release.
+    """
+    engine = _engine(_known(url))
+    with reading(engine) as connection:
+        current = schema.version(connection)
+    if current < schema.VERSION:
+        with writing(engine) as connection:
+            schema.create(connection)
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads."""
+    with _answering(engine), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes; SQLite's write lock is taken at once: it waits instead of failing later."""
+    with _answering(engine), engine.connect() as connection:
+        connection = connection.execution_options(bp_writes=True)
+        with connection.begin():
+            yield connection
+
+
+def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+    """The values in slices that fit one statement."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def _known(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError:
+        # SQLAlchemy's message repeats the URL, password included
+        raise Misconfigured(
+            "the URL of the state database cannot be read; write scheme://user:password@host/name"
+        ) from None
+    backend = parsed.drivername.partition("+")[0]
+    if backend in ("postgres", "postgresql"):
+        return parsed.set(drivername="postgresql+psycopg2")
+    if backend != "sqlite":
+        raise Misconfigured(f"the state database is SQLite or PostgreSQL, not {backend}")
+    if parsed.database in (None, "", ":memory:"):
+        raise Misconfigured(
+            "a state database in memory is lost with its task; write sqlite:////absolute/path.db"
+        )
+    return parsed.set(drivername="sqlite")
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        return _sqlite(url) if url.drivername == "sqlite" else _postgres(url)
+    except ModuleNotFoundError as error:
+        raise Misconfigured(
+            f"the driver of the state database is missing: pip install {error.name}"
+        ) from error
+
+
+def _postgres(url: URL) -> Engine:
+    patience: dict[str, Any] = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
+    return sa.create_engine(
+        url,
+        future=True,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        # an upsert of many rows goes row by row otherwise, one round trip each
+        executemany_mode="values_plus_batch",
+        executemany_batch_page_size=CHUNK,
+        connect_args=patience,
+    )
+
+
+def _sqlite(url: URL) -> Engine:
+    if not url.query:
+        Path(str(url.database)).expanduser().parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(
+        url,
+        future=True,
+        hide_parameters=True,
+        poolclass=QueuePool,
+        connect_args={"timeout": _LOCK_SECONDS, "check_same_thread": False},
+    )
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # Python's driver begins transactions late and on its own; we say BEGIN ourselves
+    connection.isolation_level = None
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("bp_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _answering(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except _FAILURES as error:
+        raise _explained(engine.url, error) from error
+
+
+def _explained(url: URL, error: exc.SQLAlchemyError) -> SyncError:
+    cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+    place = f"{url.host}:{url.port or 5432}/{url.database}" if url.host else str(url.database)
+    if any(text in cause for text in _REFUSALS):
+        return CredentialsRefused(
+            f"the state database {place} refused the login: {cause}", system="state database"
+        )
+    if "does not exist" in cause and cause.startswith("connection to server"):
+        return Misconfigured(f"the state database {place} is not there: {cause}", system="state database")
+    return Unavailable(
+        f"the state database {place} does not answer: {cause}; "
+        "check that it runs, that this worker can reach and write it, and that its disk is not full",
+        system="state database",
+    )

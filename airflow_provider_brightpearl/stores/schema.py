@@ -1,0 +1,165 @@
+"""The tables of the state database, with types that read back the same from SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeDecorator
+
+from airflow_provider_brightpearl.errors import Misconfigured
+
+VERSION = 1
+# any number, as long as nobody else locks with it in the same database
+_CREATING = 5_872_093_114
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant, always UTC when read; SQLite keeps text of one width, so that it sorts by time."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        on_postgres = dialect.name == "postgresql"
+        return dialect.type_descriptor(sa.DateTime(timezone=True) if on_postgres else sa.String(32))
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"the state database keeps instants with a time zone, got {value.isoformat()}")
+        instant = value.astimezone(UTC)
+        return instant if dialect.name == "postgresql" else instant.isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        return (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
+
+
+def _text(name: str, **options: Any) -> sa.Column[Any]:
+    return sa.Column(name, sa.Text, nullable=False, **options)
+
+
+def _count(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Integer, nullable=False, server_default="0")
+
+
+metadata = sa.MetaData()
+
+schema = sa.Table(
+    "bp_schema", metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False)
+)
+
+binding = sa.Table(
+    "bp_binding",
+    metadata,
+    _text("flow", primary_key=True),
+    _text("object", primary_key=True),
+    _text("key", primary_key=True),
+    _text("source_id"),
+    _text("target_id"),
+    _text("fingerprint"),
+    _text("created_run"),
+    _text("written_run"),
+    sa.Index("bp_binding_record", "flow", "source_id"),
+)
+
+dead_letter = sa.Table(
+    "bp_dead_letter",
+    metadata,
+    _text("flow", primary_key=True),
+    _text("source_id", primary_key=True),
+    _text("state"),
+    _text("stage"),
+    _text("reason"),
+    _text("object"),
+    _text("row"),
+    _text("field"),
+    _text("value"),
+    sa.Column("waits_flow", sa.Text),
+    sa.Column("waits_object", sa.Text),
+    sa.Column("waits_key", sa.Text),
+    sa.Column("amount", sa.Text),  # SQLite has no exact number; text keeps every digit on both
+    _text("currency"),
+    _text("payload"),
+    _text("mapping_version"),
+    _text("run"),
+    _count("attempts"),
+    sa.Column("first_seen", Instant, nullable=False),
+    sa.Column("last_seen", Instant, nullable=False),
+    sa.Column("closed_at", Instant),
+    sa.Column("closed_run", sa.Text),
+    sa.Index("bp_dead_letter_due", "flow", "state", "first_seen"),
+)
+
+run = sa.Table(
+    "bp_run",
+    metadata,
+    _text("flow", primary_key=True),
+    _text("run", primary_key=True),
+    _text("kind"),
+    _text("state"),
+    sa.Column("window_start", Instant),
+    sa.Column("window_end", Instant),
+    _text("mapping_version"),
+    *(_count(name) for name in ("extracted", "created", "updated", "unchanged", "rejected", "parked")),
+    _text("calls"),
+    _text("money"),
+    _text("reasons"),
+    _text("note"),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Index("bp_run_started", "flow", "started_at"),
+)
+
+watermark = sa.Table(
+    "bp_watermark",
+    metadata,
+    _text("flow", primary_key=True),
+    sa.Column("instant", Instant, nullable=False),
+    _text("run"),
+)
+
+token = sa.Table(
+    "bp_token",
+    metadata,
+    _text("name", primary_key=True),
+    _text("value"),
+    sa.Column("changed_at", Instant, nullable=False),
+)
+
+
+def upsert(connection: sa.engine.Connection, table: sa.Table) -> Any:
+    """An INSERT that takes ON CONFLICT, in the dialect of this connection."""
+    on_postgres = connection.dialect.name == "postgresql"
+    return postgresql.insert(table) if on_postgres else sqlite.insert(table)
+
+
+def version(connection: sa.engine.Connection) -> int:
+    """The version of the tables that are there, 0 where there are none.
+
+    Raises:
+        Misconfigured: the tables were made by a newer release of this package.
+    """
+    if not sa.inspect(connection).has_table(schema.name):
+        return 0
+    found = connection.execute(sa.select(sa.func.max(schema.c.version))).scalar() or 0
+    if found > VERSION:
+        raise Misconfigured(
+            f"the state database has tables of version {found}, this release knows version {VERSION}: "
+            "upgrade airflow-provider-brightpearl on this worker, or name another database"
+        )
+    return int(found)
+
+
+def create(connection: sa.engine.Connection) -> None:
+    """Makes the tables that are missing; workers that start at the same time do so one after the other."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATING)))
+    if version(connection) < VERSION:
+        metadata.create_all(connection, checkfirst=True)
+        connection.execute(schema.insert().values(version=VERSION))

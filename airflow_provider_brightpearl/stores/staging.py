@@ -1,0 +1,215 @@
+"""The files of one run below a folder that all workers see: local, or anything fsspec reaches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from upath import UPath
+
+from airflow_provider_brightpearl.core.records import PartRef
+from airflow_provider_brightpearl.errors import Unavailable
+
+_BUFFER = 1 << 20
+_RUN_FOLDER = re.compile(r".+~[0-9a-f]{10}")
+
+
+class FileStaging:
+    """Implements ``core.ports.Staging`` in the folder ``root/flow/run``.
+
+    Args:
+        root: a local folder or fsspec URL, such as ``s3://bucket/staging``; the same one on every worker.
+        run: any run id; the folder's name is made of it.
+    """
+
+    def __init__(self, root: str | UPath, flow: str, run: str) -> None:
+        self.folder = UPath(root) / flow / run_folder(run)
+        self._written: dict[str, str] = {}
+
+    def write_lines(self, name: str, lines: Iterable[bytes]) -> PartRef:
+        """Writes one file of newline-ended records, whole or not at all, in place of an earlier try's."""
+        records, digest = 0, _digest()
+        with self._new(name) as path, path.open("wb", _BUFFER) as file:
+            for records, line in enumerate(lines, 1):  # noqa: B007
+                if b"\n" in line:
+                    raise ValueError(f"a record staged as {name} has a line break in it")
+                whole = line + b"\n"
+                digest.update(whole)
+                file.write(whole)
+        self._written[name] = digest.hexdigest()
+        return PartRef(name, records, digest.hexdigest())
+
+    def read_lines(self, ref: PartRef) -> Iterator[bytes]:
+        """The records of a part, without their line ends, once its digest has been checked."""
+        with self.local(ref) as path, path.open("rb", _BUFFER) as file:
+            for line in file:
+                yield line.removesuffix(b"\n")
+
+    @contextmanager
+    def local(self, ref: PartRef) -> Iterator[Path]:
+        """A local path of a part: its own, or a copy that goes away after the block.
+
+        Raises:
+            Unavailable: the file is not there, or is not the one the reference was made of.
+        """
+        with self._fetched(ref.path) as path:
+            if _digest_of(path) != ref.digest:
+                raise Unavailable(
+                    f"the staged file {self.folder / ref.path} is not the one that was written: "
+                    "another try has replaced it, or it was cut; clear the tasks that came before this one",
+                    system="staging",
+                )
+            yield path
+
+    @contextmanager
+    def create(self, name: str) -> Iterator[Path]:
+        """A local path to write a file to; it becomes part ``name`` when the block ends well."""
+        with self._new(name) as path:
+            yield path
+            self._written[name] = _digest_of(path)
+
+    def ref(self, name: str, records: int) -> PartRef:
+        """The reference of a file just created."""
+        if name not in self._written:
+            with self._fetched(name) as path:
+                self._written[name] = _digest_of(path)
+        return PartRef(name, records, self._written[name])
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Writes one JSON document, whole or not at all."""
+        with self._new(name) as path:
+            path.write_text(json.dumps(value), encoding="utf-8")
+
+    def read_json(self, name: str) -> Any:
+        with self._fetched(name) as path:
+            return json.loads(path.read_text(encoding="utf-8"))
+
+    def remove(self) -> None:
+        """Deletes the run's folder with all its files; nothing happens where it is gone already."""
+        _delete(self.folder)
+
+    @contextmanager
+    def _new(self, name: str) -> Iterator[Path]:
+        """A temporary local file that takes the place of ``name`` in one step when the block ends well."""
+        target = self.folder / name
+        home = _local(target)
+        if home is not None:
+            home.parent.mkdir(parents=True, exist_ok=True)
+        temporary = (home.parent if home else Path(tempfile.gettempdir())) / f".{uuid4().hex}.part"
+        try:
+            yield temporary
+            if home is not None:
+                temporary.replace(home)
+            else:
+                _upload(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _fetched(self, name: str) -> Iterator[Path]:
+        source = self.folder / name
+        home = _local(source)
+        if home is not None:
+            if not home.is_file():
+                raise _missing(source)
+            yield home
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / source.name
+            _download(source, copy)
+            yield copy
+
+
+def run_folder(run: str) -> str:
+    """A folder name for a run id, readable and of its own for every id, safe on every file system."""
+    readable = re.sub(r"[^A-Za-z0-9_.-]+", "_", run)[:100].strip(".") or "run"
+    return f"{readable}~{hashlib.blake2b(run.encode(), digest_size=5).hexdigest()}"
+
+
+def sweep(root: str | UPath, older_than: datetime) -> int:
+    """Deletes the run folders whose newest file is older than an aware instant; says how many.
+
+    Folders that staging has not made are left alone.
+    """
+    if older_than.tzinfo is None:
+        raise ValueError(f"retention needs an instant with a time zone, got {older_than.isoformat()}")
+    runs = [run for flow in _folders(UPath(root)) for run in _folders(flow)]
+    old = [run for run in runs if _RUN_FOLDER.fullmatch(run.name) and _newest(run) < older_than]
+    for folder in old:
+        _delete(folder)
+    return len(old)
+
+
+def _local(path: UPath) -> Path | None:
+    return Path(path.path) if path.protocol in ("", "file", "local") else None
+
+
+def _upload(source: Path, target: UPath) -> None:
+    with source.open("rb") as local, target.open("wb") as remote:
+        shutil.copyfileobj(local, remote, _BUFFER)
+
+
+def _download(source: UPath, target: Path) -> None:
+    try:
+        with source.open("rb") as remote, target.open("wb") as local:
+            shutil.copyfileobj(remote, local, _BUFFER)
+    except FileNotFoundError:
+        raise _missing(source) from None
+
+
+def _missing(path: UPath) -> Unavailable:
+    return Unavailable(
+        f"the staged file {path} is not there: retention has swept it, or this worker sees another folder "
+        "than the one that wrote it; give all workers one staging path",
+        system="staging",
+    )
+
+
+def _folders(path: UPath) -> list[UPath]:
+    return [entry for entry in path.iterdir() if entry.is_dir()] if path.exists() else []
+
+
+def _newest(folder: UPath) -> datetime:
+    home = _local(folder)
+    if home is not None:
+        newest = max(path.stat().st_mtime for path in [home, *home.rglob("*")])
+        return datetime.fromtimestamp(newest, UTC)
+    found = folder.fs.find(folder.path, detail=True)
+    times = (_modified(folder.fs, path, entry) for path, entry in found.items())
+    return max(times, default=datetime.min.replace(tzinfo=UTC))
+
+
+def _modified(system: Any, path: str, entry: dict[str, Any]) -> datetime:
+    # S3 says it in the listing, others take a call per file; text or instant, aware or not
+    said = entry.get("LastModified") or system.modified(path)
+    instant: datetime = datetime.fromisoformat(said) if isinstance(said, str) else said
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _delete(folder: UPath) -> None:
+    home = _local(folder)
+    if home is not None:
+        shutil.rmtree(home, ignore_errors=True)
+    elif folder.exists():
+        folder.fs.rm(folder.path, recursive=True)
+
+
+def _digest() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
+
+
+def _digest_of(path: Path) -> str:
+    digest = _digest()
+    with path.open("rb") as file:
+        while block := file.read(_BUFFER):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,79 @@
+"""Airflow reads its home when it is first imported, so it is set here, before any test module is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+HOME = Path(os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="brightpearl-airflow-")))
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
+
+CUSTOMERS = """
+flow: customers_to_salesforce
+description: Contacts become accounts.
+source: brightpearl.contacts
+target: salesforce
+schedule: "0 0 * * *"
+objects:
+  Account:
+    key: {Brightpearl_Contact_Id__c: id}
+    fields: {Name: companyName}
+"""
+ORDERS = """
+flow: orders_to_salesforce
+description: Sales orders with their rows.
+source: brightpearl.sales_orders
+target: salesforce
+after: [customers_to_salesforce]
+schedule: "*/15 * * * *"
+timezone: Europe/London
+window: {lookback: 30m, delay: 2m}
+objects:
+  Order:
+    key: {Brightpearl_Order_Id__c: id}
+    fields: {Status: "coalesce(a, '|')"}
+"""
+
+
+@pytest.fixture
+def mappings(tmp_path: Path) -> Path:
+    """A mappings folder with two flows."""
+    folder = tmp_path / "include" / "mappings"
+    folder.mkdir(parents=True)
+    (folder / "customers_to_salesforce.yaml").write_text(CUSTOMERS)
+    (folder / "orders_to_salesforce.yaml").write_text(ORDERS)
+    return folder
+
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs a command of this interpreter's environment in a home of its own; gives code and output."""
+
+    def start(*command: str, **env: str) -> subprocess.CompletedProcess[str]:
+        own = {
+            "AIRFLOW_HOME": str(tmp_path / "home"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "COLUMNS": "200",
+        }
+        program, *arguments = command
+        tool = [sys.executable] if program == "python" else [str(Path(sys.executable).parent / program)]
+        return subprocess.run(
+            [*tool, *arguments],
+            env=os.environ | own | env,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+
+    return start

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_brightpearl.errors import CredentialsRefused
+from airflow_provider_brightpearl.hooks.salesforce import SalesforceHook
+from airflow_provider_brightpearl.sandbox.server import Sandbox
+
+Connect = Callable[..., None]
+PAIR = {
+    "consumer_key": "sandbox-consumer-key",
+    "consumer_secret": "sandbox-consumer-secret",
+    "domain": "acme.my",
+}
+PASSWORD = {"login": "integration@acme.example", "password": "sandbox-password"}
+
+
+def fields(url: str, extra: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"conn_type": "salesforce", "extra": {"endpoint_override": url, **extra}, **more}
+
+
+@pytest.mark.parametrize(
+    ("extra", "more"), [(PAIR, {}), ({"security_token": "sandboxtoken"}, PASSWORD), (PAIR, PASSWORD)]
+)
+def test_every_login_of_the_official_hook_reaches_the_sandbox(
+    sandbox: Sandbox, connect: Connect, extra: dict[str, Any], more: dict[str, Any]
+) -> None:
+    connect("salesforce_default", **fields(sandbox.url, extra, **more))
+    ok, message = SalesforceHook().test_connection()
+    assert (True, True) == (ok, "API calls left today" in message)
+
+
+def test_a_login_beside_a_key_pair_is_warned_about(
+    sandbox: Sandbox, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    connect("salesforce_default", **fields(sandbox.url, PAIR, **PASSWORD))
+    with caplog.at_level(logging.WARNING):
+        SalesforceHook().get_client()
+    assert ("clear login and password" in caplog.text, "sandbox-password" in caplog.text) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("extra", "more", "reason"),
+    [
+        ({**PAIR, "consumer_secret": "wrong"}, {}, "Salesforce refused the login"),
+        ({}, {}, "no complete set of credentials"),
+        ({**PAIR, "endpoint_override": "http://127.0.0.1:9"}, {}, "cannot be reached"),
+        ({**PAIR, "request_timeout": "soon"}, {}, "request_timeout is not a number"),
+    ],
+)
+def test_a_connection_that_fails_says_why(
+    sandbox: Sandbox, connect: Connect, extra: dict[str, Any], more: dict[str, Any], reason: str
+) -> None:
+    connect("salesforce_default", **fields(sandbox.url, extra, **more))
+    ok, message = SalesforceHook().test_connection()
+    assert (False, True) == (ok, reason in message)
+
+
+def test_methods_of_the_official_hook_go_over_our_session(sandbox: Sandbox, connect: Connect) -> None:
+    connect("salesforce_default", **fields(sandbox.url, {**PAIR, "request_timeout": "7"}))
+    hook = SalesforceHook()
+    assert "Id" in hook.get_available_fields("Account")
+    assert (1, 7.0) == (hook.get_client().calls, hook.conn.session.get_adapter("https://").timeout[1])
+
+
+def test_a_refused_login_is_for_a_person(sandbox: Sandbox, connect: Connect) -> None:
+    connect("salesforce_default", **fields(sandbox.url, {**PAIR, "consumer_secret": "wrong"}))
+    with pytest.raises(CredentialsRefused) as caught:
+        SalesforceHook().get_client()
+    assert "wrong" not in str(caught.value)
+
+
+def test_the_connection_type_stays_that_of_the_official_provider() -> None:
+    assert ("salesforce", "salesforce_default") == (
+        SalesforceHook.conn_type,
+        SalesforceHook.default_conn_name,
+    )

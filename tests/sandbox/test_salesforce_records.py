@@ -1,0 +1,191 @@
+"""Single records and what the org checks in them (reference, sections 3.4, 3.9, 3.11)."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+
+from tests.sandbox.salesforce_org import Api, api, sandbox
+
+__all__ = ["api", "sandbox"]
+
+
+def test_create_read_change_delete(api: Api) -> None:
+    account = api.create("Account", Name="Café", AnnualRevenue="12")
+    assert 18 == len(account)
+    record = api("GET", f"sobjects/Account/{account[:15]}").json()
+    assert {"type": "Account", "url": f"/services/data/v62.0/sobjects/Account/{account}"} == record["attributes"]
+    assert ("Café", None, "GBP") == (record["Name"], record["Phone"], record["CurrencyIsoCode"])
+    assert 204 == api("PATCH", f"sobjects/Account/{account}", {"name": "Other"}).status_code
+    part = api("GET", f"sobjects/Account/{account}", params={"fields": "Name"}).json()
+    assert {"attributes", "Id", "Name"} == set(part)
+    assert 204 == api("DELETE", f"sobjects/Account/{account}").status_code
+    assert (404, "ENTITY_IS_DELETED") == api.refusal("GET", f"sobjects/Account/{account}")
+    assert (404, "NOT_FOUND") == api.refusal("GET", "sobjects/Account/001000000000999AAA")
+
+
+def test_money_keeps_its_scale(api: Api) -> None:
+    order = api.draft_order(Net__c=10, Tax__c="0.1", Total__c=99999999999999.995)
+    text = api("GET", f"sobjects/Order/{order}", params={"fields": "Net__c,Tax__c"}).text
+    assert '"Net__c":10.00,"Tax__c":0.10' in text
+    order = api.draft_order(Net__c="12345678901234.56")
+    text = api("GET", f"sobjects/Order/{order}", params={"fields": "Net__c"}).text
+    assert '"Net__c":12345678901234.56' in text
+
+
+def test_upsert_by_external_id(api: Api) -> None:
+    path = "sobjects/Account/Brightpearl_Id__c/5021"
+    first = api("PATCH", path, {"Name": "A"})
+    assert (201, True) == (first.status_code, first.json()["created"])
+    second = api("PATCH", path.lower(), {"Name": "B"})
+    assert (200, False, first.json()["id"]) == (
+        second.status_code,
+        second.json()["created"],
+        second.json()["id"],
+    )
+    api.settings(upsert_update_status=204)
+    third = api("PATCH", path, {"Name": "C"})
+    assert (204, b"") == (third.status_code, third.content)
+    assert "C" == api("GET", path).json()["Name"]
+    assert (404, "NOT_FOUND") == api.refusal("PATCH", f"{path}9?updateOnly=true", {"Name": "C"})
+
+
+@pytest.mark.parametrize("key", ["a/b#c", "Ünï cöde", "a+b", "a b", "50%", "."])
+def test_keys_with_any_character(api: Api, key: str) -> None:
+    path = f"sobjects/Account/Brightpearl_Id__c/{quote(key, safe='')}"
+    if key == ".":
+        path = path.replace("/.", "/%2E")
+    created = api("PATCH", path, {"Name": "A"})
+    if key != ".":  # clients normalise a lone dot away
+        assert key == api.rows("SELECT Brightpearl_Id__c FROM Account WHERE Name = 'A'")[0]["Brightpearl_Id__c"]
+        assert created.json()["id"] == api("GET", path).json()["Id"]
+
+
+def test_upsert_refuses_the_key_in_the_body_and_unknown_key_fields(api: Api) -> None:
+    path = "sobjects/Account/Brightpearl_Id__c/1"
+    assert (400, "INVALID_FIELD") == api.refusal("PATCH", path, {"Name": "A", "Brightpearl_Id__c": "1"})
+    assert (400, "INVALID_FIELD") == api.refusal("PATCH", path, {"Name": "A", "Id": "x"})
+    answer = api("PATCH", "sobjects/Account/Name/1", {"Type": "A"})
+    assert 404 == answer.status_code
+    assert "Provided external ID field does not exist or is not accessible" == answer.json()[0]["message"]
+
+
+def test_keys_ignore_case_and_are_unique(api: Api) -> None:
+    api.create("Account", Name="A", Brightpearl_Id__c="Abc")
+    body = {"Name": "B", "Brightpearl_Id__c": "aBC"}
+    assert (400, "DUPLICATE_VALUE") == api.refusal("POST", "sobjects/Account", body)
+
+
+def test_several_matches_are_300(api: Api) -> None:
+    for name in ("A", "B"):
+        api.create("Contact", LastName=name, Email="same@example.com")
+    answer = api("GET", "sobjects/Contact/Email/same@example.com")
+    assert 404 == answer.status_code  # idLookup, yet no external id
+    api.sandbox.control("PATCH", f"/salesforce/Account/{_ids(api)[0]}", {"Brightpearl_Id__c": "7"})
+
+
+def _ids(api: Api) -> list[str]:
+    return [row["Id"] for row in api.rows("SELECT Id FROM Account")]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "REQUIRED_FIELD_MISSING"),
+        ({"Name": "x" * 256}, "STRING_TOO_LONG"),
+        ({"Name": "A", "ShippingCity": "x" * 41}, "STRING_TOO_LONG"),
+        ({"Name": "A", "Nope__c": 1}, "INVALID_FIELD"),
+        ({"Name": "A", "CreatedDate": "2026-01-01T00:00:00Z"}, "INVALID_FIELD_FOR_INSERT_UPDATE"),
+        ({"Name": 5}, "JSON_PARSER_ERROR"),
+        ({"Name": "A", "AnnualRevenue": "many"}, "JSON_PARSER_ERROR"),
+        ({"Name": "A", "AnnualRevenue": 10**19}, "NUMBER_OUTSIDE_VALID_RANGE"),
+        ({"Name": "A", "Brightpearl_Synced_At__c": "2026-01-02 03:04:05"}, "JSON_PARSER_ERROR"),
+        ({"Name": "A", "CurrencyIsoCode": "XXX"}, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
+        ({"Name": "A", "ShippingCountryCode": "UK"}, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
+        ({"Name": "A", "ShippingCountryCode": "GB", "ShippingStateCode": "TX"}, "FIELD_INTEGRITY_EXCEPTION"),
+        ({"Name": "A", "ParentId": "nonsense"}, "MALFORMED_ID"),
+        ({"Name": "A", "ParentId": "003000000000001AAA"}, "MALFORMED_ID"),
+        ({"Name": "A", "ParentId": "001000000000999AAA"}, "INVALID_CROSS_REFERENCE_KEY"),
+        ({"Name": "A", "Parent": {"Brightpearl_Id__c": "404"}}, "INVALID_FIELD"),
+    ],
+)
+def test_refusals(api: Api, body: dict[str, object], code: str) -> None:
+    answer = api("POST", "sobjects/Account", body)
+    assert (400, code) == (answer.status_code, answer.json()[0]["errorCode"]), answer.text
+
+
+def test_country_code_fills_the_country(api: Api) -> None:
+    account = api.create("Account", Name="A", ShippingCountryCode="US", ShippingStateCode="TX")
+    assert "United States" == api("GET", f"sobjects/Account/{account}").json()["ShippingCountry"]
+    api.settings(country_picklists=False)
+    body = {"Name": "A", "ShippingCountryCode": "US"}
+    assert (400, "INVALID_FIELD") == api.refusal("POST", "sobjects/Account", body)
+
+
+def test_currency_only_in_multi_currency_orgs(api: Api) -> None:
+    api.settings(multi_currency=False)
+    body = {"Name": "A", "CurrencyIsoCode": "GBP"}
+    assert (400, "INVALID_FIELD") == api.refusal("POST", "sobjects/Account", body)
+
+
+def test_parent_by_external_id(api: Api) -> None:
+    account = api.create("Account", Name="A", Brightpearl_Id__c="5021")
+    contact = api.create("Contact", LastName="Doe", Account={"Brightpearl_Id__c": "5021"})
+    assert account == api("GET", f"sobjects/Contact/{contact}").json()["AccountId"]
+
+
+def test_stamps_come_from_the_sandbox_clock(api: Api) -> None:
+    api.sandbox.control("POST", "/clock", {"now": "2030-05-01T10:00:00Z"})
+    api.login()
+    account = api.create("Account", Name="A")
+    api.sandbox.control("POST", "/clock", {"now": "2030-05-01T10:30:00Z"})
+    api("PATCH", f"sobjects/Account/{account}", {"Name": "B"})
+    record = api("GET", f"sobjects/Account/{account}").json()
+    assert record["CreatedDate"].startswith("2030-05-01T10:00:0")
+    assert record["SystemModstamp"].startswith("2030-05-01T10:30:0")
+    assert record["SystemModstamp"].endswith(".000+0000")
+
+
+def test_late_commit_has_an_older_stamp(api: Api) -> None:
+    api.settings(stamp_lag_seconds=600)
+    account = api.create("Account", Name="A")
+    record = api("GET", f"sobjects/Account/{account}").json()
+    assert record["SystemModstamp"] < record["CreatedDate"]
+
+
+def test_updated_and_deleted_feeds(api: Api) -> None:
+    api.sandbox.control("POST", "/clock", {"now": "2030-05-01T10:00:00Z"})
+    api.login()
+    kept, lost = api.create("Account", Name="A"), api.create("Account", Name="B")
+    api("DELETE", f"sobjects/Account/{lost}")
+    window = {"start": "2030-05-01T09:00:00+00:00", "end": "2030-05-01T10:30:00+00:00"}
+    assert [kept] == api("GET", "sobjects/Account/updated", params=window).json()["ids"]
+    deleted = api("GET", "sobjects/Account/deleted", params=window).json()
+    assert [lost] == [row["id"] for row in deleted["deletedRecords"]]
+    bad = {"start": window["end"], "end": window["start"]}
+    assert (400, "INVALID_REPLICATION_DATE") == api.refusal("GET", "sobjects/Account/updated", params=bad)
+
+
+def test_duplicate_rules(api: Api) -> None:
+    api.settings(duplicate_rules={"Account": "alert"})
+    body = {"Name": "maison verte"}
+    answer = api("POST", "sobjects/Account", body)
+    assert (400, "DUPLICATES_DETECTED") == (answer.status_code, answer.json()[0]["errorCode"])
+    result = answer.json()[0]["duplicateResut"]
+    assert "001" == result["matchResults"][0]["matchRecords"][0]["record"]["Id"][:3]
+    header = {"Sforce-Duplicate-Rule-Header": "allowSave=true"}
+    assert 201 == api("POST", "sobjects/Account", body, headers=header).status_code
+    api.settings(duplicate_rules={"Account": "block"})
+    assert 400 == api("POST", "sobjects/Account", body, headers=header).status_code
+
+
+def test_planted_data_passes_every_check(api: Api) -> None:
+    account = api.create("Account", Name="A")
+    control = api.sandbox.control
+    control("PATCH", f"/salesforce/Account/{account}", {"Name": None, "Type": "Nonsense"})
+    record = api("GET", f"sobjects/Account/{account}").json()
+    assert (None, "Nonsense") == (record["Name"], record["Type"])
+    assert record["LastModifiedById"] != record["CreatedById"]
+    control("DELETE", f"/salesforce/Account/{account}")
+    assert 404 == api("GET", f"sobjects/Account/{account}").status_code
