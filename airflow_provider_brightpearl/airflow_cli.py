@@ -48,12 +48,17 @@ def run_dags_backfill(args: argparse.Namespace) -> None:
     """Runs the native command that does what the arguments of Airflow 2 ask for."""
     from airflow.cli.cli_parser import get_parser
 
+    from airflow_provider_brightpearl.compat import AirflowException
+
     try:
         native = backfill.native_arguments(args, airflow_version())
     except ValueError as error:
         sys.exit(f"airflow dags backfill: error: {error}")
     parsed = get_parser().parse_args(native)
-    parsed.func(parsed)
+    try:
+        parsed.func(parsed)
+    except AirflowException as error:
+        sys.exit(f"airflow dags backfill: error: {error}")
     if not args.dry_run:
         sys.stdout.write(
             f"The runs are queued; the scheduler carries them out once DAG {args.dag_id} is unpaused.\n"

@@ -16,6 +16,7 @@ from airflow_provider_brightpearl import settings
 log = logging.getLogger(__name__)
 
 REASONS_SHOWN = 5
+COUNTS = ("records", "extracted", "created", "updated", "unchanged", "rejected", "parked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,9 @@ def rejections(summary: Mapping[str, Any], context: Mapping[str, Any]) -> Alert:
     """The alert of a run that went through but left records behind: how many, why, and where the log is."""
     instance = context["ti"]
     flow = getattr(context.get("task"), "flow", instance.dag_id)
-    counts = summary.get("counts", {})
     return Alert(
-        f"{flow}: {counts.get('rejected', 0)} of {counts.get('extracted', 0)} records rejected",
-        (*_count_lines(summary), *_reason_lines(summary.get("reasons", ())), *_where(context)),
+        f"{flow}: {summary['rejected']} of {summary['extracted']} records rejected",
+        (*_count_lines(summary), *_reason_lines(summary["reasons"]), *_where(context)),
     )
 
 

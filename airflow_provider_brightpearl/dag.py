@@ -185,7 +185,7 @@ def _add_stages(flow: FlowSpec, common: dict[str, Any]) -> None:
     settle = SettleOperator(
         task_id="settle",
         parts=extract.output,
-        verdict=gate.output,
+        mapped=transform.output,
         loads=load.output,
         facts=facts,
         # nothing new skips the stages between, and still the watermark moves

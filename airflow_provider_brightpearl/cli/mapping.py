@@ -27,12 +27,13 @@ def check(
     ] = None,
 ) -> None:
     """Compile flow files and say what is wrong with them."""
+    from airflow_provider_brightpearl.endpoints.registry import stream_schema
     from airflow_provider_brightpearl.mapping.check import check_flow
 
     chosen = files or sorted(settings.mappings_folder(Path.cwd()).glob("*.yaml"))
     if not chosen:
         raise Misconfigured(f"there are no flow files in {settings.mappings_folder(Path.cwd())}")
-    problems = [problem for file in chosen for problem in check_flow(file)]
+    problems = [problem for file in chosen for problem in check_flow(file, stream_schema)]
     for problem in problems:
         console.print(problem, markup=False, highlight=False, soft_wrap=True)
     console.print(f"{len(chosen)} flow files, {len(problems)} problems")
@@ -47,9 +48,10 @@ def preview(
     ],
 ) -> None:
     """Map one source record and show what would be written."""
-    from airflow_provider_brightpearl.mapping.preview import preview as mapped
+    from airflow_provider_brightpearl.endpoints.registry import stream_schema
+    from airflow_provider_brightpearl.mapping.check import preview as mapped
 
-    shown = mapped(_file_of(flow), _record(record))
+    shown = mapped(_file_of(flow), _record(record), stream_schema)
     if not sys.stdout.isatty():
         console.print_json(json.dumps(shown, default=str))
         return

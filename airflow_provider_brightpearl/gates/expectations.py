@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,8 @@ from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.gates.page import EXAMPLES, Finding, Results, write_page
 from airflow_provider_brightpearl.gates.rules import Expecting, Rule, rules_of
 from airflow_provider_brightpearl.gates.wording import failure, sentence, shown
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class ExpectationGate:
@@ -45,7 +48,9 @@ class ExpectationGate:
         Raises:
             Misconfigured: an expectation, argument, column or bound that cannot be used.
         """
-        found = self._judged(parts)
+        # a context is also the library's current one, for the whole process
+        with _ONE_AT_A_TIME:
+            found = self._judged(parts)
         if self._page is not None:
             results = Results(found.evaluated, found.findings, found.validations)
             write_page(self._page, self._flow.flow, self._run, results)
@@ -63,7 +68,6 @@ class ExpectationGate:
             found.by_rule[rule.object, rule.number] = Finding(rule.object, sentence(rule), rule.blocks)
         if not rules:
             return found
-        # contexts cannot be shared between threads: one for each call
         context = _context()
         with duckdb.connect() as connection:
             for number, part in enumerate(parts, 1):
@@ -96,7 +100,7 @@ def _library() -> Any:
         # its imports warn about Python modules that it uses and we do not
         warnings.simplefilter("ignore", DeprecationWarning)
         import great_expectations
-        import great_expectations.expectations  # noqa: F401
+        import great_expectations.expectations
 
     # the second one sets its own level when it is imported
     for name in ("great_expectations", "great_expectations.data_context.types.base"):

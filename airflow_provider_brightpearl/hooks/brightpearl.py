@@ -209,7 +209,7 @@ def _explained(error: SyncError) -> str:
     if isinstance(error, CredentialsRefused) and error.status == 403:
         return f"The token is known but lacks the permission to read account-configuration: {error}"
     if isinstance(error, CredentialsRefused):
-        return f"Brightpearl refused the token: {error}"
+        return f"Brightpearl refused the token for this account and app reference: {error}"
     if isinstance(error, SchemaMismatch) and error.status == 404:
         return f"The host answers, but has no such account or path; check host and account code: {error}"
     return str(error)

@@ -114,7 +114,7 @@ class Mapper:
             self._keyed_table(f"lookup_{name}", table.values)
         columns = ", ".join(f'"{name}" {sql_type(c, raw=True)}' for name, c in self.compiled.columns.items())
         run(f"CREATE TEMP TABLE raw ({columns})")
-        run(f"CREATE TEMP TABLE rec AS SELECT {record_table(self.compiled, self.schema.id_column)} FROM raw")
+        run(f"CREATE OR REPLACE TEMP VIEW rec AS SELECT {record_table(self.compiled, self.schema.id_column)} FROM raw")
         run(f"SET TimeZone = '{self.flow.timezone}'")
         run(f"SET allowed_directories = [{', '.join(_literal(folder) for folder in folders)}]")
         run("SET enable_external_access = false")
@@ -210,7 +210,6 @@ class Mapper:
                 "FROM read_ndjson_objects($1)",
                 [str(raw)],
             )
-        run(f"CREATE OR REPLACE TEMP TABLE rec AS SELECT {record_table(self.compiled, self.schema.id_column)} FROM raw")
 
     def _one(self, query: str) -> int:
         row = self.connection.execute(query).fetchone()

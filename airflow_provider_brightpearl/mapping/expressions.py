@@ -121,25 +121,25 @@ class _Compiler:
         if names is None:
             return self._rebuild(node, guards)
         if names[0] == ROW and self.scope.row is not None:
-            column = self._find(self.scope.row, names[1:], "row.")
+            column = self._find(node, self.scope.row, names[1:], "row.")
             self.scope.paths.add((self.scope.rows, *names))
             self._check_leaves(column, names, guards)
             return _access(exp.column(ROW, quoted=True), names[1:])
         if names in (("row_id",), ("row_no",)) and self.scope.row is not None:
             return exp.column(names[0], quoted=True)
-        column = self._find(self.scope.columns, names)
+        column = self._find(node, self.scope.columns, names)
         self.scope.paths.add(names)
         self._check_leaves(column, names, guards)
         return _access(exp.column(names[0], quoted=True), names[1:])
 
-    def _find(self, schema: Schema, names: Path, prefix: str = "") -> Any:
+    def _find(self, node: exp.Expression, schema: Schema, names: Path, prefix: str = "") -> Any:
         try:
             return find(schema, names)
         except UnknownColumn as error:
             hint = ""
             if not prefix and names[0] == ROW:
                 hint = "; row is there only in objects with rows:"
-            raise ExpressionError(f"{prefix}{error}{hint}") from error
+            raise ExpressionError(f"{prefix}{error}{hint}{_at(node)}") from error
 
     def _check_leaves(self, column: Any, names: Path, guards: tuple[str, ...]) -> None:
         for below, kind in leaves(column):
@@ -245,7 +245,7 @@ class _Compiler:
         if len(node.expressions) != 2 or not isinstance(node.expressions[0], exp.Column):
             raise ExpressionError("use sum_rows(rows, expression over row)")
         rows = _names(node.expressions[0]) or ()
-        column = self._find(self.scope.columns, rows)
+        column = self._find(node.expressions[0], self.scope.columns, rows)
         if not isinstance(column, (MapOf, ListOf)):
             raise ExpressionError(f"sum_rows needs a map or list of rows; {'.'.join(rows)} is neither")
         inner = Scope(self.scope.columns, rows=".".join(rows), row=column.entry)
@@ -297,6 +297,11 @@ def _steps(node: exp.Expression | None) -> Iterator[str | None]:
         yield node.name
     else:
         yield None
+
+
+def _at(node: exp.Expression) -> str:
+    start = min((part.meta["start"] for part in node.find_all(exp.Identifier) if "start" in part.meta), default=None)
+    return "" if start is None else f" (at column {start + 1})"
 
 
 def _access(base: exp.Expression, names: Path) -> exp.Expression:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from airflow_provider_brightpearl import settings
@@ -17,13 +21,16 @@ from airflow_provider_brightpearl.pipeline import gate as gating
 from airflow_provider_brightpearl.pipeline import load as loading
 from airflow_provider_brightpearl.pipeline import settle as settling
 from airflow_provider_brightpearl.pipeline import transform as transforming
+from airflow_provider_brightpearl.stores.staging import FileStaging, sweep
+
+log = logging.getLogger(__name__)
 
 Part = dict[str, Any]
 
 
 def extract(wiring: Wiring, context: Mapping[str, Any]) -> tuple[list[Part], dict[str, Any]]:
     """Plans the run and reads what it selects; gives the raw parts, and the facts for the later tasks."""
-    started_at = datetime.now(UTC)
+    started_at = _now()
     flow, run = wiring.flow, str(context["run_id"])
     # reading costs API calls, so a state database that is down stops the run before the first
     wiring.ledger.check()
@@ -35,49 +42,71 @@ def extract(wiring: Wiring, context: Mapping[str, Any]) -> tuple[list[Part], dic
     return parts, Facts(run, request.kind, selection, wiring.version, started_at, calls).as_dict()
 
 
-def transform(wiring: Wiring, part: Part, run: dict[str, Any]) -> Part:
+def transform(wiring: Wiring, part: Part, facts: Mapping[str, Any]) -> Part:
     """Maps one raw part."""
-    staging = wiring.staging(run["run"])
-    with wiring.mapper(staging) as mapper:
-        return transforming.transform(wiring.flow, part, mapper, staging)
+    return transforming.transform(wiring.flow, part, wiring.open_mapper, wiring.staging(facts["run"]))
 
 
-def gate(wiring: Wiring, mapped: list[Part], run: dict[str, Any]) -> dict[str, Any]:
-    """Judges all mapped parts."""
-    return gating.gate(wiring.flow, mapped, wiring.gate(), wiring.staging(run["run"]))
+def gate(wiring: Wiring, mapped: list[Part], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Judges all mapped parts, and keeps the page of what was found in staging.
+
+    Raises:
+        GateClosed: too much failed; the dead letters and the ledger row are written.
+    """
+    flow, staging = wiring.flow, wiring.staging(facts["run"])
+    with TemporaryDirectory() as folder:
+        page = Path(folder) / "expectations.html"
+        verdict = gating.judge(flow, mapped, wiring.gate(page, facts["run"]), staging)
+        kept = [_keep(staging, path) for path in sorted(Path(folder).iterdir())]
+    if kept:
+        log.info("what the gate found: %s", staging.folder / kept[0])
+    if verdict["closed"]:
+        raise settling.refuse(flow, _run_facts(facts), mapped, verdict, wiring.stores(staging), _now())
+    return verdict
 
 
-def load(wiring: Wiring, mapped: Part, verdict: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
+def load(
+    wiring: Wiring, mapped: Part, verdict: Mapping[str, Any], facts: Mapping[str, Any]
+) -> dict[str, Any]:
     """Writes one mapped part, once the state database has proved that it can remember what was written."""
     wiring.ledger.check()
-    staging = wiring.staging(run["run"])
-    return loading.load(wiring.flow, mapped, verdict, wiring.sink(), wiring.bindings, staging, run["run"])
+    staging = wiring.staging(facts["run"])
+    return loading.load(
+        wiring.flow, facts["run"], mapped, verdict, wiring.sink(), wiring.bindings, wiring.letters, staging
+    )
 
 
 def settle(
-    wiring: Wiring, parts: list[Part], verdict: dict[str, Any] | None, loads: list[Part], run: dict[str, Any]
+    wiring: Wiring,
+    parts: list[Part],
+    mapped: list[Part],
+    verdict: Mapping[str, Any] | None,
+    loads: list[Part],
+    facts: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Proves that the run adds up and records it; gives its summary."""
-    facts = Facts.from_dict(run)
-    staging = wiring.staging(facts.run)
-    return settling.settle(
-        wiring.flow,
-        settling.RunFacts(
-            facts.run, facts.kind, facts.selection, facts.mapping_version, facts.started_at, facts.calls
-        ),
-        parts,
-        verdict,
-        loads,
-        wiring.ledger,
-        wiring.letters,
-        staging,
+    stores = wiring.stores(wiring.staging(facts["run"]))
+    return settling.settle(wiring.flow, _run_facts(facts), parts, mapped, verdict, loads, stores, _now())
+
+
+def _run_facts(plain: Mapping[str, Any]) -> settling.RunFacts:
+    facts = Facts.from_dict(plain)
+    return settling.RunFacts(
+        facts.run, facts.kind, facts.selection, facts.mapping_version, facts.started_at, facts.calls
     )
+
+
+def _keep(staging: FileStaging, path: Path) -> str:
+    name = f"gate/{path.name}"
+    with staging.create(name) as target:
+        shutil.move(path, target)
+    return name
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def sweep_staging() -> int:
     """Removes the staging files of runs older than ``keep_staging_days``; says of how many runs."""
-    from airflow_provider_brightpearl.stores.staging import sweep
-
-    return sweep(
-        settings.staging_path(), datetime.now(UTC) - timedelta(days=settings.number("keep_staging_days"))
-    )
+    return sweep(settings.staging_path(), _now() - timedelta(days=settings.number("keep_staging_days")))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -14,10 +13,11 @@ from airflow_provider_brightpearl import settings, state
 from airflow_provider_brightpearl.core.ports import Gate, Sink, Source
 from airflow_provider_brightpearl.endpoints import registry
 from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.gates.expectations import ExpectationsGate
+from airflow_provider_brightpearl.gates.expectations import ExpectationGate
 from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.mapping.lookups import load_lookups, lookup_digests
 from airflow_provider_brightpearl.mapping.spec import FlowSpec, load_flow, mapping_version
+from airflow_provider_brightpearl.pipeline.settle import Stores
 from airflow_provider_brightpearl.stores.bindings import Bindings
 from airflow_provider_brightpearl.stores.dead_letters import DeadLetters
 from airflow_provider_brightpearl.stores.ledger import Ledger
@@ -76,14 +76,18 @@ class Wiring:
     def target_client(self) -> Any:
         return _client(self.flow.target, self.target_conn_id)
 
-    def gate(self) -> Gate:
-        return ExpectationsGate(self.flow)
+    def gate(self, page: Path, run: str) -> Gate:
+        """The expectations of the flow; what they find is written to ``page``."""
+        return ExpectationGate(self.flow, page, run)
 
-    def mapper(self, staging: FileStaging) -> Mapper:
-        """The compiled mapping, allowed to read and write the staging folder and nothing else."""
+    def stores(self, staging: FileStaging) -> Stores:
+        return Stores(self.ledger, self.letters, staging)
+
+    def open_mapper(self, folders: Sequence[Path]) -> Mapper:
+        """The compiled mapping, allowed to read and write these folders and nothing else."""
         lookups = load_lookups(self.flow, self.folder, self._query())
         schema = registry.stream_schema(self.flow.source)
-        return Mapper(self.flow, schema, lookups, self.bindings, local_folder(staging))
+        return Mapper(self.flow, schema, lookups, self.bindings, folders)
 
     def _query(self) -> Callable[[str], Iterable[Mapping[str, Any]]] | None:
         # most flows look nothing up in the target, and then transform needs no connection to it
@@ -91,14 +95,6 @@ class Wiring:
             query: Callable[[str], Iterable[Mapping[str, Any]]] = self.target_client.query
             return query
         return None
-
-
-def local_folder(staging: FileStaging) -> Path:
-    """The local folder in which the files of a run are worked on: its own, or the temporary one."""
-    folder = staging.folder
-    if folder.protocol in ("", "file", "local"):
-        return Path(folder.path)
-    return Path(tempfile.gettempdir())
 
 
 def _client(system: str, conn_id: str | None) -> Any:

@@ -75,11 +75,11 @@ class Control:
         if request.method == "POST":
             wanted = await _body(request)
             _only(wanted, {"now", "advance_seconds", "speed"})
+            if wanted.get("speed") is not None:
+                clock.speed = float(wanted["speed"])
             if wanted.get("now") is not None:
                 clock.set(_instant(wanted["now"]))
             clock.advance(float(wanted.get("advance_seconds") or 0))
-            if wanted.get("speed") is not None:
-                clock.speed = float(wanted["speed"])
         return _json({"now": clock.now().isoformat(), "speed": clock.speed})
 
     async def faults(self, request: Request) -> Response:

@@ -48,7 +48,9 @@ def test_failure_names_flow_window_counts_reason_and_log(context):
 
 def test_rejections_name_counts_and_the_most_frequent_reasons(context):
     summary = {
-        "counts": {"extracted": 10, "created": 6, "rejected": 4},
+        "extracted": 10,
+        "created": 6,
+        "rejected": 4,
         "reasons": [[f"reason {number}", number] for number in range(9, 0, -1)],
     }
     lines = alerts.rejections(summary, context).text.splitlines()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -46,11 +46,13 @@ class FastClock:
     """Real time that runs ``speed`` times as fast."""
 
     speed: float = 100.0
+    naps: list[float] = field(default_factory=list)
 
     def now(self) -> float:
         return time.monotonic() * self.speed
 
     def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
         time.sleep(seconds / self.speed)
 
 

@@ -50,6 +50,7 @@ class Stub:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet, or every call waits 40 ms for an acknowledgement
     stub: Stub
 
     def _serve(self) -> None:

@@ -57,8 +57,8 @@ def test_account_tokens_and_oauth_answer_too(sandbox: Sandbox, connect: Connect)
             {"extra": {"app_ref": "a", "refresh_token": "r", "expires_at": "tomorrow"}},
             "expires_at is not an ISO 8601 instant",
         ),
-        ({"password": "wrong"}, "Brightpearl refused the token"),
-        ({"login": "nobody"}, "XX"),
+        ({"password": "wrong"}, "Brightpearl refused the token for this account"),
+        ({"login": "nobody"}, "Brightpearl refused the token for this account"),
         ({"host": "http://127.0.0.1:9"}, "no connection to 127.0.0.1:9"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
+import requests
 
 from tests.sandbox.salesforce_org import Api, api, sandbox
 
@@ -15,7 +16,9 @@ def test_create_read_change_delete(api: Api) -> None:
     account = api.create("Account", Name="Café", AnnualRevenue="12")
     assert 18 == len(account)
     record = api("GET", f"sobjects/Account/{account[:15]}").json()
-    assert {"type": "Account", "url": f"/services/data/v62.0/sobjects/Account/{account}"} == record["attributes"]
+    assert {"type": "Account", "url": f"/services/data/v62.0/sobjects/Account/{account}"} == record[
+        "attributes"
+    ]
     assert ("Café", None, "GBP") == (record["Name"], record["Phone"], record["CurrencyIsoCode"])
     assert 204 == api("PATCH", f"sobjects/Account/{account}", {"name": "Other"}).status_code
     part = api("GET", f"sobjects/Account/{account}", params={"fields": "Name"}).json()
@@ -26,7 +29,7 @@ def test_create_read_change_delete(api: Api) -> None:
 
 
 def test_money_keeps_its_scale(api: Api) -> None:
-    order = api.draft_order(Net__c=10, Tax__c="0.1", Total__c=99999999999999.995)
+    order = api.draft_order(Net__c=10, Tax__c="0.1")
     text = api("GET", f"sobjects/Order/{order}", params={"fields": "Net__c,Tax__c"}).text
     assert '"Net__c":10.00,"Tax__c":0.10' in text
     order = api.draft_order(Net__c="12345678901234.56")
@@ -51,15 +54,13 @@ def test_upsert_by_external_id(api: Api) -> None:
     assert (404, "NOT_FOUND") == api.refusal("PATCH", f"{path}9?updateOnly=true", {"Name": "C"})
 
 
-@pytest.mark.parametrize("key", ["a/b#c", "Ünï cöde", "a+b", "a b", "50%", "."])
+@pytest.mark.parametrize("key", ["a/b#c", "Ünï cöde", "a+b", "a b", "50%", "%2F", "e\u0301 \U0001f6d2"])
 def test_keys_with_any_character(api: Api, key: str) -> None:
     path = f"sobjects/Account/Brightpearl_Id__c/{quote(key, safe='')}"
-    if key == ".":
-        path = path.replace("/.", "/%2E")
     created = api("PATCH", path, {"Name": "A"})
-    if key != ".":  # clients normalise a lone dot away
-        assert key == api.rows("SELECT Brightpearl_Id__c FROM Account WHERE Name = 'A'")[0]["Brightpearl_Id__c"]
-        assert created.json()["id"] == api("GET", path).json()["Id"]
+    rows = api.rows("SELECT Brightpearl_Id__c FROM Account WHERE Name = 'A'")
+    assert [key] == [row["Brightpearl_Id__c"] for row in rows]
+    assert created.json()["id"] == api("GET", path).json()["Id"]
 
 
 def test_upsert_refuses_the_key_in_the_body_and_unknown_key_fields(api: Api) -> None:
@@ -78,15 +79,12 @@ def test_keys_ignore_case_and_are_unique(api: Api) -> None:
 
 
 def test_several_matches_are_300(api: Api) -> None:
-    for name in ("A", "B"):
-        api.create("Contact", LastName=name, Email="same@example.com")
-    answer = api("GET", "sobjects/Contact/Email/same@example.com")
-    assert 404 == answer.status_code  # idLookup, yet no external id
-    api.sandbox.control("PATCH", f"/salesforce/Account/{_ids(api)[0]}", {"Brightpearl_Id__c": "7"})
-
-
-def _ids(api: Api) -> list[str]:
-    return [row["Id"] for row in api.rows("SELECT Id FROM Account")]
+    ids = [api.create("Account", Name=name, Legacy_Code__c="L1") for name in ("A", "B")]
+    urls = [f"/services/data/v62.0/sobjects/Account/{one}" for one in ids]
+    for method, body in (("GET", None), ("PATCH", {"Name": "C"})):
+        answer = api(method, "sobjects/Account/Legacy_Code__c/l1", body)
+        assert (300, urls) == (answer.status_code, answer.json())
+    assert 404 == api("GET", "sobjects/Account/Name/A").status_code
 
 
 @pytest.mark.parametrize(
@@ -189,3 +187,20 @@ def test_planted_data_passes_every_check(api: Api) -> None:
     assert record["LastModifiedById"] != record["CreatedById"]
     control("DELETE", f"/salesforce/Account/{account}")
     assert 404 == api("GET", f"sobjects/Account/{account}").status_code
+
+
+def test_planted_data_of_a_wrong_type_is_the_vendors_own_500(api: Api) -> None:
+    account = api.create("Account", Name="A")
+    api.sandbox.control("PATCH", f"/salesforce/Account/{account}", {"AnnualRevenue": ["x"], "Site": 5})
+    assert 5 == api("GET", f"sobjects/Account/{account}").json()["Site"]
+    text = "SELECT Id FROM Account WHERE AnnualRevenue > 1"
+    assert (500, "UNKNOWN_EXCEPTION") == api.refusal("GET", "query", params={"q": text})
+
+
+def test_answer_lost_after_the_commit(api: Api) -> None:
+    fault = {"system": "salesforce", "method": "PATCH", "drop": "after"}
+    api.sandbox.control("POST", "/faults", fault)
+    path = "sobjects/Account/Brightpearl_Id__c/1"
+    with pytest.raises(requests.ConnectionError):
+        api("PATCH", path, {"Name": "A"})
+    assert (200, False) == ((again := api("PATCH", path, {"Name": "A"})).status_code, again.json()["created"])

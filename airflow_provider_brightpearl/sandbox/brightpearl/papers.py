@@ -40,10 +40,11 @@ class Papers:
         """One movement of every shipped row whose stock is tracked."""
         ids, updated, rows = [], [], []
         for place in np.flatnonzero(self.history.shipped > 0).tolist():
-            for number, (row, product, count, value) in enumerate(self._tracked(self.orders.make(place))):
+            order = self.orders.make(place)
+            for number, (row, product, count, value) in enumerate(self._tracked(order)):
                 ids.append(FIRST_MOVEMENT + place * 16 + number)
                 updated.append(self.history.shipped.item(place))
-                rows.append((place, row, product, count, value))
+                rows.append((place, order["warehouseId"], row, product, count, value))
         columns = {"updatedOn": np.array(updated, dtype=np.int64)}
         return Base(np.array(ids, dtype=np.int64), columns, lambda at: self._movement(ids[at], rows[at]))
 
@@ -113,8 +114,8 @@ class Papers:
                 found.append((int(row), line["productId"], count, line["itemCost"]["value"]))
         return found
 
-    def _movement(self, id: int, row: tuple[int, int, int, int, str]) -> Record:
-        place, row_id, product, count, value = row
+    def _movement(self, id: int, row: tuple[int, int, int, int, int, str]) -> Record:
+        place, warehouse, row_id, product, count, value = row
         return {
             "goodsMovementId": id,
             "productId": product,
@@ -122,7 +123,7 @@ class Papers:
             "purchaseOrderRowId": None,
             "quantity": -count,
             "destinationLocationId": 2,
-            "warehouseId": 2,
+            "warehouseId": warehouse,
             "goodsNoteId": FIRST_NOTE + place,
             "productValue": value,
             "currencyCode": "GBP",

@@ -153,7 +153,7 @@ COUNTRIES: tuple[Country, ...] = (
         (6, "FR20", 2000),
         "fr",
         "",
-        "06 39 98 ## ##",
+        "06 12 34 ## ##",
         "+33",
         _FR_STREETS,
         (
@@ -223,8 +223,8 @@ COUNTRIES: tuple[Country, ...] = (
         "+353",
         _IE_STREETS,
         (
-            City("Dublin", "County Dublin", "D02 @#@#", "01 874 ####"),
-            City("Galway", "County Galway", "H91 @#@#", "091 56 ####"),
+            City("Dublin", "Co. Dublin", "D02 @#@#", "01 874 ####"),
+            City("Galway", "Co. Galway", "H91 @#@#", "091 56 ####"),
         ),
         2,
     ),

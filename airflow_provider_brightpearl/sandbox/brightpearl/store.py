@@ -108,10 +108,9 @@ class Collection:
         """The ids that exist among those named, each once."""
         found: dict[int, None] = {}
         for first, last in ranges:
-            if last - first > 100_000:
-                found.update((id, None) for id in self.ids() if first <= id <= last)
-            else:
-                found.update((id, None) for id in range(first, last + 1) if self.has(id))
+            start, end = np.searchsorted(self.base.ids, (first, last + 1))
+            found.update((id, None) for id in self.base.ids[start:end].tolist() if id not in self.removed)
+            found.update((id, None) for id in self.changed if first <= id <= last)
         return list(found)
 
     def has(self, id: int) -> bool:

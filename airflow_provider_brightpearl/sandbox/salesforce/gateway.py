@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote
@@ -20,6 +21,7 @@ from .org import Org
 from .sessions import Sessions
 
 _VERSION = re.compile(r"v(\d{2}\.\d)", re.IGNORECASE)
+_log = logging.getLogger(__name__)
 LONGEST = 16_384  # bytes of address and headers together
 
 
@@ -48,6 +50,11 @@ class Gateway:
                 return self._route(request, body)
         except Refused as refusal:
             return Answer(refusal.as_request_error(), refusal.status)
+        except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+            # planted data may be of any type; the vendor answers what it trips over in its own shape
+            _log.exception("%s %s", request.method, request.url.path)
+            unknown = Refused("UNKNOWN_EXCEPTION", f"An unexpected error occurred: {error}", status=500)
+            return Answer(unknown.as_request_error(), unknown.status)
 
     def _route(self, request: Request, body: bytes) -> Answer:
         _check_length(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -11,14 +12,12 @@ _SHAPE = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
 
 def suffix(short: str) -> str:
     """The 3 characters that spell out which of the 15 are upper case."""
-    marks = []
-    for start in (0, 5, 10):
-        bits = 0
-        for place in range(5):
-            if "A" <= short[start + place] <= "Z":
-                bits |= 1 << place
-        marks.append(_SUFFIX[bits])
-    return "".join(marks)
+    return _mark(short[:5]) + _mark(short[5:10]) + _mark(short[10:])
+
+
+@lru_cache(maxsize=65_536)
+def _mark(block: str) -> str:
+    return _SUFFIX[sum(1 << place for place, char in enumerate(block) if "A" <= char <= "Z")]
 
 
 def make_id(prefix: str, number: int) -> str:

@@ -50,7 +50,7 @@ class Jobs:
     def clear(self) -> None:
         """Forget everything that was under way."""
         for job in self.ingest.values():
-            job.state = "Aborted"
+            job.load.stopped = True
         self.cursors.clear()
         self.ingest.clear()
         self.queries.clear()

@@ -75,11 +75,11 @@ class Load:
             columns = self._columns(next(rows))
         most = number(org.settings, "bulk_fail_after_rows")
         while chunk := list(itertools.islice(rows, CHUNK)):
-            if self.stopped:
-                return
             if most and len(self.results) >= most:
                 raise BadBatch("InternalServerError : the job was stopped by the service")
             with org.lock:
+                if self.stopped:
+                    return
                 self._write_chunk(org, columns, chunk)
             # a lock that is taken again at once starves the calls that wait for it
             time.sleep(0.0001)

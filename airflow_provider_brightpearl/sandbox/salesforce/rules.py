@@ -95,7 +95,7 @@ def _book_is_active(org: Org, row: Row) -> None:
         raise _integrity("Pricebook2Id (the price book is not active)", "Pricebook2Id")
 
 
-_LOCKED = ("AccountId", "ContractId", "Pricebook2Id", "CurrencyIsoCode", "EffectiveDate")
+_LOCKED = ("AccountId", "Pricebook2Id", "CurrencyIsoCode")
 
 
 def _update_order(org: Org, row: Row, changes: Row, named: set[str], dml: Dml) -> None:

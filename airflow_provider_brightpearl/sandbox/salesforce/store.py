@@ -85,6 +85,7 @@ class Table:
     def delete(self, row: Row, stamp: str) -> None:
         """Take a row out, into the bin when the object has one."""
         self._take(row)
+        row["IsDeleted"] = True
         self.gone.append((row["Id"], stamp))
         if self.sobject.bin:
             self.bin[row["Id"]] = row
@@ -100,6 +101,7 @@ class Table:
     def _restore(self, row: Row) -> None:
         self.bin.pop(row["Id"], None)
         self.gone.pop()
+        del row["IsDeleted"]
         self.rows[row["Id"]] = row
         self._add(row, self._folded)
 

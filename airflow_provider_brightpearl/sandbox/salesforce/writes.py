@@ -209,8 +209,11 @@ def _is_blocked(org: Org, field: Field, stored: object, row: Row | None) -> bool
 def _reference(org: Org, field: Field, value: object) -> object:
     if not isinstance(value, str):
         raise wrong_type(field, value, False)
-    wanted = full_id(value)
     target = org.objects.get(field.refers_to)
+    known = org.store[target.name].rows.get(value) if target else None
+    if known is not None:
+        return known["Id"]
+    wanted = full_id(value)
     if wanted is None or target is None or not wanted.startswith(target.prefix):
         raise Refused("MALFORMED_ID", f"{field.label}: id value of incorrect type: {value}", [field.name])
     parent = org.store[target.name].rows.get(wanted)

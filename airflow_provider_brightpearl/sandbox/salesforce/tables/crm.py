@@ -28,6 +28,8 @@ ACCOUNT = SObject(
         *address("Shipping"),
         key("Brightpearl_Id__c", "Brightpearl Id"),
         text("Brightpearl_Customer_Group__c", 80),
+        # an external id that is not unique: several records may match it
+        text("Legacy_Code__c", 80, external_id=True, id_lookup=True),
         text("Brightpearl_Hash__c", 64),
         other("Brightpearl_Synced_At__c", "datetime"),
     ),

@@ -1,0 +1,67 @@
+"""Flow files without any system at hand: are they right, and what would they make of a record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from airflow_provider_brightpearl.core.schema import StreamSchema
+from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.mapping.engine import Mapper, read_mapped
+from airflow_provider_brightpearl.mapping.lookups import LookupTable, load_lookups
+from airflow_provider_brightpearl.mapping.spec import FlowSpec, load_flow
+
+SchemaOf = Callable[[str], StreamSchema]
+
+
+class _Unbound:
+    """Stands for the crosswalk: every key is taken as bound, to an id that shows what it is."""
+
+    def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
+        return {key: f"<{flow}.{object_name} {key}>" for key in keys}
+
+
+def check_flow(path: Path, schema_of: SchemaOf) -> list[str]:
+    """What is wrong with one flow file, each with file, field and position; empty where it is right."""
+    try:
+        flow = load_flow(path)
+        if flow.flow != path.stem:
+            return [f"{path.name}: flow: {flow.flow!r} is not the file's name, {path.stem!r}"]
+        with TemporaryDirectory() as work, _mapper(flow, path, schema_of, Path(work)):
+            return []
+    except Misconfigured as error:
+        return [str(error)]
+
+
+def preview(path: Path, record: dict[str, Any], schema_of: SchemaOf) -> dict[str, Any]:
+    """The rows a flow makes of one source record, by object; under ``rejected`` why it would not pass.
+
+    References to other flows and lookups in the target show their key in angle brackets.
+    """
+    flow = load_flow(path)
+    with TemporaryDirectory() as work:
+        folder = Path(work)
+        raw = folder / "record.jsonl"
+        raw.write_text(json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8")
+        with _mapper(flow, path, schema_of, folder) as mapper:
+            result = mapper.map_part(raw, folder)
+        shown: dict[str, Any] = {name: _rows(flow, name, folder / f"{name}.parquet") for name in flow.objects}
+    if result.rejections:
+        shown = {"rejected": [rejection.reason for _, rejection in result.rejections]}
+    return shown
+
+
+def _rows(flow: FlowSpec, name: str, path: Path) -> list[dict[str, Any]]:
+    key = flow.objects[name].key_field
+    return [{key: row.key, **json.loads(row.payload, parse_float=str)} for row in read_mapped(path)]
+
+
+def _mapper(flow: FlowSpec, path: Path, schema_of: SchemaOf, folder: Path) -> Mapper:
+    lookups = load_lookups(flow, path.parent)
+    for name, spec in flow.lookups.items():
+        if spec.query is not None:
+            lookups[name] = LookupTable({}, "pass")
+    return Mapper(flow, schema_of(flow.source), lookups, _Unbound(), (folder,))

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+import requests
+
+from airflow_provider_brightpearl.sandbox.clock import Clock
+from airflow_provider_brightpearl.sandbox.server import Sandbox
+from tests.sandbox.brightpearl_account import Account
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox(customers=10, products=10, orders=30, until=datetime(2025, 6, 1, tzinfo=UTC)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: Sandbox) -> Sandbox:
+    running.reset()
+    return running
+
+
+@pytest.fixture
+def account(sandbox: Sandbox) -> Iterator[Account]:
+    account = Account(sandbox.url)
+    yield account
+    account.session.close()
+
+
+ORDER = "order-service/order/100001"
+
+
+def fault(sandbox: Sandbox, **rule: object) -> None:
+    sandbox.control("POST", "/faults", {"system": "brightpearl", **rule})
+
+
+def test_counts_and_log(sandbox: Sandbox, account: Account) -> None:
+    account.get(ORDER)
+    account.get("nowhere?x=1")
+    assert sandbox.counts()["brightpearl"] == 2
+    last = sandbox.control("GET", "/log?system=brightpearl")[-1]
+    assert (last["path"], last["query"], last["status"]) == ("/public-api/acmetest/nowhere", "x=1", 404)
+    sandbox.control("DELETE", "/log")
+    assert sandbox.counts()["brightpearl"] == 0
+
+
+def test_fault_answers_then_is_spent(sandbox: Sandbox, account: Account) -> None:
+    fault(
+        sandbox,
+        method="GET",
+        path="order/100001",
+        skip=1,
+        times=2,
+        status=502,
+        body="<html>bad gateway</html>",
+    )
+    assert [account.get(ORDER).status_code for _ in range(4)] == [200, 502, 502, 200]
+    assert sandbox.control("GET", "/faults")[0]["hits"] == 2
+
+
+def test_fault_for_ever_with_json_and_headers(sandbox: Sandbox, account: Account) -> None:
+    fault(sandbox, times=0, status=503, body={"response": "down"}, headers={"Retry-After": "1"})
+    answers = [account.get(ORDER) for _ in range(3)]
+    assert {a.status_code for a in answers} == {503}
+    assert answers[0].json() == {"response": "down"}
+    assert answers[0].headers["retry-after"] == "1"
+    assert "brightpearl-requests-remaining" in answers[0].headers
+    sandbox.control("DELETE", "/faults")
+    assert account.get(ORDER).status_code == 200
+
+
+@pytest.mark.parametrize(("when", "notes"), [("before", 0), ("after", 1)])
+def test_dropped_connection(sandbox: Sandbox, account: Account, when: str, notes: int) -> None:
+    fault(sandbox, drop=when, method="POST")
+    with pytest.raises(requests.ConnectionError):
+        account.call("POST", ORDER + "/note", {"text": "hi"})
+    assert len(sandbox.snapshot("brightpearl", "order-note")) == notes
+    assert sandbox.control("GET", "/log")[-1]["status"] == 0
+
+
+def test_cut_body(sandbox: Sandbox, account: Account) -> None:
+    fault(sandbox, truncate=100)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        account.get(ORDER)
+    assert account.get(ORDER).status_code == 200
+
+
+def test_delay(sandbox: Sandbox, account: Account) -> None:
+    fault(sandbox, delay_seconds=0.2)
+    started = time.perf_counter()
+    assert account.get(ORDER).status_code == 200
+    assert time.perf_counter() - started >= 0.2
+
+
+@pytest.mark.parametrize("rule", [{"system": "nobody"}, {"system": "brightpearl", "nope": 1}, {}])
+def test_bad_rules_are_refused(sandbox: Sandbox, rule: dict[str, object]) -> None:
+    with pytest.raises(RuntimeError):
+        sandbox.control("POST", "/faults", rule)
+    assert sandbox.control("GET", "/faults") == []
+
+
+def test_clock(sandbox: Sandbox) -> None:
+    sandbox.control("POST", "/clock", {"now": "2025-06-01T00:00:00Z", "speed": 0})
+    moved = sandbox.control("POST", "/clock", {"advance_seconds": 90})
+    assert moved == {"now": "2025-06-01T00:01:30+00:00", "speed": 0.0}
+    sandbox.reset()
+    assert sandbox.control("GET", "/clock")["now"] > "2025-06-02"
+
+
+def test_window_time_never_runs_backwards() -> None:
+    clock = Clock(speed=1000)
+    clock.set(datetime(2030, 1, 1, tzinfo=UTC))
+    before = clock.seconds()
+    clock.set(datetime(2020, 1, 1, tzinfo=UTC))
+    clock.reset()
+    assert clock.seconds() >= before
+
+
+def test_settings(sandbox: Sandbox) -> None:
+    sandbox.control("POST", "/settings/brightpearl", {"throttle_limit": 5})
+    assert sandbox.control("GET", "/settings/brightpearl")["throttle_limit"] == 5
+    with pytest.raises(RuntimeError, match="unknown keys"):
+        sandbox.control("POST", "/settings/brightpearl", {"nope": 1})
+    assert sandbox.control("DELETE", "/settings/brightpearl")["throttle_limit"] == 200
+
+
+def test_seed(sandbox: Sandbox) -> None:
+    sandbox.control("POST", "/seed", {"orders": 60})
+    assert sandbox.control("GET", "/snapshot/brightpearl")["order"] == 61
+    sandbox.control("POST", "/seed", {"orders": 30})
+    assert len(sandbox.snapshot("brightpearl", "order")) == 30
+
+
+def test_planted_data(sandbox: Sandbox, account: Account) -> None:
+    patch = {"parties": {"customer": {"email": ["not", "text"]}}, "createdOn": None, "orderStatus": "odd"}
+    sandbox.control("PATCH", "/brightpearl/order/100001", patch)
+    order = account.read(ORDER)[0]
+    assert (order["parties"]["customer"]["email"], order["orderStatus"]) == (["not", "text"], "odd")
+    assert "createdOn" not in order
+    assert order["updatedOn"][:4] == sandbox.control("GET", "/clock")["now"][:4]
+    assert account.search("order-service/order-search?orderId=100001")[0]["createdOn"] is None
+    assert len(account.search("order-service/order-search?createdOn=2000-01-01/")) == 29
+    sandbox.control("DELETE", "/brightpearl/order/100001")
+    assert account.read(ORDER) == []
+    with pytest.raises(RuntimeError, match="404"):
+        sandbox.control("DELETE", "/brightpearl/order/100001")
+
+
+def test_quiet_leaves_the_stamp(sandbox: Sandbox, account: Account) -> None:
+    before = account.read(ORDER)[0].get("updatedOn")
+    sandbox.control("PATCH", "/brightpearl/order/100001?quiet=1", {"reference": "x"})
+    after = account.read(ORDER)[0]
+    assert (after["reference"], after.get("updatedOn")) == ("x", before)
+
+
+def test_activity_is_repeatable_and_stamped(sandbox: Sandbox) -> None:
+    sandbox.control("POST", "/clock", {"now": "2025-06-01T12:00:00Z"})
+    wanted = {
+        "orders_changed": 3,
+        "orders_created": 2,
+        "customers_changed": 2,
+        "products_changed": 1,
+        "seed": 5,
+    }
+    first = sandbox.control("POST", "/brightpearl/activity", wanted)
+    assert {key: len(ids) for key, ids in first.items()} == {
+        "orders_created": 2,
+        "orders_changed": 3,
+        "customers_changed": 2,
+        "products_changed": 1,
+    }
+    changed = {o["id"]: o for o in sandbox.snapshot("brightpearl", "order")}
+    assert changed[first["orders_created"][0]]["createdOn"].startswith("2025-06-01T13:00")
+    sandbox.reset()
+    assert sandbox.control("POST", "/brightpearl/activity", wanted) == first
+
+
+def test_unknown_system_and_collection(sandbox: Sandbox) -> None:
+    for path in ("/snapshot/nobody", "/snapshot/brightpearl/nothing", "/settings/nobody"):
+        with pytest.raises(RuntimeError, match="404"):
+            sandbox.control("GET", path)
+
+
+def test_path_of_no_system(sandbox: Sandbox) -> None:
+    assert requests.get(sandbox.url + "/elsewhere", timeout=5).status_code == 404
+
+
+def test_as_a_process() -> None:
+    command = [sys.executable, "-m", "airflow_provider_brightpearl.sandbox", "--port", "0", "--orders", "10"]
+    with subprocess.Popen([*command, "--no-throttle"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("sandbox ready at http://127.0.0.1:")
+        assert "sandbox-staff-token" in line
+        account = Account(line.split()[3])
+        with account.session:
+            assert account.get("order-service/order-type").headers["brightpearl-requests-remaining"] == "200"
+        process.terminate()
+        assert process.wait(10) == 0

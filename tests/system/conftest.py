@@ -1,0 +1,166 @@
+"""A real Airflow in a home of its own, with the starter DAGs, against the sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_brightpearl.compat import airflow_version
+from airflow_provider_brightpearl.sandbox.server import Sandbox
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Site:
+    """An Airflow home with DAGs, flow files and connections; commands run in it."""
+
+    home: Path
+    env: dict[str, str]
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def run(self, program: str, *arguments: str, timeout: int = 280) -> str:
+        """Runs a command to its end; gives what it wrote, fails with it where the command failed."""
+        done = subprocess.run(
+            [str(BIN / program), *arguments], env=self.env, cwd=self.home, timeout=timeout, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+        assert 0 == done.returncode, done.stdout[-6000:]
+        return done.stdout
+
+    def start(self, *arguments: str) -> None:
+        """Starts a component of Airflow, which lives until the test ends."""
+        with (self.home / f"{arguments[0]}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [str(BIN / "airflow"), *arguments], env=self.env, cwd=self.home, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        self.running.append(process)
+
+    def stop(self) -> None:
+        """Ends the components; those that ignore a polite signal are killed, as Airflow's scheduler may."""
+        for wanted in (signal.SIGTERM, signal.SIGKILL):
+            for process in self.running:
+                if process.poll() is None:
+                    os.killpg(process.pid, wanted)
+            for process in self.running:
+                _ended(process, 8)
+
+    def rows(self, database: str, query: str) -> list[dict[str, Any]]:
+        """Rows of a SQLite file of this home."""
+        with closing(sqlite3.connect(self.home / database, timeout=30)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(query)]
+
+    def ledger(self, flow: str) -> list[dict[str, Any]]:
+        return self.rows(
+            "brightpearl/state.db",
+            f"SELECT * FROM bp_run WHERE flow = '{flow}' ORDER BY window_start, started_at",
+        )  # noqa: S608
+
+
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def until(what: str, ready: Callable[[], bool], seconds: float = 120) -> None:
+    """Waits for something to become true."""
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(0.5)
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[Sandbox]:
+    """Both simulated systems, with the history of ten days."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    with Sandbox(customers=40, products=20, orders=120, days=10, seed=11, until=today) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(world: Sandbox) -> Sandbox:
+    world.reset()
+    return world
+
+
+@pytest.fixture
+def site(sandbox: Sandbox, tmp_path: Path) -> Iterator[Site]:
+    """A fresh home with the starter DAGs."""
+    site = Site(tmp_path, os.environ | _environment(tmp_path, sandbox.url))
+    site.run("brightpearl", "init", "--dest", str(tmp_path))
+    site.run("airflow", "db", "migrate")
+    yield site
+    site.stop()
+
+
+def _environment(home: Path, url: str) -> dict[str, str]:
+    port = _free_port()
+    brightpearl = {
+        "conn_type": "brightpearl",
+        "host": url,
+        "login": "acmetest",
+        "password": "sandbox-staff-token",
+        "extra": {"app_ref": "acmetest_sandbox", "token_kind": "staff"},
+    }
+    salesforce = {
+        "conn_type": "salesforce",
+        "extra": {
+            "consumer_key": "sandbox-consumer-key",
+            "consumer_secret": "sandbox-consumer-secret",
+            "domain": "acme.my",
+            "endpoint_override": url,
+        },
+    }
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__EXECUTOR": "SequentialExecutor" if airflow_version() < (3, 0) else "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API_AUTH__JWT_SECRET": "only-for-tests-and-long-enough-for-sha512-" * 2,
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        "AIRFLOW_CONN_BRIGHTPEARL_DEFAULT": json.dumps(brightpearl),
+        "AIRFLOW_CONN_SALESFORCE_DEFAULT": json.dumps(salesforce),
+        "COLUMNS": "200",
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def scheduler(site: Site) -> Iterator[None]:
+    """What carries out backfills: nothing on Airflow 2, three components on Airflow 3."""
+    if airflow_version() >= (3, 0):
+        for component in (("api-server",), ("dag-processor",), ("scheduler",)):
+            site.start(*component)
+    yield
+    site.stop()

@@ -1,0 +1,111 @@
+"""Five days backfilled on the real command line, twice with the same result, the watermark untouched."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.system.conftest import scheduler, until
+
+from airflow_provider_brightpearl.compat import airflow_version
+from airflow_provider_brightpearl.core.ports import RunEntry
+from airflow_provider_brightpearl.core.records import Calls, Counts
+from airflow_provider_brightpearl.stores.engine import open_engine
+from airflow_provider_brightpearl.stores.ledger import Ledger
+
+FLOW = "customers_to_salesforce"
+DAYS = 5
+# without an end the scheduler would run today's interval as well
+DAG = """
+from datetime import datetime, timezone
+
+from airflow_provider_brightpearl.dag import sync_dag
+
+dag = sync_dag({flow!r}, schedule="0 0 * * *", end_date=datetime({last:%Y, %m, %d}, 1, tzinfo=timezone.utc))
+"""
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def days(site):
+    """First and last day; the DAG folder holds one daily DAG only."""
+    last = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=2)
+    for file in (site.home / "dags").iterdir():
+        file.unlink()
+    text = DAG.format(flow=FLOW, last=last).replace(", 0", ", ")
+    (site.home / "dags" / "daily.py").write_text(text)
+    # windows of UTC days, whatever the flow's own time zone
+    flow = site.home / "include" / "mappings" / f"{FLOW}.yaml"
+    flow.write_text(
+        "\n".join(line for line in flow.read_text().splitlines() if not line.startswith("timezone:"))
+    )
+    return last - timedelta(days=DAYS - 1), last
+
+
+def test_a_backfill_is_exact_and_repeatable(site, sandbox, days, store):
+    first, last = days
+    store.record(RunEntry("before", FLOW, "scheduled", "done", None, "", Counts(), Calls(), {}, last), last)
+    with scheduler(site):
+        _wait_for_the_dag(site)
+        _backfill(
+            site, "brightpearl", "backfill", FLOW, "-s", f"{first:%Y-%m-%d}", "-e", f"{last:%Y-%m-%d}", "-y"
+        )
+        ledger, accounts = _ledger(site), list(sandbox.snapshot("salesforce", "Account"))
+        sandbox.control("DELETE", "/log")
+        _backfill(
+            site, "airflow", "dags", "backfill", FLOW,
+            "-s", f"{first:%Y-%m-%d}", "-e", f"{last:%Y-%m-%d}", "-y", "--reset-dagruns",
+        )  # fmt: skip
+    assert [first + timedelta(days=number) for number in range(DAYS)] == [run["start"] for run in ledger]
+    assert all(run["end"] - run["start"] == timedelta(days=1) for run in ledger)
+    assert ["backfill"] * DAYS == [run["kind"] for run in ledger]
+    assert sum(run["created"] for run in ledger) > 0
+    assert accounts == list(sandbox.snapshot("salesforce", "Account"))
+    assert [run["extracted"] for run in ledger] == [run["extracted"] for run in _ledger(site)]
+    assert 0 == sandbox.counts()["salesforce"]
+    assert last == store.watermark(FLOW)
+
+
+@pytest.fixture
+def store(site):
+    """The ledger of the site."""
+    engine = open_engine(f"sqlite:///{site.home / 'brightpearl' / 'state.db'}")
+    yield Ledger(engine)
+    engine.dispose()
+
+
+def _wait_for_the_dag(site):
+    if airflow_version() >= (3, 0):
+        query = f"SELECT 1 FROM serialized_dag WHERE dag_id = '{FLOW}'"
+        until("the DAG is in the database", lambda: bool(site.rows("airflow.db", query)))
+
+
+def _backfill(site, *command):
+    before = datetime.now(UTC)
+    site.run(*command, timeout=500)
+    if airflow_version() >= (3, 0):
+        # there the command only queues the runs
+        open_ones = "SELECT 1 FROM backfill WHERE completed_at IS NULL"
+        until("the backfill is done", lambda: not site.rows("airflow.db", open_ones), seconds=400)
+    assert ["success"] * DAYS == [run["state"] for run in _finished(site, before)]
+
+
+def _finished(site, since):
+    query = (
+        "SELECT state FROM dag_run WHERE run_type = 'backfill' AND state IN ('success', 'failed') "
+        f"AND end_date > '{since:%Y-%m-%d %H:%M:%S}'"
+    )
+    return site.rows("airflow.db", query)
+
+
+def _ledger(site):
+    return [
+        run | {"start": _instant(run["window_start"]), "end": _instant(run["window_end"])}
+        for run in site.ledger(FLOW)
+        if run["run"] != "before"
+    ]
+
+
+def _instant(text):
+    return datetime.fromisoformat(text)

@@ -1,0 +1,45 @@
+"""The starter DAGs, run whole against the sandbox."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+FLOWS = ("customers_to_salesforce", "products_to_salesforce", "orders_to_salesforce")
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+
+def test_the_starter_dags_move_every_record_once(site, sandbox):
+    for flow in FLOWS:
+        site.run("airflow", "dags", "test", flow)
+    runs = {flow: site.ledger(flow)[0] for flow in FLOWS}
+    assert {flow: "done" for flow in FLOWS} == {flow: run["state"] for flow, run in runs.items()}
+    orders = [each for each in sandbox.snapshot("brightpearl", "order")]
+    assert runs["orders_to_salesforce"]["created"] == len(list(sandbox.snapshot("salesforce", "Order")))
+    assert runs["orders_to_salesforce"]["extracted"] <= len(orders)
+    money = json.loads(runs["orders_to_salesforce"]["money"])
+    assert money["extracted"] == money["loaded"]
+
+
+def test_a_second_run_finds_nothing_new_and_is_skipped(site, sandbox):
+    site.run("airflow", "dags", "test", "customers_to_salesforce")
+    before = list(sandbox.snapshot("salesforce", "Account"))
+    output = site.run("airflow", "dags", "test", "customers_to_salesforce")
+    assert before == list(sandbox.snapshot("salesforce", "Account"))
+    first, second = sorted(site.ledger("customers_to_salesforce"), key=lambda run: run["started_at"])
+    assert (first["extracted"] > 0, 0, 0) == (True, second["created"], second["updated"])
+    assert "Traceback" not in output
+
+
+def test_a_task_that_cannot_log_in_says_so_and_fails_at_once(site):
+    site.env["AIRFLOW_CONN_BRIGHTPEARL_DEFAULT"] = site.env["AIRFLOW_CONN_BRIGHTPEARL_DEFAULT"].replace(
+        "sandbox-staff-token", "wrong"
+    )
+    with pytest.raises(AssertionError) as raised:
+        site.run("airflow", "dags", "test", "customers_to_salesforce")
+    output = str(raised.value)
+    assert "customers_to_salesforce: extract failed" in output
+    assert "401" in output
+    assert "wrong" not in output
