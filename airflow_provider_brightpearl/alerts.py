@@ -48,8 +48,20 @@ def rejections(summary: Mapping[str, Any], context: Mapping[str, Any]) -> Alert:
     flow = getattr(context.get("task"), "flow", instance.dag_id)
     return Alert(
         f"{flow}: {summary['rejected']} of {summary['extracted']} records rejected",
-        (*_count_lines(summary), *_reason_lines(summary["reasons"]), *_where(context)),
+        (
+            *_count_lines(summary),
+            *_reason_lines(summary["reasons"]),
+            *summary.get("warnings", ()),
+            *_where(context),
+        ),
     )
+
+
+def warnings(summary: Mapping[str, Any], context: Mapping[str, Any]) -> Alert:
+    """The alert of a run in which all went through, and something has to be looked at, such as a new warehouse."""
+    instance = context["ti"]
+    flow = getattr(context.get("task"), "flow", instance.dag_id)
+    return Alert(f"{flow}: please check", (*summary["warnings"], *_count_lines(summary), *_where(context)))
 
 
 def send(alert: Alert, addresses: Iterable[str] | None = None) -> None:

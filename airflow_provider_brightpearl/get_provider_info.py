@@ -12,6 +12,7 @@ from airflow_provider_brightpearl.settings import OPTIONS, SECTION
 _PACKAGE = "airflow_provider_brightpearl"
 _SECRET = {"type": ["string", "null"], "format": "password"}
 _TEXT = {"type": ["string", "null"]}
+_HOOKS = ("brightpearl", "salesforce", "infor")
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -34,11 +35,11 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             }
         ],
-        "connection-types": [_brightpearl_connection()],
+        "connection-types": [_brightpearl_connection(), _infor_connection()],
         "hooks": [
             {
                 "integration-name": "Brightpearl",
-                "python-modules": [f"{_PACKAGE}.hooks.{name}" for name in ("brightpearl", "salesforce")],
+                "python-modules": [f"{_PACKAGE}.hooks.{name}" for name in _HOOKS],
             }
         ],
         "operators": [{"integration-name": "Brightpearl", "python-modules": [f"{_PACKAGE}.operators.sync"]}],
@@ -81,5 +82,30 @@ def _brightpearl_connection() -> dict[str, Any]:
             "access_token": {"label": "OAuth access token", "schema": _SECRET},
             "expires_at": {"label": "OAuth access token expires at (ISO 8601)", "schema": _TEXT},
             "token_url": {"label": "OAuth token address", "schema": _TEXT},
+        },
+    }
+
+
+def _infor_connection() -> dict[str, Any]:
+    return {
+        "connection-type": "infor",
+        "hook-class-name": f"{_PACKAGE}.hooks.infor.InforHook",
+        "hook-name": "Infor M3",
+        "ui-field-behaviour": {
+            "hidden-fields": ["host", "port", "schema", "login", "password", "extra"],
+            "relabeling": {},
+        },
+        "conn-fields": {
+            "ionapi": {"label": "Content of the .ionapi file (JSON)", "schema": _SECRET},
+            "cono": {"label": "Company (CONO)", "schema": _TEXT},
+            "divi": {"label": "Division (DIVI)", "schema": _TEXT},
+            "api_version": {
+                "label": "API version",
+                "schema": {"type": "string", "enum": ["v2", "v1"], "default": "v2"},
+            },
+            "suite": {"label": "Suite path (M3)", "schema": _TEXT},
+            "batch_size": {"label": "Transactions per bulk call (50)", "schema": _TEXT},
+            "timeout": {"label": "Seconds without an answer (310)", "schema": _TEXT},
+            "settle_seconds": {"label": "Seconds a lost write may still take (60)", "schema": _TEXT},
         },
     }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import Engine
 
+from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.engine import open_engine, writing
 from airflow_provider_brightpearl.stores.schema import metadata
 from tests.postgres import postgres_url
@@ -32,3 +34,20 @@ def engine(database_url: str) -> Iterator[Engine]:
     with writing(engine) as connection:
         metadata.drop_all(connection)
     engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def module_sandbox() -> Iterator[Sandbox]:
+    """One small world per test module, the same in every run."""
+    until = datetime(2026, 3, 31, 12, tzinfo=UTC)
+    quiet: dict[str, dict[str, object]] = {"brightpearl": {"throttle": False}, "salesforce": {"bulk_polls": 0}}
+    with Sandbox(customers=14, products=10, orders=45, seed=7, until=until, settings=quiet) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(module_sandbox: Sandbox) -> Sandbox:
+    """The module's sandbox as it was seeded, half an hour after its history ends."""
+    module_sandbox.reset()
+    module_sandbox.control("POST", "/clock", {"now": "2026-03-31T12:30:00Z"})
+    return module_sandbox

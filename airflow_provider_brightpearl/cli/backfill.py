@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from pathlib import Path
 
 from airflow_provider_brightpearl.compat import airflow_version
 
@@ -103,4 +105,7 @@ def run(arguments: list[str]) -> int:
         native = native_arguments(args, airflow_version())
     except ValueError as error:
         commands.error(str(error))
-    return subprocess.run([sys.executable, "-m", "airflow", *native], check=False).returncode  # noqa: S603
+    # the executors of Airflow 2 start `airflow` by name, also where this environment is not activated
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    command = [sys.executable, "-m", "airflow", *native]
+    return subprocess.run(command, check=False, env=os.environ | {"PATH": path}).returncode  # noqa: S603

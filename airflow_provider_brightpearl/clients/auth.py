@@ -26,11 +26,12 @@ SYSTEM = "brightpearl"
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An OAuth token pair; ``expires_at`` is aware, None where it is not known."""
+    """An OAuth token pair; both instants are aware, None where they are not known."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(default="", repr=False)
     expires_at: datetime | None = None
+    issued_at: datetime | None = None
 
     def fresh(self, now: datetime) -> bool:
         # not refreshed ahead of time: Brightpearl would hand the living token back with its remaining seconds

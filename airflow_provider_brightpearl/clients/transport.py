@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 120.0
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_LOGIN_PATHS = ("/services/oauth2/", "/services/Soap/", "/token/", "/oauth/token")
+_LOGIN_PATHS = (
+    "/services/oauth2/", "/services/Soap/", "/token/", "/oauth/token", "/token.oauth2", "/connect/token",
+)  # fmt: skip
 _LIMIT_HEADERS = ("brightpearl-requests-remaining", "brightpearl-next-throttle-period", "sforce-limit-info")
 _REQUEST_ID_HEADERS = ("Ruid", "X-Request-Id", "X-SFDC-Request-Id")
 _SECRET = re.compile(
@@ -155,9 +157,18 @@ def excerpt(response: requests.Response, limit: int = 200) -> str:
 
 
 def exchange(
-    session: requests.Session, method: str, url: str, *, system: str, operation: str, **options: Any
+    session: requests.Session,
+    method: str,
+    url: str,
+    *,
+    system: str,
+    operation: str,
+    read: bool | None = None,
+    **options: Any,
 ) -> requests.Response:
     """One HTTP exchange, body read whole; no redirects, as those would carry tokens to another host.
+
+    ``read`` says whether the call only reads, where its method does not tell.
 
     Raises:
         Unavailable: nothing was sent, or a read was cut short.
@@ -167,10 +178,11 @@ def exchange(
     try:
         return session.request(method, url, allow_redirects=False, **options)
     except requests.RequestException as error:
-        raise _as_sync_error(error, method, system, operation) from error
+        reads = method in READS if read is None else read
+        raise _as_sync_error(error, reads, system, operation) from error
 
 
-def _as_sync_error(error: requests.RequestException, method: str, system: str, operation: str) -> SyncError:
+def _as_sync_error(error: requests.RequestException, reads: bool, system: str, operation: str) -> SyncError:
     evidence: dict[str, Any] = {"system": system, "operation": operation}
     host = urlsplit(error.request.url or "").netloc if error.request is not None else "the server"
     if isinstance(error, requests.exceptions.SSLError):
@@ -181,7 +193,7 @@ def _as_sync_error(error: requests.RequestException, method: str, system: str, o
         return Unavailable(f"no connection to {host}", **evidence)
     if isinstance(error, requests.exceptions.Timeout):
         return TimedOut(f"no answer from {host} in time", **evidence)
-    kind = Unavailable if method in READS else TimedOut
+    kind = Unavailable if reads else TimedOut
     return kind(f"the connection to {host} broke before the answer was complete", **evidence)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -67,7 +68,11 @@ class RecordChange:
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """What the target said to one row: an id, or why it was refused."""
+    """What the target said to one row: an id, or why it was refused.
+
+    ``unfinished`` rows are there, but a later call is still to complete them: should it never come, the next run
+    has to write them again.
+    """
 
     source_id: str
     object: str
@@ -75,6 +80,7 @@ class RowResult:
     target_id: str = ""
     created: bool = False
     removed: bool = False
+    unfinished: bool = False
     error: str = ""
     field: str = ""
     value: str = ""
@@ -123,6 +129,61 @@ class Bindings(Protocol):
     def bind(self, bindings: Sequence[Binding]) -> None: ...
 
     def unbind(self, flow: str, object_name: str, keys: Sequence[str]) -> None: ...
+
+
+class IntentState(StrEnum):
+    """What is known of a write that its target cannot recognise when it is sent twice."""
+
+    IN_DOUBT = "in doubt"
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A write that was written down before it was sent; in doubt until its answer is written down too.
+
+    ``key`` is the row's key as in the crosswalk, ``digest`` that of what is written. A write of several calls notes
+    the ``step`` it is about to take and the target's ``reference`` to what it has begun (a temporary order number).
+    ``attempt`` counts what was written down so far, from 1, ``changed_at`` is aware.
+    """
+
+    flow: str
+    object: str
+    key: str
+    digest: str
+    run: str
+    state: IntentState = IntentState.IN_DOUBT
+    step: str = ""
+    reference: str = ""
+    target_id: str = ""
+    reason: str = ""
+    attempt: int = 0
+    changed_at: datetime | None = None
+
+
+class Intents(Protocol):
+    """Writes without an idempotency key: written down, called, confirmed."""
+
+    def of(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, Intent]:
+        """What is known of these keys."""
+        ...
+
+    def begin(self, intents: Sequence[Intent]) -> list[Intent]:
+        """Writes intents down as in doubt, all or none, before their call; gives them as they stand now.
+
+        Raises:
+            Unavailable: another worker has written one of them down since it was read.
+        """
+        ...
+
+    def confirm(self, intents: Sequence[Intent]) -> None:
+        """Notes that these happened; each holds the ``target_id`` it got."""
+        ...
+
+    def fail(self, intents: Sequence[Intent]) -> None:
+        """Notes that these were refused and did not happen; each may hold a ``reason``."""
+        ...
 
 
 class DeadLetters(Protocol):
@@ -218,6 +279,6 @@ class Gate(Protocol):
 
 
 __all__ = [
-    "Binding", "Bindings", "Change", "DeadLetters", "Gate", "Ledger", "RecordChange", "Removal", "RowResult",
-    "RunEntry", "Sink", "Source", "Stage", "Staging", "Verdict",
+    "Binding", "Bindings", "Change", "DeadLetters", "Gate", "Intent", "IntentState", "Intents", "Ledger",
+    "RecordChange", "Removal", "RowResult", "RunEntry", "Sink", "Source", "Stage", "Staging", "Verdict",
 ]  # fmt: skip

@@ -112,3 +112,11 @@ def sql_type(column: Column, *, raw: bool) -> str:
         return f"{sql_type(column.entry, raw=raw)}[]"
     inner = ", ".join(f'"{name}" {sql_type(child, raw=raw)}' for name, child in column.items())
     return f"STRUCT({inner})"
+
+
+def inexact(column: Column) -> bool:
+    """Whether numbers with a point may stand in this column: DECIMAL and JSON, at any depth."""
+    if isinstance(column, str):
+        return column.startswith("DECIMAL") or column == "JSON"
+    inner = column.values() if isinstance(column, Mapping) else column.entry.values()
+    return any(inexact(each) for each in inner)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from croniter import croniter
+
 
 class RunKind(StrEnum):
     """How a run came about; decides its window and whether it may move the watermark."""
@@ -60,10 +62,14 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How far a scheduled window reaches back over its start and stays behind now."""
+    """How far a scheduled window reaches back over its start and stays behind now; when everything is read.
+
+    ``sweep`` is cron text in UTC.
+    """
 
     lookback: timedelta
     delay: timedelta
+    sweep: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,8 @@ class Request:
 def plan(request: Request, policy: Policy, watermark: datetime | None, now: datetime) -> Selection:
     """The selection of one run.
 
-    scheduled: ``[min(interval start, watermark) - lookback, interval end - delay)``, from the beginning without a watermark
+    scheduled: ``[min(interval start, watermark) - lookback, interval end - delay)``, from the beginning without a
+               watermark; everything where an instant of the policy's sweep lies in it
     backfill:  exactly the interval, watermark untouched
     manual:    ``ids``, or ``[start, end)`` as given, or from the watermark to now
     """
@@ -106,7 +113,21 @@ def _forward(request: Request, policy: Policy, watermark: datetime | None, now: 
     # an asset-triggered run may already have read past this interval's end
     end = min(end, now) - policy.delay
     window = Window(start - policy.lookback if start else None, end)
-    return Selection(window=window, moves_watermark=True)
+    # windows without their lookback join end to end, so that each instant of the sweep falls into one of them
+    sweeps = policy.sweep is not None and (start is None or _fires(policy.sweep, start, end))
+    return Selection(window=window, everything=sweeps, moves_watermark=True)
+
+
+def is_cron(text: str) -> bool:
+    """Whether a text is a cron expression."""
+    return bool(croniter.is_valid(text))
+
+
+def _fires(cron: str, start: datetime, end: datetime) -> bool:
+    """Whether a cron expression has an instant in ``[start, end)``."""
+    just_before = start.astimezone(UTC) - timedelta(microseconds=1)
+    upcoming: datetime = croniter(cron, just_before).get_next(datetime)
+    return upcoming < end
 
 
 def parse_instant(text: str) -> datetime:

@@ -10,43 +10,35 @@ import heapq
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby, islice
-from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from airflow_provider_brightpearl.clients.brightpearl import MAX_IDS, MAX_PAGE, BrightpearlClient, period
+from airflow_provider_brightpearl.clients.brightpearl import MAX_IDS, BrightpearlClient, period
 from airflow_provider_brightpearl.core.schema import StreamSchema
 from airflow_provider_brightpearl.core.window import Selection, Window
-from airflow_provider_brightpearl.endpoints.brightpearl_columns import CONTACT, ORDER, PRODUCT
+from airflow_provider_brightpearl.endpoints.brightpearl_columns import (
+    AVAILABILITY,
+    CONTACT,
+    CREDIT,
+    ORDER,
+    PRODUCT,
+    SHIPMENT,
+)
+from airflow_provider_brightpearl.endpoints.brightpearl_credits import join_originals
+from airflow_provider_brightpearl.endpoints.brightpearl_reading import Reading, with_members
+from airflow_provider_brightpearl.endpoints.brightpearl_shipments import read_goods_out, read_shipments
+from airflow_provider_brightpearl.endpoints.brightpearl_stock import read_availability
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 # records joined at a time; large enough that joined ids fill their calls
 _CHUNK = 10 * MAX_IDS
-
-
-@dataclass(slots=True)
-class Reading:
-    """One stream being read, with what it found, to tell the fewest calls it could have taken."""
-
-    client: BrightpearlClient
-    searched: list[int] = field(default_factory=list)
-    fetched: dict[str, int] = field(default_factory=dict)
-
-    def records(self, path: str, ids: Iterable[int], params: Mapping[str, str] | None = None) -> Iterator[bytes]:
-        """Records by id, counted."""
-        wanted = sorted(set(ids))
-        self.fetched[path] = self.fetched.get(path, 0) + len(wanted)
-        return self.client.get_records(path, wanted, params=params) if wanted else iter(())
-
-    @property
-    def fewest_calls(self) -> int:
-        searches = sum(max(1, ceil(found / MAX_PAGE)) for found in self.searched)
-        return searches + sum(ceil(count / MAX_IDS) for count in self.fetched.values())
-
+# searches are told milliseconds and may leave out their end, so they look a little further than the window
+_MARGIN = timedelta(milliseconds=1)
 
 Join = Callable[[Reading, Sequence[bytes]], Iterator[bytes]]
 
@@ -56,16 +48,18 @@ class Stream:
     """One row of the table of streams."""
 
     schema: StreamSchema
-    search: str
-    id_column: str
-    resource: str
+    search: str = ""
+    id_column: str = ""
+    resource: str = ""
     filters: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     join: Join | None = None
+    # reads the stream in a way of its own, where search and records by id do not fit
+    read: Callable[[Reading, Selection], Iterator[bytes]] | None = None
 
 
 class _Contact(msgspec.Struct):
-    postAddressIds: dict[str, int] = {}
+    postAddressIds: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Address(msgspec.Struct):
@@ -73,8 +67,8 @@ class _Address(msgspec.Struct):
 
 
 class _Product(msgspec.Struct):
-    id: int
-    salesChannels: list[msgspec.Raw] = []
+    id: msgspec.Raw
+    salesChannels: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 class _Prices(msgspec.Struct):
@@ -82,37 +76,46 @@ class _Prices(msgspec.Struct):
     priceLists: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-def _with(record: bytes, **parts: bytes) -> bytes:
-    """A JSON object with more members, its own characters untouched."""
-    members = b"".join(b',"' + name.encode() + b'":' + part for name, part in parts.items())
-    return record.rstrip()[:-1] + members + b"}"
+def _as(kind: type[T], raw: bytes) -> T | None:
+    """A part of a record, None where it has another shape: one such record must not stop the others."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError:
+        return None
 
 
 def join_addresses(reading: Reading, records: Sequence[bytes]) -> Iterator[bytes]:
-    """Contacts with ``addresses`` by kind: DEF, BIL, DEL."""
-    contacts = [msgspec.json.decode(record, type=_Contact) for record in records]
-    wanted = {address for contact in contacts for address in contact.postAddressIds.values() if address}
+    """Contacts with ``addresses`` by kind: DEF, BIL, DEL; ids that are none stand there for the mapping to refuse."""
+    named = [bytes(msgspec.json.decode(record, type=_Contact).postAddressIds) for record in records]
+    known = [_as(dict[str, int | None], raw) for raw in named]
+    wanted = {address for kinds in known for address in (kinds or {}).values() if address}
     found = reading.records("contact-service/postal-address", wanted)
     addresses = {msgspec.json.decode(raw, type=_Address).addressId: raw for raw in found}
-    for record, contact in zip(records, contacts, strict=True):
-        kinds = [
-            f'"{kind}":'.encode() + addresses[address]
-            for kind, address in contact.postAddressIds.items()
-            if address in addresses
-        ]
-        yield _with(record, addresses=b"{" + b",".join(kinds) + b"}")
+    for record, raw, kinds in zip(records, named, known, strict=True):
+        yield with_members(record, addresses=raw if kinds is None else _by_kind(kinds, addresses))
+
+
+def _by_kind(kinds: Mapping[str, int | None], addresses: Mapping[int, bytes]) -> bytes:
+    parts = [
+        msgspec.json.encode(kind) + b":" + addresses[number]
+        for kind, number in kinds.items()
+        if number and number in addresses
+    ]
+    return b"{" + b",".join(parts) + b"}"
 
 
 def join_prices(reading: Reading, records: Sequence[bytes]) -> Iterator[bytes]:
     """Products with ``priceLists`` from product-price and ``channel``, their first sales channel."""
     products = [msgspec.json.decode(record, type=_Product) for record in records]
-    found = reading.records("product-service/product-price", {product.id for product in products})
+    ids = [_as(int, product.id) for product in products]
+    found = reading.records("product-service/product-price", {number for number in ids if number is not None})
     prices = {price.productId: price for price in (msgspec.json.decode(raw, type=_Prices) for raw in found)}
-    for record, product in zip(records, products, strict=True):
-        parts = {"priceLists": bytes(prices[product.id].priceLists)} if product.id in prices else {}
-        if product.salesChannels:
-            parts["channel"] = bytes(product.salesChannels[0])
-        yield _with(record, **parts)
+    for record, number, product in zip(records, ids, products, strict=True):
+        parts = {"priceLists": bytes(prices[number].priceLists)} if number in prices else {}
+        channels = _as(list[msgspec.Raw], product.salesChannels)
+        if channels is None or channels:
+            parts["channel"] = bytes(product.salesChannels if channels is None else channels[0])
+        yield with_members(record, **parts)
 
 
 _CUSTOM = {"includeOptional": "customFields"}
@@ -143,6 +146,18 @@ STREAMS: dict[str, Stream] = {
         filters={"orderTypeId": "1"},
         params=_CUSTOM,
     ),
+    "sales_credits": Stream(
+        CREDIT,
+        "order-service/order-search",
+        "orderId",
+        "order-service/order",
+        filters={"orderTypeId": "3"},
+        params=_CUSTOM,
+        join=join_originals,
+    ),
+    "availability": Stream(AVAILABILITY, read=read_availability),
+    "shipments": Stream(SHIPMENT, read=read_shipments),
+    "goods_out_notes": Stream(SHIPMENT, read=read_goods_out),
 }
 
 
@@ -163,6 +178,9 @@ class BrightpearlSource:
 
     def read(self, selection: Selection) -> Iterator[bytes]:
         """Raw records, every id once; ids found by a search but gone when read are logged."""
+        if self.stream.read is not None:
+            yield from self.stream.read(self.reading, selection)
+            return
         ids = (number for number, _ in groupby(heapq.merge(*self._finds(selection))))
         found = read = 0
         while chunk := list(islice(ids, _CHUNK)):
@@ -183,31 +201,22 @@ class BrightpearlSource:
             yield sorted(int(text) for text in selection.ids if text.isdigit())
         if selection.everything:
             yield self._search({}, lambda row: True)
-        if selection.window is not None and not selection.window.empty:
+        elif selection.window is not None and not selection.window.empty:
             yield from self._window(selection.window)
 
     def _window(self, window: Window) -> Iterator[Iterable[int]]:
-        inside = period(window.start, window.end)
+        inside = period(window.start, window.end + _MARGIN)
         yield self._search({"createdOn": inside}, lambda row: _instant(row["createdOn"]) in window)
         if window.start is not None:
             start = window.start
             yield self._search(
-                {"updatedOn": inside, "createdOn": period(None, start)},
+                {"updatedOn": inside, "createdOn": period(None, start + _MARGIN)},
                 lambda row: _instant(row["updatedOn"]) in window and _instant(row["createdOn"]) < start,
             )
 
     def _search(self, filters: Mapping[str, str], wanted: Callable[[Mapping[str, Any]], bool]) -> Iterator[int]:
-        place = len(self.reading.searched)
-        self.reading.searched.append(0)
         columns = (self.stream.id_column, "createdOn", "updatedOn")
-        rows = self.reading.client.search(
-            self.stream.search,
-            columns=columns,
-            filters={**self.stream.filters, **filters},
-            sort=self.stream.id_column,
-        )
-        for row in rows:
-            self.reading.searched[place] += 1
+        for row in self.reading.search(self.stream.search, columns, {**self.stream.filters, **filters}):
             # whether a period's ends belong to it is not documented: the window decides
             if wanted(row):
                 yield int(row[self.stream.id_column])

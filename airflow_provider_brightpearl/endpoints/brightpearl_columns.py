@@ -57,60 +57,75 @@ _ORDER_ROW: Schema = {
     "externalRef": "VARCHAR",
 }
 
-ORDER = StreamSchema(
+_TOTALS: Schema = {
+    "net": MONEY,
+    "taxAmount": MONEY,
+    "total": MONEY,
+    "baseNet": MONEY,
+    "baseTaxAmount": MONEY,
+    "baseTotal": MONEY,
+}
+
+_ORDER: Schema = {
+    "id": "BIGINT",
+    "parentOrderId": "BIGINT",
+    "orderTypeCode": "VARCHAR",
+    "reference": "VARCHAR",
+    "version": "BIGINT",
+    "state": {"tax": "VARCHAR"},
+    "orderStatus": {"orderStatusId": "BIGINT", "name": "VARCHAR"},
+    "orderPaymentStatus": "VARCHAR",
+    "stockStatusCode": "VARCHAR",
+    "allocationStatusCode": "VARCHAR",
+    "shippingStatusCode": "VARCHAR",
+    "placedOn": INSTANT,
+    "createdOn": INSTANT,
+    "updatedOn": INSTANT,
+    "closedOn": INSTANT,
+    "createdById": "BIGINT",
+    "priceListId": "BIGINT",
+    "priceModeCode": "VARCHAR",
+    "delivery": {"deliveryDate": INSTANT, "shippingMethodId": "BIGINT"},
+    "invoices": ListOf({"invoiceReference": "VARCHAR", "taxDate": INSTANT, "dueDate": INSTANT}),
+    "currency": {
+        "accountingCurrencyCode": "VARCHAR",
+        "orderCurrencyCode": "VARCHAR",
+        "exchangeRate": RATE,
+        "fixedExchangeRate": "BOOLEAN",
+    },
+    "totalValue": _TOTALS,
+    "assignment": {
+        "current": {
+            "staffOwnerContactId": "BIGINT",
+            "projectId": "BIGINT",
+            "channelId": "BIGINT",
+            "leadSourceId": "BIGINT",
+            "teamId": "BIGINT",
+        }
+    },
+    "parties": {"customer": _PARTY, "delivery": _PARTY, "billing": _PARTY},
+    "orderRows": MapOf(_ORDER_ROW),
+    "warehouseId": "BIGINT",
+    "historicalOrder": "BOOLEAN",
+    "isDropship": "BOOLEAN",
+    "externalRef": "VARCHAR",
+    "installedIntegrationInstanceId": "BIGINT",
+    "customFields": "JSON",
+}
+
+ORDER = StreamSchema("id", _ORDER)
+
+CREDIT = StreamSchema(
     "id",
     {
-        "id": "BIGINT",
-        "parentOrderId": "BIGINT",
-        "orderTypeCode": "VARCHAR",
-        "reference": "VARCHAR",
-        "version": "BIGINT",
-        "state": {"tax": "VARCHAR"},
-        "orderStatus": {"orderStatusId": "BIGINT", "name": "VARCHAR"},
-        "orderPaymentStatus": "VARCHAR",
-        "stockStatusCode": "VARCHAR",
-        "allocationStatusCode": "VARCHAR",
-        "shippingStatusCode": "VARCHAR",
-        "placedOn": INSTANT,
-        "createdOn": INSTANT,
-        "updatedOn": INSTANT,
-        "closedOn": INSTANT,
-        "createdById": "BIGINT",
-        "priceListId": "BIGINT",
-        "priceModeCode": "VARCHAR",
-        "delivery": {"deliveryDate": INSTANT, "shippingMethodId": "BIGINT"},
-        "invoices": ListOf({"invoiceReference": "VARCHAR", "taxDate": INSTANT, "dueDate": INSTANT}),
-        "currency": {
-            "accountingCurrencyCode": "VARCHAR",
-            "orderCurrencyCode": "VARCHAR",
-            "exchangeRate": RATE,
-            "fixedExchangeRate": "BOOLEAN",
+        **_ORDER,
+        # joined by the stream: the order a credit takes back, and its rows by the credit's rows
+        "original": {
+            "id": "BIGINT",
+            "totalValue": _TOTALS,
+            "currency": {"orderCurrencyCode": "VARCHAR"},
         },
-        "totalValue": {
-            "net": MONEY,
-            "taxAmount": MONEY,
-            "total": MONEY,
-            "baseNet": MONEY,
-            "baseTaxAmount": MONEY,
-            "baseTotal": MONEY,
-        },
-        "assignment": {
-            "current": {
-                "staffOwnerContactId": "BIGINT",
-                "projectId": "BIGINT",
-                "channelId": "BIGINT",
-                "leadSourceId": "BIGINT",
-                "teamId": "BIGINT",
-            }
-        },
-        "parties": {"customer": _PARTY, "delivery": _PARTY, "billing": _PARTY},
-        "orderRows": MapOf(_ORDER_ROW),
-        "warehouseId": "BIGINT",
-        "historicalOrder": "BOOLEAN",
-        "isDropship": "BOOLEAN",
-        "externalRef": "VARCHAR",
-        "installedIntegrationInstanceId": "BIGINT",
-        "customFields": "JSON",
+        "originalRows": "JSON",
     },
 )
 
@@ -196,5 +211,61 @@ PRODUCT = StreamSchema(
                 "quantityPrice": "JSON",
             }
         ),
+    },
+)
+
+AVAILABILITY = StreamSchema(
+    "productId",
+    {
+        "productId": "BIGINT",
+        "bundle": "BOOLEAN",
+        # warehouses that hold the product; of a bundle those where all of its components lie
+        "warehouses": ListOf(
+            {
+                "warehouseId": "BIGINT",
+                "inStock": MONEY,
+                "onHand": MONEY,
+                "allocated": MONEY,
+                "inTransit": MONEY,
+                # the component of a bundle that runs out first
+                "limitedBy": "BIGINT",
+            }
+        ),
+    },
+)
+
+SHIPMENT = StreamSchema(
+    "id",
+    {
+        # added by the stream: the note's id (DS before that of a drop-ship note), goods-out or drop-ship
+        "id": "VARCHAR",
+        "kind": "VARCHAR",
+        "orderId": "BIGINT",
+        "warehouseId": "BIGINT",
+        "supplierId": "BIGINT",
+        "purchaseOrderId": "BIGINT",
+        "transfer": "BOOLEAN",
+        "priority": "BOOLEAN",
+        "status": {
+            "shipped": "BOOLEAN",
+            "packed": "BOOLEAN",
+            "picked": "BOOLEAN",
+            "printed": "BOOLEAN",
+            "pickedOn": INSTANT,
+            "packedOn": INSTANT,
+            "shippedOn": INSTANT,
+        },
+        "shipping": {
+            "reference": "VARCHAR",
+            "shippingMethodId": "BIGINT",
+            "boxes": "BIGINT",
+            "weight": MONEY,
+        },
+        "releaseDate": INSTANT,
+        "createdOn": INSTANT,
+        "createdBy": "BIGINT",
+        "labelUri": "VARCHAR",
+        # order rows in the note, made flat by the stream
+        "lines": ListOf({"orderRowId": "VARCHAR", "productId": "BIGINT", "quantity": MONEY}),
     },
 )

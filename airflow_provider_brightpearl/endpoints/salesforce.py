@@ -6,14 +6,17 @@ status) goes with its rows as one composite graph per record, which happens whol
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, compress
 from math import ceil
 
 import msgspec
 
 from airflow_provider_brightpearl.clients.salesforce import (
     BULK_THRESHOLD,
+    GRAPH_NODES,
     Graph,
     GraphAnswer,
     RowAnswer,
@@ -64,56 +67,78 @@ class _Row:
 
 
 class SalesforceSink:
-    """Writes the objects of one flow to an org."""
+    """Writes the objects of one flow to an org.
 
-    def __init__(self, client: SalesforceClient, flow: FlowSpec) -> None:
+    Args:
+        client: calls to the org.
+        flow: whose objects are written.
+        bulk_from: number of rows of an object, or of records with a field written last, from which on Bulk API is used.
+    """
+
+    def __init__(self, client: SalesforceClient, flow: FlowSpec, bulk_from: int = BULK_THRESHOLD) -> None:
         self.client = client
         self.flow = flow
         self.specs = flow.objects
         self.whole = any(spec.written_last for spec in self.specs.values())
+        self.bulk_from = bulk_from
 
     @property
     def calls(self) -> int:
         return self.client.calls
 
     def fewest_calls(self, records: Sequence[RecordChange]) -> int:
-        if self.whole and len(records) < BULK_THRESHOLD:
-            return len(pack([len(self._graph(number, record)[0].nodes) for number, record in enumerate(records)]))
-        rows: dict[str, int] = {}
-        for record in records:
-            for change in record.changes:
-                rows[change.object] = rows.get(change.object, 0) + 1
+        whole, others = self._ways(records)
+        sizes = [len(self._graph(number, record)[0].nodes) for number, record in enumerate(whole)]
+        return len(pack(sizes)) + self._fewest_by_object(others)
+
+    def _fewest_by_object(self, records: Sequence[RecordChange]) -> int:
+        rows = Counter(change.object for record in records for change in record.changes)
         removed = ceil(sum(len(record.removals) for record in records) / COLLECTION_ROWS)
         steps = {name: _STEPS_WITH_LAST_FIELD if self.specs[name].written_last else 1 for name in rows}
         return removed + sum(fewest_upsert_calls(count) * steps[name] for name, count in rows.items())
 
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         """Writes the records; results come per call, refused rows as results with a reason."""
-        if self.whole and len(records) < BULK_THRESHOLD:
-            yield from self._write_graphs(records)
-        else:
-            yield from self._write_objects(records)
+        whole, others = self._ways(records)
+        yield from self._write_graphs(whole)
+        yield from self._write_objects(others)
+
+    def _ways(self, records: Sequence[RecordChange]) -> tuple[list[RecordChange], list[RecordChange]]:
+        """Records that go whole, as a graph each, and those that go object by object."""
+        if not self.whole or len(records) >= self.bulk_from:
+            return [], list(records)
+        fits = [_most_nodes(record) <= GRAPH_NODES for record in records]
+        return list(compress(records, fits)), list(compress(records, (not each for each in fits)))
 
     # object by object
 
     def _write_objects(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        """Rows object by object; those with a field written last are unfinished until all of their record is there."""
         refused: set[str] = set()
-        first = _FirstStep(self, records)
-        for results in (*first.drafts(), *self._removals(records)):
+        rows: dict[str, list[_Row]] = {name: [] for name in self.specs}
+        for record in records:
+            for change in record.changes:
+                rows[change.object].append(self.row(record, change))
+        for results in chain(self._reopened(rows), self._removals(records)):
             yield _note(results, refused)
         for name, spec in self.specs.items():
-            rows = [row for row in first.rows(name) if row.source_id not in refused]
-            early = [name for name in spec.written_last] if spec.written_last else []
-            for results in self._upsert(name, rows, meanwhile=spec.written_last):
-                yield _note(results, refused)
-            first.late.extend(row for row in rows if early)
-        yield from self._last_fields([row for row in first.late if row.source_id not in refused], refused)
+            passing = [row for row in rows[name] if row.source_id not in refused]
+            late = {row.change.key for row in passing if _really_last(row, spec)}
+            for results in self._upsert(name, passing, meanwhile=spec.written_last):
+                yield _note([replace(each, unfinished=each.key in late) for each in results], refused)
+        yield from self._last_fields(rows, refused)
 
-    def _last_fields(self, rows: Sequence[_Row], refused: set[str]) -> Iterator[list[RowResult]]:
+    def _reopened(self, rows: Mapping[str, Sequence[_Row]]) -> Iterator[list[RowResult]]:
+        """Rows that exist go back to the interim value first, alone, or the target takes no other change."""
         for name, spec in self.specs.items():
-            mine = [row for row in rows if row.change.object == name and _really_last(row, spec)]
-            for results in self._upsert(name, mine, only=tuple(spec.written_last)):
-                yield _note([result for result in results if result.error], refused)
+            bound = [row for row in rows[name] if spec.written_last and row.change.target_id]
+            for results in self._upsert(name, bound, spec.written_last, tuple(spec.written_last)):
+                yield [replace(each, unfinished=True) for each in results]
+
+    def _last_fields(self, rows: Mapping[str, Sequence[_Row]], refused: set[str]) -> Iterator[list[RowResult]]:
+        for name, spec in self.specs.items():
+            passing = [row for row in rows[name] if row.source_id not in refused and _really_last(row, spec)]
+            yield from self._upsert(name, passing, only=tuple(spec.written_last))
 
     def _upsert(
         self, name: str, rows: Sequence[_Row], meanwhile: Mapping[str, str] | None = None, only: Sequence[str] = ()
@@ -124,7 +149,7 @@ class SalesforceSink:
         sent = [_Row(row.source_id, row.change, {**row.fields, **interim}) for row in rows]
         bodies = [row.body(key_field, only) for row in sent]
         by_key = {row.change.key: row for row in sent}
-        if len(sent) >= BULK_THRESHOLD:
+        if len(sent) >= self.bulk_from:
             answers = list(self.client.bulk_upsert(target, key_field, bodies))
             yield [by_key[answer.key].result(answer) for answer in answers]
             return
@@ -155,13 +180,19 @@ class SalesforceSink:
 
     def _write_graphs(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         built = [self._graph(number, record) for number, record in enumerate(records)]
+        again: list[RecordChange] = []
         for group in pack([len(graph.nodes) for graph, _ in built]):
             answers = self.client.graph([built[place][0] for place in group])
-            yield [
-                result
-                for place, answer in zip(group, answers, strict=True)
-                for result in _graph_results(records[place], built[place][1], answer)
-            ]
+            results: list[RowResult] = []
+            for place, answer in zip(group, answers, strict=True):
+                gone = _already_gone(built[place][1], answer)
+                results += _graph_results(records[place], built[place][1], answer, gone)
+                if gone:
+                    left = tuple(each for each in records[place].removals if each not in gone)
+                    again.append(replace(records[place], removals=left))
+            yield results
+        if again:
+            yield from self._write_graphs(again)
 
     def _graph(self, number: int, record: RecordChange) -> tuple[Graph, dict[str, _Row | Removal]]:
         nodes: list[Node] = []
@@ -203,28 +234,6 @@ class SalesforceSink:
             yield Node(f"gone{place}", "DELETE", path)
 
 
-class _FirstStep:
-    """The rows of a batch by object, and those whose last field is still to be written."""
-
-    def __init__(self, sink: SalesforceSink, records: Sequence[RecordChange]) -> None:
-        self.sink = sink
-        self.late: list[_Row] = []
-        self._rows: dict[str, list[_Row]] = {name: [] for name in sink.specs}
-        for record in records:
-            for change in record.changes:
-                self._rows[change.object].append(sink.row(record, change))
-
-    def rows(self, name: str) -> list[_Row]:
-        return self._rows[name]
-
-    def drafts(self) -> Iterator[list[RowResult]]:
-        """Rows that exist go back to the interim value first, alone, or the target takes no other change."""
-        for name, spec in self.sink.specs.items():
-            bound = [row for row in self._rows[name] if spec.written_last and row.change.target_id]
-            for results in self.sink._upsert(name, bound, spec.written_last, tuple(spec.written_last)):
-                yield [result for result in results if result.error]
-
-
 def _note(results: list[RowResult], refused: set[str]) -> list[RowResult]:
     refused.update(result.source_id for result in results if result.error)
     return results
@@ -243,25 +252,42 @@ def _removed(source_id: str, removal: Removal, answer: RowAnswer) -> RowResult:
     return RowResult(source_id, removal.object, removal.key, removal.target_id, removed=not error, error=error)
 
 
+def _most_nodes(record: RecordChange) -> int:
+    """The most nodes a record's graph may have: two more open and close each row with a field written last."""
+    return len(record.changes) + len(record.removals) + 2
+
+
+def _already_gone(named: Mapping[str, _Row | Removal], answer: GraphAnswer) -> list[Removal]:
+    """Removals for which a graph failed because somebody else had deleted the row."""
+    found = (named.get(node.reference) for node in answer.culprits if node.code in _GONE)
+    return [item for item in found if isinstance(item, Removal)]
+
+
 def _graph_results(
+    record: RecordChange, named: Mapping[str, _Row | Removal], answer: GraphAnswer, gone: Sequence[Removal]
+) -> Iterator[RowResult]:
+    if gone:
+        for removal in gone:
+            yield RowResult(record.source_id, removal.object, removal.key, removal.target_id, removed=True)
+    elif answer.success:
+        yield from _written(record, named, answer)
+    else:
+        for node in answer.culprits or answer.nodes[:1]:
+            item = named.get(node.reference.removesuffix("open").removesuffix("close"))
+            reason = f"{node.code}: {node.message}"
+            yield item.refused(reason, node.fields) if isinstance(item, _Row) else RowResult(
+                record.source_id, "", "", error=reason
+            )
+
+
+def _written(
     record: RecordChange, named: Mapping[str, _Row | Removal], answer: GraphAnswer
 ) -> Iterator[RowResult]:
-    if answer.success:
-        ids = {node.reference: node for node in answer.nodes}
-        for reference, item in named.items():
-            node = ids[reference]
-            if isinstance(item, Removal):
-                yield RowResult(record.source_id, item.object, item.key, item.target_id, removed=True)
-            else:
-                target_id = node.id or item.change.target_id or ""
-                yield RowResult(
-                    record.source_id, item.change.object, item.change.key, target_id, created=node.created
-                )
-        return
-    for node in answer.culprits or answer.nodes[:1]:
-        item = named.get(node.reference) or named.get(node.reference.removesuffix("open").removesuffix("close"))
-        reason = f"{node.code}: {node.message}"
-        if isinstance(item, _Row):
-            yield item.refused(reason, node.fields)
+    nodes = {node.reference: node for node in answer.nodes}
+    for reference, item in named.items():
+        if isinstance(item, Removal):
+            yield RowResult(record.source_id, item.object, item.key, item.target_id, removed=True)
         else:
-            yield RowResult(record.source_id, "", "", error=reason)
+            node, change = nodes[reference], item.change
+            target_id = node.id or change.target_id or ""
+            yield RowResult(record.source_id, change.object, change.key, target_id, created=node.created)

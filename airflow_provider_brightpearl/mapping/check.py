@@ -51,7 +51,7 @@ def preview(path: Path, record: dict[str, Any], schema_of: SchemaOf) -> dict[str
         shown: dict[str, Any] = {name: _rows(flow, name, folder / f"{name}.parquet") for name in flow.objects}
     if result.rejections:
         shown = {"rejected": [rejection.reason for _, rejection in result.rejections]}
-    return shown
+    return shown | ({"warnings": list(result.warnings)} if result.warnings else {})
 
 
 def _rows(flow: FlowSpec, name: str, path: Path) -> list[dict[str, Any]]:

@@ -1,15 +1,18 @@
 """A flow's objects as DuckDB SQL: one query per object and batch, with the checks that reject a row.
 
-Queries read the table ``rec`` (one row a record: ``_pos``, ``_source_id``, each column typed and, as ``_raw_...``, as text)
-and give ``_pos, _source_id, _row, _row_no, _key, _parent``, the fields, and ``_problems`` (a list, empty where all is well).
+Queries read ``rec``: one row a record, with ``_pos``, ``_source_id``, and each path that the mapping uses as a column of
+its own (``"totalValue.net"``), typed and, as ``"_raw_totalValue.net"``, as text: flat columns are cheap to join, nested ones
+are not. They give ``_pos, _source_id, _row, _row_no, _key, _parent``, the fields, and ``_bad`` where a check fails; what
+the checks say is a second query over the bad rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_brightpearl.core.schema import (
+    Column,
     ListOf,
     MapOf,
     Path,
@@ -17,7 +20,7 @@ from airflow_provider_brightpearl.core.schema import (
     StreamSchema,
     UnknownColumn,
     find,
-    leaves,
+    inexact,
     prune,
     sql_type,
 )
@@ -35,7 +38,8 @@ class CompiledObject:
 
     name: str
     rows: MapOf | ListOf | None
-    rows_sql: tuple[str, str]
+    rows_path: Path
+    row_paths: tuple[Path, ...]
     where: str
     one_per: tuple[str, ...]
     key: str
@@ -44,6 +48,7 @@ class CompiledObject:
     calls: tuple[Call, ...]
     checks: tuple[tuple[str, Check], ...]
     where_checks: tuple[Check, ...]
+    warnings: tuple[tuple[str, Check], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class CompiledFlow:
 
     objects: tuple[CompiledObject, ...]
     columns: Schema
+    paths: tuple[Path, ...]
     amount: str
     currency: str
 
@@ -63,23 +69,28 @@ class _Flow:
         self.flow = flow
         self.schema = schema
         self.lookups = frozenset(lookups)
+        self.warning = {name for name, table in lookups.items() if table.unknown == "warn"}
         self.paths: set[Path] = {tuple(schema.id_column.split("."))}
 
     def compile(self) -> CompiledFlow:
         objects = tuple(self._object(name, spec) for name, spec in self.flow.objects.items())
         amount, currency = self._totals()
-        return CompiledFlow(objects, prune(self.schema.columns, sorted(self.paths)), amount, currency)
+        columns = prune(self.schema.columns, sorted(self.paths))
+        record_paths = sorted({_in_record(columns, path) for path in self.paths})
+        return CompiledFlow(objects, columns, tuple(record_paths), amount, currency)
 
     def _totals(self) -> tuple[str, str]:
         totals = self.flow.totals
         if totals is None:
-            return "NULL", "NULL"
+            return "CAST(NULL AS DECIMAL(18,4))", "''"
         scope = Scope(self.schema.columns)
-        sql = self._field("totals.amount", totals.amount, scope), self._field("totals.currency", totals.currency, scope)
+        amount = self._field("totals.amount", totals.amount, scope)
+        currency = self._field("totals.currency", totals.currency, scope)
         if scope.calls:
             raise Misconfigured(f"{self.flow.flow}.yaml: totals: lookup, ref and country cannot be used here")
         self.paths |= scope.paths
-        return sql
+        # a total that raises must not take the whole part with it
+        return f"TRY({amount})", f"coalesce(CAST(TRY({currency}) AS VARCHAR), '')"
 
     def _field(self, place: str, text: str, scope: Scope) -> str:
         try:
@@ -89,15 +100,15 @@ class _Flow:
 
     def _object(self, name: str, spec: ObjectSpec) -> CompiledObject:
         rows, path = self._rows(name, spec)
-        scope = Scope(self.schema.columns, spec.rows or "", rows.entry if rows else None, self.lookups)
+        scope = Scope(self.schema.columns, path, rows.entry if rows else None, self.lookups)
         place = f"objects.{name}"
         where = self._field(f"{place}.where", spec.where, scope) if spec.where else "true"
-        where_checks = tuple(scope.take_checks())
+        where_checks = tuple(check for check in scope.take_checks() if check.lookup not in self.warning)
         checks: list[tuple[str, Check]] = []
 
         def field(label: str, text: str) -> str:
             sql = self._field(f"{place}.{label}", text, scope)
-            taken = [(label.removeprefix("fields."), check) for check in scope.take_checks()]
+            taken = [(label.rpartition(".")[2], check) for check in scope.take_checks()]
             known = {check for _, check in checks}
             checks.extend(pair for pair in taken if pair[1] not in known)
             return sql
@@ -107,11 +118,23 @@ class _Flow:
         parent = self._parent(spec, field)
         fields = {label: field(f"fields.{label}", text) for label, text in spec.fields.items()}
         checks.append((spec.key_field, Check("_key IS NULL OR _key = ''", "''", "the key has no value")))
+        if name == self.flow.root:
+            checks.extend(self._missing_maps())
         self.paths |= scope.paths
-        rows_sql = (_access(path, ""), _access(path, "_raw_")) if path else ("", "")
+        row_paths = tuple(sorted(each[len(path) :] for each in scope.paths if rows and each[: len(path)] == path))
+        warnings = tuple(pair for pair in checks if pair[1].lookup in self.warning)
+        refusing = tuple(pair for pair in checks if pair not in warnings)
         return CompiledObject(
-            name, rows, rows_sql, where, one_per, key, parent, fields, tuple(scope.calls), tuple(checks), where_checks
-        )
+            name, rows, path, row_paths, where, one_per, key, parent, fields, tuple(scope.calls), refusing,
+            where_checks, warnings,
+        )  # fmt: skip
+
+    def _missing_maps(self) -> Iterator[tuple[str, Check]]:
+        """Checks for maps of rows that are not there: no rows is an empty map, while lists appear only when set."""
+        found = dict.fromkeys(self._rows(*each)[1] for each in self.flow.objects.items() if each[1].rows)
+        for path in found:
+            if isinstance(find(self.schema.columns, path), MapOf):
+                yield ".".join(path), Check(f"{_quoted_name('_raw_', path)} IS NULL", "''", "is missing")
 
     def _parent(self, spec: ObjectSpec, field: Callable[[str, str], str]) -> str:
         if not spec.parent:
@@ -143,50 +166,100 @@ def compile_flow(flow: FlowSpec, schema: StreamSchema, lookups: Mapping[str, Loo
     return _Flow(flow, schema, lookups).compile()
 
 
-def _access(path: Path, prefix: str) -> str:
-    sql = f'"{prefix}{path[0]}"'
-    for name in path[1:]:
-        sql = f"struct_extract({sql}, '{name}')"
-    return sql
+def _in_record(columns: Schema, path: Path) -> Path:
+    """The part of a path that leads to a column of the record: a path into rows ends at the rows."""
+    column: Column = columns
+    for depth, name in enumerate(path):
+        if not isinstance(column, Mapping):
+            return path[:depth]
+        column = column[name]
+    return path
+
+
+def _quoted_name(prefix: str, path: Path) -> str:
+    return f'"{prefix}{".".join(path)}"'
+
+
+def _access(base: str, path: Path) -> str:
+    for name in path:
+        base = f"struct_extract({base}, '{name}')"
+    return base
+
+
+def raw_columns(compiled: CompiledFlow) -> dict[str, Column]:
+    """The columns of the raw table by quoted name: each path that the mapping uses, its leaves as text."""
+    return {_quoted_name("_raw_", path): find(compiled.columns, path) for path in compiled.paths}
+
+
+def inexact_texts(column: Column, access: str, depth: int = 0) -> Iterator[str]:
+    """SQL for the text of each DECIMAL and JSON in a raw column, at any depth."""
+    if isinstance(column, str):
+        if inexact(column):
+            yield f"CAST({access} AS VARCHAR)"
+    elif isinstance(column, (MapOf, ListOf)):
+        if texts := list(inexact_texts(column.entry, f"e{depth}", depth + 1)):
+            entries = f"map_values({access})" if isinstance(column, MapOf) else access
+            joined = f"list_transform({entries}, lambda e{depth}: concat_ws(' ', {', '.join(texts)}))"
+            yield f"array_to_string({joined}, ' ')"
+    else:
+        for name, child in column.items():
+            yield from inexact_texts(child, _access(access, (name,)), depth)
+
+
+def raw_table(compiled: CompiledFlow) -> str:
+    """SELECT list that takes the columns of the raw table from a JSON file's."""
+    access = {path: _access(f'"{path[0]}"', path[1:]) for path in compiled.paths}
+    return ", ".join(f"{sql} AS {_quoted_name('_raw_', path)}" for path, sql in access.items())
 
 
 def record_table(compiled: CompiledFlow, id_column: str) -> str:
     """SELECT list that turns the raw table into ``rec``."""
-    raw_id = _access(tuple(id_column.split(".")), "")
-    parts = [f"rowid AS _pos, coalesce({raw_id}, 'line ' || (rowid + 1)) AS _source_id"]
-    for name, column in compiled.columns.items():
-        typed = sql_type(column, raw=False)
-        plain = typed == sql_type(column, raw=True)
-        parts.append(f'"{name}"' if plain else f'TRY_CAST("{name}" AS {typed}) AS "{name}"')
-        if not plain or isinstance(column, (MapOf, ListOf)) or any(True for _ in leaves(column)):
-            parts.append(f'"{name}" AS "_raw_{name}"')
+    raw_id = _quoted_name("_raw_", tuple(id_column.split(".")))
+    parts = [f"*, rowid AS _pos, coalesce({raw_id}, 'line ' || (rowid + 1)) AS _source_id"]
+    parts += [_typed(_quoted_name("_raw_", path), path, find(compiled.columns, path)) for path in compiled.paths]
     return ", ".join(parts)
 
 
-def base_query(item: CompiledObject) -> str:
-    """Rows of one object before any call: the records in ``[$lo, $hi)``, or one row per entry of their rows."""
-    chosen = "FROM rec WHERE _pos >= $lo AND _pos < $hi"
+def _typed(raw: str, path: Path, column: Column) -> str:
+    kind = sql_type(column, raw=False)
+    typed = raw if kind == sql_type(column, raw=True) else f"TRY_CAST({raw} AS {kind})"
+    return f"{typed} AS {_quoted_name('', path)}"
+
+
+def base_query(item: CompiledObject, chosen: str) -> str:
+    """Rows of one object before any call: the records ``chosen``, or one row per entry of their rows."""
     if item.rows is None:
-        return f"SELECT *, '' AS _row, 0 AS _row_no {chosen}"
-    typed, raw = item.rows_sql
-    if isinstance(item.rows, MapOf):
-        keys, typed, raw = f"map_keys({typed})", f"map_values({typed})", f"map_values({raw})"
-    else:
-        keys = f"list_transform(range(1, len({typed}) + 1), lambda n: CAST(n AS VARCHAR))"
-    count = f"len({typed})"
+        return f"SELECT *, '' AS _row, 0 AS _row_no FROM rec WHERE {chosen}"
+    held = _quoted_name("_raw_", item.rows_path)
+    keys, entries = f"map_keys({held})", f"map_values({held})"
+    if isinstance(item.rows, ListOf):
+        keys, entries = f"list_transform(range(1, len({held}) + 1), lambda n: CAST(n AS VARCHAR))", held
     unnested = (
-        f"SELECT *, unnest({keys}) AS row_id, unnest({typed}) AS \"row\", unnest({raw}) AS _raw_row, "
-        f"unnest(range(1, {count} + 1)) AS row_no {chosen}"
+        f"SELECT *, unnest({keys}) AS row_id, unnest({entries}) AS _entry, "
+        f"unnest(range(1, len({entries}) + 1)) AS row_no FROM rec WHERE {chosen}"
     )
-    return f"SELECT *, row_id AS _row, row_no AS _row_no FROM ({unnested})"
+    return f"SELECT *{_row_columns(item, item.rows.entry)}, row_id AS _row, row_no AS _row_no FROM ({unnested})"
 
 
-def levels(item: CompiledObject, tables: Mapping[int, str], lookups: Mapping[str, LookupTable]) -> list[str]:
-    """The CTEs of an object: rows, then for each call its key and its join; ``tables`` names the refs' tables."""
-    ctes = [f"l AS ({base_query(item)})"]
+def _row_columns(item: CompiledObject, entry: Schema) -> str:
+    access = {path: _access("_entry", path[1:]) for path in item.row_paths}
+    return "".join(
+        f", {raw} AS {_quoted_name('_raw_', path)}, {_typed(raw, path, find(entry, path[1:]))}"
+        for path, raw in access.items()
+    )
+
+
+def levels(
+    item: CompiledObject, tables: Mapping[int, str], lookups: Mapping[str, LookupTable], chosen: str
+) -> list[str]:
+    """The CTEs of an object: rows of the records ``chosen``, then for each call its key and its join.
+
+    ``tables`` names the tables of the refs.
+    """
+    ctes = [f"l AS ({base_query(item, chosen)})"]
     last = "l"
     for index, call in enumerate(item.calls):
-        key = f"upper(trim({call.key}))" if call.kind == "country" else call.key
+        key = f"nullif(upper(trim({call.key})), '')" if call.kind == "country" else call.key
         ctes.append(f"k{index} AS (SELECT *, {key} AS _k{index} FROM {last})")
         table = {"lookup": f"lookup_{call.target}", "country": "country"}.get(call.kind) or tables[index]
         value, found = _joined_value(index, call, lookups)
@@ -209,29 +282,44 @@ def _joined_value(index: int, call: Call, lookups: Mapping[str, LookupTable]) ->
 
 
 def object_query(item: CompiledObject, ctes: list[str], compiled: CompiledFlow, *, fields: Mapping[str, str]) -> str:
-    """The whole query of an object, with the given SQL of its fields."""
-    last = f"l{len(item.calls) - 1}" if item.calls else "l"
+    """The whole query of an object, with the given SQL of its fields; ``_bad`` where a check fails."""
     listed = "".join(f', {sql} AS "{name}"' for name, sql in fields.items())
-    money = f", {compiled.amount} AS _amount, {compiled.currency} AS _currency"
+    warnings = _problems(item, item.warnings) if item.warnings else "NULL"
+    return _query(item, ctes, compiled, f"{listed}, {_any(_all_checks(item))} AS _bad, {warnings} AS _warnings")
+
+
+def problems_query(item: CompiledObject, ctes: list[str], compiled: CompiledFlow) -> str:
+    """What is wrong with the rows of an object: a list in ``_problems``, NULL where all is well."""
+    return _query(item, ctes, compiled, f", {_problems(item, _all_checks(item))} AS _problems")
+
+
+def _query(item: CompiledObject, ctes: list[str], compiled: CompiledFlow, more: str) -> str:
+    last = f"l{len(item.calls) - 1}" if item.calls else "l"
     kept = " OR ".join(f"({sql})" for sql in (item.where, *(check.condition for check in item.where_checks)))
     keyed = f"SELECT *, {item.key} AS _key, {item.parent} AS _parent FROM {last} WHERE {kept}"
     if item.one_per:
         keyed += f" QUALIFY row_number() OVER (PARTITION BY _pos, {', '.join(item.one_per)} ORDER BY _row_no) = 1"
     return (
-        f"WITH {', '.join(ctes)}, keyed AS ({keyed}) "
-        f"SELECT {', '.join(META)}{listed}{money}, {_problems(item)} AS _problems FROM keyed"
+        f"WITH {', '.join(ctes)}, keyed AS ({keyed}) SELECT {', '.join(META)}, "
+        f"{compiled.amount} AS _amount, {compiled.currency} AS _currency{more} FROM keyed"
     )
 
 
-def _problems(item: CompiledObject) -> str:
-    checks = [*(("where", check) for check in item.where_checks), *item.checks]
-    bad = " OR ".join(f"coalesce({check.condition}, false)" for _, check in checks)
+def _all_checks(item: CompiledObject) -> Sequence[tuple[str, Check]]:
+    return [*(("where", check) for check in item.where_checks), *item.checks]
+
+
+def _any(checks: Sequence[tuple[str, Check]]) -> str:
+    return " OR ".join(f"coalesce({check.condition}, false)" for _, check in checks)
+
+
+def _problems(item: CompiledObject, checks: Sequence[tuple[str, Check]]) -> str:
     found = ", ".join(
         f"CASE WHEN {check.condition} THEN {{'field': '{field}', 'value': CAST({check.value} AS VARCHAR), "
         f"'reason': '{_quoted(check.reason)}', 'waits': {_waits(item, check)}}} END"
         for field, check in checks
     )
-    return f"CASE WHEN {bad} THEN list_filter([{found}], lambda p: p IS NOT NULL) ELSE NULL END"
+    return f"CASE WHEN {_any(checks)} THEN list_filter([{found}], lambda p: p IS NOT NULL) ELSE NULL END"
 
 
 def _waits(item: CompiledObject, check: Check) -> str:

@@ -1,13 +1,11 @@
 """Maps batches of raw records with DuckDB: one JSON file in, one Parquet file per object out, rejections beside them.
-
-The connection is locked before it sees a mapping's expression: no file or network access but the staging folder, no
-extensions, settings frozen, memory bounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,21 +14,15 @@ import duckdb
 
 from airflow_provider_brightpearl.core.records import Money, Rejection, Stage
 from airflow_provider_brightpearl.core.schema import StreamSchema, sql_type
-from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.mapping import functions
-from airflow_provider_brightpearl.mapping.compile import (
-    META,
-    CompiledObject,
-    compile_flow,
-    levels,
-    object_query,
-    record_table,
-)
+from airflow_provider_brightpearl.mapping.compile import META, CompiledObject, inexact_texts, raw_columns, raw_table
+from airflow_provider_brightpearl.mapping.engine_session import Session, literal, ref_table
 from airflow_provider_brightpearl.mapping.lookups import LookupTable
+from airflow_provider_brightpearl.mapping.shapes import Misshapen, reshape
 from airflow_provider_brightpearl.mapping.spec import FlowSpec
 
-_INEXACT = ("DOUBLE", "FLOAT")
-_INSTANTS = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP")
+log = logging.getLogger(__name__)
+
+_OF_PROBLEM = "_pos, _row_no, _source_id, _row, _amount, _currency"
 
 
 class Resolver(Protocol):
@@ -43,7 +35,8 @@ class Resolver(Protocol):
 class MapResult:
     """What became of one raw part: rows per object, rejected records with their line, money of all records.
 
-    ``left_out`` counts the records that the first object's ``where`` does not want.
+    ``left_out`` counts the records that the first object's ``where`` does not want; ``warnings`` counts what
+    rejects nothing and should still be known.
     """
 
     records: int
@@ -52,6 +45,7 @@ class MapResult:
     money: Money
     left_out: int
     left_out_money: Money
+    warnings: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +87,11 @@ class Mapper:
         memory_limit: str = "1GB",
     ) -> None:
         self.flow = flow
-        self.schema = schema
-        self.lookups = lookups
         self.resolver = resolver
-        self.compiled = compile_flow(flow, schema, lookups)
-        self.connection = duckdb.connect(config={"memory_limit": memory_limit, "threads": 2})
-        self._prepare(folders)
-        self.fields = {item.name: self._typed_fields(item) for item in self.compiled.objects}
+        self.session = Session(flow, schema, lookups, folders, memory_limit)
+        self.connection = self.session.connection
+        self.compiled = self.session.compiled
+        self.fields = self.session.fields
 
     def __enter__(self) -> Mapper:
         return self
@@ -107,109 +99,62 @@ class Mapper:
     def __exit__(self, *_: object) -> None:
         self.connection.close()
 
-    def _prepare(self, folders: Sequence[Path]) -> None:
-        run = self.connection.execute
-        functions.register(self.connection)
-        for name, table in self.lookups.items():
-            self._keyed_table(f"lookup_{name}", table.values)
-        columns = ", ".join(f'"{name}" {sql_type(c, raw=True)}' for name, c in self.compiled.columns.items())
-        run(f"CREATE TEMP TABLE raw ({columns})")
-        run(f"CREATE OR REPLACE TEMP VIEW rec AS SELECT {record_table(self.compiled, self.schema.id_column)} FROM raw")
-        run(f"SET TimeZone = '{self.flow.timezone}'")
-        run(f"SET allowed_directories = [{', '.join(_literal(folder) for folder in folders)}]")
-        run("SET enable_external_access = false")
-        run("SET lock_configuration = true")
-
-    def _keyed_table(self, name: str, values: Mapping[str, str | None]) -> None:
-        self.connection.execute(
-            f'CREATE OR REPLACE TEMP TABLE "{name}" AS '
-            "SELECT unnest($1::VARCHAR[]) AS key, unnest($2::VARCHAR[]) AS value",
-            [list(values), list(values.values())],
-        )
-
-    def _typed_fields(self, item: CompiledObject) -> dict[str, str]:
-        for index, call in enumerate(item.calls):
-            if call.kind == "ref":
-                self._keyed_table(_ref_table(item, index), {})
-        kinds = self._describe(item)
-        fields = {}
-        for name, sql in item.fields.items():
-            if kinds[name] in _INEXACT:
-                raise Misconfigured(
-                    f"{self._place(item, name)}: gives floating point, which is not exact; "
-                    "cast it, such as (...)::DECIMAL(18,4)"
-                )
-            if kinds[name] in _INSTANTS:
-                sql = f"strftime(CAST({sql} AS TIMESTAMPTZ) AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%gZ')"
-            fields[name] = sql
-        return fields
-
-    def _describe(self, item: CompiledObject) -> dict[str, str]:
-        try:
-            return self._types(item, item.fields)
-        except duckdb.Error:
-            for name, sql in item.fields.items():
-                self._try_field(item, name, sql)
-            self._try_field(item, "key, where or one_per", "''")
-            raise
-
-    def _try_field(self, item: CompiledObject, name: str, sql: str) -> None:
-        try:
-            self._types(item, {name: sql})
-        except duckdb.Error as error:
-            text = self.flow.objects[item.name].fields.get(name, "")
-            reason = str(error).split("LINE 1:")[0].strip().replace("\n", " ")
-            raise Misconfigured(f"{self._place(item, name)}: {reason}\n    {text}") from error
-
-    def _types(self, item: CompiledObject, fields: Mapping[str, str]) -> dict[str, str]:
-        query = self._query(item, fields).replace("$lo", "0").replace("$hi", "0")
-        return {row[0]: row[1] for row in self.connection.execute(f"DESCRIBE {query}").fetchall()}
-
-    def _place(self, item: CompiledObject, name: str) -> str:
-        return f"{self.flow.flow}.yaml: objects.{item.name}.fields.{name}"
-
-    def _query(self, item: CompiledObject, fields: Mapping[str, str]) -> str:
-        return object_query(item, self._levels(item), self.compiled, fields=fields)
-
-    def _levels(self, item: CompiledObject) -> list[str]:
-        tables = {index: _ref_table(item, index) for index, call in enumerate(item.calls) if call.kind == "ref"}
-        return levels(item, tables, self.lookups)
-
     def map_part(self, raw: Path, folder: Path) -> MapResult:
         """Maps one file of raw records (JSON, one a line) to ``folder/<Object>.parquet`` per object.
 
         A record with a problem in any of its rows is rejected whole and is in no file.
         """
-        self._load(raw)
+        misshapen = self._load(raw, folder)
         records = self._one("SELECT count(*) FROM rec")
-        unmappable: list[tuple[int, Rejection]] = []
+        unmappable = [self._misshapen(pos, problem) for pos, problem in misshapen.items()]
         for item in self.compiled.objects:
             self._resolve_refs(item, records)
-            self._map_object(item, 0, records, unmappable)
-            self._mark_twins(item)
+            self._map_object(item, records, unmappable)
         rejections = self._rejections(unmappable)
         rows = {item.name: self._export(item, folder) for item in self.compiled.objects}
         unwanted = f'_pos NOT IN (SELECT _pos FROM "mapped_{self.flow.root}" UNION ALL SELECT _pos FROM bad)'
         left_out = self._one(f"SELECT count(*) FROM rec WHERE {unwanted}")
-        return MapResult(records, rows, rejections, self._money("true"), left_out, self._money(unwanted))
+        left_out_money = self._money(unwanted) if left_out else {}
+        return MapResult(
+            records, rows, rejections, self._money("true"), left_out, left_out_money, self._warned()
+        )
 
-    def _load(self, raw: Path) -> None:
-        run = self.connection.execute
-        run("DELETE FROM raw")
+    def _load(self, raw: Path, folder: Path) -> dict[int, Misshapen]:
+        """Fills the table ``raw``; gives the records that have another shape than the stream declares, by line."""
+        try:
+            self._read(raw)
+            if not self._one(f"SELECT count(*) FROM raw WHERE {self._maybe_rounded()}"):
+                return {}
+        except duckdb.InvalidInputException:
+            log.debug("a record of %s has another shape than the stream declares", raw)
+        return self._load_reshaped(raw, folder / "reshaped.jsonl")
+
+    def _read(self, path: Path) -> None:
         types = {name: sql_type(column, raw=True) for name, column in self.compiled.columns.items()}
         listed = ", ".join(f"'{name}': '{kind}'" for name, kind in types.items())
         options = f"format = 'newline_delimited', records = true, columns = {{{listed}}}"
-        try:
-            source = f"SELECT * FROM read_json($1, {options})"
-            run(f"CREATE OR REPLACE TEMP TABLE raw AS {source}", [str(raw)])
-        except duckdb.InvalidInputException:
-            # some record has another shape than the stream declares: slower, and bad parts become NULL
-            shape = ", ".join(f'"{name}": "{kind.replace(chr(34), "")}"' for name, kind in types.items())
-            run(
-                f"CREATE OR REPLACE TEMP TABLE raw AS SELECT unnest(json_transform(json, '{{{shape}}}')) "
-                "FROM read_ndjson_objects($1)",
-                [str(raw)],
-            )
+        self.connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE raw AS SELECT {raw_table(self.compiled)} FROM read_json($1, {options})",
+            [str(path)],
+        )
+
+    def _maybe_rounded(self) -> str:
+        # DuckDB reads 12345678901234.5678 as floating point, which holds 15 digits; money has at most six decimals
+        columns = raw_columns(self.compiled).items()
+        texts = [text for name, column in columns for text in inexact_texts(column, name)]
+        return f"regexp_matches(concat_ws(' ', {', '.join(texts)}), '[0-9]{{10}}[.e]')" if texts else "false"
+
+    def _load_reshaped(self, raw: Path, copy: Path) -> dict[int, Misshapen]:
+        found: dict[int, Misshapen] = {}
+        with raw.open("rb") as lines, copy.open("wb") as file:
+            for pos, line in enumerate(lines):
+                whole, problem = reshape(line, self.compiled.columns)
+                file.write(whole + b"\n")
+                if problem:
+                    found[pos] = problem
+        self._read(copy)
+        copy.unlink()
+        return found
 
     def _one(self, query: str) -> int:
         row = self.connection.execute(query).fetchone()
@@ -219,17 +164,31 @@ class Mapper:
         for index, call in enumerate(item.calls):
             if call.kind != "ref":
                 continue
-            upto = [cte for cte in self._levels(item)][: 2 * index + 2]
+            upto = self.session.levels(item)[: 2 * index + 2]
             query = f"WITH {', '.join(upto)} SELECT DISTINCT _k{index} FROM k{index} WHERE _k{index} IS NOT NULL"
-            keys = [row[0] for row in self.connection.execute(query, {"lo": 0, "hi": records}).fetchall()]
+            keys = self._keys(query, 0, records)
             flow, _, name = call.target.partition(".")
-            self._keyed_table(_ref_table(item, index), self.resolver.resolve(flow, name, keys))
+            self.session.keyed_table(ref_table(item, index), self.resolver.resolve(flow, name, keys))
 
-    def _map_object(self, item: CompiledObject, lo: int, hi: int, unmappable: list[tuple[int, Rejection]]) -> None:
-        query = self._query(item, self.fields[item.name])
+    def _keys(self, query: str, lo: int, hi: int) -> set[str]:
+        """The keys of the records in ``[lo, hi)``, without those whose expression raises: mapping rejects them."""
+        try:
+            return {row[0] for row in self.connection.execute(query, {"lo": lo, "hi": hi}).fetchall()}
+        except duckdb.Error:
+            if hi - lo <= 1:
+                return set()
+            middle = (lo + hi) // 2
+            return self._keys(query, lo, middle) | self._keys(query, middle, hi)
+
+    def _map_object(self, item: CompiledObject, records: int, unmappable: list[tuple[int, Rejection]]) -> None:
+        query = self.session.query(item, self.fields[item.name])
         target = f'"mapped_{item.name}"'
-        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {target} AS {query}", {"lo": 0, "hi": 0})
-        self._insert(item, f"INSERT INTO {target} {query}", lo, hi, unmappable)
+        create = f"CREATE OR REPLACE TEMP TABLE {target} AS {query}"
+        try:
+            self.connection.execute(create, {"lo": 0, "hi": records})
+        except duckdb.Error:
+            self.connection.execute(create, {"lo": 0, "hi": 0})
+            self._insert(item, f"INSERT INTO {target} {query}", 0, records, unmappable)
 
     def _insert(
         self, item: CompiledObject, insert: str, lo: int, hi: int, unmappable: list[tuple[int, Rejection]]
@@ -240,39 +199,51 @@ class Mapper:
             self.connection.execute(insert, {"lo": lo, "hi": hi})
         except duckdb.Error as error:
             if hi - lo == 1:
-                unmappable.append((lo, self._unmappable(item, lo, error)))
+                unmappable.append(self._unmappable(item, lo, error))
                 return
             # an expression that raises, such as an overflow: halve until the record is alone
             middle = (lo + hi) // 2
             self._insert(item, insert, lo, middle, unmappable)
             self._insert(item, insert, middle, hi, unmappable)
 
-    def _unmappable(self, item: CompiledObject, pos: int, error: duckdb.Error) -> Rejection:
-        money = f"{self.compiled.amount}, {self.compiled.currency}"
-        row = self.connection.execute(f"SELECT _source_id, {money} FROM rec WHERE _pos = {pos}").fetchone()
-        source_id, amount, currency = row or (str(pos), None, "")
-        reason = f"{item.name}: {str(error).splitlines()[0]}"
-        return Rejection(
-            source_id, Stage.TRANSFORM, reason, object=item.name, amount=amount, currency=currency or ""
-        )
+    def _unmappable(self, item: CompiledObject, pos: int, error: duckdb.Error) -> tuple[int, Rejection]:
+        culprit, reason = next(self._raising(item, pos), ("", error))
+        source_id, amount, currency = self._identity(pos)
+        rejection = Rejection(
+            source_id, Stage.TRANSFORM, f"{culprit or item.name}: {str(reason).splitlines()[0]}",
+            object=item.name, field=culprit, amount=amount, currency=currency,
+        )  # fmt: skip
+        return pos, rejection
 
-    def _mark_twins(self, item: CompiledObject) -> None:
-        table = f'"mapped_{item.name}"'
-        self.connection.execute(
-            f"UPDATE {table} SET _problems = [{{'field': 'key', 'value': _key, "
-            "'reason': 'another row of this run has the same key', 'waits': NULL}] "
-            f"WHERE _problems IS NULL AND _key IN (SELECT _key FROM {table} GROUP BY _key HAVING count(*) > 1)"
-        )
+    def _raising(self, item: CompiledObject, pos: int) -> Iterator[tuple[str, duckdb.Error]]:
+        """The fields whose expression raises for a record."""
+        for name, sql in self.fields[item.name].items():
+            try:
+                self.connection.execute(self.session.query(item, {name: sql}), {"lo": pos, "hi": pos + 1}).fetchall()
+            except duckdb.Error as error:
+                yield name, error
+
+    def _misshapen(self, pos: int, problem: Misshapen) -> tuple[int, Rejection]:
+        source_id, amount, currency = self._identity(pos)
+        rejection = Rejection(
+            source_id, Stage.TRANSFORM, f"{problem.field or 'the record'}: {problem.value!r} {problem.reason}",
+            object=self.flow.root, field=problem.field, value=problem.value, amount=amount, currency=currency,
+        )  # fmt: skip
+        return pos, rejection
+
+    def _identity(self, pos: int) -> tuple[str, Decimal | None, str]:
+        """Id, amount and currency of the record of a line."""
+        money = f"{self.compiled.amount}, {self.compiled.currency}"
+        rows = self.connection.execute(f"SELECT _source_id, {money} FROM rec WHERE _pos = {pos}").fetchall()
+        source_id, amount, currency = rows[0]
+        return source_id, amount, currency
 
     def _rejections(self, unmappable: list[tuple[int, Rejection]]) -> tuple[tuple[int, Rejection], ...]:
         self.connection.execute("CREATE OR REPLACE TEMP TABLE bad (_pos BIGINT)")
         found = dict(unmappable)
         for item in self.compiled.objects:
-            query = (
-                f"SELECT _pos, _source_id, _row, _amount, _currency, _problems FROM \"mapped_{item.name}\" "
-                "WHERE len(_problems) > 0 ORDER BY _pos, _row_no"
-            )
-            for pos, source_id, row, amount, currency, problems in self.connection.execute(query).fetchall():
+            rows = [*self._twins(item), *self._failing(item)]
+            for pos, _, source_id, row, amount, currency, problems in sorted(rows, key=_place):
                 rejection = _rejection(item.name, source_id, row, amount, currency, problems)
                 earlier = found.get(pos)
                 # a defect outweighs a missing parent: waiting would not help
@@ -280,6 +251,36 @@ class Mapper:
                     found[pos] = rejection
         self.connection.execute("INSERT INTO bad SELECT unnest($1::BIGINT[])", [list(found)])
         return tuple(sorted(found.items()))
+
+    def _twins(self, item: CompiledObject) -> list[tuple[Any, ...]]:
+        """The rows whose key another row has too, with that as their problem."""
+        table = f'"mapped_{item.name}"'
+        problem = "{'field': 'key', 'value': _key, 'reason': 'another row of this run has the same key', 'waits': NULL}"
+        return self.connection.execute(
+            f"SELECT {_OF_PROBLEM}, [{problem}] FROM {table} "
+            f"WHERE NOT _bad AND _key IN (SELECT _key FROM {table} GROUP BY _key HAVING count(*) > 1)"
+        ).fetchall()
+
+    def _failing(self, item: CompiledObject) -> list[tuple[Any, ...]]:
+        """The rows for which a check fails, with their problems."""
+        failing = f'SELECT _pos FROM "mapped_{item.name}" WHERE _bad'
+        if not self._one(f"SELECT count(*) FROM ({failing})"):
+            return []
+        query = self.session.problems(item, f"_pos IN ({failing})")
+        return self.connection.execute(
+            f"SELECT {_OF_PROBLEM}, _problems FROM ({query}) WHERE _problems IS NOT NULL"
+        ).fetchall()
+
+    def _warned(self) -> dict[str, int]:
+        """What no row was rejected for, and how many rows it is about."""
+        found: dict[str, int] = {}
+        for item in self.compiled.objects:
+            if item.warnings:
+                query = f'SELECT unnest(_warnings) AS w FROM "mapped_{item.name}"'
+                counted = f"SELECT w.field, w.value, w.reason, count(*) FROM ({query}) GROUP BY ALL ORDER BY ALL"
+                for name, value, reason, count in self.connection.execute(counted).fetchall():
+                    found[f"{item.name}.{name}: {value} {reason}"] = count
+        return found
 
     def _export(self, item: CompiledObject, folder: Path) -> int:
         names = list(self.fields[item.name])
@@ -291,7 +292,7 @@ class Mapper:
             f"(SELECT *, CAST({packed} AS VARCHAR) AS _payload FROM \"mapped_{item.name}\" "
             "WHERE _pos NOT IN (SELECT _pos FROM bad)) ORDER BY _pos, _row_no"
         )
-        path = _literal(folder / f"{item.name}.parquet")
+        path = literal(folder / f"{item.name}.parquet")
         row = self.connection.execute(f"COPY ({query}) TO {path} (FORMAT parquet)").fetchone()
         return int(row[0]) if row else 0
 
@@ -303,12 +304,8 @@ class Mapper:
         return {str(code): Decimal(total) for code, total in self.connection.execute(query).fetchall()}
 
 
-def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
-
-
-def _ref_table(item: CompiledObject, index: int) -> str:
-    return f"ref_{item.name}_{index}"
+def _place(row: tuple[Any, ...]) -> tuple[int, int]:
+    return row[0], row[1]
 
 
 def _rejection(

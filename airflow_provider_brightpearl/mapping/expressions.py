@@ -2,12 +2,13 @@
 
 Expressions are single SQL values over the columns of a stream. Four things are rewritten:
 
-- ``a.b.c`` becomes a struct access, checked against the stream's schema;
+- ``a.b.c`` becomes the column of that name, checked against the stream's schema; its raw text is ``_raw_a.b.c``;
+- ``street`` and ``city`` of an address become what they are short for, so that no other part of it is read;
 - ``x::T`` becomes TRY_CAST with a check that names field and value where the cast fails;
 - ``a / b`` becomes an exact decimal division (DuckDB's own gives floating point) with a check for zero;
 - ``lookup``, ``ref`` and ``country`` become joins with a check for keys that are not known.
 
-A check holds only where its value is needed: inside CASE, IF and COALESCE it is guarded by the branch's condition.
+A check holds only where its value is needed: inside CASE, IF, COALESCE, AND and OR it is guarded by the branch's condition.
 """
 
 from __future__ import annotations
@@ -39,12 +40,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A condition under which a row is rejected, with SQL for the value to show; ``call`` where a key was not found."""
+    """A condition under which a row is rejected, with SQL for the value to show.
+
+    ``call`` and ``lookup`` are set where a key was not found.
+    """
 
     condition: str
     value: str
     reason: str
     call: int | None = None
+    lookup: str = ""
 
 
 @dataclass(slots=True)
@@ -52,9 +57,10 @@ class Scope:
     """What an expression may use, and what the expressions of one object have asked for so far."""
 
     columns: Schema
-    rows: str = ""
+    rows: Path = ()
     row: Schema | None = None
     lookups: frozenset[str] = frozenset()
+    in_rows: bool = False
     calls: list[Call] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     paths: set[Path] = field(default_factory=set)
@@ -81,7 +87,7 @@ def compile_expression(text: str, scope: Scope) -> str:
         tree = sqlglot.parse_one(text, read="duckdb")
     except sqlglot.errors.SqlglotError as error:
         raise ExpressionError(_syntax(text, error)) from error
-    if not isinstance(tree, exp.Expression) or isinstance(tree, (exp.DDL, exp.Command)):
+    if not isinstance(tree, (exp.Condition, exp.AtTimeZone, exp.Interval, exp.Query)):
         raise ExpressionError(f"{text!r} is not a single value")
     return _Compiler(scope).visit(tree, ()).sql("duckdb")
 
@@ -98,7 +104,7 @@ class _Compiler:
 
     def visit(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
         """The rewritten tree of a node that is evaluated only where all guards hold."""
-        if isinstance(node, (exp.Query, exp.AggFunc, exp.Star, exp.Window, exp.Lambda, exp.Placeholder, exp.Parameter)):
+        if isinstance(node, _FORBIDDEN) or _function_name(node) in _VOLATILE:
             raise ExpressionError(_forbidden(node))
         if isinstance(node, (exp.Column, exp.Dot)):
             return self._path(node, guards)
@@ -122,15 +128,21 @@ class _Compiler:
             return self._rebuild(node, guards)
         if names[0] == ROW and self.scope.row is not None:
             column = self._find(node, self.scope.row, names[1:], "row.")
-            self.scope.paths.add((self.scope.rows, *names))
+            self.scope.paths.add((*self.scope.rows, *names))
             self._check_leaves(column, names, guards)
-            return _access(exp.column(ROW, quoted=True), names[1:])
+            return self._column(names)
         if names in (("row_id",), ("row_no",)) and self.scope.row is not None:
             return exp.column(names[0], quoted=True)
         column = self._find(node, self.scope.columns, names)
         self.scope.paths.add(names)
         self._check_leaves(column, names, guards)
-        return _access(exp.column(names[0], quoted=True), names[1:])
+        return self._column(names)
+
+    def _column(self, names: Path, prefix: str = "", below: Path = ()) -> exp.Expression:
+        """A path as a column of its own, and what lies below it; inside sum_rows a row is the lambda's, whole."""
+        if names[0] == ROW and self.scope.in_rows:
+            return _access(exp.column(f"{prefix}{ROW}", quoted=True), (*names[1:], *below))
+        return _access(exp.column(prefix + ".".join(names), quoted=True), below)
 
     def _find(self, node: exp.Expression, schema: Schema, names: Path, prefix: str = "") -> Any:
         try:
@@ -145,16 +157,22 @@ class _Compiler:
         for below, kind in leaves(column):
             if kind in ("VARCHAR", "JSON"):
                 continue
-            path = (*names, *below)
-            typed = _access(exp.column(path[0], quoted=True), path[1:]).sql("duckdb")
-            raw = _access(exp.column(f"_raw_{path[0]}", quoted=True), path[1:]).sql("duckdb")
-            self._check(f"{raw} IS NOT NULL AND {typed} IS NULL", raw, f"{'.'.join(path)} is not a {kind}", guards)
+            typed = self._column(names, below=below).sql("duckdb")
+            raw = self._column(names, "_raw_", below).sql("duckdb")
+            place = ".".join((*names, *below))
+            self._check(f"{raw} IS NOT NULL AND {typed} IS NULL", raw, f"{place} is not a {kind}", guards)
 
     def _check(
-        self, condition: str, value: str, reason: str, guards: tuple[str, ...], call: int | None = None
+        self,
+        condition: str,
+        value: str,
+        reason: str,
+        guards: tuple[str, ...],
+        call: int | None = None,
+        lookup: str = "",
     ) -> None:
         guarded = " AND ".join(f"({part})" for part in (*guards, condition))
-        check = Check(guarded, value, reason, call)
+        check = Check(guarded, value, reason, call, lookup)
         if check not in self.scope.checks:
             self.scope.checks.append(check)
 
@@ -163,7 +181,7 @@ class _Compiler:
         passed: list[str] = []
         branches = []
         for branch in node.args["ifs"]:
-            test = self.visit(branch.this, guards)
+            test = self.visit(branch.this, (*guards, *passed))
             condition = f"{subject.sql('duckdb')} = {test.sql('duckdb')}" if subject else test.sql("duckdb")
             value = self.visit(branch.args["true"], (*guards, *passed, condition))
             passed.append(f"({condition}) IS NOT TRUE")
@@ -179,6 +197,17 @@ class _Compiler:
         no = node.args.get("false")
         no = self.visit(no, (*guards, f"({condition}) IS NOT TRUE")) if no else None
         return exp.Case(ifs=[exp.If(this=test, true=yes)], default=no)
+
+    def both(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
+        return self._connected(node, guards, "FALSE")
+
+    def any_of(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
+        return self._connected(node, guards, "TRUE")
+
+    def _connected(self, node: exp.Expression, guards: tuple[str, ...], decided: str) -> exp.Expression:
+        left = self.visit(node.this, guards)
+        right = self.visit(node.expression, (*guards, f"({left.sql('duckdb')}) IS NOT {decided}"))
+        return type(node)(this=left, expression=right)
 
     def coalesce(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
         passed: list[exp.Expression] = []
@@ -215,6 +244,10 @@ class _Compiler:
             return self._joined(Call("country", "country", key), "is not a country", guards)
         if name == "sum_rows":
             return self._sum_rows(node, guards)
+        if name == "join_rows":
+            return self._join_rows(node, guards)
+        if name in _SHORT_FOR and len(node.expressions) == 1 and _names(node.expressions[0]):
+            return self.visit(_written_out(name, node.expressions[0]), guards)
         return self._rebuild(node, guards)
 
     def _lookup(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
@@ -223,10 +256,17 @@ class _Compiler:
             known = ", ".join(sorted(self.scope.lookups)) or "none"
             raise ExpressionError(f"unknown lookup {name!r}; known: {known}")
         key = self._key(node.expressions[1:], guards)
-        return self._joined(Call("lookup", name, key), f"is not in lookup {name}", guards)
+        reason = f"is not in lookup {name}"
+        if self.scope.in_rows:
+            # a row of sum_rows cannot be joined to a table
+            self._check(f"NOT {known_macro(name)}({key})", key, reason, guards, lookup=name)
+            return exp.func(value_macro(name), sqlglot.parse_one(key, read="duckdb"))
+        return self._joined(Call("lookup", name, key), reason, guards)
 
     def _ref(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
         target = _text_argument(node, "ref('flow.Object', key, ...)")
+        if self.scope.in_rows:
+            raise ExpressionError("ref cannot be used inside sum_rows or join_rows")
         if target.count(".") != 1:
             raise ExpressionError(f"ref needs 'flow.Object', got {target!r}")
         key = self._key(node.expressions[1:], guards)
@@ -238,29 +278,74 @@ class _Compiler:
 
     def _joined(self, call: Call, reason: str, guards: tuple[str, ...]) -> exp.Expression:
         index = self.scope.call(call)
-        self._check(f"_k{index} IS NOT NULL AND NOT _f{index}", f"_k{index}", reason, guards, index)
+        lookup = call.target if call.kind == "lookup" else ""
+        self._check(f"_k{index} IS NOT NULL AND NOT _f{index}", f"_k{index}", reason, guards, index, lookup)
         return exp.column(f"_c{index}")
 
     def _sum_rows(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
-        if len(node.expressions) != 2 or not isinstance(node.expressions[0], exp.Column):
-            raise ExpressionError("use sum_rows(rows, expression over row)")
+        values = self._of_rows(node, "sum_rows(rows, expression over row)", 2, guards)
+        return sqlglot.parse_one(f"list_sum({values})", read="duckdb")
+
+    def _join_rows(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
+        values = self._of_rows(node, "join_rows(rows, expression over row, separator)", 3, guards)
+        separator = self.visit(node.expressions[2], guards).sql("duckdb")
+        return sqlglot.parse_one(f"array_to_string({values}, {separator})", read="duckdb")
+
+    def _of_rows(self, node: exp.Expression, usage: str, arguments: int, guards: tuple[str, ...]) -> str:
+        """SQL of a list with the value of the second argument for every row of the first."""
+        if len(node.expressions) != arguments or not isinstance(node.expressions[0], (exp.Column, exp.Dot)):
+            raise ExpressionError(f"use {usage}")
         rows = _names(node.expressions[0]) or ()
         column = self._find(node.expressions[0], self.scope.columns, rows)
         if not isinstance(column, (MapOf, ListOf)):
-            raise ExpressionError(f"sum_rows needs a map or list of rows; {'.'.join(rows)} is neither")
-        inner = Scope(self.scope.columns, rows=".".join(rows), row=column.entry)
+            raise ExpressionError(f"{usage} needs a map or list of rows; {'.'.join(rows)} is neither")
+        inner = Scope(self.scope.columns, rows, column.entry, self.scope.lookups, in_rows=True)
         value = _Compiler(inner).visit(node.expressions[1], ())
         self.scope.paths |= inner.paths
         for check in inner.take_checks():
-            broken = _each(rows, column, check.condition.replace('"_raw_row"', '"_raw"'), paired=True)
-            self._check(f"list_bool_or({broken})", "''", f"a row of {'.'.join(rows)}: {check.reason}", guards)
-        summed = f"list_sum({_each(rows, column, value.sql('duckdb'), paired=False)})"
-        return sqlglot.parse_one(summed, read="duckdb")
+            self._check_rows(rows, column, check, guards)
+        return _each(rows, column, value.sql("duckdb"), paired=False)
 
+    def _check_rows(self, rows: Path, column: MapOf | ListOf, check: Check, guards: tuple[str, ...]) -> None:
+        broken = _each(rows, column, check.condition.replace('"_raw_row"', '"_raw"'), paired=True)
+        value, reason = "''", f"a row of {'.'.join(rows)}: {check.reason}"
+        if check.lookup:
+            missing = f"CASE WHEN {check.condition} THEN {check.value} END"
+            keys = f"list_sort(list_distinct({_each(rows, column, missing, paired=False)}))"
+            value, reason = f"array_to_string({keys}, ', ')", check.reason
+        self._check(f"list_bool_or({broken})", value, reason, guards, lookup=check.lookup)
+
+
+def value_macro(lookup: str) -> str:
+    """Name of the SQL macro that looks a key up where no join is possible."""
+    return f"value_of_{lookup}"
+
+
+def known_macro(lookup: str) -> str:
+    """Name of the SQL macro that tells whether a lookup has a key."""
+    return f"known_in_{lookup}"
+
+
+_FORBIDDEN = (
+    exp.Query, exp.AggFunc, exp.Star, exp.Window, exp.Lambda, exp.Placeholder, exp.Parameter, exp.Explode, exp.Unnest,
+)  # fmt: skip
+_VOLATILE = frozenset(
+    "current_date current_time current_timestamp current_localtime current_localtimestamp localtime localtimestamp "
+    "get_current_time get_current_timestamp transaction_timestamp now today rand random uuid uuidv4 uuidv7 "
+    "gen_random_uuid nextval currval setseed".split()
+)
+
+# as functions.MACROS has them, which serve addresses that are not plain columns
+_SHORT_FOR = {
+    "street": "text(concat_ws(chr(10), text(addressLine1), text(addressLine2)))",
+    "city": "text(addressLine3)",
+}
 
 _SPECIAL: dict[type, Any] = {
     exp.Case: _Compiler.case,
     exp.If: _Compiler.either,
+    exp.And: _Compiler.both,
+    exp.Or: _Compiler.any_of,
     exp.Coalesce: _Compiler.coalesce,
     exp.Cast: _Compiler.cast,
     exp.TryCast: _Compiler.cast,
@@ -269,11 +354,18 @@ _SPECIAL: dict[type, Any] = {
 }
 
 
+def _written_out(name: str, address: exp.Expression) -> exp.Expression:
+    def part(node: exp.Expression) -> exp.Expression:
+        if not isinstance(node, exp.Column):
+            return node
+        return exp.Dot(this=address.copy(), expression=exp.to_identifier(node.name))
+
+    return sqlglot.parse_one(_SHORT_FOR[name], read="duckdb").transform(part)
+
+
 def _each(rows: Path, column: MapOf | ListOf, body: str, *, paired: bool) -> str:
     """SQL of a list with the body's value for every row; paired rows come with their raw text as ``_raw``."""
-    typed, raw = (
-        _access(exp.column(f"{prefix}{rows[0]}", quoted=True), rows[1:]).sql("duckdb") for prefix in ("", "_raw_")
-    )
+    typed, raw = (exp.column(prefix + ".".join(rows), quoted=True).sql("duckdb") for prefix in ("", "_raw_"))
     if isinstance(column, MapOf):
         typed, raw = f"map_values({typed})", f"map_values({raw})"
     if not paired:
@@ -317,7 +409,15 @@ def _text_argument(node: exp.Expression, usage: str) -> str:
     return first.name
 
 
+def _function_name(node: exp.Expression) -> str:
+    if not isinstance(node, exp.Func):
+        return ""
+    return str(node.this if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
+
+
 def _forbidden(node: exp.Expression) -> str:
+    if _function_name(node) in _VOLATILE:
+        return f"{node.sql('duckdb')} gives another value at every run, so no record would ever be unchanged"
     if isinstance(node, exp.AggFunc):
         return f"{node.sql('duckdb')} sums over records; within one record use sum_rows(rows, expression)"
     return f"{node.sql('duckdb')} is not a single value of one record"

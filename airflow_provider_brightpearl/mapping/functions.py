@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import duckdb
 
 from airflow_provider_brightpearl.mapping import addresses
+from airflow_provider_brightpearl.mapping.expressions import known_macro, value_macro
+from airflow_provider_brightpearl.mapping.lookups import LookupTable
 
 # ISO 4217 currencies whose minor unit is not two decimals
 _MINOR_UNITS = {
@@ -20,6 +24,17 @@ _WIDE = "DECIMAL(28, 6)"
 
 def _scaled(value: str) -> str:
     return f"CAST(CAST({value} AS {_WIDE}) * 1000000 AS HUGEINT)"
+
+
+def _short(value: str) -> str:
+    # NULL from 100,000 on; division of 64 bit integers costs a tenth of that of 128 bit ones
+    return f"CAST(TRY_CAST({value} AS DECIMAL(11, 6)) * CAST(1000000 AS DECIMAL(7, 0)) AS BIGINT)"
+
+
+def _quotient(scaled: Callable[[str], str], digits: int) -> str:
+    rounded = f"(abs({scaled('a')}) * 2000000 + abs({scaled('b')})) // (2 * abs({scaled('b')}))"
+    sign = "CAST(sign(a) * sign(b) AS DECIMAL(1, 0))"
+    return f"CAST({sign} * CAST({rounded} AS DECIMAL({digits}, 0)) * CAST(0.000001 AS DECIMAL(6, 6)) AS {_WIDE})"
 
 
 def _minor_units() -> str:
@@ -35,9 +50,7 @@ _ROUNDED = " ".join(f"WHEN {digits} THEN CAST(round(amount, {digits}) AS {_WIDE}
 MACROS = {
     # half away from zero at six decimals; DuckDB's own division of decimals gives floating point
     "divide(a, b)": (
-        f"CASE WHEN b = 0 THEN NULL ELSE CAST(CAST(sign(a) * sign(b) AS DECIMAL(1, 0)) * CAST("
-        f"(abs({_scaled('a')}) * 2000000 + abs({_scaled('b')})) // (2 * abs({_scaled('b')})) AS DECIMAL(31, 0)) "
-        f"* CAST(0.000001 AS DECIMAL(6, 6)) AS {_WIDE}) END"
+        f"CASE WHEN b = 0 THEN NULL ELSE coalesce({_quotient(_short, 18)}, {_quotient(_scaled, 31)}) END"
     ),
     "minor_units(currency)": _minor_units(),
     "round_money(amount, currency)": f"CASE minor_units(currency) {_ROUNDED} END",
@@ -45,10 +58,28 @@ MACROS = {
     "text(value)": "nullif(trim(CAST(value AS VARCHAR)), '')",
     "street(address)": "text(concat_ws(chr(10), text(address.addressLine1), text(address.addressLine2)))",
     "city(address)": "text(address.addressLine3)",
+    "entry(object, key, name)": "json_extract_string(object, '$.\"' || key || '\".\"' || name || '\"')",
     "price_at(prices, quantity)": "json_extract_string(prices, '$.\"' || quantity || '\"')",
 }
 
 _PYTHON = {"phone": addresses.phone, "region": addresses.region, "postcode": addresses.postcode}
+
+
+def lookup_macros(name: str, table: LookupTable) -> tuple[str, str]:
+    """The macros of a lookup for places where no join is possible: its value, and whether it has a key."""
+    entries = ", ".join(f"{_quoted(key)}: {_quoted(value)}" for key, value in table.values.items())
+    values = f"CAST(MAP {{{entries}}} AS MAP(VARCHAR, VARCHAR))"
+    other = {"pass": "key", "default": _quoted(table.default)}.get(table.unknown, "NULL")
+    known = f"key IS NULL OR map_contains({values}, key)" if table.unknown in ("reject", "warn") else "true"
+    found = f"CASE WHEN map_contains({values}, key) THEN {values}[key] ELSE {other} END"
+    return (
+        f"CREATE TEMP MACRO {value_macro(name)}(key) AS {found}",
+        f"CREATE TEMP MACRO {known_macro(name)}(key) AS {known}",
+    )
+
+
+def _quoted(text: str | None) -> str:
+    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:

@@ -41,7 +41,7 @@ def _load(flow: FlowSpec, name: str, spec: LookupSpec, folder: Path, query: Quer
         raise Misconfigured(f"{place}: give either file or query")
     if spec.unknown == "default" and spec.default is None:
         raise Misconfigured(f"{place}: unknown: default needs a default")
-    values = _from_file(folder / spec.file, spec, place) if spec.file else _from_query(spec, query)
+    values = _from_file(folder / spec.file, spec, place) if spec.file else _from_query(spec, query, place)
     return LookupTable(values, spec.unknown, spec.default)
 
 
@@ -51,6 +51,10 @@ def _from_file(path: Path, spec: LookupSpec, place: str) -> dict[str, str | None
             return _read(csv.DictReader(file), spec, f"{place}: {path.name}")
     except OSError as error:
         raise Misconfigured(f"{place}: {path.name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{place}: {path.name} is not UTF-8; save it as CSV UTF-8") from error
+    except csv.Error as error:
+        raise Misconfigured(f"{place}: {path.name} is not CSV: {error}") from error
 
 
 def _read(rows: csv.DictReader[str], spec: LookupSpec, place: str) -> dict[str, str | None]:
@@ -67,7 +71,19 @@ def _read(rows: csv.DictReader[str], spec: LookupSpec, place: str) -> dict[str, 
     return values
 
 
-def _from_query(spec: LookupSpec, query: Query | None) -> dict[str, str | None]:
+def _from_query(spec: LookupSpec, query: Query | None, place: str) -> dict[str, str | None]:
     if query is None or spec.query is None:
         return {}
-    return {str(row[spec.key]): str(row[spec.value]) for row in query(spec.query) if row[spec.key] is not None}
+    values: dict[str, str | None] = {}
+    for row in query(spec.query):
+        missing = [name for name in (spec.key, spec.value) if name not in row]
+        if missing:
+            raise Misconfigured(f"{place}: the query gives no {missing[0]!r}; it gives: {', '.join(row)}")
+        key, value = row[spec.key], row[spec.value]
+        if key is not None and values.setdefault(str(key), _text(value)) != _text(value):
+            raise Misconfigured(f"{place}: the query gives two values for key {str(key)!r}")
+    return values
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -7,11 +7,12 @@ import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from airflow_provider_brightpearl.core.window import Policy
+from airflow_provider_brightpearl.core.window import Policy, is_cron
 from airflow_provider_brightpearl.errors import Misconfigured
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -47,6 +48,19 @@ Share = Annotated[
     AfterValidator(_within_one),
     Field(examples=["2%"]),
 ]
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{value!r} is not a time zone; write a name such as Europe/London") from error
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_zone)]
+# names of objects, fields and lookups: they become names in SQL, and an object's name one of a file
+Name = Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")]
 Expression = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, (int, float)) else value)]
 
 
@@ -59,24 +73,35 @@ class WindowSpec(_Model):
 
     lookback: Duration = timedelta(minutes=30)
     delay: Duration = timedelta(minutes=2)
+    sweep: str | None = Field(
+        None,
+        description="Cron text in UTC; a run that passes one of its instants reads everything",
+        examples=["0 3 * * *"],
+    )
+
+    @model_validator(mode="after")
+    def _sweep_is_cron(self) -> WindowSpec:
+        if self.sweep is not None and not is_cron(self.sweep):
+            raise ValueError(f"sweep: {self.sweep!r} is not a cron text; write one such as '0 3 * * *'")
+        return self
 
     @property
     def policy(self) -> Policy:
-        return Policy(lookback=self.lookback, delay=self.delay)
+        return Policy(lookback=self.lookback, delay=self.delay, sweep=self.sweep)
 
 
 class LookupSpec(_Model):
     """A translation table: a CSV with the columns ``key`` and ``value`` beside the flow file, or a query of the target.
 
-    ``unknown`` says what becomes of a key that is not in the table: the record is rejected, the field is
-    empty, the key passes as it is, or ``default`` is taken.
+    ``unknown`` says what becomes of a key that is not in the table: the record is rejected, the value is empty
+    and the run warns, the value is empty, the key passes as it is, or ``default`` is taken.
     """
 
     file: str | None = None
     query: str | None = None
     key: str = "key"
     value: str = "value"
-    unknown: Literal["reject", "empty", "pass", "default"] = "reject"
+    unknown: Literal["reject", "warn", "empty", "pass", "default"] = "reject"
     default: str | None = None
 
 
@@ -87,11 +112,11 @@ class ObjectSpec(_Model):
     rows: str | None = Field(None, description="Map or list of the record; one target row per entry, called row")
     where: Expression | None = Field(None, description="Condition; rows where it is not true are left out")
     one_per: list[Expression] = Field(default=[], description="Keep only the first row per value of these")
-    key: dict[str, Expression] = Field(description="The external id field and its expression", min_length=1, max_length=1)
-    parent: dict[str, str] = Field(
+    key: dict[Name, Expression] = Field(description="The external id field and its expression", min_length=1, max_length=1)
+    parent: dict[Name, str] = Field(
         default={}, max_length=1, description="Lookup field of this object to an object above"
     )
-    fields: dict[str, Expression]
+    fields: dict[Name, Expression]
     create_only: list[str] = Field(default=[], description="Fields the target accepts only when a row is created")
     written_last: dict[str, str] = Field(
         default={}, description="Field written alone after all rows; its value meanwhile"
@@ -129,15 +154,15 @@ class FlowSpec(_Model):
     target: str = Field(pattern=r"^[a-z0-9_]+$", description="system")
     after: list[str] = []
     schedule: str = "@hourly"
-    timezone: str = "UTC"
+    timezone: TimeZone = "UTC"
     start_date: str = "2024-01-01"
     window: WindowSpec = WindowSpec()
     part_size: int = Field(5000, ge=200, le=50_000)
-    lookups: dict[str, LookupSpec] = {}
+    lookups: dict[Name, LookupSpec] = {}
     constants: list[dict[str, Any]] = Field(
         default=[], description="Records that exist in no system, read with the first sync and with full sweeps"
     )
-    objects: dict[str, ObjectSpec] = Field(min_length=1)
+    objects: dict[Name, ObjectSpec] = Field(min_length=1)
     totals: TotalsSpec | None = None
     expect: dict[str, list[dict[str, dict[str, Any]]]] = Field(
         default={}, description="Object to its expectations, in Great Expectations' own names"
@@ -183,6 +208,19 @@ class FlowSpec(_Model):
         return self
 
 
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Reads plain YAML, and refuses a key that is there twice, of which the first would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} is there twice", key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
+
+
 def load_flow(path: Path) -> FlowSpec:
     """The flow of one YAML file.
 
@@ -193,17 +231,21 @@ def load_flow(path: Path) -> FlowSpec:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise Misconfigured(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{path.name}: is not UTF-8 at byte {error.start}; save it as UTF-8") from error
     return parse_flow(text, path.name)
 
 
 def parse_flow(text: str, name: str) -> FlowSpec:
     """The flow of one YAML text; ``name`` is the file's name for error messages."""
     try:
-        data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise Misconfigured(f"{name}{where}: not YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise Misconfigured(f"{name}: not YAML: {error}") from error
     if not isinstance(data, dict):
         raise Misconfigured(f"{name}: a flow file holds keys such as flow, source and objects")
     try:
@@ -216,7 +258,7 @@ def _explain(name: str, data: dict[str, Any], problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"{name}: {where}: unknown key; known here: {', '.join(_known_keys(problem['loc']))}"
-    return f"{name}: {where or 'flow'}: {problem['msg']}"
+    return ": ".join(filter(None, (name, where, problem["msg"].removeprefix("Value error, "))))
 
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
@@ -229,6 +271,6 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
 
 def mapping_version(flow: FlowSpec, lookups: dict[str, str]) -> str:
     """Short digest of a flow and its lookup files; changes when a record could be mapped differently."""
-    relevant = flow.model_dump(mode="json", exclude={"description", "schedule", "start_date", "timezone", "after"})
+    relevant = flow.model_dump(mode="json", exclude={"description", "schedule", "start_date", "after"})
     text = json.dumps([relevant, lookups], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

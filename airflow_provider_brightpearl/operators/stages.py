@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from airflow_provider_brightpearl import settings
 from airflow_provider_brightpearl.core.records import Calls
+from airflow_provider_brightpearl.core.run import RunFacts
 from airflow_provider_brightpearl.core.window import plan
-from airflow_provider_brightpearl.operators.facts import Facts
+from airflow_provider_brightpearl.mapping.lookups import LookupTable
 from airflow_provider_brightpearl.operators.request import request_of
 from airflow_provider_brightpearl.operators.wiring import Wiring
 from airflow_provider_brightpearl.pipeline import extract as extracting
@@ -26,6 +29,7 @@ from airflow_provider_brightpearl.stores.staging import FileStaging, sweep
 log = logging.getLogger(__name__)
 
 Part = dict[str, Any]
+LOOKUPS = "lookups.json"
 
 
 def extract(wiring: Wiring, context: Mapping[str, Any]) -> tuple[list[Part], dict[str, Any]]:
@@ -36,15 +40,29 @@ def extract(wiring: Wiring, context: Mapping[str, Any]) -> tuple[list[Part], dic
     wiring.ledger.check()
     request = request_of(context)
     selection = plan(request, flow.window.policy, wiring.ledger.watermark(flow.flow), started_at)
-    source = wiring.source()
-    parts = extracting.extract(flow, selection, source, wiring.letters, wiring.staging(run), wiring.version)
+    source, staging = wiring.source(), wiring.staging(run)
+    parts = extracting.extract(flow, selection, source, wiring.letters, staging, wiring.version)
     calls = Calls(made={flow.source_system: source.calls}, fewest={flow.source_system: source.fewest_calls})
-    return parts, Facts(run, request.kind, selection, wiring.version, started_at, calls).as_dict()
+    if parts:
+        calls += _stage_lookups(wiring, staging)
+    return parts, RunFacts(run, request.kind, selection, wiring.version, started_at, calls).as_dict()
+
+
+def _stage_lookups(wiring: Wiring, staging: FileStaging) -> Calls:
+    """Keeps the translation tables for all parts of the run; gives the calls that those of the target took."""
+    tables = wiring.lookups()
+    staging.write_json(LOOKUPS, {name: asdict(table) for name, table in tables.items()})
+    if not wiring.asks_target:
+        return Calls()
+    made = {wiring.flow.target: wiring.target_client.calls}
+    return Calls(made, made)
 
 
 def transform(wiring: Wiring, part: Part, facts: Mapping[str, Any]) -> Part:
     """Maps one raw part."""
-    return transforming.transform(wiring.flow, part, wiring.open_mapper, wiring.staging(facts["run"]))
+    staging = wiring.staging(facts["run"])
+    lookups = {name: LookupTable(**plain) for name, plain in staging.read_json(LOOKUPS).items()}
+    return transforming.transform(wiring.flow, part, partial(wiring.open_mapper, lookups), staging)
 
 
 def gate(wiring: Wiring, mapped: list[Part], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,7 +79,9 @@ def gate(wiring: Wiring, mapped: list[Part], facts: Mapping[str, Any]) -> dict[s
     if kept:
         log.info("what the gate found: %s", staging.folder / kept[0])
     if verdict["closed"]:
-        raise settling.refuse(flow, _run_facts(facts), mapped, verdict, wiring.stores(staging), _now())
+        raise settling.refuse(
+            flow, RunFacts.from_dict(facts), mapped, verdict, wiring.stores(staging), _now()
+        )
     return verdict
 
 
@@ -86,13 +106,8 @@ def settle(
 ) -> dict[str, Any]:
     """Proves that the run adds up and records it; gives its summary."""
     stores = wiring.stores(wiring.staging(facts["run"]))
-    return settling.settle(wiring.flow, _run_facts(facts), parts, mapped, verdict, loads, stores, _now())
-
-
-def _run_facts(plain: Mapping[str, Any]) -> settling.RunFacts:
-    facts = Facts.from_dict(plain)
-    return settling.RunFacts(
-        facts.run, facts.kind, facts.selection, facts.mapping_version, facts.started_at, facts.calls
+    return settling.settle(
+        wiring.flow, RunFacts.from_dict(facts), parts, mapped, verdict, loads, stores, _now()
     )
 
 

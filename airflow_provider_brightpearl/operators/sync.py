@@ -5,11 +5,14 @@ What passes between tasks is small and plain (names, counts, digests); records s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_brightpearl import alerts, settings
 from airflow_provider_brightpearl.compat import AirflowSkipException, BaseOperator
 from airflow_provider_brightpearl.operators.retry import plain_reason
+
+Plain = dict[str, Any]
 
 
 class _StageOperator(BaseOperator):
@@ -52,12 +55,12 @@ class _StageOperator(BaseOperator):
 
 
 class ExtractOperator(_StageOperator):
-    """Reads the records of the window into staging; gives the parts, and as XCom ``facts`` the run's facts."""
+    """Reads the records of the window into staging; gives the parts, and as XCom ``facts`` the facts."""
 
     template_fields = ("flow", "source_conn_id", "target_conn_id")
     ui_color = "#dbe9f6"
 
-    def stage(self, wiring: Any, context: Any) -> list[dict[str, Any]]:
+    def stage(self, wiring: Any, context: Any) -> list[Plain]:
         from airflow_provider_brightpearl.operators import stages
 
         parts, facts = stages.extract(wiring, context)
@@ -66,20 +69,20 @@ class ExtractOperator(_StageOperator):
 
 
 class TransformOperator(_StageOperator):
-    """Maps one raw part to the target's fields."""
+    """Maps one raw part to the target's fields, or a list of them one after the other."""
 
     template_fields = ("flow", "source_conn_id", "target_conn_id", "part", "facts")
     ui_color = "#e3f2df"
 
-    def __init__(self, *, part: dict[str, Any], facts: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(self, *, part: Plain | list[Plain], facts: Plain, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.part = part
         self.facts = facts
 
-    def stage(self, wiring: Any, context: Any) -> dict[str, Any]:
+    def stage(self, wiring: Any, context: Any) -> Plain | list[Plain]:
         from airflow_provider_brightpearl.operators import stages
 
-        return stages.transform(wiring, self.part, self.facts)
+        return _each(self.part, lambda part: stages.transform(wiring, part, self.facts))
 
 
 class GateOperator(_StageOperator):
@@ -88,35 +91,34 @@ class GateOperator(_StageOperator):
     template_fields = ("flow", "source_conn_id", "target_conn_id", "mapped", "facts")
     ui_color = "#fdf0d0"
 
-    def __init__(self, *, mapped: list[dict[str, Any]], facts: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(self, *, mapped: list[Plain], facts: Plain, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.mapped = mapped
         self.facts = facts
 
-    def stage(self, wiring: Any, context: Any) -> dict[str, Any]:
+    def stage(self, wiring: Any, context: Any) -> Plain | None:
         from airflow_provider_brightpearl.operators import stages
 
-        return stages.gate(wiring, _all(self.mapped), self.facts)
+        mapped = _all(self.mapped)
+        return stages.gate(wiring, mapped, self.facts) if mapped else None
 
 
 class LoadOperator(_StageOperator):
-    """Writes one mapped part to the target, what passed the gate and has changed."""
+    """Writes one mapped part to the target, or a list of them: what passed the gate and has changed."""
 
     template_fields = ("flow", "source_conn_id", "target_conn_id", "mapped", "verdict", "facts")
     ui_color = "#ece3f4"
 
-    def __init__(
-        self, *, mapped: dict[str, Any], verdict: dict[str, Any], facts: dict[str, Any], **kwargs: Any
-    ) -> None:
+    def __init__(self, *, mapped: Plain | list[Plain], verdict: Plain, facts: Plain, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.mapped = mapped
         self.verdict = verdict
         self.facts = facts
 
-    def stage(self, wiring: Any, context: Any) -> dict[str, Any]:
+    def stage(self, wiring: Any, context: Any) -> Plain | list[Plain]:
         from airflow_provider_brightpearl.operators import stages
 
-        return stages.load(wiring, self.mapped, self.verdict, self.facts)
+        return _each(self.mapped, lambda part: stages.load(wiring, part, self.verdict, self.facts))
 
 
 class SettleOperator(_StageOperator):
@@ -131,10 +133,10 @@ class SettleOperator(_StageOperator):
     def __init__(
         self,
         *,
-        parts: list[dict[str, Any]],
-        mapped: list[dict[str, Any]],
-        loads: list[dict[str, Any]],
-        facts: dict[str, Any],
+        parts: list[Plain],
+        mapped: list[Plain],
+        loads: list[Plain],
+        facts: Plain,
         gate_task_id: str = "gate",
         **kwargs: Any,
     ) -> None:
@@ -145,7 +147,7 @@ class SettleOperator(_StageOperator):
         self.facts = facts
         self.gate_task_id = gate_task_id
 
-    def stage(self, wiring: Any, context: Any) -> dict[str, Any]:
+    def stage(self, wiring: Any, context: Any) -> Plain:
         from airflow_provider_brightpearl.operators import stages
 
         parts = _all(self.parts)
@@ -159,11 +161,17 @@ class SettleOperator(_StageOperator):
             raise AirflowSkipException("nothing new in this window")
         return summary
 
-    def _tell(self, summary: dict[str, Any], context: Any) -> None:
+    def _tell(self, summary: Plain, context: Any) -> None:
         if summary["rejected"] and settings.switch("alert_on_rejections"):
             alerts.send(alerts.rejections(summary, context))
+        elif summary.get("warnings"):
+            alerts.send(alerts.warnings(summary, context))
 
 
-def _all(values: Any) -> list[dict[str, Any]]:
+def _all(values: Any) -> list[Plain]:
     # a slice, since Airflow 3 reads on until it hits an error, and logs it
     return list(values[:]) if values else []
+
+
+def _each(parts: Plain | list[Plain], stage: Callable[[Plain], Plain]) -> Plain | list[Plain]:
+    return [stage(part) for part in parts] if isinstance(parts, list) else stage(parts)

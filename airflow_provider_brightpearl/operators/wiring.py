@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -15,7 +15,7 @@ from airflow_provider_brightpearl.endpoints import registry
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.gates.expectations import ExpectationGate
 from airflow_provider_brightpearl.mapping.engine import Mapper
-from airflow_provider_brightpearl.mapping.lookups import load_lookups, lookup_digests
+from airflow_provider_brightpearl.mapping.lookups import LookupTable, load_lookups, lookup_digests
 from airflow_provider_brightpearl.mapping.spec import FlowSpec, load_flow, mapping_version
 from airflow_provider_brightpearl.pipeline.settle import Stores
 from airflow_provider_brightpearl.stores.bindings import Bindings
@@ -83,18 +83,21 @@ class Wiring:
     def stores(self, staging: FileStaging) -> Stores:
         return Stores(self.ledger, self.letters, staging)
 
-    def open_mapper(self, folders: Sequence[Path]) -> Mapper:
+    def lookups(self) -> dict[str, LookupTable]:
+        """The translation tables of the flow, those of the target asked for now."""
+        # most flows look nothing up in the target, and then no connection to it is needed
+        query = self.target_client.query if self.asks_target else None
+        return load_lookups(self.flow, self.folder, query)
+
+    @property
+    def asks_target(self) -> bool:
+        """Whether a translation table comes from the target."""
+        return any(lookup.query for lookup in self.flow.lookups.values())
+
+    def open_mapper(self, lookups: Mapping[str, LookupTable], folders: Sequence[Path]) -> Mapper:
         """The compiled mapping, allowed to read and write these folders and nothing else."""
-        lookups = load_lookups(self.flow, self.folder, self._query())
         schema = registry.stream_schema(self.flow.source)
         return Mapper(self.flow, schema, lookups, self.bindings, folders)
-
-    def _query(self) -> Callable[[str], Iterable[Mapping[str, Any]]] | None:
-        # most flows look nothing up in the target, and then transform needs no connection to it
-        if any(lookup.query for lookup in self.flow.lookups.values()):
-            query: Callable[[str], Iterable[Mapping[str, Any]]] = self.target_client.query
-            return query
-        return None
 
 
 def _client(system: str, conn_id: str | None) -> Any:
@@ -102,5 +105,5 @@ def _client(system: str, conn_id: str | None) -> Any:
     if entry is None:
         raise Misconfigured(f"system {system!r} is not known; known: {', '.join(registry.SYSTEMS)}")
     module, _, name = entry.hook.rpartition(".")
-    options = {"tokens": state.token_store()} if system == "brightpearl" else {}
+    options = {"tokens": state.token_store()} if system in ("brightpearl", "infor") else {}
     return getattr(import_module(module), name)(conn_id or entry.conn_id, **options).get_client()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_brightpearl.core.ports import (
@@ -77,11 +78,20 @@ class _Batch:
             for source_id in {result.source_id for result in results}
             for name, row in self.rows[source_id]
         }
-        return [
-            self._binding(result, fingerprints[result.object, result.key])
+        confirmed = [
+            self._binding(result, "" if result.unfinished else fingerprints[result.object, result.key])
             for result in results
             if not result.error and not result.removed
         ]
+        return [*self._touched(results), *confirmed]
+
+    def _touched(self, results: Sequence[RowResult]) -> Iterator[Binding]:
+        """The first rows of records that lost a row: a repeat of this run has to know that they were updated."""
+        for source_id in {result.source_id for result in results if result.removed}:
+            name, row = self.rows[source_id][0]
+            bound = self.bound.get((name, row.key))
+            if bound:
+                yield replace(bound, written_run=self.run)
 
     def _binding(self, result: RowResult, fingerprint: str) -> Binding:
         earlier = self.bound.get((result.object, result.key))
@@ -163,7 +173,9 @@ def _rows(flow: FlowSpec, mapped: Mapping[str, Any], staging: Staging) -> Rows:
 
 
 def _bind(batch: _Batch, bindings: Bindings, results: Sequence[RowResult]) -> None:
-    bindings.bind(batch.bindings(results))
+    confirmed = batch.bindings(results)
+    bindings.bind(confirmed)
+    batch.bound |= {(each.object, each.key): each for each in confirmed}
     gone: dict[str, list[str]] = {}
     for result in results:
         batch.written.setdefault(result.source_id, []).append(result)
@@ -201,12 +213,13 @@ def _money(batch: _Batch, source_ids: Sequence[str]) -> Money:
 
 
 def _rows_written(batch: _Batch) -> dict[str, int]:
-    written: dict[str, int] = {}
-    for results in batch.written.values():
-        for result in results:
-            if not result.error:
-                written[result.object] = written.get(result.object, 0) + 1
-    return written
+    written = {
+        (result.object, result.key)
+        for results in batch.written.values()
+        for result in results
+        if not result.error
+    }
+    return dict(Counter(name for name, _ in written))
 
 
 def _keep_refused(

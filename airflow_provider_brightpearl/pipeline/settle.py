@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -9,7 +10,7 @@ from typing import Any
 
 from airflow_provider_brightpearl.core.ports import DeadLetters, Ledger, RunEntry, Staging
 from airflow_provider_brightpearl.core.records import Calls, Counts, Money, add_money
-from airflow_provider_brightpearl.core.window import RunKind, Selection
+from airflow_provider_brightpearl.core.run import RunFacts
 from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance
 from airflow_provider_brightpearl.mapping.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline import rejected
@@ -17,17 +18,7 @@ from airflow_provider_brightpearl.pipeline.gate import top_reasons
 
 Plain = Mapping[str, Any]
 
-
-@dataclass(frozen=True, slots=True)
-class RunFacts:
-    """What is known of a run from its beginning, and the calls that reading took."""
-
-    run: str
-    kind: RunKind
-    selection: Selection
-    mapping_version: str
-    started_at: datetime
-    calls_extract: Calls
+_WARNINGS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +56,27 @@ def settle(
     }
     problem = _imbalance(sum(part["records"] for part in parts), counts, money)
     state = "out of balance" if problem else "done"
+    warnings = warned(mapped)
     kept = _keep(flow, facts, [*mapped, *verdicts, *loads], stores)
     entry = RunEntry(
         facts.run, flow.flow, facts.kind.value, state, facts.selection.window, facts.mapping_version, counts,
-        _calls(flow, facts, loads), money, facts.started_at, now, kept, problem,
+        _calls(flow, facts, loads), money, facts.started_at, now, kept,
+        problem or "; ".join(warnings),
     )  # fmt: skip
     window = facts.selection.window
     moves = facts.selection.moves_watermark and window is not None and not problem
     stores.ledger.record(entry, window.end if moves and window else None)
     if problem:
         raise OutOfBalance(f"{flow.flow}: {problem}")
-    return summary(entry)
+    return summary(entry) | {"warnings": warnings}
+
+
+def warned(mapped: Iterable[Plain]) -> list[str]:
+    """What the mapping warns of, over all parts, with the number of rows it is about."""
+    found: Counter[str] = Counter()
+    for part in mapped:
+        found.update(part.get("warnings", {}))
+    return [f"{text} ({count} rows)" for text, count in found.most_common(_WARNINGS)]
 
 
 def refuse(
@@ -86,7 +87,7 @@ def refuse(
     kept = _keep(flow, facts, [*mapped, verdict], stores)
     entry = RunEntry(
         facts.run, flow.flow, facts.kind.value, "gate closed", facts.selection.window, facts.mapping_version,
-        Counts(extracted=verdict["records"]), facts.calls_extract, money, facts.started_at, now, kept,
+        Counts(extracted=verdict["records"]), facts.calls, money, facts.started_at, now, kept,
         verdict["closed"],
     )  # fmt: skip
     stores.ledger.record(entry)
@@ -138,7 +139,7 @@ def _imbalance(staged: int, counts: Counts, money: Mapping[str, Money]) -> str:
 
 def _calls(flow: FlowSpec, facts: RunFacts, loads: Sequence[Plain]) -> Calls:
     calls = (Calls({flow.target: load["calls"]["made"]}, {flow.target: load["calls"]["fewest"]}) for load in loads)
-    return sum(calls, facts.calls_extract)
+    return sum(calls, facts.calls)
 
 
 def _keep(

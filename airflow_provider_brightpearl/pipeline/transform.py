@@ -45,6 +45,7 @@ def transform(
         "left_out": result.left_out,
         "rejections": _keep_rejections(staging, name, part, result),
         **rejected.tally(rejection for _, rejection in result.rejections),
+        "warnings": dict(result.warnings),
         "money": {
             "extracted": rejected.money_as_text(result.money),
             "rejected": rejected.money_as_text(rejected.money_of(each for _, each in result.rejections)),

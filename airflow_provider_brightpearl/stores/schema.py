@@ -11,7 +11,7 @@ from sqlalchemy.types import TypeDecorator
 
 from airflow_provider_brightpearl.errors import Misconfigured
 
-VERSION = 1
+VERSION = 2
 # any number, as long as nobody else locks with it in the same database
 _CREATING = 5_872_093_114
 
@@ -130,6 +130,25 @@ token = sa.Table(
     _text("name", primary_key=True),
     _text("value"),
     sa.Column("changed_at", Instant, nullable=False),
+)
+
+intent = sa.Table(
+    "bp_intent",
+    metadata,
+    _text("flow", primary_key=True),
+    _text("object", primary_key=True),
+    _text("key", primary_key=True),
+    _text("state"),
+    _text("step"),
+    _text("reference"),
+    _text("target_id"),
+    _text("digest"),
+    _text("run"),
+    _text("reason"),
+    _count("attempt"),
+    _text("claim"),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.Index("bp_intent_state", "state", "changed_at"),
 )
 
 

@@ -24,7 +24,7 @@ def test_fits_the_schema_of_the_installed_airflow():
 
 def test_leaves_the_salesforce_connection_type_to_its_own_provider():
     types = [entry["connection-type"] for entry in get_provider_info()["connection-types"]]
-    assert ["brightpearl"] == types
+    assert ["brightpearl", "infor"] == types
 
 
 def test_secrets_of_the_connection_are_password_fields():

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_brightpearl.core.records import Calls
 from airflow_provider_brightpearl.core.window import Request, RunKind, Selection, Window
 from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.operators.facts import Facts
+from airflow_provider_brightpearl.core.run import RunFacts
 from airflow_provider_brightpearl.operators.request import request_of
 
 START, END = pendulum.datetime(2026, 1, 1), pendulum.datetime(2026, 1, 2)
@@ -72,7 +72,7 @@ def test_a_param_that_cannot_be_read_is_named(params, told):
 
 
 def test_facts_survive_the_way_through_xcom():
-    facts = Facts(
+    facts = RunFacts(
         "r", RunKind.BACKFILL, Selection(DAY, ids=("1",)), "abc", DAY.end, Calls({"a": 1}, {"a": 1})
     )
-    assert facts == Facts.from_dict(facts.as_dict())
+    assert facts == RunFacts.from_dict(facts.as_dict())

@@ -35,21 +35,25 @@ class Site:
 
     def run(self, program: str, *arguments: str, timeout: int = 280) -> str:
         """Runs a command to its end; gives what it wrote, fails with it where the command failed."""
-        done = subprocess.run(
-            [str(BIN / program), *arguments], env=self.env, cwd=self.home, timeout=timeout, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        )  # fmt: skip
-        assert 0 == done.returncode, done.stdout[-6000:]
-        return done.stdout
+        process = self._begin(program, *arguments, out=subprocess.PIPE)
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output = process.communicate()[0] + b"\n(not ended in time)"
+        assert 0 == process.returncode, output.decode()[-6000:]
+        return output.decode()
 
     def start(self, *arguments: str) -> None:
         """Starts a component of Airflow, which lives until the test ends."""
         with (self.home / f"{arguments[0]}.log").open("wb") as log:
-            process = subprocess.Popen(
-                [str(BIN / "airflow"), *arguments], env=self.env, cwd=self.home, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
-        self.running.append(process)
+            self.running.append(self._begin("airflow", *arguments, out=log))
+
+    def _begin(self, program: str, *arguments: str, out: Any) -> subprocess.Popen[bytes]:
+        command = [str(BIN / program), *arguments]
+        return subprocess.Popen(
+            command, env=self.env, cwd=self.home, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
 
     def stop(self) -> None:
         """Ends the components; those that ignore a polite signal are killed, as Airflow's scheduler may."""
@@ -70,7 +74,7 @@ class Site:
         return self.rows(
             "brightpearl/state.db",
             f"SELECT * FROM bp_run WHERE flow = '{flow}' ORDER BY window_start, started_at",
-        )  # noqa: S608
+        )
 
 
 def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
@@ -132,6 +136,7 @@ def _environment(home: Path, url: str) -> dict[str, str]:
         },
     }
     return {
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -146,6 +151,7 @@ def _environment(home: Path, url: str) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         "AIRFLOW_CONN_BRIGHTPEARL_DEFAULT": json.dumps(brightpearl),
         "AIRFLOW_CONN_SALESFORCE_DEFAULT": json.dumps(salesforce),
+        "PYTHONDONTWRITEBYTECODE": "",
         "COLUMNS": "200",
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 
 from . import lists, mix
+from .floor import Floor
 from .store import Collection, Record
 from .world import World
 
@@ -18,14 +19,21 @@ class Activity:
         self.world = world
         self._bits = mix.draw(seed, mix.ACTIVITY, world.seeded.seed)
 
-    def run(self, created: int, orders: int, customers: int, products: int) -> dict[str, list[int]]:
+    def run(
+        self, created: int, orders: int, customers: int, products: int, goods: dict[str, int] | None = None
+    ) -> dict[str, list[int]]:
         """The ids that were touched, by what happened to them."""
-        return {
+        touched = {
             "orders_created": [self._order() for _ in range(created)],
             "orders_changed": self._each("order", orders, self._move_on),
             "customers_changed": self._each("contact", customers, self._new_phone),
             "products_changed": self._each("product", products, self._rename),
         }
+        floor = Floor(self.world, self._draw)
+        for name, count in (goods or {}).items():
+            if count:
+                touched[name] = floor.run(name, count)
+        return touched
 
     def _draw(self) -> int:
         self._bits = mix.mix(self._bits)

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from . import (  # noqa: F401 - importing them fills the table of resources
     accounting_service,
     contact_service,
+    drop_ship,
     goods_out,
     integration_service,
     order_service,

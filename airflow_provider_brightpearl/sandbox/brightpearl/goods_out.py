@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from .lists import STAFF
+from .movements import new_note, ship
 from .papers import progress
 from .resources import existing, held, serves
 from .store import Record
-from .warehouse_service import S, move_stock, moved
+from .warehouse_service import S
 from .wire import Call, Failure, answer, missing, one, ranges
 
 NOTE = "goods-note/goods-out"
@@ -74,27 +75,14 @@ def post_goods_out_note(call: Call) -> Record:
 
 
 def _new_note(call: Call, order: Record, given: Record, parts: Record, body: Record) -> int:
-    stamp = call.world.stamp()
-    return held(call, "goods-out-note").add(
-        {
-            "orderId": order["id"],
-            "warehouseId": given["warehouseId"],
-            "channelId": order["assignment"]["current"]["channelId"],
-            "transfer": bool(given.get("transfer")),
-            "priority": bool(body.get("priority")),
-            "status": progress(None),
-            "shipping": {"reference": "", "shippingMethodId": body.get("shippingMethodId") or 0, "boxes": 0}
-            | {"weight": "0.00"},
-            "releaseDate": given.get("releaseDate") or stamp,
-            "createdOn": stamp,
-            "createdBy": STAFF,
-            "orderRows": parts,
-            "sequence": 1,
-            "events": [{"occured": stamp, "eventOwnerId": STAFF, "eventCode": "PLA"}],
-            "lastEventVersion": 900_000 + len(held(call, "goods-out-note").changed),
-            "labelUri": body.get("labelUri") or "",
-        }
-    )
+    more = {
+        "transfer": bool(given.get("transfer")),
+        "priority": bool(body.get("priority")),
+        "labelUri": body.get("labelUri") or "",
+    }
+    if given.get("releaseDate"):
+        more["releaseDate"] = given["releaseDate"]
+    return new_note(call.world, order, given["warehouseId"], parts, body.get("shippingMethodId") or 0, more)
 
 
 @serves("PUT", S + NOTE + "/{}")
@@ -138,7 +126,7 @@ def post_goods_out_event(call: Call) -> Record:
         )
         note["lastEventVersion"] += 1
         if code == "SHW":
-            _ship(call, note)
+            ship(call.world, note)
     return {}
 
 
@@ -159,22 +147,3 @@ def _advance(note: Record, code: str, text: str) -> None:
             note["status"].pop(step[1:] + suffix, None)
     else:
         note["status"] |= {step: True, f"{step}On": text, f"{step}ById": STAFF}
-
-
-def _ship(call: Call, note: Record) -> None:
-    for parts in note["orderRows"].values():
-        for part in parts:
-            if held(call, "product-availability").has(part["productId"]):
-                move_stock(call, part["productId"], str(note["warehouseId"]), -part["quantity"])
-                moved(
-                    call,
-                    note["goodsOutNoteId"],
-                    part["productId"],
-                    note["warehouseId"],
-                    -part["quantity"],
-                    "GO",
-                    "0.0000",
-                )
-    order = held(call, "order").edit(note["orderId"])
-    order |= {"shippingStatusCode": "ASS", "stockStatusCode": "SOA", "allocationStatusCode": "AAA"}
-    call.world.touch(order)

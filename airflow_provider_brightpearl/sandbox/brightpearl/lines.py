@@ -32,8 +32,11 @@ def _taxed(tax: Tax) -> str:
 class Lines:
     """Rows with sums in hundredths of the order's currency."""
 
-    def __init__(self, catalogue: Catalogue, who: Person, bits: int, first_row: int) -> None:
+    def __init__(
+        self, catalogue: Catalogue, who: Person, bits: int, first_row: int, cloned_from: int = 0
+    ) -> None:
         self.catalogue, self.who, self.bits, self.first = catalogue, who, bits, first_row
+        self.cloned_from = cloned_from  # first row of the order that a credit takes back
         country = who.country
         self.currency, self.tax_of_country = country.currency, country.tax
         self.price_list = TRADE if who.company and self.currency == "GBP" else LIST_OF_CURRENCY[self.currency]
@@ -41,15 +44,18 @@ class Lines:
         self.rows: list[str] = []
         self.net = self.tax = self.goods = 0
 
-    def fill(self) -> str:
-        """Make the rows; gives the map of them."""
+    def fill(self, only_first: bool = False) -> str:
+        """Make the rows; gives the map of them. Only the first article, where a part is taken back."""
         bits, count = self.bits, self.catalogue.count
-        for number in range((1, 2, 1, 3, 2, 1, 4, 2)[bits >> 4 & 7] if count else 0):
+        articles = 1 if only_first else (1, 2, 1, 3, 2, 1, 4, 2)[bits >> 4 & 7]
+        for number in range(articles if count else 0):
             self._article(
                 self.catalogue.article((bits >> (8 + number * 9)) % count), bits >> (20 + number * 5)
             )
         if not self.rows:
             self._extra("Engraving – made to order", self._amount(1250), "4000")
+        if only_first:
+            return ",".join(self.rows)
         if bits >> 50 & 7 == 0:
             self._extra("Discount: WELCOME10", -self._rounded(self.goods // 10), "4009")
         if bits >> 53 & 7:
@@ -74,13 +80,16 @@ class Lines:
 
     def _item(self, item: Article, count: int, price: int, off: int, tax: Tax, shape: str) -> int:
         label = self.catalogue.label(item.id, item.place)
-        tail = f'{shape},{self.catalogue.choices(item.id, item.place)}"clonedFromId":0'
+        tail = f'{shape},{self.catalogue.choices(item.id, item.place)}{self._origin()}'
         return self._add(label, count, price, off, tax, "4000", tail)
 
     def _extra(self, name: str, price: int, nominal: str) -> None:
         cost = '"itemCost":{"currencyCode":"GBP","value":"0.0000"}'
         label = f'"productId":{MISC_PRODUCT},"productName":"{name}",{cost}'
-        self._add(label, 1, price, 0, self.tax_of_country, nominal, _PLAIN + ',"clonedFromId":0')
+        self._add(label, 1, price, 0, self.tax_of_country, nominal, f"{_PLAIN},{self._origin()}")
+
+    def _origin(self) -> str:
+        return f'"clonedFromId":{self.cloned_from + len(self.rows) if self.cloned_from else 0}'
 
     def _add(self, label: str, count: int, price: int, off: int, tax: Tax, nominal: str, tail: str) -> int:
         amount = self._rounded(price * count * (10000 - off) // 10000) if off else price * count

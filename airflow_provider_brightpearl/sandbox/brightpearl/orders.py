@@ -67,14 +67,15 @@ class Orders:
         bits = mix.draw(self.seed, mix.ORDER, place)
         more = mix.mix(bits)
         id, status, created = past.ids.item(place), past.status.item(place), past.created.item(place)
-        updated, buyer, credit = past.updated.item(place), past.buyer.item(place), past.credit.item(place)
+        updated, credit = past.updated.item(place), past.credit.item(place)
+        origin = place - 1 - bits % 40 if credit else place
+        buyer = past.buyer.item(origin)
         # The anonymous contact's orders carry the name and address the guest typed in.
-        shown_as = self.customers.count + place if buyer == 0 else buyer
+        shown_as = self.customers.count + origin if buyer == 0 else buyer
         who = self.customers.person(shown_as)
-        lines = Lines(self.catalogue, who, more, FIRST_ROW + place * ROWS_AN_ORDER)
-        rows = lines.fill()
+        lines, rows = self._lines(place, origin, who, more)
         stock, allocation, shipping = _STATES.get(status, _OPEN_CREDIT if credit else _OPEN)
-        parent = past.ids.item(place - 1 - bits % 40) if credit else 0
+        parent = past.ids.item(origin) if credit else 0
         modified = f'"updatedOn":"{self.zone.text(updated)}",' if updated else ""
         return (
             f'{{"id":{id},"parentOrderId":{parent},"orderTypeCode":"{"SC" if credit else "SO"}",'
@@ -92,6 +93,17 @@ class Orders:
             f'"historicalOrder":false,"isDropship":false,"orderWeighting":100,"externalRef":"shop-{id}",'
             f'"installedIntegrationInstanceId":{INSTANCE}{_custom(more, optional) if optional else ""}}}'
         )
+
+    def _lines(self, place: int, origin: int, who: Person, more: int) -> tuple[Lines, str]:
+        """The rows of an order; those of a credit are its order's, or only the first article of them."""
+        first = FIRST_ROW + place * ROWS_AN_ORDER
+        if place == origin:
+            lines = Lines(self.catalogue, who, more, first)
+            return lines, lines.fill()
+        bought = mix.mix(mix.draw(self.seed, mix.ORDER, origin))
+        lines = Lines(self.catalogue, who, bought, first, FIRST_ROW + origin * ROWS_AN_ORDER)
+        discounted = bought >> 50 & 7 == 0
+        return lines, lines.fill(only_first=bool(more & 1) and not discounted)
 
     def _sums(self, lines: Lines, rate: int) -> str:
         sums = totals(lines.net, lines.tax, rate, self.order_per_base)

@@ -119,11 +119,23 @@ class Brightpearl:
         orders_created: int = 0,
         customers_changed: int = 0,
         products_changed: int = 0,
+        stock_corrected: int = 0,
+        notes_shipped: int = 0,
+        parts_shipped: int = 0,
+        drop_shipped: int = 0,
+        credits_created: int = 0,
         seed: int = 1,
     ) -> dict[str, Any]:
-        """A plausible day; the ids touched."""
+        """A plausible day; the ids touched, those of goods only where something was asked of them."""
+        goods = {
+            "stock_corrected": stock_corrected,
+            "notes_shipped": notes_shipped,
+            "parts_shipped": parts_shipped,
+            "drop_shipped": drop_shipped,
+            "credits_created": credits_created,
+        }
         acts = Activity(self.world, seed)
-        return acts.run(orders_created, orders_changed, customers_changed, products_changed)
+        return acts.run(orders_created, orders_changed, customers_changed, products_changed, goods)
 
     def describe(self, url: str) -> str:
         """Where the account is and what opens it."""

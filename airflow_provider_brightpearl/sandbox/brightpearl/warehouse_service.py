@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from . import columns, rows
-from .catalogue import counts, total
 from .lists import STAFF
 from .money import number
+from .movements import move_stock, moved
 from .resources import existing, held, listed, searches, serves, several
 from .search import Search
 from .store import Record
@@ -98,7 +98,7 @@ def _check(call: Call, given: Record) -> None:
 
 def _correct(call: Call, warehouse: int, given: Record) -> int:
     product, quantity = given["productId"], given["quantity"]
-    move_stock(call, product, str(warehouse), quantity)
+    move_stock(call.world, product, str(warehouse), quantity)
     cost = given.get("cost") or {"currency": "GBP", "value": 0}
     goods = {
         "productId": product,
@@ -113,38 +113,8 @@ def _correct(call: Call, warehouse: int, given: Record) -> int:
     }
     note = {"warehouseId": warehouse, "reason": given.get("reason") or "", "goodsMoved": [goods]}
     id = held(call, "stock-correction").add(note)
-    moved(call, id, product, warehouse, quantity, "SC", str(cost["value"]))
+    moved(call.world, id, product, warehouse, quantity, "SC", str(cost["value"]))
     return id
-
-
-def move_stock(call: Call, product: int, warehouse: str, quantity: int) -> None:
-    """More or less of a product in one warehouse."""
-    record = held(call, "product-availability").edit(product)
-    now = record["warehouses"].get(warehouse, counts(0, 0, 0))
-    record["warehouses"][warehouse] = counts(now["inStock"] + quantity, now["allocated"], now["inTransit"])
-    record["total"] = total(record["warehouses"])
-
-
-def moved(call: Call, note: int, product: int, warehouse: int, quantity: int, kind: str, value: str) -> None:
-    """Keep the movement that a note caused."""
-    made = {
-        "productId": product,
-        "salesOrderRowId": None,
-        "purchaseOrderRowId": None,
-        "quantity": quantity,
-        "destinationLocationId": 2,
-        "warehouseId": warehouse,
-        "goodsNoteId": note,
-        "productValue": value,
-        "currencyCode": "GBP",
-        "orderId": None,
-        "isCleared": True,
-        "isQuarantine": False,
-        "batchId": None,
-        "goodsNoteTypeCode": kind,
-        "updatedOn": call.world.stamp(),
-    }
-    held(call, "goods-movement").add(made)
 
 
 @serves("GET", S + "warehouse/{}/stock-correction/{}")

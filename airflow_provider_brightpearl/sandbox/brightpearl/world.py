@@ -66,6 +66,7 @@ class World:
             Collection("product-availability", "", self.catalogue.stock(), 1001),
             Collection("goods-out-note", "goodsOutNoteId", papers.notes(), 12_001),
             Collection("customer-payment", "paymentId", papers.payments(), 81_201),
+            Collection("drop-ship-note", "dropShipNoteId", first=31_001),
             Collection("order-note", "noteId"),
             Collection("stock-correction", "goodsNoteId", first=7001),
             Collection("webhook", "id", first=121),

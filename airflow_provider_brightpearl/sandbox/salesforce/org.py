@@ -14,9 +14,9 @@ from .moments import stamp
 from .schema import Schema
 from .settings import SCHEMA_SWITCHES, default_settings, number
 from .store import Row, Store
-from .tables import crm, orders, products, setup
+from .tables import crm, fulfilment, orders, products, setup
 
-OBJECTS = (*crm.OBJECTS, *products.OBJECTS, *orders.OBJECTS, *setup.OBJECTS)
+OBJECTS = (*crm.OBJECTS, *products.OBJECTS, *orders.OBJECTS, *fulfilment.OBJECTS, *setup.OBJECTS)
 
 
 Rule = Mapping[str, object]

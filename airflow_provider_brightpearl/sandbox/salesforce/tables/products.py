@@ -31,6 +31,7 @@ PRODUCT = SObject(
         other("DisplayUrl", "url", length=1000),
         text("ExternalId"),
         decimal("AvailableStock__c", 18, 3),
+        other("Brightpearl_Stock_Sources__c", "textarea", length=4000),
         key("Brightpearl_Id__c", "Brightpearl Id"),
         text("Brightpearl_Hash__c", 64),
         other("Brightpearl_Synced_At__c", "datetime"),

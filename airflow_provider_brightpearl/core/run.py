@@ -1,4 +1,4 @@
-"""The facts of a run that are fixed once, in extract, and travel to the other tasks by XCom."""
+"""What is fixed once about a run, in extract, and travels with it to its end."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from airflow_provider_brightpearl.core.window import RunKind, Selection, Window
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """One run: its id, what it reads, with which mapping, when it began, and the API calls of reading."""
+class RunFacts:
+    """One run: its id, what it reads, with which mapping, when it began, and the API calls before loading."""
 
     run: str
     kind: RunKind
@@ -26,25 +26,25 @@ class Facts:
         return {
             "run": self.run,
             "kind": self.kind.value,
-            "selection": selection_as_dict(self.selection),
+            "selection": _selection_as_dict(self.selection),
             "mapping_version": self.mapping_version,
             "started_at": self.started_at.isoformat(),
             "calls": asdict(self.calls),
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Facts:
+    def from_dict(cls, data: Mapping[str, Any]) -> RunFacts:
         return cls(
             run=data["run"],
             kind=RunKind(data["kind"]),
-            selection=selection_from_dict(data["selection"]),
+            selection=_selection_from_dict(data["selection"]),
             mapping_version=data["mapping_version"],
             started_at=datetime.fromisoformat(data["started_at"]),
             calls=Calls(**data["calls"]),
         )
 
 
-def selection_as_dict(selection: Selection) -> dict[str, Any]:
+def _selection_as_dict(selection: Selection) -> dict[str, Any]:
     """A selection as plain JSON."""
     return {
         "window": selection.window.as_dict() if selection.window else None,
@@ -54,8 +54,8 @@ def selection_as_dict(selection: Selection) -> dict[str, Any]:
     }
 
 
-def selection_from_dict(data: Mapping[str, Any]) -> Selection:
-    """The selection that ``selection_as_dict`` wrote."""
+def _selection_from_dict(data: Mapping[str, Any]) -> Selection:
+    """The selection that ``_selection_as_dict`` wrote."""
     return Selection(
         window=Window.from_dict(data["window"]) if data["window"] else None,
         ids=tuple(data["ids"]),

@@ -1,0 +1,95 @@
+# Needs Python 3.11 to 3.13, pip and make. Everything else is installed into .venv-* on first use, at locked versions.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+.NOTPARALLEL:
+
+PYTHON ?= python3
+# pytest workers; the suite is tuned for two cores
+WORKERS ?= 2
+# more arguments for pytest, such as ARGS="-k window"
+ARGS ?=
+
+# the newest Airflow of both lines, and one with the dependencies of a deployment that was never upgraded
+LINES := 3.3 2.11 2.11.0
+AIRFLOW_3.3 := 3.3.2
+AIRFLOW_2.11 := 2.11.2
+AIRFLOW_2.11.0 := 2.11.0
+EXTRAS_3.3 := dev
+EXTRAS_2.11 := sandbox,postgres,test
+EXTRAS_2.11.0 := sandbox,postgres,test
+
+BIN := .venv-3.3/bin
+# the folders whose tests touch only this package's own code and its libraries, not Airflow's components
+UNIT := $(filter-out tests/demo/ tests/sandbox/,$(sort $(wildcard tests/*/)))
+PYTEST := -p no:cacheprovider -n $(WORKERS) --dist loadfile -q
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test test-fast $(LINES:%=test-%) check bench lock clean env
+
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: .venv-3.3/.ready ## Run the three flows on Airflow 3.3.2 against the sandbox, and check the outcome
+	@$(BIN)/python -m demo
+
+up: .venv-3.3/.ready ## Start the sandbox and Airflow with its UI on this machine; Ctrl-C ends both
+	@$(BIN)/python -m demo.up
+
+test: $(LINES:%=test-%) ## Run all tests on both Airflow lines, and on the oldest dependencies
+
+test-3.3 test-2.11: test-%: .venv-%/.ready
+	.venv-$*/bin/python -m pytest $(PYTEST) $(ARGS)
+
+test-2.11.0: test-%: .venv-%/.ready
+	.venv-$*/bin/python -m pytest $(PYTEST) -m "not system" $(UNIT) $(ARGS)
+
+test-fast: .venv-3.3/.ready ## Run the tests that start no Airflow, on Airflow 3.3.2 only
+	$(BIN)/python -m pytest $(PYTEST) -m "not system and not benchmark" $(ARGS)
+
+check: .venv-3.3/.ready ## Lint, types, layers, dependencies, flow files and their schema
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy demo
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/brightpearl mapping check include/mappings/*.yaml
+	$(BIN)/brightpearl mapping schema | diff - include/mappings/flow.schema.json
+
+bench: .venv-3.3/.ready ## Measure time, memory and API calls
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+lock: .venv-uv/.ready ## Choose the newest versions of all dependencies, for each Airflow line
+	$(foreach line,$(LINES),$(call compile,$(line)))
+
+# no address of an index and none of this machine's settings in what is committed
+define compile
+printf 'apache-airflow==%s\n' '$(AIRFLOW_$(1))' \
+| .venv-uv/bin/uv pip compile --quiet --upgrade --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
+  $(foreach extra,$(subst $(comma), ,$(EXTRAS_$(1))),--extra $(extra)) \
+  $(if $(wildcard tests/constraints-$(1).txt),--constraint tests/constraints-$(1).txt) \
+  --constraint - pyproject.toml --output-file requirements/airflow-$(1).txt
+
+endef
+comma := ,
+
+clean: ## Remove environments and everything that was built
+	rm -rf .venv-uv $(LINES:%=.venv-%) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+env: $(LINES:%=.venv-%/.ready) ## Install all environments
+
+.venv-uv/.ready:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv --clear .venv-uv
+	.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
+	@touch $@
+
+# compiled at once: an Airflow that has to compile takes twice as long for every task
+.venv-%/.ready: requirements/airflow-%.txt pyproject.toml .venv-uv/.ready
+	.venv-uv/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv-$*
+	.venv-uv/bin/uv pip sync --quiet --compile-bytecode --python .venv-$*/bin/python requirements/airflow-$*.txt
+	.venv-uv/bin/uv pip install --quiet --no-deps --python .venv-$*/bin/python --editable .
+	@touch $@

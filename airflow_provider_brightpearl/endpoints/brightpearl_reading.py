@@ -1,0 +1,58 @@
+"""One reading of an account: searches and records by id, counted, so that the fewest calls can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any
+
+from airflow_provider_brightpearl.clients.brightpearl import MAX_IDS, MAX_PAGE, BrightpearlClient
+
+
+@dataclass(slots=True)
+class Reading:
+    """One stream being read, with what it found, to tell the fewest calls it could have taken."""
+
+    client: BrightpearlClient
+    searched: list[int] = field(default_factory=list)
+    fetched: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def records(
+        self, path: str, ids: Iterable[int], params: Mapping[str, str] | None = None
+    ) -> Iterator[bytes]:
+        """Records by id, counted."""
+        wanted = self._wanted(path, ids, MAX_IDS)
+        return self.client.get_records(path, wanted, params=params) if wanted else iter(())
+
+    def mapped(self, path: str, ids: Iterable[int], batch: int = MAX_IDS) -> Iterator[tuple[str, bytes]]:
+        """Key and value of answers that are maps by id, counted; ``batch`` is how many ids a call may name."""
+        wanted = self._wanted(path, ids, batch)
+        return self.client.get_map(path, wanted, batch=batch) if wanted else iter(())
+
+    def search(
+        self, path: str, columns: Sequence[str], filters: Mapping[str, str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Rows of a search, counted; ascending by the first column, which never changes."""
+        place = len(self.searched)
+        self.searched.append(0)
+        for row in self.client.search(path, columns=columns, filters=filters or {}, sort=columns[0]):
+            self.searched[place] += 1
+            yield row
+
+    def _wanted(self, path: str, ids: Iterable[int], batch: int) -> list[int]:
+        wanted = sorted(set(ids))
+        self.fetched[path, batch] = self.fetched.get((path, batch), 0) + len(wanted)
+        return wanted
+
+    @property
+    def fewest_calls(self) -> int:
+        """The fewest calls that find and give what was read, were every page and every id set full."""
+        searches = sum(max(1, ceil(found / MAX_PAGE)) for found in self.searched)
+        return searches + sum(ceil(count / batch) for (_, batch), count in self.fetched.items())
+
+
+def with_members(record: bytes, **parts: bytes) -> bytes:
+    """A JSON object with more members, its own characters untouched."""
+    members = b"".join(b',"' + name.encode() + b'":' + part for name, part in parts.items())
+    return record.rstrip()[:-1] + members + b"}"

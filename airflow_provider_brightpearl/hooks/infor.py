@@ -1,0 +1,189 @@
+"""An Infor connection as a client."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow.providers.http.hooks.http import HttpHook
+
+from airflow_provider_brightpearl.clients.auth import MemoryTokens, TokenStore
+from airflow_provider_brightpearl.clients.infor import BULK_SIZE, READ_SECONDS, InforClient
+from airflow_provider_brightpearl.clients.infor_auth import IonApp, IonAuth, ServiceAccountTokens
+from airflow_provider_brightpearl.clients.transport import new_session
+from airflow_provider_brightpearl.core.retry import Backoff
+from airflow_provider_brightpearl.errors import Misconfigured, SyncError
+
+if TYPE_CHECKING:
+    import requests
+
+log = logging.getLogger(__name__)
+
+# somebody is looking at the form and wants the answer, not four tries
+_ONCE = Backoff(tries=1, throttled_tries=1)
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class InforHook(HttpHook):
+    """Calls to the M3 of one Infor tenant, through the ION API gateway.
+
+    The connection (type ``infor``) holds the content of a backend service's ``.ionapi`` file: pasted as it is
+    into the extra, into its field ``ionapi`` or into the password, or as the single fields ``ti``, ``ci``,
+    ``cs``, ``iu``, ``pu``, ``ot``, ``saak`` and ``sask`` of the extra. Beside it the extra takes:
+
+    ==============  ========================================================================================
+    cono, divi      company and division of all calls; empty for what the app's user has
+    api_version     ``v2``, or ``v1`` where the tenant has no other
+    suite           path segment of M3 at the gateway, ``M3``
+    batch_size      transactions a bulk call
+    timeout         seconds without an answer after which a call is given up
+    settle_seconds  how long after a lost answer a write may still come through
+    ==============  ========================================================================================
+
+    Args:
+        infor_conn_id: Airflow connection id.
+        tokens: where the token that all workers share is kept; without it every task logs in, and a tenant
+            has 100 tokens a day.
+    """
+
+    conn_name_attr = "infor_conn_id"
+    default_conn_name = "infor_default"
+    conn_type = "infor"
+    hook_name = "Infor M3"
+
+    def __init__(
+        self, infor_conn_id: str = default_conn_name, *, tokens: TokenStore | None = None, **options: Any
+    ) -> None:
+        super().__init__(http_conn_id=infor_conn_id, **options)
+        self.infor_conn_id = infor_conn_id
+        self._tokens = tokens
+
+    @cached_property
+    def client(self) -> InforClient:
+        """The client of this hook, made at first use."""
+        return self._new_client()
+
+    def get_client(self) -> InforClient:
+        """The client of this hook; one per task, not for several threads."""
+        return self.client
+
+    def get_conn(self, headers: dict[Any, Any] | None = None, *_: Any, **__: Any) -> requests.Session:
+        """A session that signs its calls, for ``run`` of the HTTP hook: paths begin with ``v2/execute/``."""
+        client = self._new_client()
+        session = client.session
+        session.auth = client.auth
+        session.headers.update({"Accept": "application/json", **(headers or {})})
+        self.base_url = client.root
+        self._base_url_initialized = True
+        return session
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Whether M3 answers, and what is wrong where it does not."""
+        try:
+            client = self._new_client(backoff=_ONCE, row_backoff=_ONCE)
+            [user] = client.read("GENERAL", "GetUserInfo", {})
+        except SyncError as error:
+            return False, str(error)
+        company, division = user.get("ZDCONO", ""), user.get("ZDDIVI", "")
+        where = f"company {client.company or company}, division {client.division or division or 'none'}"
+        return True, f"M3 answers as user {user.get('ZZUSID', 'unknown')} ({where})"
+
+    def _new_client(self, **options: Any) -> InforClient:
+        connection = self.get_connection(self.infor_conn_id)
+        extra: Mapping[str, Any] = connection.extra_dejson
+        app = IonApp.of(_ionapi(connection.password, extra))
+        _warn_of_plain_http(app)
+        session = new_session(read_seconds=_number(extra, "timeout", READ_SECONDS))
+        # apart from the session that get_conn signs, or the login would sign itself
+        auth = IonAuth(ServiceAccountTokens(app, self._store(), new_session()))
+        return InforClient(
+            app.gateway, app.tenant, auth, session,
+            company=_company(extra), division=_text(extra, "divi"), suite=_text(extra, "suite") or "M3",
+            version=_text(extra, "api_version") or "v2",
+            bulk_size=int(_number(extra, "batch_size", BULK_SIZE)),
+            settle_seconds=_number(extra, "settle_seconds", 60.0), **options,
+        )  # fmt: skip
+
+    def _store(self) -> TokenStore:
+        if self._tokens is None:
+            log.warning(
+                "tokens of connection %s are not shared: every task logs in, and a tenant has 100 tokens "
+                "a day; set a Fernet key", self.infor_conn_id,
+            )  # fmt: skip
+        return self._tokens or MemoryTokens()
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Form fields on Airflow 2.11, 3.0 and 3.1; later ones read them from the provider info."""
+        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
+        from flask_babel import lazy_gettext
+        from wtforms import PasswordField, StringField
+
+        def text(label: str) -> Any:
+            return StringField(lazy_gettext(label), widget=BS3TextFieldWidget())
+
+        return {
+            "ionapi": PasswordField(
+                lazy_gettext("Content of the .ionapi file (JSON)"), widget=BS3PasswordFieldWidget()
+            ),
+            "cono": text("Company (CONO)"),
+            "divi": text("Division (DIVI)"),
+            "api_version": text("API version (v2 or v1)"),
+            "suite": text("Suite path (M3)"),
+            "batch_size": text("Transactions per bulk call (50)"),
+            "timeout": text("Seconds without an answer (310)"),
+            "settle_seconds": text("Seconds a lost write may still take (60)"),
+        }
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Names and placeholders of the standard fields."""
+        return {"hidden_fields": ["host", "port", "schema", "login", "password", "extra"], "relabeling": {}}
+
+
+def _ionapi(password: str | None, extra: Mapping[str, Any]) -> str | Mapping[str, Any]:
+    """What holds the credentials: the field, the password, or the extra itself."""
+    pasted = extra.get("ionapi")
+    if isinstance(pasted, Mapping):
+        return pasted
+    if pasted and str(pasted).strip():
+        return str(pasted)
+    if password and password.strip().startswith("{"):
+        return password
+    if not any(name in extra for name in ("ti", "ci", "saak")):
+        raise Misconfigured("connection: the content of the .ionapi file is missing")
+    return {**extra, "sask": extra.get("sask") or password or ""}
+
+
+def _text(extra: Mapping[str, Any], name: str) -> str:
+    return str(extra.get(name) or "").strip()
+
+
+def _company(extra: Mapping[str, Any]) -> str:
+    company = _text(extra, "cono")
+    if company and not company.isdigit():
+        raise Misconfigured(f"connection: cono {company!r} is not a company number")
+    return company
+
+
+def _number(extra: Mapping[str, Any], name: str, default: float) -> float:
+    given = _text(extra, name) if extra.get(name) != 0 else "0"
+    try:
+        value = float(given) if given else default
+    except ValueError:
+        value = -1.0
+    if value < 0 or (name == "batch_size" and value < 1):
+        raise Misconfigured(f"connection: {name} {given!r} is not a number that can be used")
+    return value
+
+
+def _warn_of_plain_http(app: IonApp) -> None:
+    for url in (app.gateway, app.token_url):
+        parts = urlsplit(url)
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            log.warning(
+                "tokens go to %s without encryption; use https for anything but a sandbox", parts.netloc
+            )

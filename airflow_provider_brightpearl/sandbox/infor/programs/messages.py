@@ -1,0 +1,73 @@
+"""Messages of the warehouse interfaces: numbers, partners, and what is known by PMSN (reference 2.6.4, 2.6.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..errors import nok
+from ..session import Session, Transactions
+from ..values import Row, Values
+
+STAGED, DONE = "10", "90"
+
+
+def new_message(session: Session, values: Values, kind: str, field: str = "MSGN") -> Row:
+    """A message from a known partner; the external number can be used once."""
+    partner, sort = values.text("E0PA"), values.text("E065")
+    if not session.group("partners", partner):
+        raise nok("WE00A03", partner, "E0PA")
+    if session.find("partners", partner, sort) is None:
+        raise nok("ED01016", sort, "E065")
+    if _repeated(session, values):
+        raise nok("WMS3804", values["PMSN"], "PMSN")
+    number = values.text(field) or _number(session)
+    if session.find("messages", number) is not None:
+        raise nok("WMS3804", number, field)
+    row = {**values, "MSGN": number, "PMSN": values.text("PMSN"), "KIND": kind, "STAT": STAGED}
+    return session.add("messages", row)
+
+
+def at_once(values: Values, field: str = "PRFL") -> bool:
+    """True when the message is to be processed in the same call."""
+    return values.text(field) == "*EXE"
+
+
+def done(session: Session, message: Row) -> None:
+    """Mark a message as processed."""
+    session["messages"].update(message, {"STAT": DONE})
+
+
+def withdraw(session: Session, message: Row) -> None:
+    """Forget a message whose processing was refused in the call that made it."""
+    session["messages"].remove(message)
+
+
+def _repeated(session: Session, values: Values) -> bool:
+    if "PMSN" not in values or session.settings["repeated_message"] == "accept":
+        return False
+    return any(row["E0PA"] == values["E0PA"] for row in session.having("messages", "PMSN", values["PMSN"]))
+
+
+def _number(session: Session) -> str:
+    return f"{session.today()[2:]}{session.world.next(f'{session.cono}/messages', 1234):09d}"
+
+
+def find_message(session: Session, values: Values) -> Iterable[Row]:
+    """The message of an external number: the look-up before a repeat. The partner is in E0PB here."""
+    rows = session.having("messages", "PMSN", values.text("PMSN"))
+    found = [row for row in rows if row["E0PA"] == values["E0PB"]]
+    if not found:
+        raise nok("WMS3703", values.text("PMSN"), "PMSN")
+    return found[:1]
+
+
+def list_messages(session: Session, values: Values) -> Iterable[Row]:
+    wanted: dict[str, Any] = {name: values[name] for name in ("PMSN", "STAT") if name in values}
+    for row in session.every("messages"):
+        if row["E0PA"] == values["E0PB"] and all(row[name] == value for name, value in wanted.items()):
+            yield row
+
+
+MHS850MI: Transactions = {"GetMvxMsg": find_message, "LstMvxMsg": list_messages}
+MMS850MI: Transactions = {"GetMvxMsg": find_message}

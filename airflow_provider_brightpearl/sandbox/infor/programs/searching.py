@@ -1,0 +1,31 @@
+"""The Search transactions: a query over an index that may be older than the tables (reference 2.6.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..session import Session
+from ..settings import number
+from ..values import Row
+
+
+def matching(session: Session, rows: Iterable[Row], query: str) -> Iterator[Row]:
+    """The records that have every term, `FIELD:value` or a word in any field; `*` ends a prefix."""
+    lag = number(session.settings, "search_lag_seconds") * 1000
+    newest = session.world.milliseconds() - lag
+    terms = [term for term in query.replace(" AND ", " ").split() if term]
+    for row in rows:
+        if (not lag or row["LMTS"] <= newest) and all(_has(row, term) for term in terms):
+            yield row
+
+
+def _has(row: Row, term: str) -> bool:
+    field, colon, wanted = term.partition(":")
+    if colon:
+        return _same(str(row.get(field.upper(), "")), wanted)
+    return any(_same(str(value), term) for value in row.values())
+
+
+def _same(value: str, wanted: str) -> bool:
+    value, wanted = value.upper(), wanted.strip('"').upper()
+    return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted

@@ -1,0 +1,205 @@
+"""The tables of the simulated company: keys, groups, look-ups, and the stamps M3 puts on every record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from threading import RLock
+from typing import Any
+
+from ..clock import Clock
+from .settings import default_settings
+from .values import Row
+
+Key = tuple[str, ...]
+
+
+class Table:
+    """Records by key, in the order they came; `group` leading key fields and `indexes` are fast look-ups."""
+
+    def __init__(
+        self,
+        keys: str,
+        *,
+        group: int = 0,
+        indexes: str = "",
+        stamp: Callable[[], Row],
+    ) -> None:
+        self.keys, self._group, self._indexes = tuple(keys.split()), group, tuple(indexes.split())
+        self._stamp = stamp
+        self.rows: dict[Key, Row] = {}
+        self._groups: dict[Key, dict[Key, Row]] = {}
+        self._found: dict[tuple[str, str], dict[Key, Row]] = {}
+
+    def get(self, *key: object) -> Row | None:
+        """The record of a key."""
+        return self.rows.get(tuple(map(str, key)))
+
+    def group(self, *key: object) -> list[Row]:
+        """All records whose key begins so."""
+        return list(self._groups.get(tuple(map(str, key)), {}).values())
+
+    def having(self, field: str, value: object) -> list[Row]:
+        """All records with that value in an indexed field."""
+        return list(self._found.get((field, str(value)), {}).values())
+
+    def add(self, row: Row) -> Row:
+        """Store a new record, stamped as just made."""
+        stamps = self._stamp()
+        made: Row = {**row, **stamps, "RGDT": stamps["LMDT"], "RGTM": stamps["LMTM"], "CHNO": 1}
+        self._put(made)
+        return made
+
+    def update(self, row: Row, changes: Row, quiet: bool = False) -> Row:
+        """Change a record in place, with a new change number unless `quiet`."""
+        self._take(row)
+        row.update(changes)
+        if not quiet:
+            row.update(self._stamp(), CHNO=_next_change(row))
+        self._put(row)
+        return row
+
+    def remove(self, row: Row) -> None:
+        """Delete a record."""
+        self._take(row)
+
+    def clear(self) -> None:
+        """Delete all records."""
+        self.rows.clear()
+        self._groups.clear()
+        self._found.clear()
+
+    def _put(self, row: Row) -> None:
+        key = self.key_of(row)
+        self.rows[key] = row
+        if self._group:
+            self._groups.setdefault(key[: self._group], {})[key] = row
+        for field in self._indexes:
+            self._found.setdefault((field, str(row.get(field, ""))), {})[key] = row
+
+    def _take(self, row: Row) -> None:
+        key = self.key_of(row)
+        self.rows.pop(key, None)
+        if self._group:
+            self._groups.get(key[: self._group], {}).pop(key, None)
+        for field in self._indexes:
+            self._found.get((field, str(row.get(field, ""))), {}).pop(key, None)
+
+    def key_of(self, row: Row) -> Key:
+        """The key of a record."""
+        return tuple(str(row[name]) for name in self.keys)
+
+
+def _next_change(row: Row) -> int:
+    return int(row.get("CHNO", 0)) % 999 + 1
+
+
+# name: (key fields, leading fields that form a group, indexed fields)
+_TABLES: dict[str, tuple[str, int, str]] = {
+    "companies": ("CONO", 0, ""),
+    "divisions": ("CONO DIVI", 0, ""),
+    "facilities": ("CONO FACI", 0, ""),
+    "warehouses": ("CONO WHLO", 0, ""),
+    "locations": ("CONO WHLO WHSL", 0, ""),
+    "currencies": ("CONO CUCD", 0, ""),
+    "rates": ("CONO DIVI CUCD CRTP CUTD", 4, ""),
+    "vat_codes": ("CONO VTCD", 0, ""),
+    "codes": ("CONO STCO STKY", 2, ""),
+    "order_types": ("CONO ORTP", 0, ""),
+    "charge_types": ("CONO CRID", 0, ""),
+    "partners": ("CONO E0PA E065", 2, ""),
+    "accounts": ("CONO DIVI AITP AITM", 0, ""),
+    "periods": ("CONO DIVI PERI", 0, ""),
+    "interfaces": ("CONO INTN", 0, ""),
+    "templates": ("CONO CUNO", 0, ""),
+    "customers": ("CONO CUNO", 0, ""),
+    "addresses": ("CONO CUNO ADRT ADID", 2, ""),
+    "items": ("CONO ITNO", 0, ""),
+    "item_facility": ("CONO ITNO FACI", 2, ""),
+    "item_warehouse": ("CONO ITNO WHLO", 2, ""),
+    "aliases": ("CONO ALWT ALWQ POPN E0PA ITNO", 0, "POPN ITNO"),
+    "balances": ("CONO WHLO ITNO WHSL BANO CAMU REPN", 3, ""),
+    "stock_transactions": ("CONO TRNR", 0, ""),
+    "batch_orders": ("CONO ORNO", 0, "CUNO CUOR ORNR"),
+    "batch_lines": ("CONO ORNO PONR POSX", 2, ""),
+    "batch_addresses": ("CONO ORNO ADRT", 2, ""),
+    "batch_texts": ("CONO ORNO TXNO", 2, ""),
+    "batch_charges": ("CONO ORNO PONR POSX CRID", 2, ""),
+    "orders": ("CONO ORNO", 0, "CUNO CUOR"),
+    "order_lines": ("CONO ORNO PONR POSX", 2, ""),
+    "order_addresses": ("CONO ORNO ADRT", 2, ""),
+    "order_texts": ("CONO ORNO TXNO", 2, ""),
+    "order_charges": ("CONO ORNO PONR POSX CRID", 2, ""),
+    "deliveries": ("CONO DLIX", 0, "RIDN"),
+    "delivery_lines": ("CONO DLIX RIDL RIDX", 2, "RIDN"),
+    "packages": ("CONO DLIX PANR", 2, ""),
+    "messages": ("CONO MSGN", 0, "PMSN"),
+    "returns": ("CONO WHLO REPN", 0, ""),
+    "return_lines": ("CONO WHLO REPN RELI", 3, ""),
+    "invoices": ("CONO DIVI YEA4 IVNO", 0, "ORNO CUNO"),
+    "invoice_lines": ("CONO DIVI YEA4 IVNO LINO", 4, ""),
+    "journals": ("CONO KEY1", 0, ""),
+    "journal_lines": ("CONO KEY1 LINE", 2, ""),
+    "vouchers": ("CONO DIVI YEA4 JRNO JSNO", 3, "VONO ACDT"),
+    "custom_fields": ("CONO FILE PK01 PK02 PK03 PK04 PK05 PK06 PK07 PK08", 2, ""),
+    "numbers": ("CONO NBTY NBID", 0, ""),
+}
+
+
+class World:
+    """All tables, the switches, the clock and the sequences."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.lock = RLock()
+        self.settings = default_settings()
+        self.tables: dict[str, Table] = {
+            name: Table(keys, group=group, indexes=indexes, stamp=self._stamp)
+            for name, (keys, group, indexes) in _TABLES.items()
+        }
+        self.calls: Counter[tuple[str, str, str]] = Counter()
+        self._sequences: Counter[str] = Counter()
+        self._last_stamp = 0
+
+    def __getitem__(self, name: str) -> Table:
+        return self.tables[name]
+
+    def clear(self) -> None:
+        """Forget all records and sequences; switches stay."""
+        for table in self.tables.values():
+            table.clear()
+        self.calls.clear()
+        self._sequences.clear()
+
+    def next(self, name: str, first: int = 1) -> int:
+        """The next number of a series."""
+        self._sequences[name] += 1
+        return first - 1 + self._sequences[name]
+
+    def milliseconds(self) -> int:
+        """The change timestamp of now; it never runs backwards (reference 2.1)."""
+        self._last_stamp = max(self._last_stamp, int(self.clock.now().timestamp() * 1000))
+        return self._last_stamp
+
+    def today(self) -> str:
+        """The date of the sandbox as yyyymmdd."""
+        return self.clock.now().strftime("%Y%m%d")
+
+    def snapshot(self, name: str) -> Iterator[dict[str, Any]]:
+        """Every record of a table."""
+        for row in list(self.tables[name].rows.values()):
+            yield {field: _plain(value) for field, value in row.items()}
+
+    def _stamp(self) -> Row:
+        now = self.clock.now()
+        return {
+            "LMDT": now.strftime("%Y%m%d"),
+            "LMTM": now.strftime("%H%M%S"),
+            "LMTS": self.milliseconds(),
+            "CHID": str(self.settings["user"]),
+        }
+
+
+def _plain(value: Any) -> Any:
+    return format(value, "f") if isinstance(value, Decimal) else value

@@ -1,0 +1,120 @@
+"""Writes that their target would do twice if they were sent twice: written down before they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from airflow_provider_brightpearl.core.ports import Intent, IntentState
+from airflow_provider_brightpearl.errors import Unavailable
+from airflow_provider_brightpearl.stores.engine import chunks, reading, writing
+from airflow_provider_brightpearl.stores.schema import intent, upsert
+
+_NAMES = (
+    "flow", "object", "key", "digest", "run", "state", "step", "reference", "target_id", "reason", "attempt",
+    "changed_at",
+)  # fmt: skip
+_COLUMNS = [intent.c[name] for name in _NAMES]
+_KEY = ("flow", "object", "key")
+
+
+class Intents:
+    """Implements ``core.ports.Intents`` on the state database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def of(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, Intent]:
+        """What is known of these keys."""
+        found: dict[str, Intent] = {}
+        with reading(self._engine) as connection:
+            for some in chunks(sorted(set(keys))):
+                query = sa.select(*_COLUMNS).where(
+                    intent.c.flow == flow, intent.c.object == object_name, intent.c.key.in_(some)
+                )
+                found.update((row.key, _intent(row)) for row in connection.execute(query))
+        return found
+
+    def in_doubt(self, flow: str = "", limit: int = 100) -> list[Intent]:
+        """The oldest intents whose outcome is not known, of one flow or of all."""
+        mine = [intent.c.flow == flow] if flow else []
+        doubtful = intent.c.state == IntentState.IN_DOUBT.value
+        query = sa.select(*_COLUMNS).where(doubtful, *mine).order_by(intent.c.changed_at).limit(limit)
+        with reading(self._engine) as connection:
+            return [_intent(row) for row in connection.execute(query)]
+
+    def begin(self, intents: Sequence[Intent]) -> list[Intent]:
+        """Writes intents down as in doubt, all or none, before their call; gives them as they stand now.
+
+        Raises:
+            Unavailable: another worker has written one of them down since it was read.
+        """
+        claim = uuid4().hex
+        now = datetime.now(UTC)
+        begun = [
+            replace(each, state=IntentState.IN_DOUBT, attempt=each.attempt + 1, changed_at=now)
+            for each in intents
+        ]
+        with writing(self._engine) as connection:
+            _write(connection, begun, claim)
+            _check_claim(connection, begun, claim)
+        return begun
+
+    def confirm(self, intents: Sequence[Intent]) -> None:
+        """Notes that these happened; each holds the ``target_id`` it got."""
+        self._answered(intents, IntentState.DONE)
+
+    def fail(self, intents: Sequence[Intent]) -> None:
+        """Notes that these were refused and did not happen; each may hold a ``reason``."""
+        self._answered(intents, IntentState.REFUSED)
+
+    def _answered(self, intents: Sequence[Intent], state: IntentState) -> None:
+        now = datetime.now(UTC)
+        told = [replace(each, state=state, attempt=each.attempt + 1, changed_at=now) for each in intents]
+        with writing(self._engine) as connection:
+            _write(connection, told, "")
+
+
+def _write(connection: Connection, intents: Sequence[Intent], claim: str) -> None:
+    # in one order everywhere: two workers that write the same rows must not wait for each other
+    ordered = sorted(intents, key=lambda each: (each.flow, each.object, each.key))
+    rows = [
+        {**{name: getattr(each, name) for name in _NAMES}, "state": each.state.value, "claim": claim}
+        for each in ordered
+    ]
+    for some in chunks(rows):
+        connection.execute(_statement(connection), list(some))
+
+
+def _statement(connection: Connection) -> Any:
+    statement = upsert(connection, intent)
+    new = statement.excluded
+    changed = [column.name for column in intent.c if column.name not in _KEY]
+    return statement.on_conflict_do_update(
+        index_elements=list(_KEY),
+        set_={name: getattr(new, name) for name in changed},
+        # whoever has read an older state than the one that is there must not overwrite it
+        where=intent.c.attempt == new.attempt - 1,
+    )
+
+
+def _check_claim(connection: Connection, intents: Sequence[Intent], claim: str) -> None:
+    query = sa.select(sa.func.count()).select_from(intent).where(intent.c.claim == claim)
+    claimed = connection.execute(query).scalar() or 0
+    if claimed < len({(each.flow, each.object, each.key) for each in intents}):
+        raise Unavailable(
+            "another worker is writing some of the same records; this one steps back",
+            system="state database",
+            operation="begin intents",
+        )
+
+
+def _intent(row: Any) -> Intent:
+    values = {name: getattr(row, name) for name in _NAMES}
+    return Intent(**{**values, "state": IntentState(values["state"])})

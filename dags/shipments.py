@@ -1,0 +1,3 @@
+from airflow_provider_brightpearl.dag import sync_dag
+
+shipments_to_salesforce = sync_dag("shipments_to_salesforce")

@@ -1,0 +1,85 @@
+"""The demonstration as users start it, on a small sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_brightpearl.compat import airflow_version
+from demo.processes import stop
+
+ROOT = Path(__file__).parents[2]
+SMALL = ("--customers", "40", "--products", "20", "--orders", "60")
+
+
+def _children_of(build: Path) -> list[str]:
+    return [line for line in _processes() if str(build) in line]
+
+
+def _processes() -> list[str]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        home = [each for each in environment.split(b"\0") if each.startswith(b"AIRFLOW_HOME=")]
+        found += [f"{folder.name} {each.decode(errors='replace')}" for each in home]
+    return found
+
+
+@pytest.mark.system
+@pytest.mark.timeout(280)
+@pytest.mark.skipif(airflow_version() < (3, 0), reason="the demonstration shows Airflow 3")
+def test_the_demonstration_holds(tmp_path: Path) -> None:
+    build = tmp_path / "build"
+    done = subprocess.run(
+        [sys.executable, "-m", "demo", "--build", str(build), *SMALL],
+        cwd=ROOT, capture_output=True, text=True, timeout=270, check=False,
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stdout[-4000:] + done.stderr[-4000:]
+    report = json.loads((build / "report.json").read_text())
+    assert report["holds"]
+    assert ["first load", "after changes", "all again"] == [each["name"] for each in report["passes"]]
+    again = report["passes"][-1]["flows"]
+    assert [0, 0, 0] == [flow["calls"].get("salesforce", 0) for flow in again]
+    assert all(flow["counts"]["unchanged"] == flow["counts"]["extracted"] > 0 for flow in again)
+    assert [] == _children_of(build)
+
+
+@pytest.mark.system
+@pytest.mark.skipif(airflow_version() < (3, 0), reason="the demonstration shows Airflow 3")
+def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
+    build = tmp_path / "build"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "demo", "--build", str(build), *SMALL],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (build / "airflow" / "components" / "scheduler.log").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=40)
+    assert 130 == process.returncode, said
+    assert "Interrupted" in said
+    assert [] == _children_of(build)
+
+
+def test_a_process_that_does_not_listen_is_killed_with_its_children(tmp_path: Path) -> None:
+    deaf = "trap '' TERM; sleep 60 & echo $! > child; wait; sleep 60"
+    process = subprocess.Popen(["bash", "-c", deaf], cwd=tmp_path, text=True, start_new_session=True)
+    while not (child := tmp_path / "child").exists() or not child.read_text().strip():
+        time.sleep(0.02)
+    stop([process], grace=0.3)
+    assert -signal.SIGKILL == process.returncode
+    status = Path(f"/proc/{child.read_text().strip()}/status")
+    assert not status.exists() or "zombie" in status.read_text()

@@ -1,0 +1,291 @@
+"""What the documentation names is there, and what is there is named in the documentation."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import unquote
+
+import click
+import duckdb
+import pytest
+import typer.main
+
+from airflow_provider_brightpearl import errors, settings
+from airflow_provider_brightpearl.cli import backfill
+from airflow_provider_brightpearl.cli.app import app
+from airflow_provider_brightpearl.core.records import Outcome, Stage
+from airflow_provider_brightpearl.endpoints import registry
+from airflow_provider_brightpearl.get_provider_info import get_provider_info
+from airflow_provider_brightpearl.mapping import expressions, functions, spec
+from airflow_provider_brightpearl.mapping.check import check_flow
+from airflow_provider_brightpearl.sandbox.__main__ import _arguments as sandbox_arguments
+from airflow_provider_brightpearl.sandbox.clock import Clock
+from airflow_provider_brightpearl.sandbox.control import PREFIX, control_routes
+from airflow_provider_brightpearl.sandbox.app import Frame, installed_systems
+from airflow_provider_brightpearl.sandbox.faults import Fault
+from airflow_provider_brightpearl.sandbox.system import Size
+from airflow_provider_brightpearl.stores import schema
+from airflow_provider_brightpearl.stores.dead_letters import LetterState
+from tests.docs import markdown
+
+MAPPINGS = markdown.ROOT / "include" / "mappings"
+
+
+# pages
+
+
+@pytest.mark.parametrize("file", markdown.pages(), ids=lambda file: str(file.relative_to(markdown.ROOT)))
+def test_links_lead_somewhere(file: Path) -> None:
+    lost = []
+    for link in markdown.links(file):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (file.parent / unquote(path)).resolve() if path else file
+        if not target.exists() or (anchor and anchor not in markdown.anchors(target)):
+            lost.append(link)
+    assert [] == lost
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, waiting = set(), [markdown.ROOT / "README.md"]
+    while waiting:
+        file = waiting.pop()
+        reached.add(file)
+        near = ((file.parent / link.partition("#")[0]).resolve() for link in markdown.links(file) if "://" not in link)
+        waiting += [each for each in near if each.suffix == ".md" and each.exists() and each not in reached]
+    assert set(markdown.pages()) <= reached
+
+
+# configuration
+
+
+def test_options() -> None:
+    documented = markdown.table(markdown.section("docs/operations.md", "Configuration"), "Option")
+    assert {name: option["default"] for name, option in settings.OPTIONS.items()} == {
+        row[0]: row[1] for row in documented
+    }
+
+
+def test_options_named_anywhere_exist() -> None:
+    text = "\n".join(markdown.page(str(file.relative_to(markdown.ROOT))) for file in markdown.pages())
+    assert set(re.findall(r"AIRFLOW__BRIGHTPEARL__(\w+)", text)) <= {name.upper() for name in settings.OPTIONS}
+    assert set(re.findall(r"\[brightpearl\] (\w+)", text)) <= set(settings.OPTIONS)
+
+
+# command line
+
+
+def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    children = getattr(command, "commands", {})
+    for name, child in children.items():
+        yield from _commands(child, f"{path} {name}")
+    if not children:
+        yield path, command
+
+
+def _options() -> dict[str, set[str]]:
+    """Options by command, those of commands that pass their arguments on included."""
+    known: dict[str, set[str]] = {}
+    for path, command in _commands(typer.main.get_command(app), "brightpearl"):
+        known[path] = {name for parameter in command.params for name in parameter.opts if name.startswith("-")}
+    known["brightpearl backfill"] = {
+        name for given, options in backfill.ARGUMENTS for name in given
+        if name.startswith("-") and "==SUPPRESS==" != options.get("help")
+    }  # fmt: skip
+    parsed = sandbox_arguments()._actions
+    known["brightpearl sandbox"] = {name for action in parsed for name in action.option_strings} - {"-h", "--help"}
+    return known
+
+
+def test_commands() -> None:
+    documented = {
+        row[0]: set(re.findall(r"(?<![\w-])-{1,2}[\w-]+", row[1]))
+        for row in markdown.table(markdown.section("docs/operations.md", "Command line"), "Command")
+    }
+    assert _options() == documented
+
+
+def test_commands_in_examples_exist() -> None:
+    known = _options()
+    for block in markdown.blocks("bash", "sh", "console"):
+        for line in block.text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            if not words or words[0] != "brightpearl":
+                continue
+            command = next((path for path in known if f"{' '.join(words)} ".startswith(f"{path} ")), None)
+            assert command, f"{block.file.name}: {line}"
+            options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+            assert options <= known[command], f"{block.file.name}: {line}"
+
+
+def test_make_targets_in_text_exist() -> None:
+    known = set(re.findall(r"^([a-z-]+):.*##", markdown.page("Makefile"), re.MULTILINE)) | {"test-3.3", "test-2.11"}
+    for file in markdown.pages():
+        used = re.findall(r"(?:`|^)make ([a-z][\w.-]*)", file.read_text(encoding="utf-8"), re.MULTILINE)
+        assert set(used) <= known, file.name
+
+
+# flow files
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [
+        ("The flow", spec.FlowSpec),
+        ("window", spec.WindowSpec),
+        ("lookups", spec.LookupSpec),
+        ("objects", spec.ObjectSpec),
+        ("totals", spec.TotalsSpec),
+        ("gate", spec.GateSpec),
+    ],
+)
+def test_mapping_keys(heading: str, model: Any) -> None:
+    documented = markdown.names(markdown.section("docs/mapping.md", heading), "Key")
+    assert list(model.model_fields) == documented
+
+
+def test_lookup_policies() -> None:
+    policies = get_args(spec.LookupSpec.model_fields["unknown"].annotation)
+    assert sorted(policies) == sorted(markdown.names(markdown.section("docs/mapping.md", "lookups"), "unknown"))
+
+
+def _functions() -> set[str]:
+    rewritten = set(re.findall(r'name == "(\w+)"', inspect.getsource(expressions._Compiler.function)))
+    return rewritten | {head.partition("(")[0] for head in functions.MACROS} | set(functions._PYTHON)
+
+
+def test_functions() -> None:
+    rows = markdown.table(markdown.section("docs/mapping.md", "Functions"), "Function")
+    assert sorted(_functions()) == sorted(row[0].partition("(")[0] for row in rows)
+
+
+def test_examples_of_functions_give_what_is_said() -> None:
+    rows = markdown.table(markdown.section("docs/mapping.md", "Functions"), "Function")
+    examples = [(row[2], row[3]) for row in rows if row[3]]
+    with duckdb.connect() as connection:
+        functions.register(connection)
+        given = [connection.execute(f"SELECT CAST({text} AS VARCHAR)").fetchone() for text, _ in examples]
+    assert [(text, result) for text, result in examples] == [
+        (text, str(row[0] if row and row[0] is not None else "NULL")) for (text, _), row in zip(examples, given, strict=True)
+    ]
+
+
+def _whole_flows() -> list[markdown.Block]:
+    return [block for block in markdown.blocks("yaml") if re.search(r"^flow:", block.text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("block", _whole_flows(), ids=lambda block: block.file.stem)
+def test_whole_flows_in_examples_compile(block: markdown.Block, tmp_path: Path) -> None:
+    (tmp_path / "lookups").symlink_to(MAPPINGS / "lookups")
+    name = re.search(r"^flow: (\w+)", block.text, re.MULTILINE)
+    assert name
+    file = tmp_path / f"{name[1]}.yaml"
+    file.write_text(block.text, encoding="utf-8")
+    assert [] == check_flow(file, registry.stream_schema)
+
+
+# what flows do
+
+
+def _flows() -> dict[str, spec.FlowSpec]:
+    return {file.stem: spec.load_flow(file) for file in sorted(MAPPINGS.glob("*.yaml"))}
+
+
+def test_shipped_flows() -> None:
+    rows = markdown.table(markdown.section("docs/flows.md", "The flows"), "Flow")
+    documented = {row[0]: row[1:5] for row in rows}
+    assert {
+        name: [
+            flow.source,
+            ", ".join(dict.fromkeys(flow.target_object(each) for each in flow.objects)),
+            flow.schedule,
+            ", ".join(flow.after) or "–",
+        ]
+        for name, flow in _flows().items()
+    } == documented
+
+
+def test_fields_that_an_org_needs() -> None:
+    rows = markdown.table(markdown.section("docs/flows.md", "What the org has to have"), "Object")
+    documented = {(row[0], field) for row in rows for field in row[1].split(", ")}
+    needed = {
+        (flow.target_object(name), field)
+        for flow in _flows().values()
+        if flow.target == "salesforce"
+        for name, item in flow.objects.items()
+        for field in (item.key_field, *item.fields)
+        if field.endswith("__c")
+    }
+    assert needed == documented
+
+
+def test_streams() -> None:
+    documented = markdown.names(markdown.section("docs/mapping.md", "Sources"), "Source")
+    assert sorted(f"{name}.{stream}" for name, (table, _) in registry._STREAMS.items() for stream in table) == sorted(
+        documented
+    )
+
+
+# errors and state
+
+
+def test_errors() -> None:
+    known = [name for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, Exception)]
+    assert sorted(known) == sorted(markdown.names(markdown.section("docs/troubleshooting.md", "Classes of errors"), "Error"))
+
+
+def test_tables() -> None:
+    documented = markdown.names(markdown.section("docs/operations.md", "State database"), "Table")
+    assert sorted(schema.metadata.tables) == sorted(documented)
+
+
+def test_states() -> None:
+    letters = markdown.section("docs/operations.md", "Dead letters")
+    assert [state.value for state in LetterState] == markdown.names(letters, "State")
+    outcomes = markdown.names(markdown.section("docs/delivery.md", "Counts add up"), "Outcome")
+    assert [outcome.value for outcome in Outcome] == outcomes
+    stages = markdown.names(markdown.section("docs/architecture.md", "Stages"), "Stage")
+    assert {stage.value for stage in Stage} <= set(stages)
+
+
+def test_connection_fields() -> None:
+    for connection in get_provider_info()["connection-types"]:
+        heading = connection["hook-name"]
+        rows = markdown.table(markdown.section("docs/connections.md", heading), "Field")
+        documented = {key for row in rows for key in re.findall(r"extra ([\w, ]+)", row[0]) for key in key.split(", ")}
+        assert set(connection["conn-fields"]) == documented, heading
+
+
+# sandbox
+
+
+def _frame() -> Frame:
+    clock = Clock()
+    return Frame(Size(customers=1, products=1, orders=1), clock, installed_systems(clock))
+
+
+def test_sandbox_settings() -> None:
+    for name, known in _frame().first_settings.items():
+        heading = f"Settings of {name}"
+        assert sorted(known) == sorted(markdown.names(markdown.section("docs/sandbox.md", heading), "Setting"))
+
+
+def test_sandbox_control() -> None:
+    known = {
+        (method, route.path.removeprefix(PREFIX))  # type: ignore[attr-defined]
+        for route in control_routes(_frame())
+        for method in route.methods - {"HEAD"}  # type: ignore[attr-defined]
+    }
+    rows = markdown.table(markdown.section("docs/sandbox.md", "Control API"), "Path")
+    assert known == {(method, row[0]) for row in rows for method in row[1].split(", ")}
+
+
+def test_sandbox_faults() -> None:
+    documented = markdown.names(markdown.section("docs/sandbox.md", "Faults"), "Key")
+    assert sorted(set(Fault.__dataclass_fields__) - {"hits"}) == sorted(documented)

@@ -1,0 +1,393 @@
+"""What becomes of records in a mapping: rows, rejections, money, and nothing else."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from airflow_provider_brightpearl.core.records import Stage
+from tests.fakes import EverythingBound, NothingBound
+from tests.mapping.bench import flow, lookup, run
+
+LINE = {
+    "rows": "lines",
+    "key": {"Row__c": "row_id"},
+    "parent": {"ThingId": "Thing"},
+    "fields": {"Sku": "row.sku", "Price": "row.net / row.qty.n"},
+}
+TOTALS = {"amount": "amount", "currency": "currency"}
+KEY = {"key": {"Id__c": "id"}, "fields": {}}
+
+
+def row(qty: str = "1", net: str = "1", **more: Any) -> dict[str, Any]:
+    return {"sku": "S", "qty": {"n": qty}, "net": net, **more}
+
+
+def test_rows_of_a_map_carry_their_key_and_their_parents() -> None:
+    spec = flow({"Name": "name"}, rows={"Line": {**LINE, "fields": {"Sku": "row.sku", "No": "row_no"}}})
+    records = [{"id": 1, "name": "a", "lines": {"11": row(), "12": row()}}, {"id": 2, "lines": {}}]
+    mapped = run(spec, records)
+    assert [("11", "1", "S", 1), ("12", "1", "S", 2)] == [
+        (each["_key"], each["_parent"], each["Sku"], each["No"]) for each in mapped.rows["Line"]
+    ]
+    assert {"Thing": 2, "Line": 2} == mapped.result.rows
+
+
+def test_rows_of_a_list_are_numbered_and_may_be_absent() -> None:
+    tag = {"rows": "tags", "key": {"Id__c": "concat_ws('|', id, row.name)"}, "fields": {"No": "row_id"}}
+    records = [{"id": 1, "tags": [{"name": "x"}, {"name": "y"}]}, {"id": 2}, {"id": 3, "tags": None}]
+    mapped = run(flow({}, rows={"Tag": tag}), records)
+    assert [("1|x", "1"), ("1|y", "2")] == [(each["_key"], each["No"]) for each in mapped.rows["Tag"]]
+    assert 3 == mapped.result.rows["Thing"]
+
+
+def test_a_map_that_is_missing_is_no_empty_map() -> None:
+    mapped = run(flow({}, rows={"Line": LINE}), [{"id": 1}, {"id": 2, "lines": None}, {"id": 3, "lines": {}}])
+    assert {"1": ("lines", "", "lines: is missing"), "2": ("lines", "", "lines: is missing")} == mapped.reasons
+    assert {"Thing": 1, "Line": 0} == mapped.result.rows
+
+
+def test_a_bad_row_takes_its_whole_record_and_no_other() -> None:
+    records = [
+        {"id": 1, "lines": {"11": row(), "12": row(qty="0")}},
+        {"id": 2, "lines": {"21": row(), "22": row(net="ten")}},
+        {"id": 3, "lines": {"31": row()}},
+    ]
+    mapped = run(flow({}, rows={"Line": LINE}), records)
+    assert {
+        "1": ("Price", "0.0000", "Price: '0.0000' cannot divide by zero"),
+        "2": ("Price", "ten", "Price: 'ten' row.net is not a DECIMAL(18,4)"),
+    } == mapped.reasons
+    assert [("Line", "12", Stage.TRANSFORM), ("Line", "22", Stage.TRANSFORM)] == [
+        (each.object, each.row, each.stage) for each in mapped.rejections.values()
+    ]
+    assert (["3"], ["31"]) == ([each["_id"] for each in mapped.rows["Thing"]], mapped.column("_key", of="Line"))
+
+
+def test_all_that_is_wrong_with_a_record_is_told_with_the_first_defect_first() -> None:
+    fields = {"A": "amount", "B": "count", "C": "lookup('status', status)"}
+    mapped = run(flow(fields), [{"id": 1, "amount": "x", "count": "1.5x", "status": "s"}], lookups={"status": lookup({})})
+    assert {
+        "1": ("A", "x", "A: 'x' amount is not a DECIMAL(18,4); B: '1.5x' count is not a BIGINT; "
+              "C: 's' is not in lookup status")
+    } == mapped.reasons  # fmt: skip
+
+
+SHAPES = [
+    ({"party": "Bath"}, "party", "Bath", "is not an object"),
+    ({"party": 7}, "party", "7", "is not an object"),
+    ({"party": [{"city": "Bath"}]}, "party", '[{"city": "Bath"}]', "is not an object"),
+    ({"party": {"address": "x"}}, "party.address", "x", "is not an object"),
+    ({"lines": [row()]}, "lines", None, "is not an object"),
+    ({"lines": "none"}, "lines", "none", "is not an object"),
+    ({"lines": {"11": 4}}, "lines.11", "4", "is not an object"),
+    ({"lines": {"11": row(qty="1") | {"qty": "1"}}}, "lines.11.qty", "1", "is not an object"),
+    ({"tags": {"name": "x"}}, "tags", '{"name": "x"}', "is not a list"),
+    ({"tags": ["x"]}, "tags.1", "x", "is not an object"),
+]
+LINES = [
+    (b'{"id":90,"id":90,"lines":{}}', "90", "id", "90", "is there twice"),
+    (b'{"id":91,"lines":{"11":{},"11":{}}}', "91", "lines.11", "{}", "is there twice"),
+    (b'{"id":92,"lines":{},"name":"\\ud83d"}', "92", "name", "?", "holds half a character"),
+    (b'{"id":93,"lines":{}', "line {}", "", '{"id":93,"lines":{}', "is not JSON"),
+    (b'{"id":94,"lines":{},"name":"\xff"}', "line {}", "", '{"id":94,"lines":{},"name":"\ufffd"}', "is not JSON"),
+    (b'{"id":95,"lines":{},"amount":NaN}', "line {}", "", '{"id":95,"lines":{},"amount":NaN}', "is not JSON"),
+    (b"[1]", "line {}", "", "[1]", "is not an object"),
+    (b"null", "line {}", "Id__c", "", "the key has no value"),
+]  # fmt: skip
+
+
+def test_a_record_of_another_shape_is_rejected_alone_with_the_place() -> None:
+    fields = {"City": "party.city", "Street": "street(party.address)", "Name": "name", "Amount": "amount"}
+    tag = {"rows": "tags", "key": {"Id__c": "row.name"}, "fields": {}}
+    spec = flow(fields, rows={"Line": LINE, "Tag": tag}, totals=TOTALS)
+    good = {"amount": "2", "currency": "GBP", "lines": {}}
+    records: list[Any] = [{"id": 1, "name": "first", **good}]
+    records += [{"id": 10 + n, **good, **wrong} for n, (wrong, *_) in enumerate(SHAPES)]
+    records += [text for text, *_ in LINES]
+    records += [{"id": 2, "name": "last", **good, "lines": {"12": row()}}]
+    mapped = run(spec, records)
+    expected = {str(10 + n): tuple(each) for n, (_, *each) in enumerate(SHAPES)}
+    for place, (_, source_id, *each) in enumerate(LINES, 2 + len(SHAPES)):
+        expected[source_id.format(place)] = tuple(each)
+    assert list(expected) == list(mapped.rejections)
+    for source_id, (field, value, reason) in expected.items():
+        found = mapped.rejections[source_id]
+        assert (field, value or found.value) == (found.field, found.value)
+        assert reason in found.reason
+    assert ["1", "2"] == [each["_id"] for each in mapped.rows["Thing"]]
+    # what can be read of a misshapen record still counts
+    assert {"GBP": Decimal(2) * (2 + len(SHAPES))} == mapped.result.money
+    assert Decimal(2) == mapped.rejections["10"].amount
+
+
+def test_an_object_that_is_missing_gives_empty_fields() -> None:
+    mapped = run(flow({"City": "party.city", "Street": "street(party.address)"}), [{"id": 1}, {"id": 2, "party": None}])
+    assert ([None, None], [None, None]) == (mapped.column("City"), mapped.column("Street"))
+
+
+def test_an_expression_that_raises_rejects_its_record_alone() -> None:
+    records = [{"id": n, "count": 2**40 if n in (3, 17, 18) else n} for n in range(40)]
+    mapped = run(flow({"Same": "count", "Big": "count * 100000000"}), records)
+    assert {"3", "17", "18"} == set(mapped.rejections)
+    field, value, reason = mapped.reasons["3"]
+    assert ("Big", "") == (field, value)
+    assert "Big: Out of Range Error: Overflow in multiplication of INT64 (1099511627776 * 100000000)!" in reason
+    assert 37 == mapped.result.rows["Thing"]
+
+
+def test_a_raising_key_of_a_reference_rejects_its_record_alone() -> None:
+    records = [{"id": n, "count": 2**40 if n == 3 else n} for n in range(10)]
+    mapped = run(flow({"Ref": "ref('a.B', count * 100000000)"}), records)
+    assert (["3"], 9) == (list(mapped.rejections), mapped.result.rows["Thing"])
+
+
+def test_a_raising_total_counts_as_no_total() -> None:
+    spec = flow({"Name": "name"}, totals={"amount": "count * 100000000", "currency": "currency"})
+    mapped = run(spec, [{"id": 1, "count": 2**40, "currency": "GBP"}, {"id": 2, "count": 1, "currency": "GBP"}])
+    assert {"GBP": Decimal(100000000)} == mapped.result.money
+
+
+def test_rows_with_one_key_are_all_rejected() -> None:
+    records = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}, {"id": 3, "name": "a"}]
+    mapped = run(flow({}, root={"key": {"Id__c": "name"}}), records)
+    reason = "key: 'a' another row of this run has the same key"
+    assert {"1": ("key", "a", reason), "3": ("key", "a", reason)} == mapped.reasons
+    assert ["b"] == mapped.column("_key")
+
+
+def test_child_rows_with_one_key_reject_both_their_records() -> None:
+    records = [{"id": n, "lines": {key: row()}} for n, key in enumerate(["11", "12", "11"], 1)]
+    mapped = run(flow({}, rows={"Line": LINE}), records)
+    assert (["1", "3"], ["12"]) == (list(mapped.rejections), mapped.column("_key", of="Line"))
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        (9007199254740993, "9007199254740993"),
+        (2**63 - 1, "9223372036854775807"),
+        ("9007199254740993", "9007199254740993"),
+        ("007", "7"),
+    ],
+)
+def test_ids_are_exact(value: int | str, key: str) -> None:
+    assert [key] == run(flow({}), [{"id": value}]).column("_key")
+
+
+def test_text_keys_keep_their_leading_zeros() -> None:
+    mapped = run(flow({"Sku": "name"}, root={"key": {"Id__c": "name"}}), [{"id": 1, "name": "00123"}])
+    assert ("00123", "00123") == (mapped.column("_key")[0], mapped.column("Sku")[0])
+
+
+@pytest.mark.parametrize("value", [2**63, "abc", "1.5x", "", True, {"a": 1}])
+def test_what_is_no_id_is_rejected(value: Any) -> None:
+    mapped = run(flow({}), [{"id": value}, {"id": 1}])
+    assert (1, ["1"]) == (len(mapped.rejections), mapped.column("_key"))
+
+
+TEXTS = [
+    'He said "no"', "it's", "back\\slash", "tab\there", "two\nlines", "cr\r\nlf", "nul\x00nul", "\u202eright to left",
+    "مرحبا", "😀 👩‍👩‍👧", "=cmd|'/c calc'!A1", "'; DROP TABLE raw; --", "$1", "{{ ds }}", "%s", "\u2028", "\ufeff", "a" * 70_000,
+    "null", "true", "1e5", "{\"a\": 1}", "[1]",
+]  # fmt: skip
+
+
+def test_text_passes_as_it_is() -> None:
+    mapped = run(flow({"Name": "name"}), [{"id": n, "name": text} for n, text in enumerate(TEXTS)])
+    assert TEXTS == mapped.column("Name")
+
+
+def test_text_passes_as_it_is_beside_a_record_of_another_shape() -> None:
+    records: list[Any] = [{"id": n, "name": text, "party": {}} for n, text in enumerate(TEXTS)]
+    mapped = run(flow({"Name": "name", "City": "party.city"}), [*records, {"id": 999, "party": 1}])
+    assert TEXTS == mapped.column("Name")
+
+
+@pytest.mark.parametrize(
+    ("expression", "record", "fires"),
+    [
+        ("CASE WHEN open THEN amount / count ELSE 0 END", {"open": True, "count": 0, "amount": 1}, True),
+        ("CASE WHEN open THEN amount / count ELSE 0 END", {"open": False, "count": 0, "amount": 1}, False),
+        ("CASE WHEN open THEN amount / count ELSE 0 END", {"count": 0, "amount": 1}, False),
+        ("CASE WHEN open THEN 0 ELSE amount / count END", {"open": True, "count": 0, "amount": 1}, False),
+        ("CASE WHEN open THEN 0 ELSE amount / count END", {"count": 0, "amount": 1}, True),
+        ("CASE count WHEN 0 THEN 0 ELSE amount / count END", {"count": 0, "amount": 1}, False),
+        ("CASE status WHEN 'a' THEN amount / count WHEN 'b' THEN 1 END", {"status": "b", "count": 0, "amount": 1}, False),
+        ("CASE status WHEN 'a' THEN amount / count WHEN 'b' THEN 1 END", {"status": "a", "count": 0, "amount": 1}, True),
+        ("CASE WHEN open THEN 1 WHEN amount / count > 1 THEN 2 END", {"open": True, "count": 0, "amount": 1}, False),
+        ("CASE WHEN open THEN 1 WHEN amount / count > 1 THEN 2 END", {"open": False, "count": 0, "amount": 1}, True),
+        ("if(count = 0, 0, amount / count)", {"count": 0, "amount": 1}, False),
+        ("if(count = 0, amount / count, 0)", {"count": 0, "amount": 1}, True),
+        ("coalesce(amount, name::DECIMAL(9,2))", {"amount": 1, "name": "x"}, False),
+        ("coalesce(amount, name::DECIMAL(9,2))", {"name": "x"}, True),
+        ("coalesce(name::DECIMAL(9,2), amount)", {"amount": 1, "name": "x"}, True),
+        ("if(open, lookup('status', status), 'x')", {"open": False, "status": "nope"}, False),
+        ("if(open, lookup('status', status), 'x')", {"open": True, "status": "nope"}, True),
+        ("coalesce(name, country(status))", {"name": "x", "status": "Atlantis"}, False),
+        ("if(open, ref('a.B', count), 'x')", {"open": False, "count": 404}, False),
+        ("if(open, ref('a.B', count), 'x')", {"open": True, "count": 404}, True),
+        ("CASE WHEN open THEN if(count = 0, 0, amount / count) ELSE amount / 0 END", {"open": True, "count": 0}, False),
+        ("if(open, sum_rows(tags, 1 / row.rank), 0)", {"open": False, "tags": [{"rank": 0}]}, False),
+        ("if(open, sum_rows(tags, 1 / row.rank), 0)", {"open": True, "tags": [{"rank": 0}]}, True),
+        ("sum_rows(tags, if(row.rank = 0, 0, 1 / row.rank))", {"tags": [{"rank": 0}, {"rank": 2}]}, False),
+        ("sum_rows(tags, row.rank)", {"tags": [{"rank": "x"}, {"rank": 2}]}, True),
+        ("count <> 0 AND amount / count > 1", {"count": 0, "amount": 1}, False),
+        ("amount / count > 1 AND count <> 0", {"count": 0, "amount": 1}, True),
+        ("count = 0 OR amount / count > 1", {"count": 0, "amount": 1}, False),
+        ("open OR amount / count > 1", {"count": 0, "amount": 1}, True),
+        ("nullif(count, 0)", {"count": 0}, False),
+        ("amount / nullif(count, 0)", {"count": 0, "amount": 1}, False),
+        ("name::DATE", {"name": None}, False),
+    ],
+)  # fmt: skip
+def test_a_check_holds_only_where_its_value_is_needed(expression: str, record: dict[str, Any], fires: bool) -> None:
+    mapped = run(
+        flow({"F": expression}), [{"id": 1, **record}], lookups={"status": lookup({})}, resolver=EverythingBound("404")
+    )
+    assert fires == bool(mapped.rejections)
+
+
+def test_rows_that_are_not_wanted_are_left_out_with_their_money() -> None:
+    records = [
+        {"id": n, "status": status, "amount": n, "currency": "GBP"} for n, status in enumerate("aba", 1)
+    ] + [{"id": 4, "amount": 4, "currency": "EUR"}]
+    mapped = run(flow({}, root={"where": "status = 'a'"}, totals=TOTALS), records)
+    assert (["1", "3"], 2) == (mapped.column("_key"), mapped.result.left_out)
+    assert {"GBP": Decimal(2), "EUR": Decimal(4)} == mapped.result.left_out_money
+    assert {"GBP": Decimal(6), "EUR": Decimal(4)} == mapped.result.money
+
+
+def test_a_condition_that_cannot_be_told_rejects() -> None:
+    records = [{"id": 1, "status": "nope"}, {"id": 2, "status": "yes"}, {"id": 3, "status": "no"}]
+    spec = flow({}, root={"where": "lookup('status', status) = '1'"})
+    mapped = run(spec, records, lookups={"status": lookup({"yes": "1", "no": "0"})})
+    assert (["2"], 1) == (mapped.column("_key"), mapped.result.left_out)
+    assert {"1": ("where", "nope", "where: 'nope' is not in lookup status")} == mapped.reasons
+
+
+def test_one_row_per_value_is_the_first() -> None:
+    tag = {"rows": "tags", "key": {"Id__c": "concat_ws('|', id, row.name, row.rank)"}, "one_per": ["row.name"], "fields": {}}
+    tags = [{"name": name, "rank": n} for n, name in enumerate("abacb")]
+    mapped = run(flow({}, rows={"Tag": tag}), [{"id": 1, "tags": tags}, {"id": 2, "tags": tags[:1]}])
+    assert ["1|a|0", "1|b|1", "1|c|3", "2|a|0"] == mapped.column("_key", of="Tag")
+
+
+def test_one_per_looks_at_wanted_rows_only() -> None:
+    tag = {
+        "rows": "tags", "key": {"Id__c": "row.rank"}, "one_per": ["row.name"], "where": "row.rank > 0", "fields": {},
+    }  # fmt: skip
+    tags = [{"name": name, "rank": n} for n, name in enumerate("aba")]
+    assert ["1", "2"] == run(flow({}, rows={"Tag": tag}), [{"id": 1, "tags": tags}]).column("_key", of="Tag")
+
+
+def test_what_waits_for_its_parent_is_parked_with_the_parents_name() -> None:
+    spec = flow({"AccountId": "ref('customers.Account', party.id)"}, totals=TOTALS)
+    records = [{"id": n, "party": {"id": n}, "amount": 1, "currency": "GBP"} for n in (1, 2)]
+    mapped = run(spec, records, resolver=EverythingBound("2"))
+    assert ["Account:1"] == mapped.column("AccountId")
+    parked = mapped.rejections["2"]
+    assert ("parked", ("customers", "Account", "2"), "AccountId") == (parked.outcome, parked.waits_for, parked.field)
+    assert "AccountId: '2' waits for customers Account" == parked.reason
+
+
+def test_a_key_of_several_parts_is_joined_with_bars() -> None:
+    spec = flow({"E": "ref('a.B', id, 'standard', currency)"})
+    mapped = run(spec, [{"id": 1, "currency": "GBP"}, {"id": 2}])
+    assert ["B:1|standard|GBP", None] == mapped.column("E")
+
+
+@pytest.mark.parametrize("order", [("amount", "ref('a.B', id)"), ("ref('a.B', id)", "amount")])
+def test_a_defect_outweighs_a_missing_parent(order: tuple[str, str]) -> None:
+    spec = flow(dict(zip("AB", order, strict=True)))
+    mapped = run(spec, [{"id": 1, "amount": "x"}], resolver=NothingBound())
+    (found,) = mapped.rejections.values()
+    assert ("rejected", "x") == (found.outcome, found.value)
+
+
+def test_a_defect_in_a_row_outweighs_a_missing_parent_of_the_record() -> None:
+    spec = flow({"A": "ref('a.B', id)"}, rows={"Line": LINE})
+    records = [{"id": 1, "lines": {"11": row(qty="0")}}, {"id": 2, "lines": {"21": row()}}]
+    mapped = run(spec, records, resolver=NothingBound())
+    assert ["rejected", "parked"] == [each.outcome for each in mapped.rejections.values()]
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "day"),
+    [
+        ("UTC", "2026-03-28T23:30:00Z", "2026-03-28"),
+        ("Europe/London", "2026-03-28T23:30:00Z", "2026-03-28"),
+        ("Europe/London", "2026-03-29T00:59:59.999Z", "2026-03-29"),
+        ("Europe/London", "2026-03-29T01:00:00Z", "2026-03-29"),
+        ("Europe/London", "2026-03-29T22:59:59Z", "2026-03-29"),
+        ("Europe/London", "2026-03-29T23:00:00Z", "2026-03-30"),
+        ("Europe/London", "2026-10-25T00:30:00Z", "2026-10-25"),
+        ("Europe/London", "2026-10-24T23:30:00+00:00", "2026-10-25"),
+        ("Europe/London", "2026-10-25T23:30:00Z", "2026-10-25"),
+        ("America/New_York", "2026-03-08T04:59:00Z", "2026-03-07"),
+        ("America/New_York", "2026-03-09T03:59:00Z", "2026-03-08"),
+        ("Pacific/Auckland", "2026-01-01T11:00:00.000+00:00", "2026-01-02"),
+        ("Pacific/Auckland", "2026-01-01T23:30:00+13:00", "2026-01-01"),
+        ("Asia/Kolkata", "2026-01-01T18:30:00Z", "2026-01-02"),
+    ],
+)
+def test_a_date_is_that_of_the_flows_time_zone(zone: str, at: str, day: str) -> None:
+    assert [day] == run(flow({"Day": "at::DATE"}, timezone=zone), [{"id": 1, "at": at}]).column("Day")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/London", "Asia/Kolkata"])
+def test_an_instant_leaves_in_utc_from_any_time_zone(zone: str) -> None:
+    records = [{"id": 1, "at": "2026-03-29T02:30:00.250+01:00"}, {"id": 2, "at": "2026-06-30T23:59:59.9999Z"}]
+    found = run(flow({"At": "at"}, timezone=zone), records).column("At")
+    assert ["2026-03-29T01:30:00.250Z", "2026-06-30T23:59:59.999Z"] == found
+
+
+def test_a_part_without_records_gives_empty_tables() -> None:
+    mapped = run(flow({"A": "ref('a.B', id)"}, rows={"Line": LINE}, totals=TOTALS), [])
+    assert (0, {"Thing": 0, "Line": 0}, (), {}) == (
+        mapped.result.records, mapped.result.rows, mapped.result.rejections, mapped.result.money,
+    )  # fmt: skip
+
+
+def test_money_is_summed_by_currency_over_all_records_good_or_bad() -> None:
+    records = [
+        {"id": 1, "amount": "0.1", "currency": "GBP"},
+        {"id": 2, "amount": "0.2", "currency": "GBP"},
+        {"id": 3, "amount": "-5", "currency": "JPY", "count": "x"},
+        {"id": 4, "amount": "x", "currency": "GBP"},
+        {"id": 5, "amount": "7"},
+    ]
+    mapped = run(flow({"A": "amount", "C": "count"}, totals=TOTALS), records)
+    assert {"GBP": Decimal("0.3"), "JPY": Decimal(-5), "": Decimal(7)} == mapped.result.money
+    assert (Decimal(-5), "JPY") == (mapped.rejections["3"].amount, mapped.rejections["3"].currency)
+    assert (None, "GBP") == (mapped.rejections["4"].amount, mapped.rejections["4"].currency)
+
+
+def test_equal_rows_have_equal_fingerprints_wherever_they_stand() -> None:
+    spec = flow({"Name": "name", "Amount": "amount", "At": "at"})
+    record = {"id": 1, "name": "ü", "amount": "1.50", "at": "2026-01-01T00:00:00Z"}
+    others = [{"id": n, "name": "x"} for n in range(2, 9)]
+    first, second = run(spec, [record, *others]), run(spec, [*others, {**record, "amount": 1.5}, {"id": 20, "name": "y"}])
+    assert first.rows["Thing"][0]["_text"] == second.rows["Thing"][7]["_text"]
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_every_record_is_in_exactly_one_place(count: int) -> None:
+    kinds: list[dict[str, Any]] = [
+        {"status": "a"}, {"status": "nope"}, {"amount": "x"}, {"party": {"id": 404}}, {"name": "unwanted"}, {"party": 1},
+    ]  # fmt: skip
+    spec = flow(
+        {"S": "lookup('status', status)", "A": "amount", "P": "ref('a.B', party.id)", "M": "amount / count"},
+        root={"where": "name IS NULL"}, totals=TOTALS,
+    )  # fmt: skip
+    records = [
+        {"id": n, "amount": 1, "currency": "GBP", "count": n % 7, **kinds[n % len(kinds)]} for n in range(count)
+    ]
+    mapped = run(spec, records, lookups={"status": lookup({"a": "A"})}, resolver=EverythingBound("404"))
+    result = mapped.result
+    assert count == result.records == result.rows["Thing"] + len(result.rejections) + result.left_out
+    assert not {each["_id"] for each in mapped.rows["Thing"]} & set(mapped.rejections)
+    total = sum((each.amount or 0 for _, each in result.rejections), Decimal(result.rows["Thing"]))
+    assert result.money.get("GBP", 0) == total + result.left_out_money.get("GBP", 0)

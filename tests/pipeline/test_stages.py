@@ -1,0 +1,427 @@
+"""The five stages over ports in memory: outcomes, counts, money, repeats and what moves the watermark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_brightpearl.core.ports import Binding
+from airflow_provider_brightpearl.core.records import Rejection, Stage
+from airflow_provider_brightpearl.core.window import Request, RunKind, Selection, Window
+from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance
+from tests.chain import NOW, Chain
+from tests.fakes import Crash, FakeSink, FakeSource, MemoryBindings, MemoryLedger, MemoryLetters, PassingGate
+from tests.mapping.bench import SCHEMA, flow, lookup
+
+LINE = {"rows": "lines", "key": {"Row__c": "row_id"}, "parent": {"ThingId": "Thing"}, "fields": {"Sku": "row.sku"}}
+FIELDS = {"Name": "name", "Status": "lookup('status', status)", "Party": "ref('parties.Party', party.id)"}
+TOTALS = {"amount": "amount", "currency": "currency"}
+
+
+class Fixture(Chain):
+    letters: MemoryLetters
+    ledger: MemoryLedger
+    bindings: MemoryBindings
+
+
+def chain(folder: Path, **more: Any) -> Fixture:
+    spec = flow(FIELDS, rows={"Line": LINE}, totals=TOTALS, part_size=200, **more)
+    return Fixture(spec, SCHEMA, folder, lookups={"status": lookup({"a": "A", "b": "B"})})
+
+
+@pytest.fixture
+def stages(tmp_path: Path) -> Fixture:
+    return chain(tmp_path)
+
+
+def record(number: int, **more: Any) -> dict[str, Any]:
+    lines = {str(number * 10 + n): {"sku": f"S{n}"} for n in (1, 2)}
+    return {"id": number, "name": f"n{number}", "status": "a", "amount": "1.10", "currency": "GBP", "lines": lines, **more}
+
+
+def source(*records: dict[str, Any]) -> FakeSource:
+    return FakeSource(json.dumps(each).encode() for each in records)
+
+
+def counts(summary: dict[str, Any]) -> dict[str, int]:
+    names = ("extracted", "created", "updated", "unchanged", "rejected", "parked")
+    return {name: summary[name] for name in names if summary[name]}
+
+
+def keys(sink: FakeSink, of: str = "Thing") -> list[str]:
+    return sorted(key for name, key in sink.rows if name == of)
+
+
+def written(sink: FakeSink) -> list[str]:
+    return [each.source_id for each in sink.log]
+
+
+def test_every_record_has_one_outcome_and_counts_and_money_add_up(stages: Fixture) -> None:
+    sink = FakeSink()
+    stages.go(source(record(1), record(2), record(3)), sink)
+    again = FakeSink(rows=sink.rows, refuse={("Thing", "4"): "NO: not today"})
+    summary = stages.go(
+        source(
+            record(1), record(2, name="other"), record(4), record(5, status="?"), record(6, party={"id": 9}),
+            record(7, amount="x"), record(8),
+        ),
+        again,
+    )  # fmt: skip
+    assert {"extracted": 7, "created": 1, "updated": 1, "unchanged": 1, "rejected": 2, "parked": 1} | {
+        "created": 2, "rejected": 2,
+    } == counts(summary)  # fmt: skip
+    assert {"4", "5", "6"} == set(stages.letters.kept)
+    assert "done" == summary["state"]
+    assert {"extracted": {"GBP": "6.6000"}, "loaded": {"GBP": "3.3000"}, "rejected": {"GBP": "3.3000"}} == summary["money"]
+
+
+def test_a_second_run_over_the_same_writes_nothing(stages: Fixture) -> None:
+    sink = FakeSink()
+    records = [record(1), record(2)]
+    first, second = stages.go(source(*records), sink), stages.go(source(*records), sink)
+    assert ({"extracted": 2, "created": 2}, {"extracted": 2, "unchanged": 2}) == (counts(first), counts(second))
+    assert ["1", "2"] == written(sink)
+
+
+def test_only_rows_that_changed_are_written(stages: Fixture) -> None:
+    sink = FakeSink()
+    stages.go(source(record(1), record(2)), sink)
+    changed = record(1)
+    changed["lines"]["11"]["sku"] = "other"
+    summary = stages.go(source(changed, record(2)), sink)
+    assert {"extracted": 2, "updated": 1, "unchanged": 1} == counts(summary)
+    (change,) = sink.log[2:]
+    assert [("Line", "11", "1")] == [(each.object, each.key, each.parent) for each in change.changes]
+
+
+def test_rows_that_are_gone_are_removed_and_forgotten(stages: Fixture) -> None:
+    sink = FakeSink()
+    stages.go(source(record(1)), sink)
+    summary = stages.go(source(record(1, lines={"12": {"sku": "S2"}})), sink)
+    assert ({"extracted": 1, "updated": 1}, ["12"]) == (counts(summary), keys(sink, "Line"))
+    assert [("Line", "11", "T-Line-11")] == [(r.object, r.key, r.target_id) for r in sink.log[-1].removals]
+    assert {"extracted": 1, "unchanged": 1} == counts(stages.go(source(record(1, lines={"12": {"sku": "S2"}})), sink))
+
+
+def test_a_row_that_comes_back_is_created_again(stages: Fixture) -> None:
+    sink = FakeSink()
+    for lines in ({"11": {"sku": "S"}}, {}, {"11": {"sku": "S"}}):
+        stages.go(source(record(1, lines=lines)), sink)
+    assert ["11"] == keys(sink, "Line")
+
+
+def test_rows_of_a_rejected_record_stay_as_they_are(stages: Fixture) -> None:
+    sink = FakeSink()
+    stages.go(source(record(1)), sink)
+    summary = stages.go(source(record(1, status="?", lines={})), sink)
+    assert ({"extracted": 1, "rejected": 1}, ["11", "12"]) == (counts(summary), keys(sink, "Line"))
+
+
+def test_parts_are_as_large_as_the_flow_says(tmp_path: Path) -> None:
+    stages = chain(tmp_path)
+    stages.start()
+    parts = stages.extract(source(*(record(n) for n in range(450))), Selection(None, everything=True))
+    assert [200, 200, 50] == [part["records"] for part in parts]
+    assert ["raw/00000.jsonl", "raw/00001.jsonl", "raw/00002.jsonl"] == [part["path"] for part in parts]
+
+
+def test_several_parts_make_one_run(stages: Fixture) -> None:
+    sink = FakeSink(per_call=50)
+    summary = stages.go(source(*(record(n) for n in range(1, 451))), sink)
+    assert ({"extracted": 450, "created": 450}, 450) == (counts(summary), len(keys(sink)))
+    assert {"GBP": "495.0000"} == summary["money"]["loaded"]
+    assert 9 == summary["calls"]["c"]
+
+
+def test_a_run_without_records_still_settles(stages: Fixture) -> None:
+    summary = stages.go(source(), FakeSink())
+    assert ({}, "done") == (counts(summary), summary["state"])
+    assert NOW - stages.flow.window.delay == stages.ledger.watermark("bench")
+
+
+# repeats
+
+
+@pytest.mark.parametrize("crash_after", [0, 2, 4])
+def test_a_load_repeated_after_a_crash_writes_the_rest_and_counts_the_whole(
+    stages: Fixture, crash_after: int
+) -> None:
+    sink = FakeSink()
+    stages.go(source(record(1), record(2), record(3)), sink)
+    records = [record(1, name="new"), record(2), record(3, name="new"), record(4), record(5), record(6)]
+    stages.start("the run")
+    parts = stages.extract(source(*records), stages.select(None, NOW))
+    mapped = stages.transform(parts[0])
+    verdict = stages.judge([mapped])
+    sink.crash_after = crash_after
+    with pytest.raises(Crash):
+        stages.load(mapped, verdict, sink)
+    done = len(sink.log) - 3
+    sink.crash_after = None
+    report = stages.load(mapped, verdict, sink)
+    summary = stages.settle(parts, [mapped], verdict, [report])
+    assert {"extracted": 6, "created": 3, "updated": 2, "unchanged": 1} == counts(summary)
+    assert (crash_after, 5) == (done, len(set(written(sink)[3:])))
+    assert 5 == len(written(sink)) - 3, "a record was written twice"
+
+
+def test_a_repeat_knows_of_rows_that_were_removed(stages: Fixture) -> None:
+    sink = FakeSink(per_call=1)
+    stages.go(source(record(1), record(2)), sink)
+    stages.start("the run")
+    parts = stages.extract(source(record(1, lines={}), record(2, lines={})), stages.select(None, NOW))
+    mapped = stages.transform(parts[0])
+    verdict = stages.judge([mapped])
+    sink.crash_after = 1
+    with pytest.raises(Crash):
+        stages.load(mapped, verdict, sink)
+    sink.crash_after = None
+    assert {"updated": 2} == {name: n for name, n in stages.load(mapped, verdict, sink)["counts"].items() if n}
+
+
+def test_a_row_left_unfinished_is_written_again(stages: Fixture) -> None:
+    class HalfDone(FakeSink):
+        def write(self, records: Any) -> Any:
+            from dataclasses import replace
+
+            for results in super().write(records):
+                yield [replace(each, unfinished=True) for each in results]
+            raise Crash
+
+    half = HalfDone()
+    with pytest.raises(Crash):
+        stages.go(source(record(1)), half, run="the run")
+    sink = FakeSink(rows=half.rows)
+    summary = stages.go(source(record(1)), sink, run="the run")
+    assert ({"extracted": 1, "created": 1}, ["1"]) == (counts(summary), written(sink))
+    assert {"extracted": 1, "unchanged": 1} == counts(stages.go(source(record(1)), sink))
+
+
+def test_a_repeat_of_another_run_counts_as_unchanged(stages: Fixture) -> None:
+    sink = FakeSink(crash_after=2)
+    with pytest.raises(Crash):
+        stages.go(source(record(1), record(2), record(3)), sink, run="first")
+    sink.crash_after = None
+    summary = stages.go(source(record(1), record(2), record(3)), sink, run="second")
+    assert {"extracted": 3, "unchanged": 2, "created": 1} == counts(summary)
+
+
+def test_a_row_that_was_there_before_the_first_sync_is_an_update(stages: Fixture) -> None:
+    sink = FakeSink(rows={("Thing", "1"): "{}"})
+    assert {"extracted": 2, "created": 1, "updated": 1} == counts(stages.go(source(record(1), record(2)), sink))
+
+
+# the gate
+
+
+def rejections(*source_ids: str) -> list[Rejection]:
+    return [Rejection(each, Stage.GATE, "Name is too long, got x", object="Thing", field="Name", value="x") for each in source_ids]
+
+
+def test_what_the_gate_refuses_is_not_loaded(stages: Fixture) -> None:
+    stages.gate = PassingGate(*rejections("2", "2"))
+    sink = FakeSink()
+    summary = stages.go(source(record(1), record(2), record(3)), sink)
+    assert ({"extracted": 3, "created": 2, "rejected": 1}, ["1", "3"]) == (counts(summary), keys(sink))
+    letter, raw = stages.letters.kept["2"]
+    assert (Stage.GATE, Decimal("1.1"), "GBP", record(2)) == (letter.stage, letter.amount, letter.currency, json.loads(raw))
+    assert {"GBP": "1.1000"} == summary["money"]["rejected"]
+
+
+def test_above_its_threshold_the_gate_closes_and_nothing_is_written(tmp_path: Path) -> None:
+    stages = chain(tmp_path, gate={"max_rejected": "10%", "min_records": 5})
+    stages.gate = PassingGate(*rejections("2", "3"))
+    sink = FakeSink()
+    with pytest.raises(GateClosed) as caught:
+        stages.go(source(record(1, status="?"), *(record(n) for n in range(2, 12))), sink)
+    lines = str(caught.value).splitlines()
+    assert "3 of 11 records failed, the flow allows 10%; nothing was loaded" == lines[0]
+    assert "2 times: Name is too long" == lines[1]
+    assert len(lines) <= 10
+    assert ({}, {"1", "2", "3"}) == (sink.rows, set(stages.letters.kept))
+    (entry,) = stages.ledger.entries
+    assert ("gate closed", 11, None) == (entry.state, entry.counts.extracted, stages.ledger.watermark("bench"))
+
+
+@pytest.mark.parametrize(("failing", "closes"), [(0, False), (1, False), (2, True)])
+def test_the_share_counts_rejected_records_once_and_parked_ones_not(tmp_path: Path, failing: int, closes: bool) -> None:
+    stages = chain(tmp_path, gate={"max_rejected": "5%", "min_records": 20})
+    bad = [record(n, status="?") for n in range(100, 100 + failing)]
+    parked = [record(n, party={"id": 9}) for n in range(200, 205)]
+    good = [record(n) for n in range(1, 20 - failing - 5 + 1 + 5)]
+    stages.gate = PassingGate(*rejections(*(["1"] * 3 if failing == 2 else [])))
+    records = [*bad, *parked, *good]
+    if closes:
+        with pytest.raises(GateClosed):
+            stages.go(source(*records), FakeSink())
+    else:
+        assert len(good) == stages.go(source(*records), FakeSink())["created"]
+
+
+def test_few_records_are_not_judged_by_their_share(tmp_path: Path) -> None:
+    stages = chain(tmp_path, gate={"max_rejected": "0%", "min_records": 4})
+    assert 1 == stages.go(source(record(1), record(2, status="?"), record(3, status="?")), FakeSink())["created"]
+    with pytest.raises(GateClosed):
+        stages.go(source(record(1), record(2, status="?"), record(4), record(5)), FakeSink())
+
+
+def test_a_failure_of_the_batch_closes_the_gate(stages: Fixture) -> None:
+    stages.gate = PassingGate(batch=["Thing: mean of Amount is 7"])
+    with pytest.raises(GateClosed, match="the batch as a whole failed; nothing was loaded\nThing: mean of Amount is 7"):
+        stages.go(source(record(1)), FakeSink())
+
+
+def test_a_gate_with_much_to_say_says_ten_lines(stages: Fixture) -> None:
+    stages.gate = PassingGate(batch=[f"Thing: rule {n}" for n in range(30)])
+    with pytest.raises(GateClosed) as caught:
+        stages.go(source(record(1)), FakeSink())
+    assert 9 <= len(caught.value.message.splitlines()) <= 10
+
+
+# balance and watermark
+
+
+def run_with(stages: Fixture, change: Any) -> None:
+    """A run whose reports are tampered with before they are settled."""
+    stages.start()
+    parts = stages.extract(source(record(1), record(2), record(3, status="?")), stages.select(None, NOW))
+    mapped = [stages.transform(part) for part in parts]
+    verdict = stages.judge(mapped)
+    loads = [stages.load(each, verdict, FakeSink()) for each in mapped]
+    change(parts, mapped, verdict, loads)
+    stages.settle(parts, mapped, verdict, loads)
+
+
+TAMPERED = [
+    (lambda p, m, v, ls: ls[0]["counts"].update(created=1), "3 records were staged, 3 mapped and 2 accounted for"),
+    (lambda p, m, v, ls: ls[0]["counts"].update(created=3), "3 records were staged, 3 mapped and 4 accounted for"),
+    (lambda p, m, v, ls: m[0].update(records=2), "3 records were staged, 2 mapped and 3 accounted for"),
+    (lambda p, m, v, ls: p[0].update(records=4), "4 records were staged, 3 mapped and 3 accounted for"),
+    (lambda p, m, v, ls: p.append(p[0]), "6 records were staged, 3 mapped"),
+    (lambda p, m, v, ls: ls.clear(), "3 records were staged, 3 mapped and 1 accounted for"),
+    (lambda p, m, v, ls: ls[0]["money"]["loaded"].update(GBP="2.1999"), "3.3000 GBP were extracted, 3.2999 GBP loaded"),
+    (lambda p, m, v, ls: ls[0]["money"]["loaded"].update(EUR="0.01"), "0 EUR were extracted, 0.01 EUR loaded"),
+    (lambda p, m, v, ls: m[0]["money"].update(rejected={}), "3.3000 GBP were extracted, 2.2000 GBP loaded"),
+    (lambda p, m, v, ls: m[0]["money"]["extracted"].update(JPY="5"), "5 JPY were extracted, 0 JPY loaded"),
+]
+
+
+@pytest.mark.parametrize(("change", "problem"), TAMPERED)
+def test_a_run_that_does_not_add_up_fails_and_leaves_the_watermark(stages: Fixture, change: Any, problem: str) -> None:
+    with pytest.raises(OutOfBalance) as caught:
+        run_with(stages, change)
+    assert problem in str(caught.value)
+    (entry,) = stages.ledger.entries
+    assert ("out of balance", None) == (entry.state, stages.ledger.watermark("bench"))
+    assert problem in entry.note
+    assert ["3"] == list(stages.letters.kept)
+
+
+def test_a_run_that_adds_up_moves_the_watermark_to_the_end_of_its_window(stages: Fixture) -> None:
+    run_with(stages, lambda *reports: None)
+    assert NOW - stages.flow.window.delay == stages.ledger.watermark("bench")
+
+
+HOUR = timedelta(hours=1)
+INTERVAL = Window(NOW - 5 * HOUR, NOW - 4 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (Request(RunKind.SCHEDULED, INTERVAL), INTERVAL.end - timedelta(minutes=2)),
+        (Request(RunKind.BACKFILL, INTERVAL), None),
+        (Request(RunKind.MANUAL, ids=("1",)), None),
+        (Request(RunKind.MANUAL, everything=True), None),
+        (Request(RunKind.MANUAL, start=NOW - HOUR, end=NOW), None),
+        (Request(RunKind.MANUAL), NOW - timedelta(minutes=2)),
+    ],
+)
+def test_only_a_run_that_leaves_no_hole_moves_the_watermark(
+    stages: Fixture, request_: Request, expected: datetime | None
+) -> None:
+    stages.go(source(record(1)), FakeSink(), request_)
+    assert expected == stages.ledger.watermark("bench")
+
+
+def test_a_summary_tells_what_a_person_asks(stages: Fixture) -> None:
+    summary = stages.go(source(record(1), record(2, status="?"), record(3, status="!")), FakeSink())
+    assert ("bench", "run 1", "manual", "v1") == tuple(summary[name] for name in ("flow", "run", "kind", "mapping_version"))
+    assert {"start": None, "end": (NOW - timedelta(minutes=2)).isoformat()} == summary["window"]
+    assert ({"a": 1, "c": 1}, {"a": 1, "c": 1}) == (summary["calls"], summary["fewest_calls"])
+    assert 2 == sum(count for _, count in summary["reasons"])
+
+
+# letters
+
+
+def test_due_letters_are_read_again_by_runs_that_move_the_watermark(stages: Fixture) -> None:
+    stages.letters.ready = ["8", "9"]
+    window = Selection(Window(None, datetime(2026, 3, 1, tzinfo=UTC)), moves_watermark=True)
+    asked = source()
+    stages.start()
+    stages.extract(asked, window)
+    stages.extract(asked, Selection(None, ids=("1",)))
+    stages.extract(asked, Selection(Window(None, NOW)))
+    assert [("8", "9"), ("1",), ()] == [each.ids for each in asked.selections]
+    assert window.window == asked.selections[0].window
+
+
+def test_a_letter_is_closed_when_its_record_goes_through(stages: Fixture) -> None:
+    sink = FakeSink()
+    stages.go(source(record(1, status="?"), record(2, party={"id": 9})), sink)
+    assert {"1": None, "2": ("parties", "Party", "9")} == {
+        name: letter.waits_for for name, (letter, _) in stages.letters.kept.items()
+    }
+    stages.bindings.bind([Binding("parties", "Party", "9", "9", "T9", "", "", "")])
+    assert {"extracted": 2, "created": 2} == counts(stages.go(source(record(1), record(2, party={"id": 9})), sink))
+    assert {} == stages.letters.kept
+    assert '"Party":"T9"' in sink.rows["Thing", "2"]
+
+
+def test_a_letter_holds_the_record_as_it_came(stages: Fixture) -> None:
+    raw = b'{"lines":{}, "id": 1,"status":"?",  "name":"\xc3\xbc \\u0000","amount":1.10}'
+    stages.go(FakeSource([raw]), FakeSink())
+    assert raw == stages.letters.kept["1"][1]
+
+
+def test_a_record_the_target_refuses_is_a_letter_with_field_and_value(stages: Fixture) -> None:
+    summary = stages.go(source(record(1), record(2)), FakeSink(refuse={("Line", "21"): "NO: bad sku"}))
+    letter, _ = stages.letters.kept["2"]
+    assert ("NO: bad sku", "Line", "21", "F", "v", Stage.LOAD) == (
+        letter.reason, letter.object, letter.row, letter.field, letter.value, letter.stage,
+    )  # fmt: skip
+    assert {"extracted": 2, "created": 1, "rejected": 1} == counts(summary)
+
+
+# constants
+
+CONSTANTS = [record(900, name="constant é")]
+
+
+def names_read(stages: Fixture, selection: Selection) -> Iterable[str]:
+    stages.start()
+    parts = stages.extract(source(record(1)), selection)
+    files = [line for part in parts for line in (stages.staging.folder / part["path"]).read_bytes().splitlines()]
+    return [json.loads(line)["name"] for line in files]
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(Window(None, NOW), moves_watermark=True), ["constant é", "n1"]),
+        (Selection(None, everything=True), ["constant é", "n1"]),
+        (Selection(Window(NOW - HOUR, NOW), moves_watermark=True), ["n1"]),
+        (Selection(None, ids=("1",)), ["n1"]),
+    ],
+)
+def test_constants_are_read_with_the_first_sync_and_full_sweeps(
+    tmp_path: Path, selection: Selection, expected: list[str]
+) -> None:
+    assert expected == list(names_read(chain(tmp_path, constants=CONSTANTS), selection))
