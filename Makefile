@@ -54,7 +54,7 @@ check: .venv-3.3/.ready ## Lint, types, layers, dependencies, flow files and the
 	$(BIN)/mypy
 	$(BIN)/mypy demo
 	$(BIN)/lint-imports
-	$(BIN)/deptry .
+	$(BIN)/deptry airflow_provider_brightpearl
 	$(BIN)/brightpearl mapping check include/mappings/*.yaml
 	$(BIN)/brightpearl mapping schema | diff - include/mappings/flow.schema.json
 

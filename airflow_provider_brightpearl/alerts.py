@@ -58,7 +58,7 @@ def rejections(summary: Mapping[str, Any], context: Mapping[str, Any]) -> Alert:
 
 
 def warnings(summary: Mapping[str, Any], context: Mapping[str, Any]) -> Alert:
-    """The alert of a run in which all went through, and something has to be looked at, such as a new warehouse."""
+    """The alert of a run in which all went through, but something has to be looked at."""
     instance = context["ti"]
     flow = getattr(context.get("task"), "flow", instance.dag_id)
     return Alert(f"{flow}: please check", (*summary["warnings"], *_count_lines(summary), *_where(context)))

@@ -6,7 +6,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from croniter import croniter
 
@@ -98,13 +98,10 @@ def _read(folder: Path, flow_name: str) -> FlowSpec:
 
 
 def _dag_arguments(flow: FlowSpec, schedule: Any) -> dict[str, Any]:
-    zone = _zone(flow)
     return {
         "description": flow.description.strip().partition("\n")[0] or None,
-        "schedule": schedule
-        if schedule and not isinstance(schedule, str)
-        else _schedule(flow, schedule or flow.schedule),
-        "start_date": _start(flow, zone),
+        "schedule": _schedule(flow, schedule or flow.schedule),
+        "start_date": _start(flow),
         "catchup": False,
         "max_active_runs": 1,
         "params": _params(),
@@ -113,25 +110,20 @@ def _dag_arguments(flow: FlowSpec, schedule: Any) -> dict[str, Any]:
     }
 
 
-def _zone(flow: FlowSpec) -> ZoneInfo:
+def _start(flow: FlowSpec) -> datetime:
     try:
-        return ZoneInfo(flow.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise Misconfigured(
-            f"{flow.flow}.yaml: timezone: {flow.timezone!r} is not known; write a name such as Europe/London"
-        ) from None
-
-
-def _start(flow: FlowSpec, zone: ZoneInfo) -> datetime:
-    try:
-        return datetime.fromisoformat(flow.start_date).replace(tzinfo=zone)
+        return datetime.fromisoformat(flow.start_date).replace(tzinfo=ZoneInfo(flow.timezone))
     except ValueError:
         raise Misconfigured(
             f"{flow.flow}.yaml: start_date: {flow.start_date!r} is not a date; write it as 2024-01-31"
         ) from None
 
 
-def _schedule(flow: FlowSpec, cron: str) -> Any:
+def _schedule(flow: FlowSpec, wanted: Any) -> Any:
+    return _timetable(flow, wanted) if isinstance(wanted, str) else wanted
+
+
+def _timetable(flow: FlowSpec, cron: str) -> Any:
     # a plain cron text has intervals of no width on Airflow 3, and every window would be empty
     if not croniter.is_valid(cron):
         raise Misconfigured(
@@ -199,8 +191,8 @@ def _add_stages(flow: FlowSpec, common: dict[str, Any]) -> None:
 def _per_part(operator: Any, over: dict[str, Any], **arguments: Any) -> Any:
     """One task for each part, side by side; on Airflow 2 one task for all.
 
-    There a backfill takes itself for deadlocked as soon as a task is mapped: tasks that end expand the next
-    one before the backfill does ([scheduler] schedule_after_task_execution), which then does not see the result.
+    There a backfill takes itself for deadlocked as soon as a task is mapped: tasks that end expand the
+    next one before the backfill does ([scheduler] schedule_after_task_execution), which then loses sight of it.
     """
     if airflow_version() < (3, 0):
         return operator(**over, **arguments)

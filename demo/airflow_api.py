@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
 
 from demo.airflow_home import PASSWORD, USER, Home
 
+TRIES = 5
 FINISHED = {"success", "failed"}
 TASK_FINISHED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
@@ -24,13 +26,23 @@ class Airflow:
         token = self._ask("POST", "/auth/token", {"username": USER, "password": PASSWORD})["access_token"]
         self._session.headers["Authorization"] = f"Bearer {token}"
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        answer = self._session.request(method, f"{self.home.url}{path}", json=body, timeout=30)
-        if not answer.ok:
-            raise RuntimeError(
-                f"Airflow answered {method} {path} with {answer.status_code}: {answer.text[:500]}"
-            )
-        return answer.json()
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        there_already: tuple[int, ...] = (),
+    ) -> Any:
+        for attempt in range(TRIES):
+            answer = self._session.request(method, f"{self.home.url}{path}", json=body, timeout=30)
+            if answer.ok or (attempt and answer.status_code in there_already):
+                return answer.json()
+            if answer.status_code < 500:
+                break
+            # SQLite is locked now and then, while the scheduler writes
+            time.sleep(1)
+        said = f"{answer.status_code}: {answer.text[:500]}"
+        raise RuntimeError(f"Airflow answered {method} {path} with {said}")
 
     def wait_for_dags(self, names: tuple[str, ...], seconds: float = 60) -> None:
         """Waits until the DAG processor has read the DAG files.
@@ -63,8 +75,7 @@ class Airflow:
         Raises:
             RuntimeError: the run failed or did not end in time; names the task.
         """
-        started = self._ask("POST", f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None, "conf": dict(conf)})
-        path = f"/api/v2/dags/{dag}/dagRuns/{started['dag_run_id']}"
+        path = f"/api/v2/dags/{dag}/dagRuns/{self._trigger(dag, conf)}"
         deadline = time.monotonic() + seconds
         while self._ask("GET", path)["state"] not in FINISHED:
             tasks = self._tasks(path)
@@ -78,6 +89,12 @@ class Airflow:
             "value"
         ]
         return summary
+
+    def _trigger(self, dag: str, conf: Mapping[str, Any]) -> str:
+        run = f"manual__{datetime.now(UTC).isoformat()}"
+        body = {"dag_run_id": run, "logical_date": None, "conf": dict(conf)}
+        self._ask("POST", f"/api/v2/dags/{dag}/dagRuns", body, there_already=(409,))
+        return run
 
     def _tasks(self, path: str) -> list[dict[str, Any]]:
         tasks: list[dict[str, Any]] = self._ask("GET", f"{path}/taskInstances")["task_instances"]

@@ -47,13 +47,12 @@ def only_these_written(
     return Check(f"{total:,} Salesforce records written, {left:,} left as they were", tuple(against))
 
 
-def no_writing_calls(flows: tuple[FlowResult, ...]) -> Check:
-    """Whether the runs, with nothing changed, asked Salesforce for no write at all."""
-    against = [
-        f"{flow.flow}: {flow.calls['salesforce']} calls to write, {flow.counts['created']} created, "
-        f"{flow.counts['updated']} updated"
-        for flow in flows
-        if flow.calls.get("salesforce") or flow.counts["created"] or flow.counts["updated"]
-    ]
+def nothing_written(flows: tuple[FlowResult, ...], writes: list[str]) -> Check:
+    """Whether the runs, with nothing changed, sent Salesforce nothing but questions."""
+    against = [f"Salesforce got {call}" for call in writes]
+    for flow in flows:
+        done = flow.counts["created"] + flow.counts["updated"]
+        if done or flow.counts["unchanged"] != flow.counts["extracted"]:
+            against.append(f"{flow.flow}: {done} of {flow.counts['extracted']} created or updated")
     read = sum(flow.counts["extracted"] for flow in flows)
     return Check(f"all {read:,} records read again, no call made to write", tuple(against))

@@ -1,7 +1,7 @@
 """What has to be in Salesforce, worked out from Brightpearl's records in plain Python.
 
-The flow files say the same in SQL. Nothing here comes from the package, neither code nor lookup files: a
-check that shared a mistake with what it checks could not find it. Who changes a flow file changes this file too.
+The flow files say the same in SQL. Nothing here comes from the package, neither code nor lookup files, since
+a check cannot find a mistake that it shares. A change of a flow file is a change of this file too.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ STATUSES = {
     "Invoiced": "Activated",
     "Cancelled": "Cancelled",
 }
+FULFILMENT = {"SPS": "Partially Fulfilled", "ASS": "Fulfilled"}
 STANDARD_LISTS = {2, 4, 5, 6, 7, 8, 9}
 PRICE_BOOKS = {3: "Trade", 4: "Retail EUR", 5: "Retail USD"}
 FREE_TEXT = 1000
@@ -230,13 +231,19 @@ def _entry(product: int, book: str, currency: str, price: str) -> dict[str, Valu
     }
 
 
+def _status(order: Record) -> str:
+    status = STATUSES[order["orderStatus"]["name"]]
+    on_its_way = status in ("Processing", "Activated")
+    return FULFILMENT.get(order["shippingStatusCode"], status) if on_its_way else status
+
+
 def _order(order: Record) -> dict[str, Value]:
     totals, parties = order["totalValue"], order["parties"]
     return {
         "AccountId": Link("Account", str(parties["customer"]["contactId"])),
         "Pricebook2Id": Link("Pricebook2", "Standard Price Book"),
         "CurrencyIsoCode": order["currency"]["orderCurrencyCode"],
-        "Status": STATUSES[order["orderStatus"]["name"]],
+        "Status": _status(order),
         "EffectiveDate": datetime.fromisoformat(order["placedOn"]).astimezone(LONDON).date().isoformat(),
         "OrderReferenceNumber": (_text(order.get("reference")) or "")[:80] or None,
         "Brightpearl_Status__c": order["orderStatus"]["name"],

@@ -16,6 +16,7 @@ import requests
 from demo.processes import ended, free_port
 
 CONTROL = "/__sandbox"
+LOGIN = "/services/oauth2/"
 # what the sandbox accepts, as it prints it when it starts
 ACCOUNT = "acmetest"
 CONNECTIONS: dict[str, dict[str, Any]] = {
@@ -67,6 +68,19 @@ class Sandbox:
         answer = self._session.get(f"{self.url}{CONTROL}/snapshot/{system}/{collection}", timeout=60)
         answer.raise_for_status()
         return [json.loads(line) for line in answer.content.splitlines()]
+
+    def forget_calls(self) -> None:
+        """Empties the log of calls."""
+        self.control("DELETE", "/log")
+
+    def writes(self) -> list[str]:
+        """Calls to Salesforce, since ``forget_calls``, that are neither a login nor reading."""
+        calls = self.control("GET", "/log?system=salesforce")
+        return [
+            f"{call['method']} {call['path']}"
+            for call in calls
+            if call["method"] != "GET" and not call["path"].startswith(LOGIN)
+        ]
 
     def run_behind(self, delay: timedelta) -> None:
         """Sets the sandbox's clock so far behind, so that what happens in it counts as that old at once."""

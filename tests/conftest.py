@@ -49,5 +49,7 @@ def module_sandbox() -> Iterator[Sandbox]:
 def sandbox(module_sandbox: Sandbox) -> Sandbox:
     """The module's sandbox as it was seeded, half an hour after its history ends."""
     module_sandbox.reset()
+    for system in ("brightpearl", "salesforce"):
+        module_sandbox.control("DELETE", f"/settings/{system}")
     module_sandbox.control("POST", "/clock", {"now": "2026-03-31T12:30:00Z"})
     return module_sandbox

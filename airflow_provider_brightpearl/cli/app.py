@@ -11,6 +11,7 @@ from rich.console import Console
 
 from airflow_provider_brightpearl import settings
 from airflow_provider_brightpearl.cli.mapping import mapping
+from airflow_provider_brightpearl.cli.salesforce import salesforce
 from airflow_provider_brightpearl.errors import SyncError
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(mapping, name="mapping")
+app.add_typer(salesforce, name="salesforce")
 console = Console()
 
 

@@ -26,12 +26,15 @@ SYSTEM = "brightpearl"
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An OAuth token pair; both instants are aware, None where they are not known."""
+    """An OAuth token pair; ``expires_at`` is aware, None where it is not known.
+
+    ``logins`` are the aware instants of the last day's logins, where a system limits their number.
+    """
 
     access_token: str = field(repr=False)
     refresh_token: str = field(default="", repr=False)
     expires_at: datetime | None = None
-    issued_at: datetime | None = None
+    logins: tuple[datetime, ...] = ()
 
     def fresh(self, now: datetime) -> bool:
         # not refreshed ahead of time: Brightpearl would hand the living token back with its remaining seconds

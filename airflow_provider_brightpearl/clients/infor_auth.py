@@ -7,8 +7,8 @@ logs in who can read the stored token.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,8 +22,9 @@ from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigure
 SYSTEM = "infor"
 # a token is given up this long before its end, as a call may take minutes
 EARLY = timedelta(minutes=5)
-# at most 72 logins a day, whatever the gateway says to the tokens they give
-LOGIN_PAUSE = timedelta(minutes=20)
+# how many of a day's 100 tokens may go to the gateway's refusing others before their end
+FORCED_LOGINS = 60
+_DAY = timedelta(days=1)
 _LOGIN_WAIT = 60.0
 _REQUIRED = ("ti", "ci", "cs", "iu", "pu", "ot", "saak", "sask")
 
@@ -108,27 +109,22 @@ class ServiceAccountTokens:
         """Another access token than ``stale``: one that another worker has stored meanwhile, or a new one.
 
         Raises:
-            CredentialsRefused: the login was refused, or ``stale`` is so young that no other would do better.
+            CredentialsRefused: the login was refused, or there were so many that the tenant's limit is near.
         """
         with self._store.exclusive(self.name) as slot:
             stored = slot.read()
+            logins = self._recent(stored)
             if stored and stored.fresh(self._now()):
                 if stored.access_token != stale:
                     return stored.access_token
-                self._check_age(stored)
-            token = self._log_in()
+                _check_logins(logins)
+            token = replace(self._log_in(), logins=(*logins, self._now()))
             slot.write(token)
             return token.access_token
 
-    def _check_age(self, token: Token) -> None:
-        now = self._now()
-        if token.issued_at is not None and now < token.issued_at + LOGIN_PAUSE:
-            again = (token.issued_at + LOGIN_PAUSE).isoformat(timespec="minutes")
-            raise CredentialsRefused(
-                "the gateway refuses a token it has just given; a tenant has 100 tokens a day, so there is "
-                f"no new login before {again}: check that the app's user is linked to an M3 user",
-                system=SYSTEM,
-            )
+    def _recent(self, stored: Token | None) -> tuple[datetime, ...]:
+        start = self._now() - _DAY
+        return tuple(moment for moment in stored.logins if moment > start) if stored else ()
 
     def _log_in(self) -> Token:
         app = self.app
@@ -141,6 +137,16 @@ class ServiceAccountTokens:
             headers={"Accept": "application/json"},
         )  # fmt: skip
         return _token(_answer(response), self._now())
+
+
+def _check_logins(logins: Sequence[datetime]) -> None:
+    if len(logins) >= FORCED_LOGINS:
+        again = (logins[0] + _DAY).isoformat(timespec="minutes")
+        raise CredentialsRefused(
+            f"the gateway keeps refusing the tokens it has just given, {len(logins)} in a day of 100; there is no "
+            f"new login before {again}: check that the app's user is linked to an M3 user",
+            system=SYSTEM,
+        )
 
 
 def _answer(response: requests.Response) -> Mapping[str, Any]:
@@ -166,7 +172,7 @@ def _token(answer: Mapping[str, Any], now: datetime) -> Token:
     # a refresh token is an option of the app and a login costs as much, so it is left alone
     lifetime = timedelta(seconds=int(answer.get("expires_in") or 7200))
     usable = max(lifetime - EARLY, lifetime / 2)
-    return Token(str(answer["access_token"]), expires_at=now + usable, issued_at=now)
+    return Token(str(answer["access_token"]), expires_at=now + usable)
 
 
 class IonAuth(AuthBase):

@@ -24,10 +24,12 @@ from airflow_provider_brightpearl.endpoints.brightpearl_columns import (
     CONTACT,
     CREDIT,
     ORDER,
+    PAYMENT,
     PRODUCT,
     SHIPMENT,
 )
 from airflow_provider_brightpearl.endpoints.brightpearl_credits import join_originals
+from airflow_provider_brightpearl.endpoints.brightpearl_payments import read_payments
 from airflow_provider_brightpearl.endpoints.brightpearl_reading import Reading, with_members
 from airflow_provider_brightpearl.endpoints.brightpearl_shipments import read_goods_out, read_shipments
 from airflow_provider_brightpearl.endpoints.brightpearl_stock import read_availability
@@ -37,7 +39,7 @@ log = logging.getLogger(__name__)
 
 # records joined at a time; large enough that joined ids fill their calls
 _CHUNK = 10 * MAX_IDS
-# searches are told milliseconds and may leave out their end, so they look a little further than the window
+# searches are told milliseconds and may leave out their ends, so they look a little further than the window
 _MARGIN = timedelta(milliseconds=1)
 
 Join = Callable[[Reading, Sequence[bytes]], Iterator[bytes]]
@@ -155,6 +157,7 @@ STREAMS: dict[str, Stream] = {
         params=_CUSTOM,
         join=join_originals,
     ),
+    "payments": Stream(PAYMENT, read=read_payments),
     "availability": Stream(AVAILABILITY, read=read_availability),
     "shipments": Stream(SHIPMENT, read=read_shipments),
     "goods_out_notes": Stream(SHIPMENT, read=read_goods_out),
@@ -205,7 +208,7 @@ class BrightpearlSource:
             yield from self._window(selection.window)
 
     def _window(self, window: Window) -> Iterator[Iterable[int]]:
-        inside = period(window.start, window.end + _MARGIN)
+        inside = period(window.start and window.start - _MARGIN, window.end + _MARGIN)
         yield self._search({"createdOn": inside}, lambda row: _instant(row["createdOn"]) in window)
         if window.start is not None:
             start = window.start

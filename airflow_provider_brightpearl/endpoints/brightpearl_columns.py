@@ -269,3 +269,32 @@ SHIPMENT = StreamSchema(
         "lines": ListOf({"orderRowId": "VARCHAR", "productId": "BIGINT", "quantity": MONEY}),
     },
 )
+
+PAYMENT = StreamSchema(
+    "paymentId",
+    {
+        "paymentId": "BIGINT",
+        "transactionRef": "VARCHAR",
+        "transactionCode": "VARCHAR",
+        "paymentMethodCode": "VARCHAR",
+        # AUTH, CAPTURE, RECEIPT, PAYMENT (back to the customer), VOID
+        "paymentType": "VARCHAR",
+        "orderId": "BIGINT",
+        "currencyCode": "VARCHAR",
+        "amountAuthorized": MONEY,
+        "amountPaid": MONEY,
+        "paymentDate": INSTANT,
+        "createdOn": INSTANT,
+        "journalId": "BIGINT",
+        # joined by the stream
+        "order": {
+            "id": "BIGINT",
+            "reference": "VARCHAR",
+            "currency": {
+                "accountingCurrencyCode": "VARCHAR",
+                "orderCurrencyCode": "VARCHAR",
+                "exchangeRate": RATE,
+            },
+        },
+    },
+)

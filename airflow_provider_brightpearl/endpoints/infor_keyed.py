@@ -74,11 +74,17 @@ class KeyedWriter:
             yield step, refusal, answer.first if answer.done else {}
 
     def _same(self, row: Row, there: Record) -> bool:
-        return bool(there) and all(same(value, there[name]) for name, value in row.fields.items() if name in there)
+        return bool(there) and all(
+            same(value, there[name]) for name, value in row.fields.items() if name in there
+        )
 
     def _conflict(self, row: Row, there: Record) -> RowResult:
-        field = next(name for name, value in row.fields.items() if name in there and not same(value, there[name]))
-        reason = f"{self.entry.program}: is there already with {field} {there[field]!r}, and cannot be changed"
+        field = next(
+            name for name, value in row.fields.items() if name in there and not same(value, there[name])
+        )
+        reason = (
+            f"{self.entry.program}: is there already with {field} {there[field]!r}, and cannot be changed"
+        )
         return row.refused(reason, field)
 
     def _result(self, step: _Step, answer: Answer) -> RowResult:

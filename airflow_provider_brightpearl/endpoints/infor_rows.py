@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -16,7 +17,7 @@ from airflow_provider_brightpearl.mapping.spec import ObjectSpec
 
 SEPARATOR = "|"
 _ISO_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
-_decode = msgspec.json.Decoder(dict[str, str | int | bool | None | Decimal], float_hook=Decimal).decode
+_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,11 @@ class Row:
 def row_of(record: RecordChange, change: Change, spec: ObjectSpec) -> Row:
     """A change as MI fields.
 
-    The key of an object names its MI fields, ``CUNO|ADRT|ADID``, and its values are parted likewise; a name that is
-    no MI field is the row's identity in the crosswalk only. A parent's key goes to the lookup field.
+    The key of an object names its MI fields, ``CUNO_ADRT_ADID``, and its value parts theirs, ``BP77|1|DEL``; a
+    name that is no MI field (in small letters) is the row's identity in the crosswalk only. A parent's key goes
+    to the lookup field.
     """
-    names, values = spec.key_field.split(SEPARATOR), change.key.split(SEPARATOR)
+    names, values = spec.key_field.split("_"), change.key.split(SEPARATOR)
     keyed = dict(zip(names, values, strict=False)) if len(names) == len(values) else {names[0]: change.key}
     own = {name: _text(name, value) for name, value in _decode(change.payload).items()}
     parents = {name: change.parent for name in spec.parent}
@@ -68,7 +70,7 @@ def _is_field(name: str) -> bool:
     return name.isupper()
 
 
-def _text(name: str, value: str | int | bool | None | Decimal) -> str:
+def _text(name: str, value: Any) -> str:
     text = mi_text(value).strip()
     date = _ISO_DATE.fullmatch(text) if name in DATES else None
     return "".join(date.groups()) if date else text

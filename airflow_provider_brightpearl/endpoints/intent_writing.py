@@ -58,7 +58,9 @@ class Desk:
             if left > 0:
                 self.sleep(left)
 
-    def begin(self, digests: Mapping[str, str], step: str = "", references: Mapping[str, str] | None = None) -> None:
+    def begin(
+        self, digests: Mapping[str, str], step: str = "", references: Mapping[str, str] | None = None
+    ) -> None:
         """Writes down that these keys are about to be written; ``references`` is what the target calls them."""
         begun = [
             replace(
@@ -76,9 +78,12 @@ class Desk:
             self.intents.confirm(told)
         self._keep(self._after(told, IntentState.DONE))
 
-    def fail(self, reasons: Mapping[str, str]) -> None:
-        """Notes that these keys were refused and nothing of them was written."""
-        told = [replace(self.known[key], reason=reason) for key, reason in reasons.items()]
+    def fail(self, reasons: Mapping[str, str], step: str | None = None) -> None:
+        """Notes that these keys were refused and nothing of them was written; ``step`` if it is another now."""
+        told = [
+            replace(self.known[key], reason=reason, step=self.known[key].step if step is None else step)
+            for key, reason in reasons.items()
+        ]
         if told:
             self.intents.fail(told)
         self._keep(self._after(told, IntentState.REFUSED))
@@ -101,9 +106,13 @@ class Unanswered:
     def check(self, system: str) -> None:
         """Raises ``TimedOut`` for lost answers, else ``Unavailable`` for rows that were not reached."""
         if self.lost:
-            raise TimedOut(f"{_named(self.lost)}: no answer, so they are in doubt until they are found", system=system)
+            raise TimedOut(
+                f"{_named(self.lost)}: no answer, so they are in doubt until they are found", system=system
+            )
         if self.unreached:
-            raise Unavailable(f"{_named(self.unreached)}: the target ended the job before their turn", system=system)
+            raise Unavailable(
+                f"{_named(self.unreached)}: the target ended the job before their turn", system=system
+            )
 
 
 def _named(keys: Sequence[str]) -> str:

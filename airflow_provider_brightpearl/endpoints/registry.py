@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_brightpearl.core.ports import Sink, Source
+from airflow_provider_brightpearl.core.ports import Intents, Sink, Source
 from airflow_provider_brightpearl.core.schema import StreamSchema
 from airflow_provider_brightpearl.endpoints.brightpearl import STREAMS as BRIGHTPEARL
 from airflow_provider_brightpearl.endpoints.brightpearl import BrightpearlSource
+from airflow_provider_brightpearl.endpoints.infor import InforSink
 from airflow_provider_brightpearl.endpoints.salesforce import SalesforceSink
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.mapping.spec import FlowSpec
@@ -27,10 +29,15 @@ _HOOKS = "airflow_provider_brightpearl.hooks"
 SYSTEMS = {
     "brightpearl": SystemEntry(f"{_HOOKS}.brightpearl.BrightpearlHook", "brightpearl_default"),
     "salesforce": SystemEntry(f"{_HOOKS}.salesforce.SalesforceHook", "salesforce_default"),
+    "infor": SystemEntry(f"{_HOOKS}.infor.InforHook", "infor_default"),
 }
 
 _STREAMS = {"brightpearl": (BRIGHTPEARL, BrightpearlSource)}
-_SINKS = {"salesforce": SalesforceSink}
+# Salesforce knows a repeat by the external id and needs no intents
+_SINKS: dict[str, Callable[[Any, FlowSpec, Intents, str], Sink]] = {
+    "salesforce": lambda client, flow, *_: SalesforceSink(client, flow),
+    "infor": InforSink,
+}
 
 
 def _stream(name: str) -> tuple[Any, Any]:
@@ -55,8 +62,8 @@ def source(name: str, client: Any) -> Source:
     return made
 
 
-def sink(system: str, client: Any, flow: FlowSpec) -> Sink:
-    """A target system to be written through its client."""
+def sink(system: str, client: Any, flow: FlowSpec, intents: Intents, run: str = "") -> Sink:
+    """A target system to be written through its client, by the named run."""
     if system not in _SINKS:
         raise Misconfigured(f"{flow.flow}.yaml: target {system}: not a target; known: {', '.join(_SINKS)}")
-    return _SINKS[system](client, flow)
+    return _SINKS[system](client, flow, intents, run)

@@ -6,7 +6,6 @@ status) goes with its rows as one composite graph per record, which happens whol
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, compress
@@ -31,7 +30,6 @@ from airflow_provider_brightpearl.mapping.spec import FlowSpec, ObjectSpec
 
 Fields = dict[str, msgspec.Raw]
 _GONE = ("ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY")
-_STEPS_WITH_LAST_FIELD = 3
 
 
 def relationship(lookup_field: str) -> str:
@@ -92,10 +90,11 @@ class SalesforceSink:
         return len(pack(sizes)) + self._fewest_by_object(others)
 
     def _fewest_by_object(self, records: Sequence[RecordChange]) -> int:
-        rows = Counter(change.object for record in records for change in record.changes)
         removed = ceil(sum(len(record.removals) for record in records) / COLLECTION_ROWS)
-        steps = {name: _STEPS_WITH_LAST_FIELD if self.specs[name].written_last else 1 for name in rows}
-        return removed + sum(fewest_upsert_calls(count) * steps[name] for name, count in rows.items())
+        rows = self._rows(records)
+        return removed + sum(
+            fewest_upsert_calls(count) for name, spec in self.specs.items() for count in _steps(rows[name], spec)
+        )
 
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         """Writes the records; results come per call, refused rows as results with a reason."""
@@ -115,10 +114,7 @@ class SalesforceSink:
     def _write_objects(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         """Rows object by object; those with a field written last are unfinished until all of their record is there."""
         refused: set[str] = set()
-        rows: dict[str, list[_Row]] = {name: [] for name in self.specs}
-        for record in records:
-            for change in record.changes:
-                rows[change.object].append(self.row(record, change))
+        rows = self._rows(records)
         for results in chain(self._reopened(rows), self._removals(records)):
             yield _note(results, refused)
         for name, spec in self.specs.items():
@@ -127,6 +123,14 @@ class SalesforceSink:
             for results in self._upsert(name, passing, meanwhile=spec.written_last):
                 yield _note([replace(each, unfinished=each.key in late) for each in results], refused)
         yield from self._last_fields(rows, refused)
+
+    def _rows(self, records: Sequence[RecordChange]) -> dict[str, list[_Row]]:
+        """The rows of records by object."""
+        rows: dict[str, list[_Row]] = {name: [] for name in self.specs}
+        for record in records:
+            for change in record.changes:
+                rows[change.object].append(self.row(record, change))
+        return rows
 
     def _reopened(self, rows: Mapping[str, Sequence[_Row]]) -> Iterator[list[RowResult]]:
         """Rows that exist go back to the interim value first, alone, or the target takes no other change."""
@@ -232,6 +236,14 @@ class SalesforceSink:
             named[f"gone{place}"] = removal
             path = f"sobjects/{self.flow.target_object(removal.object)}/{removal.target_id}"
             yield Node(f"gone{place}", "DELETE", path)
+
+
+def _steps(rows: Sequence[_Row], spec: ObjectSpec) -> tuple[int, ...]:
+    """How many rows of an object each step writes: going back to the interim value, all fields, the last field."""
+    if not spec.written_last:
+        return (len(rows),)
+    reopened = sum(1 for row in rows if row.change.target_id)
+    return reopened, len(rows), sum(1 for row in rows if _really_last(row, spec))
 
 
 def _note(results: list[RowResult], refused: set[str]) -> list[RowResult]:

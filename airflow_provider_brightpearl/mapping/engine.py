@@ -311,6 +311,8 @@ def _place(row: tuple[Any, ...]) -> tuple[int, int]:
 def _rejection(
     name: str, source_id: str, row: str, amount: Decimal | None, currency: str | None, problems: list[dict[str, Any]]
 ) -> Rejection:
+    # branches of one expression may find the same thing
+    problems = list({_plain(problem): problem for problem in problems}.values())
     defects = [problem for problem in problems if not problem["waits"]]
     first, *others = defects or problems
     reason = f"{first['field']}: {first['value']!r} {first['reason']}" if first["value"] else _plain(first)

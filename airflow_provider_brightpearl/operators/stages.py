@@ -49,7 +49,7 @@ def extract(wiring: Wiring, context: Mapping[str, Any]) -> tuple[list[Part], dic
 
 
 def _stage_lookups(wiring: Wiring, staging: FileStaging) -> Calls:
-    """Keeps the translation tables for all parts of the run; gives the calls that those of the target took."""
+    """Keeps the translation tables for all parts of a run; gives the calls that those of the target took."""
     tables = wiring.lookups()
     staging.write_json(LOOKUPS, {name: asdict(table) for name, table in tables.items()})
     if not wiring.asks_target:
@@ -92,7 +92,7 @@ def load(
     wiring.ledger.check()
     staging = wiring.staging(facts["run"])
     return loading.load(
-        wiring.flow, facts["run"], mapped, verdict, wiring.sink(), wiring.bindings, wiring.letters, staging
+        wiring.flow, facts["run"], mapped, verdict, wiring.sink(facts["run"]), wiring.bindings, wiring.letters, staging
     )
 
 

@@ -20,6 +20,7 @@ from airflow_provider_brightpearl.mapping.spec import FlowSpec, load_flow, mappi
 from airflow_provider_brightpearl.pipeline.settle import Stores
 from airflow_provider_brightpearl.stores.bindings import Bindings
 from airflow_provider_brightpearl.stores.dead_letters import DeadLetters
+from airflow_provider_brightpearl.stores.intents import Intents
 from airflow_provider_brightpearl.stores.ledger import Ledger
 from airflow_provider_brightpearl.stores.staging import FileStaging
 
@@ -69,8 +70,9 @@ class Wiring:
     def source(self) -> Source:
         return registry.source(self.flow.source, _client(self.flow.source_system, self.source_conn_id))
 
-    def sink(self) -> Sink:
-        return registry.sink(self.flow.target, self.target_client, self.flow)
+    def sink(self, run: str) -> Sink:
+        intents = Intents(state.state_engine())
+        return registry.sink(self.flow.target, self.target_client, self.flow, intents, run)
 
     @cached_property
     def target_client(self) -> Any:

@@ -11,6 +11,11 @@ from datetime import UTC, datetime
 from .server import Sandbox
 from .system import Size
 
+_UNTHROTTLED: dict[str, dict[str, object]] = {
+    "brightpearl": {"throttle": False},
+    "infor": {"throttle": False, "limit_logins": False},
+}
+
 
 def _arguments() -> argparse.ArgumentParser:
     default = Size()
@@ -44,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
         until=wanted.until,
         port=wanted.port,
         clock_speed=wanted.clock_speed,
-        settings={"brightpearl": {"throttle": False}} if wanted.no_throttle else None,
+        settings=_UNTHROTTLED if wanted.no_throttle else None,
     )
     with sandbox:
         print(ready_line(sandbox.url), flush=True)

@@ -46,7 +46,7 @@ class Frame:
 def installed_systems(clock: Clock) -> list[System]:
     """The simulated systems that are part of this installation."""
     found: list[System] = []
-    for folder, name in (("brightpearl", "Brightpearl"), ("salesforce", "Salesforce")):
+    for folder, name in (("brightpearl", "Brightpearl"), ("salesforce", "Salesforce"), ("infor", "Infor")):
         module = f"{PACKAGE}.{folder}.system"
         if importlib.util.find_spec(f"{PACKAGE}.{folder}") and importlib.util.find_spec(module):
             found.append(getattr(importlib.import_module(module), name)(clock))

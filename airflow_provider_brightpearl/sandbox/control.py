@@ -34,6 +34,7 @@ def control_routes(frame: Frame) -> list[BaseRoute]:
         ("/snapshot/{system}/{collection}", ["GET"], control.snapshot),
         ("/settings/{system}", ["GET", "POST", "DELETE"], control.settings),
         ("/{system}/activity", ["POST"], control.activity),
+        ("/{system}/ionapi", ["GET"], control.ionapi),
         ("/{system}/{collection}", ["POST"], control.plant),
         ("/{system}/{collection}/{id}", ["PATCH", "DELETE"], control.plant),
     ]
@@ -129,6 +130,13 @@ class Control:
         if not hasattr(system, "activity"):
             raise KeyError("activity")
         return _json(system.activity(**await _body(request)))
+
+    async def ionapi(self, request: Request) -> Response:
+        """The credentials file of a system that has one, with the URLs of this origin."""
+        system: Any = self.frame.systems[request.path_params["system"]]
+        if not hasattr(system, "ionapi"):
+            raise KeyError("ionapi")
+        return _json(system.ionapi(str(request.base_url).rstrip("/")))
 
     async def plant(self, request: Request) -> Response:
         system = self.frame.systems[request.path_params["system"]]

@@ -17,7 +17,8 @@ def _native(arguments, version):
 
 def test_backfill_on_airflow_2_is_its_own_command():
     assert [
-        "dags", "backfill", "orders", "--start-date", "2026-01-01", "--end-date", "2026-01-05", "--conf", "{}",
+        "dags", "backfill", "orders", "--start-date", "2026-01-01", "--end-date", "2026-01-05",
+        "--conf", "{}",
         "--run-backwards", "--yes", "--reset-dagruns",
     ] == _native(
         ["orders", "-s", "2026-01-01", "-e", "2026-01-05", "-B", "-y", "--reset-dagruns", "-c", "{}"], (2, 11)

@@ -102,7 +102,7 @@ def _utc(*date):
     [
         ("targets: x\n", "targets: unknown key"),
         ("schedule: whenever\n", "schedule: 'whenever' is not a cron text"),
-        ("timezone: Mars/Olympus\n", "timezone: 'Mars/Olympus' is not known"),
+        ("timezone: Mars/Olympus\n", "timezone: 'Mars/Olympus' is not a time zone"),
         ("start_date: soon\n", "start_date: 'soon' is not a date"),
         ("window: {lookback: 5x}\n", "window.lookback"),
     ],

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_brightpearl.sandbox.server import Sandbox
-from demo.checks import only_these_written
+from demo.checks import nothing_written, only_these_written
 from demo.compare import KEYS, Comparison, compare
 from demo.expected import Expected, Link, expected
 from demo.story import SOURCE
@@ -128,6 +128,12 @@ def test_a_customer_without_a_sound_address_is_left_out_with_its_orders(loaded: 
     assert {str(customer)} == wanted.rejected["customers_to_salesforce"]
     assert str(source["order"][0]["id"]) in wanted.parked["orders_to_salesforce"]
     assert str(customer) not in wanted.records["Account"]
+
+
+def test_a_call_that_writes_is_named() -> None:
+    call = "POST /services/data/v59.0/composite/sobjects"
+    assert (f"Salesforce got {call}",) == nothing_written((), [call]).against
+    assert nothing_written((), []).holds
 
 
 def test_a_write_without_reason_is_named(loaded: Sandbox) -> None:

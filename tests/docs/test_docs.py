@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import unquote
 
-import click
 import duckdb
 import pytest
 import typer.main
@@ -24,9 +24,9 @@ from airflow_provider_brightpearl.get_provider_info import get_provider_info
 from airflow_provider_brightpearl.mapping import expressions, functions, spec
 from airflow_provider_brightpearl.mapping.check import check_flow
 from airflow_provider_brightpearl.sandbox.__main__ import _arguments as sandbox_arguments
+from airflow_provider_brightpearl.sandbox.app import Frame, installed_systems
 from airflow_provider_brightpearl.sandbox.clock import Clock
 from airflow_provider_brightpearl.sandbox.control import PREFIX, control_routes
-from airflow_provider_brightpearl.sandbox.app import Frame, installed_systems
 from airflow_provider_brightpearl.sandbox.faults import Fault
 from airflow_provider_brightpearl.sandbox.system import Size
 from airflow_provider_brightpearl.stores import schema
@@ -57,7 +57,11 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     while waiting:
         file = waiting.pop()
         reached.add(file)
-        near = ((file.parent / link.partition("#")[0]).resolve() for link in markdown.links(file) if "://" not in link)
+        near = (
+            (file.parent / link.partition("#")[0]).resolve()
+            for link in markdown.links(file)
+            if "://" not in link
+        )
         waiting += [each for each in near if each.suffix == ".md" and each.exists() and each not in reached]
     assert set(markdown.pages()) <= reached
 
@@ -74,14 +78,16 @@ def test_options() -> None:
 
 def test_options_named_anywhere_exist() -> None:
     text = "\n".join(markdown.page(str(file.relative_to(markdown.ROOT))) for file in markdown.pages())
-    assert set(re.findall(r"AIRFLOW__BRIGHTPEARL__(\w+)", text)) <= {name.upper() for name in settings.OPTIONS}
+    assert set(re.findall(r"AIRFLOW__BRIGHTPEARL__(\w+)", text)) <= {
+        name.upper() for name in settings.OPTIONS
+    }
     assert set(re.findall(r"\[brightpearl\] (\w+)", text)) <= set(settings.OPTIONS)
 
 
 # command line
 
 
-def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
     children = getattr(command, "commands", {})
     for name, child in children.items():
         yield from _commands(child, f"{path} {name}")
@@ -93,13 +99,18 @@ def _options() -> dict[str, set[str]]:
     """Options by command, those of commands that pass their arguments on included."""
     known: dict[str, set[str]] = {}
     for path, command in _commands(typer.main.get_command(app), "brightpearl"):
-        known[path] = {name for parameter in command.params for name in parameter.opts if name.startswith("-")}
+        known[path] = {
+            name for parameter in command.params for name in parameter.opts if name.startswith("-")
+        }
     known["brightpearl backfill"] = {
         name for given, options in backfill.ARGUMENTS for name in given
         if name.startswith("-") and "==SUPPRESS==" != options.get("help")
     }  # fmt: skip
     parsed = sandbox_arguments()._actions
-    known["brightpearl sandbox"] = {name for action in parsed for name in action.option_strings} - {"-h", "--help"}
+    known["brightpearl sandbox"] = {name for action in parsed for name in action.option_strings} - {
+        "-h",
+        "--help",
+    }
     return known
 
 
@@ -115,9 +126,10 @@ def test_commands_in_examples_exist() -> None:
     known = _options()
     for block in markdown.blocks("bash", "sh", "console"):
         for line in block.text.replace("\\\n", " ").splitlines():
-            words = shlex.split(line.removeprefix("$ "), comments=True)
-            if not words or words[0] != "brightpearl":
+            said = line.strip().removeprefix("$ ")
+            if not said.startswith("brightpearl "):
                 continue
+            words = shlex.split(said, comments=True)
             command = next((path for path in known if f"{' '.join(words)} ".startswith(f"{path} ")), None)
             assert command, f"{block.file.name}: {line}"
             options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
@@ -125,7 +137,10 @@ def test_commands_in_examples_exist() -> None:
 
 
 def test_make_targets_in_text_exist() -> None:
-    known = set(re.findall(r"^([a-z-]+):.*##", markdown.page("Makefile"), re.MULTILINE)) | {"test-3.3", "test-2.11"}
+    known = set(re.findall(r"^([a-z-]+):.*##", markdown.page("Makefile"), re.MULTILINE)) | {
+        "test-3.3",
+        "test-2.11",
+    }
     for file in markdown.pages():
         used = re.findall(r"(?:`|^)make ([a-z][\w.-]*)", file.read_text(encoding="utf-8"), re.MULTILINE)
         assert set(used) <= known, file.name
@@ -152,7 +167,9 @@ def test_mapping_keys(heading: str, model: Any) -> None:
 
 def test_lookup_policies() -> None:
     policies = get_args(spec.LookupSpec.model_fields["unknown"].annotation)
-    assert sorted(policies) == sorted(markdown.names(markdown.section("docs/mapping.md", "lookups"), "unknown"))
+    assert sorted(policies) == sorted(
+        markdown.names(markdown.section("docs/mapping.md", "lookups"), "Policy")
+    )
 
 
 def _functions() -> set[str]:
@@ -172,7 +189,8 @@ def test_examples_of_functions_give_what_is_said() -> None:
         functions.register(connection)
         given = [connection.execute(f"SELECT CAST({text} AS VARCHAR)").fetchone() for text, _ in examples]
     assert [(text, result) for text, result in examples] == [
-        (text, str(row[0] if row and row[0] is not None else "NULL")) for (text, _), row in zip(examples, given, strict=True)
+        (text, str(row[0] if row and row[0] is not None else "NULL"))
+        for (text, _), row in zip(examples, given, strict=True)
     ]
 
 
@@ -219,7 +237,7 @@ def test_fields_that_an_org_needs() -> None:
         for flow in _flows().values()
         if flow.target == "salesforce"
         for name, item in flow.objects.items()
-        for field in (item.key_field, *item.fields)
+        for field in (item.key_field, *item.parent, *item.fields)
         if field.endswith("__c")
     }
     assert needed == documented
@@ -227,17 +245,21 @@ def test_fields_that_an_org_needs() -> None:
 
 def test_streams() -> None:
     documented = markdown.names(markdown.section("docs/mapping.md", "Sources"), "Source")
-    assert sorted(f"{name}.{stream}" for name, (table, _) in registry._STREAMS.items() for stream in table) == sorted(
-        documented
-    )
+    assert sorted(
+        f"{name}.{stream}" for name, (table, _) in registry._STREAMS.items() for stream in table
+    ) == sorted(documented)
 
 
 # errors and state
 
 
 def test_errors() -> None:
-    known = [name for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, Exception)]
-    assert sorted(known) == sorted(markdown.names(markdown.section("docs/troubleshooting.md", "Classes of errors"), "Error"))
+    known = [
+        name for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, Exception)
+    ]
+    assert sorted(known) == sorted(
+        markdown.names(markdown.section("docs/troubleshooting.md", "Classes of errors"), "Error")
+    )
 
 
 def test_tables() -> None:
@@ -258,7 +280,9 @@ def test_connection_fields() -> None:
     for connection in get_provider_info()["connection-types"]:
         heading = connection["hook-name"]
         rows = markdown.table(markdown.section("docs/connections.md", heading), "Field")
-        documented = {key for row in rows for key in re.findall(r"extra ([\w, ]+)", row[0]) for key in key.split(", ")}
+        documented = {
+            key for row in rows for key in re.findall(r"extra ([\w, ]+)", row[0]) for key in key.split(", ")
+        }
         assert set(connection["conn-fields"]) == documented, heading
 
 
@@ -270,10 +294,11 @@ def _frame() -> Frame:
     return Frame(Size(customers=1, products=1, orders=1), clock, installed_systems(clock))
 
 
-def test_sandbox_settings() -> None:
-    for name, known in _frame().first_settings.items():
-        heading = f"Settings of {name}"
-        assert sorted(known) == sorted(markdown.names(markdown.section("docs/sandbox.md", heading), "Setting"))
+@pytest.mark.parametrize("system", ["brightpearl", "salesforce"])
+def test_sandbox_settings(system: str) -> None:
+    rows = markdown.table(markdown.section("docs/sandbox.md", f"Settings of {system}"), "Setting")
+    known = {name: json.dumps(value) for name, value in _frame().first_settings[system].items()}
+    assert known == {row[0]: row[1] for row in rows}
 
 
 def test_sandbox_control() -> None:

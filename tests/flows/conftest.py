@@ -16,7 +16,7 @@ QUIET: dict[str, dict[str, object]] = {"brightpearl": {"throttle": False}}
 @pytest.fixture
 def bare_site(tmp_path: Path) -> Iterator[Site]:
     """An account, and an org that holds nothing of it."""
-    with Sandbox(customers=12, products=45, orders=110, seed=11, settings=QUIET) as sandbox:
+    with Sandbox(customers=12, products=45, orders=110, days=20, seed=11, settings=QUIET) as sandbox:
         yield Site(sandbox, tmp_path)
 
 

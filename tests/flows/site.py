@@ -1,4 +1,4 @@
-"""One sandbox, one state database, and flows run stage by stage as the operators run them, without Airflow."""
+"""One sandbox, one state database, and flows run stage by stage as operators run them, without Airflow."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.bindings import Bindings
 from airflow_provider_brightpearl.stores.dead_letters import DeadLetters
 from airflow_provider_brightpearl.stores.engine import open_engine
+from airflow_provider_brightpearl.stores.intents import Intents
 from airflow_provider_brightpearl.stores.ledger import Ledger
 from airflow_provider_brightpearl.stores.staging import FileStaging
 from tests.fakes import PassingGate
@@ -78,7 +79,7 @@ class Site:
             raise settle.refuse(flow, facts, mapped, verdict, stores, now)
         loads = []
         for part in mapped:
-            sink = registry.sink(flow.target, self._salesforce(), flow)
+            sink = registry.sink(flow.target, self._salesforce(), flow, Intents(self.database), run)
             loads.append(
                 load.load(flow, run, part, verdict or {}, sink, self.bindings, self.letters, staging)
             )

@@ -21,8 +21,8 @@ def site(stocked_site: Site) -> Site:
 
 
 def stock_of(site: Site) -> dict[str, int]:
-    """Per product what the flow has to write: sums over the counted warehouses, bundles by their components."""
-    held = {str(row["id"]): row["warehouses"] for row in site.sandbox.snapshot("brightpearl", "product-availability")}
+    """Per product what the flow has to write: sums over counted warehouses, bundles by their components."""
+    held = {key: row["warehouses"] for key, row in site.here("product-availability").items()}
     found = {product: _sum(warehouses) for product, warehouses in held.items()}
     for product, record in site.here("product").items():
         parts = record["composition"].get("bundleComponents")
@@ -44,8 +44,8 @@ def _on_hand(held: dict[str, Any], part: dict[str, Any], warehouse: str) -> int:
 
 
 def written(site: Site) -> dict[str, int]:
-    rows = site.there("Product2").items()
-    return {key: int(Decimal(row["AvailableStock__c"])) for key, row in rows if row.get("AvailableStock__c") is not None}
+    figures = {key: row.get("AvailableStock__c") for key, row in site.there("Product2").items()}
+    return {key: int(Decimal(figure)) for key, figure in figures.items() if figure is not None}
 
 
 def test_figures_are_sums_over_the_counted_warehouses_and_bundles_come_from_components(site):

@@ -24,7 +24,7 @@ from airflow_provider_brightpearl.dag import sync_dag
 dag = sync_dag({flow!r}, schedule="0 0 * * *", end_date=datetime({last:%Y, %m, %d}, 1, tzinfo=timezone.utc))
 """
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(2000)]
 
 
 @pytest.fixture
@@ -88,11 +88,11 @@ def _wait_for_the_dag(site):
 
 def _backfill(site, *command):
     before = datetime.now(UTC)
-    site.run(*command, timeout=500)
+    site.run(*command, timeout=900)
     if airflow_version() >= (3, 0):
         # there the command only queues the runs
         open_ones = "SELECT 1 FROM backfill WHERE completed_at IS NULL"
-        until("the backfill is done", lambda: not site.rows("airflow.db", open_ones), seconds=400)
+        until("the backfill is done", lambda: not site.rows("airflow.db", open_ones), seconds=800)
     assert ["success"] * DAYS == [run["state"] for run in _finished(site, before)]
 
 

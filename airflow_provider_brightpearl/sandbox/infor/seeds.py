@@ -55,7 +55,14 @@ def _codes(world: World, cono: str) -> None:
         for word in words.split() if kind not in ("PRVG", "RESP") else ["", *words.split()]:
             world["codes"].add({"CONO": cono, "STCO": kind, "STKY": word, "TX40": word, "LNCD": "GB"})
     for code, name, rate in VAT_CODES:
-        row = {"CONO": cono, "VTCD": code, "TX40": name, "VTP1": Decimal(rate), "CSCD": "GB", "FRDT": "20200101"}
+        row = {
+            "CONO": cono,
+            "VTCD": code,
+            "TX40": name,
+            "VTP1": Decimal(rate),
+            "CSCD": "GB",
+            "FRDT": "20200101",
+        }
         world["vat_codes"].add(row)
     for ortp, name, credit in ORDER_TYPES:
         world["order_types"].add({"CONO": cono, "ORTP": ortp, "TX40": name, "CREDIT": credit})
@@ -124,7 +131,9 @@ def _items(world: World, cono: str) -> None:
         more = {"RESP": "", "ITTY": "100", "MABU": 1, "PRVG": "", "DCCD": 0, "STCD": 1, "VTCS": 1}
         world["items"].add({**basic, **more, "ITGR": "GENERAL", "SAPR": Decimal(price), "CUCS": "GBP"})
         for whlo, _, faci, divi, locations in WAREHOUSES:
-            _stock(world, {"CONO": cono, "ITNO": itno, "FACI": faci, "DIVI": divi, "WHLO": whlo}, locations[0])
+            _stock(
+                world, {"CONO": cono, "ITNO": itno, "FACI": faci, "DIVI": divi, "WHLO": whlo}, locations[0]
+            )
 
 
 def _stock(world: World, place: dict[str, Any], whsl: str) -> None:

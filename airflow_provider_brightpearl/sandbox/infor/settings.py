@@ -62,6 +62,7 @@ def _gateway() -> dict[str, object]:
 def _answers() -> dict[str, object]:
     return {
         "empty_output": "record",  # of v2 without output: "record" [{}], "list" [], "absent"
+        "records_in_errors": False,  # inforion reads `records` of failed items, so some servers send []
         "default_maxrecs": 100,
         "unknown_column": "refuse",  # "ignore"
         "v1_padding": True,

@@ -10,7 +10,9 @@ from importlib.resources import files
 
 # Alpha in the signatures, but a quantity, price or amount in every sample of the reference
 _NUMBERS_AS_TEXT = re.compile(r"ORQT|SAPR|DIA\d|CRAM|CRFA|ACQT|PONR|POSX")
-_NUMBERS_OUT = re.compile(r"(STQ|ALQ|REQ|ORQ|PLQ|TRQ|DLQ|IVQ|AVA|QTY|AV0|DIP|AMT|RAF)\w|(?![EM]NAM)\w{2}AM|STQI|CHNO|LMTS")
+_NUMBERS_OUT = re.compile(
+    r"(STQ|ALQ|REQ|ORQ|PLQ|TRQ|DLQ|IVQ|AVA|QTY|AV0|DIP|AMT|RAF)\w|(?![EM]NAM)\w{2}AM|STQI|CHNO|LMTS"
+)
 _DATES = re.compile(r"\w{2}DT|\w{2}DZ|CUTD|STDI|DEDA|FLMD|TLMD|WSDT")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from threading import RLock
 from typing import Any
@@ -53,11 +54,13 @@ class Table:
 
     def update(self, row: Row, changes: Row, quiet: bool = False) -> Row:
         """Change a record in place, with a new change number unless `quiet`."""
-        self._take(row)
-        row.update(changes)
-        if not quiet:
-            row.update(self._stamp(), CHNO=_next_change(row))
-        self._put(row)
+        stamps = {} if quiet else {**self._stamp(), "CHNO": _next_change(row)}
+        moves = any(name in changes for name in (*self.keys, *self._indexes))
+        if moves:  # otherwise the record keeps its place in every listing
+            self._take(row)
+        row.update(changes, **stamps)
+        if moves:
+            self._put(row)
         return row
 
     def remove(self, row: Row) -> None:
@@ -161,6 +164,7 @@ class World:
         self.calls: Counter[tuple[str, str, str]] = Counter()
         self._sequences: Counter[str] = Counter()
         self._last_stamp = 0
+        self._second = 0, "", ""  # a second with its date and time, which many records share
 
     def __getitem__(self, name: str) -> Table:
         return self.tables[name]
@@ -171,6 +175,7 @@ class World:
             table.clear()
         self.calls.clear()
         self._sequences.clear()
+        self._last_stamp = 0
 
     def next(self, name: str, first: int = 1) -> int:
         """The next number of a series."""
@@ -192,13 +197,13 @@ class World:
             yield {field: _plain(value) for field, value in row.items()}
 
     def _stamp(self) -> Row:
-        now = self.clock.now()
-        return {
-            "LMDT": now.strftime("%Y%m%d"),
-            "LMTM": now.strftime("%H%M%S"),
-            "LMTS": self.milliseconds(),
-            "CHID": str(self.settings["user"]),
-        }
+        stamp = self.milliseconds()
+        second = stamp // 1000
+        if second != self._second[0]:
+            now = datetime.fromtimestamp(second, UTC)
+            self._second = second, now.strftime("%Y%m%d"), now.strftime("%H%M%S")
+        _, day, time = self._second
+        return {"LMDT": day, "LMTM": time, "LMTS": stamp, "CHID": str(self.settings["user"])}
 
 
 def _plain(value: Any) -> Any:

@@ -75,7 +75,9 @@ class Tokens:
             raise GatewayRefusal(401, {"error": "Unauthorized"})
         if self._world.clock.seconds() >= token.until:
             status = number(self._world.settings, "expired_token_status")
-            raise GatewayRefusal(status, {"error": "Unauthorized"} if status == 401 else "Internal Server Error")
+            raise GatewayRefusal(
+                status, {"error": "Unauthorized"} if status == 401 else "Internal Server Error"
+            )
 
     def _authenticate(self, form: dict[str, str], headers: dict[str, str]) -> None:
         given = _basic(headers.get("authorization", "")) or (
@@ -146,6 +148,9 @@ def _denied(status: int, error: str, text: str) -> GatewayRefusal:
 
 def _jwt(until: float) -> str:
     """Three parts as a real one has; nothing in it is to be relied on."""
-    parts = ({"alg": "none", "typ": "JWT"}, {"Tenant": TENANT, "exp": int(until), "jti": secrets.token_hex(8)})
+    parts = (
+        {"alg": "none", "typ": "JWT"},
+        {"Tenant": TENANT, "exp": int(until), "jti": secrets.token_hex(8)},
+    )
     packed = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
     return ".".join([*packed, secrets.token_urlsafe(32)])

@@ -52,6 +52,15 @@ def _order_total(store: Store, row: Row) -> Decimal:
     return sum(totals, Decimal("0.00"))
 
 
+def available(store: Store, row: Row) -> Decimal | None:
+    """What of an item was not yet taken back by reduction orders (reference, section 4.5)."""
+    items, quantity = store["OrderItem"], row.get("Quantity")
+    if not isinstance(quantity, Decimal):
+        return None
+    taken = (items.rows[one]["Quantity"] for one in items.find("OriginalOrderItemId", row["Id"]))
+    return sum(taken, quantity)
+
+
 def _item_product(store: Store, row: Row) -> object:
     return row.get("Product2Id") or _entry(store, row).get("Product2Id")
 
@@ -70,6 +79,6 @@ _DERIVED: dict[str, Callable[[Store, Row], object]] = {
     "item_product": _item_product,
     "item_list_price": lambda store, row: _entry(store, row).get("UnitPrice"),
     "item_total": _item_total,
-    "item_quantity": lambda store, row: row.get("Quantity"),
+    "item_quantity": available,
     "item_currency": _item_currency,
 }

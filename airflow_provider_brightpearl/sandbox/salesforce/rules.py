@@ -8,6 +8,7 @@ from decimal import Decimal
 from .derived import category
 from .errors import Refused
 from .org import Dml, Org
+from .reductions import check_reduced, check_reduction
 from .store import Row
 
 Children = Iterable[tuple[str, Row]]
@@ -86,6 +87,7 @@ def _create_order(org: Org, row: Row, dml: Dml) -> None:
             "an order is created in a status of the Draft category",
             ["Status"],
         )
+    check_reduction(org, row)
     _book_is_active(org, row)
 
 
@@ -104,6 +106,8 @@ def _update_order(org: Org, row: Row, changes: Row, named: set[str], dml: Dml) -
     if before == "Draft" and after == "Activated":
         _activate(org, row, changes, named, dml)
         return
+    if before == "Activated" and org.store["Order"].find("OriginalOrderId", row["Id"]):
+        raise Refused("FAILED_ACTIVATION", "An order with reduction orders cannot be changed.", ["Status"])
     if before == "Activated" and after == "Activated":
         _check_activated(org, changes)
     if before == "Draft" and org.store["OrderItem"].find("OrderId", row["Id"]):
@@ -175,7 +179,10 @@ def _create_item(org: Org, row: Row, dml: Dml) -> None:
         )
     if not entry.get("IsActive"):
         raise _integrity("PricebookEntryId (pricebook entry is inactive)", "PricebookEntryId")
-    _check_quantity(org, row)
+    if order.get("IsReductionOrder"):
+        check_reduced(org, order, row)
+    else:
+        _check_quantity(org, row)
 
 
 def _check_quantity(org: Org, row: Row) -> None:

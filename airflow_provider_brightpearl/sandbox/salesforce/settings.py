@@ -38,6 +38,7 @@ def default_settings() -> dict[str, object]:
         "country_text_checked": False,
         "optional_pricebook": False,
         "negative_quantity": False,
+        "reduction_orders": False,
         "zero_quantity": False,
         "edit_activated_orders": True,
         "invisible_fields": [],  # "Order.Net__c": deployed, but no field permission

@@ -52,7 +52,9 @@ def check_line(session: Session, row: Row, order: Row) -> None:
     if "SAPR" in row:
         if row["SAPR"] < 0:
             raise nok("XNU0000", row["SAPR"], "SAPR")
-        row["SAPR"] = scaled(row["SAPR"], number(session.settings, "price_decimals"), "SAPR", session.settings)
+        row["SAPR"] = scaled(
+            row["SAPR"], number(session.settings, "price_decimals"), "SAPR", session.settings
+        )
 
 
 def _check_quantity(session: Session, row: Row, item: Row, order: Row) -> None:

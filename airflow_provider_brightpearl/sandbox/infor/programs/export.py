@@ -24,7 +24,9 @@ _TABLES = {
     "OINVOH": ("UH", "invoices"),
     "MHDISH": ("OQ", "deliveries"),
 }
-_QUERY = re.compile(r"(?:select\s+)?(?P<columns>.+?)\s+from\s+(?P<table>\w+)(?:\s+where\s+(?P<where>.+))?", re.S)
+_QUERY = re.compile(
+    r"(?:select\s+)?(?P<columns>.+?)\s+from\s+(?P<table>\w+)(?:\s+where\s+(?P<where>.+))?", re.S
+)
 _TERM = re.compile(r"(\w+)\s*(<=|>=|<>|!=|=|<|>)\s*('(?:[^']|'')*'|-?[\d.]+)")
 _LONGEST = 3985
 _TESTS: dict[str, Callable[[Any, Any], bool]] = {

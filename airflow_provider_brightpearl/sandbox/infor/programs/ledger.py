@@ -25,7 +25,7 @@ def add_head(session: Session, values: Values) -> Iterable[Row]:
     session.need("interfaces", "XRE0103", "INTN", values.text("INTN"))
     divi = values.text("DIVI", session.divi)
     session.need("divisions", "XRE0103", "DIVI", divi)
-    state = {"STAT": NEW, "ERRORS": [], "DUE": None}
+    state: Row = {"STAT": NEW, "ERRORS": [], "DUE": None}
     session.add("journals", {**values, **state, "DIVI": divi, "CONO": session.cono}, "KEY1")
     return [{"CONO": session.cono}]
 
@@ -102,7 +102,8 @@ def _errors(session: Session, journal: Row) -> list[Row]:
     lines = session.group("journal_lines", journal["KEY1"])
     found = [(line["LINE"], error) for line in lines if (error := line_problem(session, line))]
     errors = [
-        {"LINE": line, "MSID": error.code, "FLDN": error.field, "TX60": error.message} for line, error in found
+        {"LINE": line, "MSID": error.code, "FLDN": error.field, "TX60": error.message}
+        for line, error in found
     ]
     if not lines:
         errors.append({"LINE": 0, "MSID": "CPF9898", "FLDN": "KEY1", "TX60": "The batch has no lines"})

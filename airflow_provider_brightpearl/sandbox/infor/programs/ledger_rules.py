@@ -1,4 +1,4 @@
-"""What makes a journal fit for the ledger: accounts, periods, currencies, signs and sums (reference 2.6.8)."""
+"""What makes a journal fit for the ledger: accounts, periods, signs and sums (reference 2.6.8)."""
 
 from __future__ import annotations
 
@@ -99,7 +99,12 @@ def local_amounts(session: Session, lines: list[Row]) -> list[Decimal]:
     amounts = [local_amount(session, row) for row in lines]
     left = sum(amounts, ZERO)
     computed = [n for n, row in enumerate(lines) if row.get("ACAM") is None]
-    if left and computed and session.settings["local_difference"] == "adjust" and _small(left, session, lines):
+    if (
+        left
+        and computed
+        and session.settings["local_difference"] == "adjust"
+        and _small(left, session, lines)
+    ):
         amounts[computed[-1]] -= left
     return amounts
 
@@ -122,7 +127,9 @@ def group_problems(session: Session, lines: list[Row]) -> list[Row]:
     found = []
     for number, rows in groups(lines).items():
         for text in _unbalanced(session, rows):
-            found.append({"LINE": rows[0]["LINE"], "MSID": "CPF9898", "FLDN": "CUAM", "TX60": f"{text} ({number})"})
+            found.append(
+                {"LINE": rows[0]["LINE"], "MSID": "CPF9898", "FLDN": "CUAM", "TX60": f"{text} ({number})"}
+            )
     return found
 
 

@@ -1,4 +1,4 @@
-"""Messages of the warehouse interfaces: numbers, partners, and what is known by PMSN (reference 2.6.4, 2.6.6)."""
+"""Messages of the warehouse interfaces and their external numbers, PMSN (reference 2.6.4, 2.6.6)."""
 
 from __future__ import annotations
 

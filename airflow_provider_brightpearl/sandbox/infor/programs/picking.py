@@ -111,7 +111,9 @@ def _place(session: Session, line: Row, values: Values) -> Row:
 
 
 def _check_stock(session: Session, place: Row, quantity: Decimal) -> None:
-    row = session.find("balances", place["WHLO"], place["ITNO"], place["WHSL"], place["BANO"], place["CAMU"], 0)
+    row = session.find(
+        "balances", place["WHLO"], place["ITNO"], place["WHSL"], place["BANO"], place["CAMU"], 0
+    )
     stock = row["STQT"] if row else ZERO
     if quantity > stock and session.settings["stock_checked_at_pick"]:
         raise nok("MW42223", quantity, "QTYP")
@@ -133,11 +135,11 @@ def _move_on(session: Session, line: Row, head: Row, quantity: Decimal, released
         state = "66" if line["CLOSED"] or delivered >= ordered["ORQT"] else "44"
         changes = {"DLQT": delivered, "ALQT": ordered["ALQT"] - released, "ORST": state}
         session["order_lines"].update(ordered, changes)
-        refresh_order(session, str(line["RIDN"]))
     if all(r["CLOSED"] or r["DLQT"] >= r["TRQT"] for r in session.group("delivery_lines", head["DLIX"])):
         session["deliveries"].update(head, {"PGRS": DELIVERED, "DLDT": session.today()})
         if session.settings["invoice_at_delivery"]:
             invoice_delivery(session, head)
+    refresh_order(session, str(line["RIDN"]))
 
 
 def refresh_order(session: Session, orno: str) -> None:

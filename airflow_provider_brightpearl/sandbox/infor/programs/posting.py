@@ -6,10 +6,10 @@ from decimal import Decimal
 
 from ..session import Session
 from ..values import Row
-from .ledger_rules import groups, local_amounts
+from .ledger_rules import DIMENSIONS, groups, local_amounts
 
 SERIES = "300"
-_KEPT = tuple(f"AIT{n}" for n in range(1, 8)) + ("ACQT", "CUCD", "ACDT", "VTXT", "VTCD", "EICD", "CRTP", "ARAT")
+_KEPT = (*DIMENSIONS, "ACQT", "CUCD", "ACDT", "VTXT", "VTCD", "EICD", "CRTP", "ARAT")
 
 
 def post(session: Session, journal: Row, lines: list[Row]) -> None:

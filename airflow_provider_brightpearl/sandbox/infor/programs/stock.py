@@ -1,4 +1,4 @@
-"""Warehouses, balances per location, and counting: MMS005MI, MMS060MI, MMS310MI, OIS100MI (reference 2.6.3, 2.6.4)."""
+"""Warehouses, balances per location, and counting (reference 2.6.3, 2.6.4)."""
 
 from __future__ import annotations
 

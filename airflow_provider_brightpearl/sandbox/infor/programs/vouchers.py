@@ -10,6 +10,7 @@ from ..session import Session, Transactions
 from ..values import Row, Values
 from .ledger import settle_all
 
+
 def by_date(session: Session, values: Values) -> Iterable[Row]:
     """Voucher lines between two accounting dates: where a posting shows that it worked."""
     settle_all(session)

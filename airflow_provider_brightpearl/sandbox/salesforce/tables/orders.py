@@ -37,7 +37,7 @@ ORDER = SObject(
     (
         lookup("AccountId", "Account", required=True, children="Orders", indexed=True),
         lookup("Pricebook2Id", "Pricebook2"),
-        lookup("OriginalOrderId", "Order", updateable=False),
+        lookup("OriginalOrderId", "Order", updateable=False, indexed=True),
         other("EffectiveDate", "date", required=True),
         other("EndDate", "date"),
         picklist("Status", *_STATUS_LABELS, required=True, restricted=True),
@@ -86,7 +86,7 @@ ORDER_ITEM = SObject(
     (
         create_only(lookup("OrderId", "Order", required=True, children="OrderItems", indexed=True)),
         create_only(lookup("PricebookEntryId", "PricebookEntry", required=True)),
-        create_only(lookup("OriginalOrderItemId", "OrderItem")),
+        create_only(lookup("OriginalOrderItemId", "OrderItem", indexed=True)),
         other(
             "Product2Id",
             "reference",

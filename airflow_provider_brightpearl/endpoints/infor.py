@@ -1,0 +1,233 @@
+"""Infor M3 as a target: objects of a table that a flow names, written through MI transactions in bulk calls."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from airflow_provider_brightpearl.clients.infor import InforClient, Transaction
+from airflow_provider_brightpearl.clients.infor_fields import inputs
+from airflow_provider_brightpearl.core.ports import Change, Intents, RecordChange, Removal, RowResult
+from airflow_provider_brightpearl.endpoints.infor_documents import Document
+from airflow_provider_brightpearl.endpoints.infor_journals import JournalWriter
+from airflow_provider_brightpearl.endpoints.infor_keyed import KeyedWriter
+from airflow_provider_brightpearl.endpoints.infor_objects import (
+    DOCUMENTS,
+    FINDING,
+    KEYED,
+    PICK,
+    PICKS,
+    known_objects,
+)
+from airflow_provider_brightpearl.endpoints.infor_orders import OrderWriter
+from airflow_provider_brightpearl.endpoints.infor_rows import SEPARATOR, Row, row_of
+from airflow_provider_brightpearl.endpoints.infor_shipments import Deliveries, PickWriter
+from airflow_provider_brightpearl.endpoints.intent_writing import Desk
+from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.mapping.spec import FlowSpec
+
+log = logging.getLogger(__name__)
+
+
+class DocumentWriter(Protocol):
+    """Writes documents of one kind."""
+
+    def write(self, documents: Sequence[Document]) -> Iterator[list[RowResult]]: ...
+
+    def fewest_calls(self, documents: Sequence[Document]) -> int: ...
+
+
+_WRITERS: Mapping[str, type[OrderWriter] | type[JournalWriter]] = {
+    "Order": OrderWriter,
+    "Journal": JournalWriter,
+}
+
+
+class InforSink:
+    """Writes the objects of one flow to M3.
+
+    Args:
+        client: calls.
+        flow: its objects are named in ``endpoints.infor_objects``, or name one of them as their ``object``.
+        intents: where writes that M3 would do twice are written down.
+        run: of this task, for those intents.
+
+    Raises:
+        Misconfigured: an object or field that M3's programs do not have.
+    """
+
+    def __init__(self, client: InforClient, flow: FlowSpec, intents: Intents, run: str = "") -> None:
+        self.client = client
+        self.flow = flow
+        self.intents = intents
+        self.run = run
+        self.kinds = {name: flow.target_object(name) for name in flow.objects}
+        _check(flow, self.kinds)
+
+    @property
+    def calls(self) -> int:
+        return self.client.calls
+
+    def fewest_calls(self, records: Sequence[RecordChange]) -> int:
+        kind = self.kinds[self.flow.root]
+        if kind in DOCUMENTS:
+            fresh = [self._document(record) for record in records if not _is_there(record, self.flow.root)]
+            return self._writer(kind).fewest_calls(fresh)
+        rows: dict[str, int] = {}
+        for record in records:
+            for change in record.changes:
+                rows[change.object] = rows.get(change.object, 0) + 1
+        removed = sum(len(record.removals) for record in records)
+        calls = sum(self.client.fewest_calls(count) for count in rows.values())
+        return calls + self.client.fewest_calls(removed) + self._fewest_lookups(records)
+
+    def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        """Writes the records; results come per call, refused rows as results with a reason."""
+        writing = self._documents if self.kinds[self.flow.root] in DOCUMENTS else self._objects
+        for results in writing(records):
+            if results:
+                yield results
+
+    # documents
+
+    def _documents(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        root = self.flow.root
+        yield [self._unchangeable(record) for record in records if _is_there(record, root)]
+        fresh = [self._document(record) for record in records if not _is_there(record, root)]
+        if fresh:
+            yield from self._writer(self.kinds[root]).write(fresh)
+
+    def _writer(self, kind: str) -> DocumentWriter:
+        return _WRITERS[kind](self.client, DOCUMENTS[kind], self._desk(self.flow.root))
+
+    def _document(self, record: RecordChange) -> Document:
+        head, *parts = (self._row(record, change) for change in record.changes)
+        transactions = DOCUMENTS[self.kinds[self.flow.root]].parts
+        return Document(head, [(row, transactions[self.kinds[row.change.object]]) for row in parts])
+
+    def _unchangeable(self, record: RecordChange) -> RowResult:
+        row: Change | Removal = record.changes[0] if record.changes else record.removals[0]
+        number = (row.target_id or "").partition(SEPARATOR)[0]
+        told = f"is in M3 already{' as ' + number if number else ''} and flows do not change it: correct it there"
+        return RowResult(record.source_id, row.object, row.key, error=f"{self.kinds[self.flow.root]} {told}")
+
+    # single objects
+
+    def _objects(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        refused: set[str] = set()
+        deliveries = Deliveries(self.client)
+        for name in self.flow.objects:
+            rows = [
+                self._row(record, change)
+                for record in records
+                for change in record.changes
+                if change.object == name and record.source_id not in refused
+            ]
+            for results in self._write_rows(name, rows, deliveries):
+                refused.update(result.source_id for result in results if result.error)
+                yield results
+        yield from self._removals(records)
+
+    def _write_rows(
+        self, name: str, rows: Sequence[Row], deliveries: Deliveries
+    ) -> Iterator[list[RowResult]]:
+        kind = self.kinds[name]
+        if not rows:
+            return
+        if kind == PICK:
+            yield from PickWriter(self.client, PICKS, self._desk(name), deliveries).write(rows)
+            return
+        if kind in FINDING:
+            deliveries.read([row.fields.get("RIDN", "") for row in rows])
+            placed = [deliveries.place(row) for row in rows]
+            yield [each for each in placed if isinstance(each, RowResult)]
+            rows = [each for each in placed if isinstance(each, Row)]
+        yield from KeyedWriter(self.client, KEYED[kind]).write(rows)
+
+    def _removals(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        for name in self.flow.objects:
+            entry = KEYED.get(self.kinds[name])
+            gone = [(r.source_id, each) for r in records for each in r.removals if each.object == name]
+            if not gone:
+                continue
+            if entry is None or not entry.remove:
+                log.warning("%s rows of %s are gone at the source and stay in M3", len(gone), name)
+                yield [_removed(source_id, removal) for source_id, removal in gone]
+                continue
+            sent = [_removal(entry.remove, entry.keys, removal) for _, removal in gone]
+            for group in self.client.pack(sent):
+                answers = self.client.bulk(entry.program, [sent[place] for place in group], repeatable=True)
+                yield [
+                    _removed(*gone[place], "" if answer.done or answer.missing else answer.reason)
+                    for place, answer in zip(group, answers, strict=True)
+                ]
+
+    def _fewest_lookups(self, records: Sequence[RecordChange]) -> int:
+        kinds = {PICK, *FINDING}
+        shipped = sum(any(self.kinds[each.object] in kinds for each in record.changes) for record in records)
+        # the deliveries of an order and their heads
+        return 2 * self.client.fewest_calls(shipped)
+
+    def _row(self, record: RecordChange, change: Change) -> Row:
+        return row_of(record, change, self.flow.objects[change.object])
+
+    def _desk(self, name: str) -> Desk:
+        return Desk(
+            self.intents, self.flow.flow, name, self.run, self.client.settle_seconds, self.client.sleep
+        )
+
+
+def _is_there(record: RecordChange, root: str) -> bool:
+    """Whether a document has been written in an earlier run, so that only parts of it are to be changed."""
+    changes = record.changes
+    return (
+        not changes or changes[0].object != root or changes[0].target_id is not None or bool(record.removals)
+    )
+
+
+def _removal(transaction: str, keys: Sequence[str], removal: Removal) -> Transaction:
+    values = removal.key.split(SEPARATOR)
+    return Transaction(transaction, dict(zip(keys, values, strict=False)))
+
+
+def _removed(source_id: str, removal: Removal, error: str = "") -> RowResult:
+    return RowResult(
+        source_id, removal.object, removal.key, removal.target_id, removed=not error, error=error
+    )
+
+
+# the table against a flow
+
+
+def _check(flow: FlowSpec, kinds: Mapping[str, str]) -> None:
+    known = known_objects()
+    for name, kind in kinds.items():
+        place = f"{flow.flow}.yaml: objects.{name}"
+        if kind not in known:
+            raise Misconfigured(f"{place}: M3 has no object {kind!r}; known: {', '.join(known)}")
+        strange = [field for field in flow.objects[name].fields if not _takes(kind, field)]
+        if strange:
+            raise Misconfigured(f"{place}.fields.{strange[0]}: is no field of {' or '.join(_named(kind))}")
+
+
+def _transactions(kind: str) -> list[tuple[str, str]]:
+    if kind in KEYED:
+        entry = KEYED[kind]
+        return [(entry.program, name) for name in dict.fromkeys((entry.add, entry.change)) if name]
+    if kind == PICK:
+        return [(PICKS.program, PICKS.add)]
+    if kind in DOCUMENTS:
+        return [(DOCUMENTS[kind].program, DOCUMENTS[kind].add)]
+    return [(each.program, each.parts[kind]) for each in DOCUMENTS.values() if kind in each.parts]
+
+
+def _named(kind: str) -> list[str]:
+    return [f"{program} {name}" for program, name in _transactions(kind)]
+
+
+def _takes(kind: str, field: str) -> bool:
+    extra = FINDING.get(kind, frozenset())
+    compared = DOCUMENTS[kind].compared if kind in DOCUMENTS else frozenset()
+    known = [inputs(*each) for each in _transactions(kind)]
+    return field in extra or field in compared or any(not each or field in each for each in known)

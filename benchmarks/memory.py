@@ -1,0 +1,64 @@
+"""Peak memory of a whole run over 200,000 orders, over that of one over 20,000.
+
+Each stage runs in a process of its own as tasks of Airflow do, transform and load once per part; the peak of a run is
+that of its hungriest process. The systems are simulated in yet another process, with the quota off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import workbench
+from benchmarks.report import Row, at_most, said
+
+CUSTOMERS, PRODUCTS = 1_000, 300
+
+
+def rows(*, quick: bool) -> Iterator[Row]:
+    few, many = (4_000, 40_000) if quick else (20_000, 200_000)
+    small, large = _peaks(few), _peaks(many)
+    yield said("memory of a stage after its imports", small.pop("import"), "MB")
+    large.pop("import")
+    for stage in small:
+        yield said(f"peak of {stage}, {few:,} orders", small[stage], "MB")
+        yield said(f"peak of {stage}, {many:,} orders", large[stage], "MB")
+    growth = max(large.values()) / max(small.values())
+    yield at_most(1.2, f"peak of the run over {many:,} over {few:,} orders", growth, "times")
+
+
+def _peaks(orders: int) -> dict[str, float]:
+    """The peak of each stage, of all its processes."""
+    with workbench.folder() as work:
+        sizes = {"customers": CUSTOMERS, "products": PRODUCTS, "orders": orders}
+        with workbench.simulated(work, **sizes) as sandbox:
+            env = workbench.environment(work, sandbox.url)
+            for flow in workbench.FLOWS[:2]:
+                workbench.measured("benchmarks.stage", {"flow": flow, "stage": "everything", "given": ["seed"]}, env)
+            return _Run(env).peaks(orders)
+
+
+class _Run:
+    """One run of the flow of orders, a process at a time."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self.env = env
+        self.found: dict[str, float] = {}
+
+    def peaks(self, orders: int) -> dict[str, float]:
+        self._stage("import")
+        parts, facts = self._stage("extract", "bench")
+        mapped = [self._stage("transform", part, facts) for part in parts]
+        verdict = self._stage("gate", mapped, facts)
+        loads = [self._stage("load", part, verdict, facts) for part in mapped]
+        summary = self._stage("settle", parts, mapped, verdict, loads, facts)
+        if summary["created"] != orders:
+            raise RuntimeError(f"{summary['created']} of {orders} orders arrived: {summary['reasons']}")
+        return self.found
+
+    def _stage(self, stage: str, *given: Any) -> Any:
+        request = {"flow": workbench.FLOWS[2], "stage": stage, "given": given}
+        answer = workbench.measured("benchmarks.stage", request, self.env)
+        self.found[stage] = max(self.found.get(stage, 0), answer["peak_mb"])
+        return answer["outcome"]

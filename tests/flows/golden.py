@@ -1,0 +1,63 @@
+"""Golden data: records of a flow's source, and the rows that its mapping makes of each.
+
+A case is ``tests/golden/<flow>/<case>.json`` with ``record`` and either ``rows`` or ``rejected``. After a wanted
+change of a mapping, ``python -m tests.flows.golden`` writes them anew; then read the difference, line by line.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from airflow_provider_brightpearl.endpoints.registry import stream_schema
+from airflow_provider_brightpearl.mapping.engine import Mapper, read_mapped
+from airflow_provider_brightpearl.mapping.lookups import LookupTable, load_lookups
+from airflow_provider_brightpearl.mapping.spec import load_flow
+from tests.fakes import EverythingBound
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+MAPPINGS = Path(__file__).parents[2] / "include" / "mappings"
+CASES = sorted(path.relative_to(GOLDEN) for path in GOLDEN.glob("*/*.json"))
+
+
+def case(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((GOLDEN / path).read_text(encoding="utf-8"))
+    return found
+
+
+def made_of(flow_name: str, record: dict[str, Any]) -> dict[str, Any]:
+    """What a flow's mapping makes of one record; what only the org knows shows the key that was looked up."""
+    flow = load_flow(MAPPINGS / f"{flow_name}.yaml")
+    lookups = load_lookups(flow, MAPPINGS)
+    lookups |= {name: LookupTable({}, "pass") for name, spec in flow.lookups.items() if spec.query}
+    with TemporaryDirectory() as work:
+        folder = Path(work)
+        raw = folder / "raw.jsonl"
+        raw.write_bytes(json.dumps(record).encode() + b"\n")
+        with Mapper(flow, stream_schema(flow.source), lookups, EverythingBound(), [folder]) as mapper:
+            result = mapper.map_part(raw, folder)
+        if result.rejections:
+            (rejection,) = (each for _, each in result.rejections)
+            return {"rejected": {name: getattr(rejection, name) for name in ("object", "row", "field", "value", "reason")}}
+        return {"rows": {name: _rows(folder / f"{name}.parquet") for name in flow.objects}}
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    # decimals as text, so that their digits are compared
+    return [
+        {"key": row.key, **({"parent": row.parent} if row.parent else {}), **json.loads(row.payload, parse_float=str)}
+        for row in read_mapped(path)
+    ]
+
+
+def main() -> None:
+    """Writes what each flow makes of its records today."""
+    for path in CASES:
+        made = {"record": case(path)["record"], **made_of(path.parent.name, case(path)["record"])}
+        (GOLDEN / path).write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
