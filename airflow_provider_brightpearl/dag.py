@@ -191,8 +191,9 @@ def _add_stages(flow: FlowSpec, common: dict[str, Any]) -> None:
 def _per_part(operator: Any, over: dict[str, Any], **arguments: Any) -> Any:
     """One task for each part, side by side; on Airflow 2 one task for all.
 
-    There a backfill takes itself for deadlocked as soon as a task is mapped: tasks that end expand the
-    next one before the backfill does ([scheduler] schedule_after_task_execution), which then loses sight of it.
+    There a backfill takes itself for deadlocked as soon as a task is mapped: tasks that end
+    expand the next one before the backfill does ([scheduler] schedule_after_task_execution), which then loses
+    sight of it.
     """
     if airflow_version() < (3, 0):
         return operator(**over, **arguments)

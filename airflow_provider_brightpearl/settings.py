@@ -44,15 +44,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "",
         example="brightpearl_state",
     ),
-    "request_timeout": _option(
-        "Seconds without an answer after which an API call is given up.", "60", "integer"
-    ),
-    "brightpearl_page_size": _option(
-        "Records per page of a Brightpearl search, at most 500.", "500", "integer"
-    ),
-    "salesforce_page_size": _option(
-        "Records per page of a Salesforce query, 200 to 2000.", "2000", "integer"
-    ),
     "retries": _option("How often a task is tried again when a system cannot answer now.", "3", "integer"),
     "alert_email": _option(
         "Addresses, separated by commas, that are told when a run fails or rejects records, through the "

@@ -34,7 +34,7 @@ class Token:
     access_token: str = field(repr=False)
     refresh_token: str = field(default="", repr=False)
     expires_at: datetime | None = None
-    logins: tuple[datetime, ...] = ()
+    logins: tuple[datetime, ...] = field(default=(), repr=False)
 
     def fresh(self, now: datetime) -> bool:
         # not refreshed ahead of time: Brightpearl would hand the living token back with its remaining seconds

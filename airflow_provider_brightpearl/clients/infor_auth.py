@@ -143,7 +143,7 @@ def _check_logins(logins: Sequence[datetime]) -> None:
     if len(logins) >= FORCED_LOGINS:
         again = (logins[0] + _DAY).isoformat(timespec="minutes")
         raise CredentialsRefused(
-            f"the gateway keeps refusing the tokens it has just given, {len(logins)} in a day of 100; there is no "
+            f"the gateway keeps refusing the tokens it has given, {len(logins)} of a day's 100; there is no "
             f"new login before {again}: check that the app's user is linked to an M3 user",
             system=SYSTEM,
         )

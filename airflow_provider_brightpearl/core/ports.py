@@ -143,8 +143,9 @@ class IntentState(StrEnum):
 class Intent:
     """A write that was written down before it was sent; in doubt until its answer is written down too.
 
-    ``key`` is the row's key as in the crosswalk, ``digest`` that of what is written. A write of several calls notes
-    the ``step`` it is about to take and the target's ``reference`` to what it has begun (a temporary order number).
+    ``key`` is the row's key as in the crosswalk, ``digest`` that of what is written. A write of several calls
+    notes the ``step`` it is about to take and the target's ``reference`` to what it has begun (a temporary order
+    number).
     ``attempt`` counts what was written down so far, from 1, ``changed_at`` is aware.
     """
 

@@ -22,6 +22,11 @@ class RunFacts:
     started_at: datetime
     calls: Calls
 
+    @property
+    def attempt(self) -> str:
+        """Names this run among those of the same id: a run that is cleared begins anew and keeps its id."""
+        return f"{self.run}@{self.started_at.isoformat()}"
+
     def as_dict(self) -> dict[str, Any]:
         return {
             "run": self.run,

@@ -87,8 +87,8 @@ class Request:
 def plan(request: Request, policy: Policy, watermark: datetime | None, now: datetime) -> Selection:
     """The selection of one run.
 
-    scheduled: ``[min(interval start, watermark) - lookback, interval end - delay)``, from the beginning without a
-               watermark; everything where an instant of the policy's sweep lies in it
+    scheduled: ``[min(interval start, watermark) - lookback, interval end - delay)``, from the beginning
+               without a watermark; everything where an instant of the policy's sweep lies in it
     backfill:  exactly the interval, watermark untouched
     manual:    ``ids``, or ``[start, end)`` as given, or from the watermark to now
     """

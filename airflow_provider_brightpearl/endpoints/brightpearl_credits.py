@@ -1,4 +1,4 @@
-"""Sales credits with the order they take back: its totals, and which of its rows each row of a credit answers."""
+"""Sales credits with the order they take back: its totals, and which of its rows each of theirs answers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def join_originals(reading: Reading, records: Sequence[bytes]) -> Iterator[bytes
     """
     credits = [_read(record) for record in records]
     wanted = {credit.parent_order_id for credit in credits if credit.parent_order_id}
-    found = map(_read, reading.records("order-service/order", wanted))
+    found = map(_read, reading.records("order-service/order", wanted, step="originals"))
     originals = {order.id: order for order in found}
     for record, credit in zip(records, credits, strict=True):
         original = originals.get(credit.parent_order_id)

@@ -1,6 +1,7 @@
-"""Customer payments as a stream: rows of a search, as no resource gives payments by id, with their orders' currency.
+"""Customer payments as a stream: rows of a search, with the currency of their orders.
 
-A payment never changes: one that was taken back is another row, and so is the capture of an authorised one.
+No resource gives payments by id, so the search has to. A payment never changes: one that was taken
+back is another row, and so is the capture of an authorised one.
 """
 
 from __future__ import annotations

@@ -16,17 +16,17 @@ class Reading:
 
     client: BrightpearlClient
     searched: list[int] = field(default_factory=list)
-    fetched: dict[tuple[str, int], int] = field(default_factory=dict)
+    fetched: dict[tuple[str, int, str], int] = field(default_factory=dict)
 
     def records(
-        self, path: str, ids: Iterable[int], params: Mapping[str, str] | None = None
+        self, path: str, ids: Iterable[int], params: Mapping[str, str] | None = None, step: str = ""
     ) -> Iterator[bytes]:
-        """Records by id, counted."""
-        wanted = self._wanted(path, ids, MAX_IDS)
+        """Records by id, counted; ``step`` names ids that only earlier records of this path tell."""
+        wanted = self._wanted(path, ids, MAX_IDS, step)
         return self.client.get_records(path, wanted, params=params) if wanted else iter(())
 
     def mapped(self, path: str, ids: Iterable[int], batch: int = MAX_IDS) -> Iterator[tuple[str, bytes]]:
-        """Key and value of answers that are maps by id, counted; ``batch`` is how many ids a call may name."""
+        """Key and value of answers that are maps by id, counted; ``batch``: ids a call may name."""
         wanted = self._wanted(path, ids, batch)
         return self.client.get_map(path, wanted, batch=batch) if wanted else iter(())
 
@@ -40,16 +40,17 @@ class Reading:
             self.searched[place] += 1
             yield row
 
-    def _wanted(self, path: str, ids: Iterable[int], batch: int) -> list[int]:
+    def _wanted(self, path: str, ids: Iterable[int], batch: int, step: str = "") -> list[int]:
         wanted = sorted(set(ids))
-        self.fetched[path, batch] = self.fetched.get((path, batch), 0) + len(wanted)
+        place = (path, batch, step)
+        self.fetched[place] = self.fetched.get(place, 0) + len(wanted)
         return wanted
 
     @property
     def fewest_calls(self) -> int:
         """The fewest calls that find and give what was read, were every page and every id set full."""
         searches = sum(max(1, ceil(found / MAX_PAGE)) for found in self.searched)
-        return searches + sum(ceil(count / batch) for (_, batch), count in self.fetched.items())
+        return searches + sum(ceil(count / batch) for (_, batch, _), count in self.fetched.items())
 
 
 def with_members(record: bytes, **parts: bytes) -> bytes:

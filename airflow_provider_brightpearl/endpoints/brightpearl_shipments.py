@@ -1,8 +1,8 @@
 """Goods-out notes and drop-ship notes as one stream of shipments.
 
-Neither has an ``updatedOn``. A goods-out note is found when it is made and when it is shipped, and while it is not
-shipped it is read again by every run. Drop-ship notes have no search at all: they are asked for by the sales orders
-that were made or changed.
+Neither has an ``updatedOn``. A goods-out note is found when it is made and when it is shipped, and while it
+is not shipped it is read again by every run. Drop-ship notes have no search at all: they are asked for by the
+sales orders that were made or changed.
 """
 
 from __future__ import annotations

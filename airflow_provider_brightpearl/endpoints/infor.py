@@ -1,4 +1,4 @@
-"""Infor M3 as a target: objects of a table that a flow names, written through MI transactions in bulk calls."""
+"""Infor M3 as a target: objects of a table that a flow names, written through MI transactions in bulks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_brightpearl.clients.infor_fields import inputs
 from airflow_provider_brightpearl.core.ports import Change, Intents, RecordChange, Removal, RowResult
 from airflow_provider_brightpearl.endpoints.infor_documents import Document
 from airflow_provider_brightpearl.endpoints.infor_journals import JournalWriter
-from airflow_provider_brightpearl.endpoints.infor_keyed import KeyedWriter
+from airflow_provider_brightpearl.endpoints.infor_keyed import KeyedWriter, keys_of
 from airflow_provider_brightpearl.endpoints.infor_objects import (
     DOCUMENTS,
     FINDING,
@@ -79,7 +79,8 @@ class InforSink:
             for change in record.changes:
                 rows[change.object] = rows.get(change.object, 0) + 1
         removed = sum(len(record.removals) for record in records)
-        calls = sum(self.client.fewest_calls(count) for count in rows.values())
+        written = {name: count for name, count in rows.items() if _transactions(self.kinds[name])}
+        calls = sum(self.client.fewest_calls(count) for count in written.values())
         return calls + self.client.fewest_calls(removed) + self._fewest_lookups(records)
 
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
@@ -109,7 +110,8 @@ class InforSink:
     def _unchangeable(self, record: RecordChange) -> RowResult:
         row: Change | Removal = record.changes[0] if record.changes else record.removals[0]
         number = (row.target_id or "").partition(SEPARATOR)[0]
-        told = f"is in M3 already{' as ' + number if number else ''} and flows do not change it: correct it there"
+        known = f" as {number}" if number else ""
+        told = f"is in M3 already{known} and flows do not change it: correct it there"
         return RowResult(record.source_id, row.object, row.key, error=f"{self.kinds[self.flow.root]} {told}")
 
     # single objects
@@ -155,7 +157,7 @@ class InforSink:
                 log.warning("%s rows of %s are gone at the source and stay in M3", len(gone), name)
                 yield [_removed(source_id, removal) for source_id, removal in gone]
                 continue
-            sent = [_removal(entry.remove, entry.keys, removal) for _, removal in gone]
+            sent = [Transaction(entry.remove, keys_of(entry, removal.target_id)) for _, removal in gone]
             for group in self.client.pack(sent):
                 answers = self.client.bulk(entry.program, [sent[place] for place in group], repeatable=True)
                 yield [
@@ -184,11 +186,6 @@ def _is_there(record: RecordChange, root: str) -> bool:
     return (
         not changes or changes[0].object != root or changes[0].target_id is not None or bool(record.removals)
     )
-
-
-def _removal(transaction: str, keys: Sequence[str], removal: Removal) -> Transaction:
-    values = removal.key.split(SEPARATOR)
-    return Transaction(transaction, dict(zip(keys, values, strict=False)))
 
 
 def _removed(source_id: str, removal: Removal, error: str = "") -> RowResult:
@@ -230,4 +227,10 @@ def _takes(kind: str, field: str) -> bool:
     extra = FINDING.get(kind, frozenset())
     compared = DOCUMENTS[kind].compared if kind in DOCUMENTS else frozenset()
     known = [inputs(*each) for each in _transactions(kind)]
-    return field in extra or field in compared or any(not each or field in each for each in known)
+    keys = KEYED[kind].keys if kind in KEYED else ()
+    return (
+        field in extra
+        or field in compared
+        or field in keys
+        or any(not each or field in each for each in known)
+    )

@@ -1,4 +1,4 @@
-"""What orders and journals have in common: a head with parts, written in steps, counting once it is closed."""
+"""What orders and journals share: a head with parts, written in steps, that counts once it is closed."""
 
 from __future__ import annotations
 

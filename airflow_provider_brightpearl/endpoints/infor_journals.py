@@ -1,8 +1,8 @@
 """GL journals through GLS840MI: a balanced journal per source record, validated, then posted.
 
-The journal's key is ours (KEY1) and a batch is posted at most once, so the key tells a repeat; M3 cannot list or
-delete the lines of a batch, so one that was not posted is left behind and the next try takes the next key. Vouchers
-carry the key at the beginning of their text, by which they are found.
+The journal's key is ours (KEY1) and a batch is posted at most once, so the key tells a repeat; M3 cannot list
+or delete the lines of a batch, so one that was not posted is left behind and the next try takes the next key.
+Vouchers carry the key at the beginning of their text, by which they are found.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class JournalWriter:
         self.resumed: set[str] = set()
 
     def fewest_calls(self, documents: Sequence[Document]) -> int:
-        """The fewest calls for new journals: heads, lines, validation, posting, and one look per accounting date."""
+        """The fewest calls for new journals: heads, lines, validation, posting, a look at each date."""
         parts = sum(len(document.parts) for document in documents)
         dates = len({_date(document) for document in documents})
         steps = 3 * self.client.fewest_calls(len(documents)) + self.client.fewest_calls(parts)
@@ -114,7 +114,7 @@ class JournalWriter:
                 self._resume(journal, intent)
 
     def _resume(self, journal: Document, intent: Intent) -> None:
-        """A batch that was sent to be posted, and has no voucher: it is posted once, however often one asks."""
+        """A batch that was sent to be posted and has no voucher: M3 posts it once, however often one asks."""
         journal.reference = intent.reference
         if intent.digest == journal.digest:
             journal.stage = Stage.BEGUN
@@ -143,7 +143,9 @@ class JournalWriter:
         blocked = at(there, Stage.NEW)
         for journal in blocked:
             told = f"batch {journal.reference} is in GLS840 with content that is not known, and is not posted"
-            journal.refuse(journal.head.refused(f"{told}: delete it there, the next try sends this one", "KEY1"))
+            journal.refuse(
+                journal.head.refused(f"{told}: delete it there, the next try sends this one", "KEY1")
+            )
         self.desk.fail({each.key: each.refusal.error for each in blocked if each.refusal}, BLOCKED)
         self.steps.parts(at(journals, Stage.BEGUN), self._line, lambda *_: None)
         self._fail([journal for journal in journals if journal not in blocked], "nothing was posted")
@@ -194,8 +196,9 @@ class JournalWriter:
         yield [result for journal in posted for result in journal.results()]
         for journal in open_ones:
             told = (
-                f"M3 took batch {journal.reference} and made no voucher of it; the reason is in GLS840, such as an "
-                "account or a period: put it right there, the next try takes the voucher or posts again"
+                f"M3 took batch {journal.reference} and made no voucher of it; the reason is in GLS840, "
+                "such as an account or a period: put it right there, the next try takes the voucher or posts "
+                "again"
             )
             journal.refuse(journal.head.refused(told))
 

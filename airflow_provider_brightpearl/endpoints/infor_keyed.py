@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_provider_brightpearl.clients.infor import Answer, InforClient, Record, Transaction
 from airflow_provider_brightpearl.core.ports import RowResult
 from airflow_provider_brightpearl.endpoints.infor_objects import KeyedObject
-from airflow_provider_brightpearl.endpoints.infor_rows import Row, same
+from airflow_provider_brightpearl.endpoints.infor_rows import SEPARATOR, Row, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,14 @@ class _Step:
     transaction: str
 
 
+def keys_of(entry: KeyedObject, target_id: str) -> dict[str, str]:
+    """The key fields of a row that is bound, from its target id."""
+    values = target_id.split(SEPARATOR, maxsplit=max(0, len(entry.keys) - 1))
+    return dict(zip(entry.keys, values, strict=False))
+
+
 class KeyedWriter:
-    """Writes rows of one object; sending any of its calls twice is harmless, so lost answers are asked for again."""
+    """Writes rows of one object; sending any of its calls twice is harmless, so lost ones are repeated."""
 
     def __init__(self, client: InforClient, entry: KeyedObject) -> None:
         self.client = client
@@ -28,10 +34,10 @@ class KeyedWriter:
 
     def write(self, rows: Sequence[Row]) -> Iterator[list[RowResult]]:
         """Results per call; a row that is not what was expected (there, not there) takes further calls."""
-        steps = [_Step(row, self._first(row)) for row in rows]
+        steps = [_Step(row, self._first(row)) for row in map(self._keyed, rows)]
         again: list[_Step] = []
         existing: list[tuple[_Step, Answer]] = []
-        yield [step.row.written(step.row.key) for step in steps if not step.transaction]
+        yield [step.row.written(self._target(step.row)) for step in steps if not step.transaction]
         for told in self._sent([step for step in steps if step.transaction]):
             existing += [pair for pair in told if self._is_there(*pair)]
             again += [_Step(step.row, self.entry.add) for step, answer in told if self._is_gone(step, answer)]
@@ -39,13 +45,22 @@ class KeyedWriter:
             yield [self._result(*pair) for pair in settled]
         for step, answer, there in self._looked_up(existing):
             if self._same(step.row, there):
-                yield [step.row.written(step.row.key)]
+                yield [step.row.written(self._target(step.row))]
             elif there and self.entry.change:
                 again.append(_Step(step.row, self.entry.change))
             else:
                 yield [self._conflict(step.row, there) if there else step.row.answered(answer)]
         for told in self._sent(again):
             yield [self._result(*pair) for pair in told]
+
+    def _keyed(self, row: Row) -> Row:
+        """A row that is bound keeps the key it has in M3, which cannot be changed there."""
+        if row.change.target_id is None:
+            return row
+        return replace(row, fields={**row.fields, **keys_of(self.entry, row.change.target_id)})
+
+    def _target(self, row: Row) -> str:
+        return SEPARATOR.join(row.fields.get(name, "") for name in self.entry.keys) or row.key
 
     def _first(self, row: Row) -> str:
         return self.entry.change if row.change.target_id is not None else self.entry.add
@@ -91,4 +106,4 @@ class KeyedWriter:
         if not answer.done:
             return step.row.answered(answer)
         created = step.row.change.target_id is None and step.transaction == self.entry.add
-        return step.row.written(step.row.key, created=created)
+        return step.row.written(self._target(step.row), created=created)

@@ -1,7 +1,7 @@
 """M3's objects as rows of a table: which MI program and transactions write them, and by which key.
 
-``OIS100MI`` orders, ``GLS840MI`` journals and ``MHS850MI`` picks have no key of ours that M3 would recognise; they are
-written through intents.
+``OIS100MI`` orders, ``GLS840MI`` journals and ``MHS850MI`` picks have no key of ours that M3 would recognise;
+they are written through intents.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 class KeyedObject:
     """An object that M3 finds by a key of ours, so that writing it twice is harmless.
 
-    ``change`` is the same as ``add`` where one transaction sets the values, whatever was there; it is empty where
-    nothing can be changed. ``get`` tells what is there when ``add`` answers that the key exists.
+    ``change`` is the same as ``add`` where one transaction sets the values, whatever was there; it is empty
+    where nothing can be changed, and both are where nothing is written. ``get`` tells what is there when
+    ``add`` answers that the key exists.
     """
 
     program: str
@@ -38,6 +39,8 @@ KEYED: Mapping[str, KeyedObject] = {
     "ItemPrice": KeyedObject("MMS200MI", ("ITNO",), "UpdItmPrice", "UpdItmPrice"),
     "ItemWarehouse": KeyedObject("MMS200MI", ("WHLO", "ITNO"), "CpyItmWhs", "", "GetItmWhsBal"),
     "ItemAlias": KeyedObject("MMS025MI", ("ALWT", "POPN"), "AddAlias", "", "GetItem"),
+    # an item that other rows of the record belong to; nothing is written
+    "ItemReference": KeyedObject("MMS200MI", ("ITNO",), ""),
     "StockCount": KeyedObject("MMS310MI", ("WHLO", "ITNO", "WHSL"), "Update", "Update"),
     # a delivery is found by its order, see infor_shipments
     "Tracking": KeyedObject("MWS410MI", (), "UpdPlanSts", "UpdPlanSts"),
@@ -48,7 +51,7 @@ KEYED: Mapping[str, KeyedObject] = {
 class DocumentObject:
     """A head with parts that counts once it is closed; ``parts`` names the transaction of each kind of part.
 
-    ``compared`` are fields of the head that are not sent, but must be what M3 says when the document is read back.
+    ``compared`` are fields of the head that are not sent, but must be what M3 says when it is read back.
     """
 
     program: str
@@ -67,7 +70,7 @@ DOCUMENTS: Mapping[str, DocumentObject] = {
             "OrderCharge": "AddBatchHeadChg",
             "OrderText": "AddBatchText",
         },
-        compared=frozenset({"NTAM", "TOPY"}),
+        compared=frozenset({"NTAM", "ORVA", "TOPY"}),
     ),
     "Journal": DocumentObject("GLS840MI", "AddBatchHead", {"JournalLine": "AddBatchLineFld"}),
 }

@@ -1,7 +1,8 @@
 """Sales orders as M3 batch orders: head, parts, confirmation, and the order that M3 made of them.
 
-M3 takes any number of orders with one customer order number, so each step is an intent first. An order that is not
-confirmed is only a batch order: after a refusal or a lost answer it is deleted, and the order is begun anew.
+M3 takes any number of orders with one customer order number, so each step is an intent first. An order that
+is not confirmed is only a batch order: after a refusal or a lost answer it is deleted, and the order is begun
+anew.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class OrderWriter:
         self.steps = Steps(client, desk, entry.program)
 
     def fewest_calls(self, documents: Sequence[Document]) -> int:
-        """The fewest calls for new orders: heads, parts, confirmations and the read-back, each in full bulks."""
+        """The fewest calls for new orders: heads, parts, confirmations, read-back, each in full bulks."""
         parts = sum(len(document.parts) for document in documents)
         return 3 * self.client.fewest_calls(len(documents)) + self.client.fewest_calls(parts)
 
@@ -218,7 +219,8 @@ class OrderDoubts:
         order.refuse(order.head.refused(f"M3 made no order of it, as {reason}{listed}"))
         if status in _WAITING:
             order.add_state(
-                f"batch order {order.reference} waits in OIS275; release it there, the next try takes its number"
+                f"batch order {order.reference} waits in OIS275; release it there, "
+                "the next try takes its number"
             )
 
 
@@ -230,8 +232,8 @@ def drop(client: InforClient, desk: Desk, orders: Sequence[Document]) -> None:
             order.add_state(f"batch order {order.reference} is left unconfirmed; the next try deletes it")
         else:
             order.add_state(
-                f"batch order {order.reference} was deleted unconfirmed, so nothing of the order is in M3 and a "
-                "replay sends all of it"
+                f"batch order {order.reference} was deleted unconfirmed, so nothing of the order is in M3 "
+                "and a replay sends all of it"
             )
     desk.fail({order.key: order.refusal.error for order in orders if order.refusal and order.key not in left})
 

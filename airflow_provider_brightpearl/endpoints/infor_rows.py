@@ -54,9 +54,9 @@ class Row:
 def row_of(record: RecordChange, change: Change, spec: ObjectSpec) -> Row:
     """A change as MI fields.
 
-    The key of an object names its MI fields, ``CUNO_ADRT_ADID``, and its value parts theirs, ``BP77|1|DEL``; a
-    name that is no MI field (in small letters) is the row's identity in the crosswalk only. A parent's key goes
-    to the lookup field.
+    The key of an object may name its MI fields, ``CUNO_ADRT_ADID``, and its value then parts theirs,
+    ``BP77|1|DEL``; a name that is no MI field is the row's identity in the crosswalk only. A parent's key
+    goes to the lookup field.
     """
     names, values = spec.key_field.split("_"), change.key.split(SEPARATOR)
     keyed = dict(zip(names, values, strict=False)) if len(names) == len(values) else {names[0]: change.key}

@@ -1,7 +1,7 @@
 """Shipments: the M3 deliveries that goods-out notes belong to, and their picks.
 
-A pick carries a message number of ours (PMSN) that M3 can be asked for, so one in doubt is looked up before it is
-sent again.
+A pick carries a message number of ours (PMSN) that M3 can be asked for, so one in doubt is looked up before
+it is sent again.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Deliveries:
                 if "RIDL" in row.fields
                 else f"item {item}"
                 if item
-                else "delivery"
+                else "anything"
             )
             return row.refused(
                 f"M3 has no delivery of {what} for order {order or 'without number'} yet", "RIDN"
@@ -67,7 +67,7 @@ class Deliveries:
         head = self.heads.get(line["DLIX"], {})
         found = {
             "DLIX": line["DLIX"], "RIDL": line.get("RIDL", ""), "RIDX": line.get("RIDX", ""),
-            "PLSX": head.get("PLSX") or "1",
+            "PLSX": head.get("PLSX") or "1", "CUNO": head.get("CONA", ""),
         }  # fmt: skip
         return replace(row, fields={**found, **row.fields})
 

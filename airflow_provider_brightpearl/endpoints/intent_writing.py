@@ -1,7 +1,7 @@
 """Writes that a target would do twice if they were sent twice, as a sink makes them.
 
-Every call is written down before it is sent and confirmed after its answer; what has no answer is in doubt, and is
-looked for in the target before it may be sent again.
+Every call is written down before it is sent and confirmed after its answer; what has no answer is in doubt,
+and is looked for in the target before it may be sent again.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Desk:
     def begin(
         self, digests: Mapping[str, str], step: str = "", references: Mapping[str, str] | None = None
     ) -> None:
-        """Writes down that these keys are about to be written; ``references`` is what the target calls them."""
+        """Writes down that these keys are about to be written; ``references``: what the target calls them."""
         begun = [
             replace(
                 self.known[key], digest=digest, run=self.run, step=step, target_id="", reason="",
@@ -79,7 +79,7 @@ class Desk:
         self._keep(self._after(told, IntentState.DONE))
 
     def fail(self, reasons: Mapping[str, str], step: str | None = None) -> None:
-        """Notes that these keys were refused and nothing of them was written; ``step`` if it is another now."""
+        """Notes that these keys were refused and not written; ``step`` if it is another now."""
         told = [
             replace(self.known[key], reason=reason, step=self.known[key].step if step is None else step)
             for key, reason in reasons.items()

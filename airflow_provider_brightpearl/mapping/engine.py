@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -340,10 +342,16 @@ def _plain(problem: Mapping[str, Any]) -> str:
     return f"{problem['field']}:{value} {problem['reason']}"
 
 
+@cache
+def _reader(process: int) -> duckdb.DuckDBPyConnection:
+    """One connection per process, since opening one takes longer than reading a part."""
+    return duckdb.connect()
+
+
 def read_mapped(path: Path) -> list[MappedRow]:
     """The rows of one mapped file, in source order."""
-    with duckdb.connect() as connection:
-        rows = connection.execute(
+    with _reader(os.getpid()).cursor() as cursor:
+        rows = cursor.execute(
             "SELECT _pos, _source_id, _key, _parent, _payload, _fingerprint, _amount, coalesce(_currency, '') "
             "FROM read_parquet($1)",
             [str(path)],

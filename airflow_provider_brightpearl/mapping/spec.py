@@ -19,8 +19,10 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def _duration(value: object) -> object:
-    if not isinstance(value, str):
+    if isinstance(value, timedelta):
         return value
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} has no unit; write a whole number and s, m, h or d, such as 30m")
     number, unit = value[:-1], value[-1:]
     if unit not in _UNITS or not number.isdigit():
         raise ValueError(f"{value!r} is not a duration; write a whole number and s, m, h or d, such as 30m")

@@ -90,9 +90,10 @@ def load(
 ) -> dict[str, Any]:
     """Writes one mapped part, once the state database has proved that it can remember what was written."""
     wiring.ledger.check()
-    staging = wiring.staging(facts["run"])
+    known = RunFacts.from_dict(facts)
+    sink, staging = wiring.sink(known.attempt), wiring.staging(known.run)
     return loading.load(
-        wiring.flow, facts["run"], mapped, verdict, wiring.sink(facts["run"]), wiring.bindings, wiring.letters, staging
+        wiring.flow, known.attempt, mapped, verdict, sink, wiring.bindings, wiring.letters, staging
     )
 
 

@@ -124,3 +124,9 @@ class Mailbox:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
+
+
+def test_warnings_are_told_although_nothing_was_rejected(context):
+    summary = {"warnings": ["Product2.AvailableStock__c: 9 is not in lookup counted (4 rows)"], "rejected": 0}
+    lines = alerts.warnings(summary, context).text.splitlines()
+    assert ["orders: please check", *summary["warnings"], "counts: rejected 0"] == lines[:3]

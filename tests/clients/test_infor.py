@@ -306,7 +306,8 @@ def test_the_journal_program_gets_company_and_division_as_fields(m3: Any) -> Non
     ("value", "text"),
     [
         (Decimal("19.990000"), "19.99"), (Decimal("1E+3"), "1000"), (Decimal("100"), "100"),
-        (Decimal("-0.10"), "-0.1"), (date(2025, 7, 14), "20250714"), (True, "1"), (None, ""), (7, "7"), ("a ", "a "),
+        (Decimal("-0.10"), "-0.1"), (date(2025, 7, 14), "20250714"), (True, "1"), (None, ""), (7, "7"),
+        ("a ", "a "),
     ],
 )  # fmt: skip
 def test_values_as_mi_takes_them(value: Any, text: str) -> None:

@@ -8,10 +8,9 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import unquote
 
-import duckdb
 import pytest
 import typer.main
 
@@ -19,10 +18,7 @@ from airflow_provider_brightpearl import errors, settings
 from airflow_provider_brightpearl.cli import backfill
 from airflow_provider_brightpearl.cli.app import app
 from airflow_provider_brightpearl.core.records import Outcome, Stage
-from airflow_provider_brightpearl.endpoints import registry
 from airflow_provider_brightpearl.get_provider_info import get_provider_info
-from airflow_provider_brightpearl.mapping import expressions, functions, spec
-from airflow_provider_brightpearl.mapping.check import check_flow
 from airflow_provider_brightpearl.sandbox.__main__ import _arguments as sandbox_arguments
 from airflow_provider_brightpearl.sandbox.app import Frame, installed_systems
 from airflow_provider_brightpearl.sandbox.clock import Clock
@@ -32,9 +28,6 @@ from airflow_provider_brightpearl.sandbox.system import Size
 from airflow_provider_brightpearl.stores import schema
 from airflow_provider_brightpearl.stores.dead_letters import LetterState
 from tests.docs import markdown
-
-MAPPINGS = markdown.ROOT / "include" / "mappings"
-
 
 # pages
 
@@ -144,110 +137,6 @@ def test_make_targets_in_text_exist() -> None:
     for file in markdown.pages():
         used = re.findall(r"(?:`|^)make ([a-z][\w.-]*)", file.read_text(encoding="utf-8"), re.MULTILINE)
         assert set(used) <= known, file.name
-
-
-# flow files
-
-
-@pytest.mark.parametrize(
-    ("heading", "model"),
-    [
-        ("The flow", spec.FlowSpec),
-        ("window", spec.WindowSpec),
-        ("lookups", spec.LookupSpec),
-        ("objects", spec.ObjectSpec),
-        ("totals", spec.TotalsSpec),
-        ("gate", spec.GateSpec),
-    ],
-)
-def test_mapping_keys(heading: str, model: Any) -> None:
-    documented = markdown.names(markdown.section("docs/mapping.md", heading), "Key")
-    assert list(model.model_fields) == documented
-
-
-def test_lookup_policies() -> None:
-    policies = get_args(spec.LookupSpec.model_fields["unknown"].annotation)
-    assert sorted(policies) == sorted(
-        markdown.names(markdown.section("docs/mapping.md", "lookups"), "Policy")
-    )
-
-
-def _functions() -> set[str]:
-    rewritten = set(re.findall(r'name == "(\w+)"', inspect.getsource(expressions._Compiler.function)))
-    return rewritten | {head.partition("(")[0] for head in functions.MACROS} | set(functions._PYTHON)
-
-
-def test_functions() -> None:
-    rows = markdown.table(markdown.section("docs/mapping.md", "Functions"), "Function")
-    assert sorted(_functions()) == sorted(row[0].partition("(")[0] for row in rows)
-
-
-def test_examples_of_functions_give_what_is_said() -> None:
-    rows = markdown.table(markdown.section("docs/mapping.md", "Functions"), "Function")
-    examples = [(row[2], row[3]) for row in rows if row[3]]
-    with duckdb.connect() as connection:
-        functions.register(connection)
-        given = [connection.execute(f"SELECT CAST({text} AS VARCHAR)").fetchone() for text, _ in examples]
-    assert [(text, result) for text, result in examples] == [
-        (text, str(row[0] if row and row[0] is not None else "NULL"))
-        for (text, _), row in zip(examples, given, strict=True)
-    ]
-
-
-def _whole_flows() -> list[markdown.Block]:
-    return [block for block in markdown.blocks("yaml") if re.search(r"^flow:", block.text, re.MULTILINE)]
-
-
-@pytest.mark.parametrize("block", _whole_flows(), ids=lambda block: block.file.stem)
-def test_whole_flows_in_examples_compile(block: markdown.Block, tmp_path: Path) -> None:
-    (tmp_path / "lookups").symlink_to(MAPPINGS / "lookups")
-    name = re.search(r"^flow: (\w+)", block.text, re.MULTILINE)
-    assert name
-    file = tmp_path / f"{name[1]}.yaml"
-    file.write_text(block.text, encoding="utf-8")
-    assert [] == check_flow(file, registry.stream_schema)
-
-
-# what flows do
-
-
-def _flows() -> dict[str, spec.FlowSpec]:
-    return {file.stem: spec.load_flow(file) for file in sorted(MAPPINGS.glob("*.yaml"))}
-
-
-def test_shipped_flows() -> None:
-    rows = markdown.table(markdown.section("docs/flows.md", "The flows"), "Flow")
-    documented = {row[0]: row[1:5] for row in rows}
-    assert {
-        name: [
-            flow.source,
-            ", ".join(dict.fromkeys(flow.target_object(each) for each in flow.objects)),
-            flow.schedule,
-            ", ".join(flow.after) or "–",
-        ]
-        for name, flow in _flows().items()
-    } == documented
-
-
-def test_fields_that_an_org_needs() -> None:
-    rows = markdown.table(markdown.section("docs/flows.md", "What the org has to have"), "Object")
-    documented = {(row[0], field) for row in rows for field in row[1].split(", ")}
-    needed = {
-        (flow.target_object(name), field)
-        for flow in _flows().values()
-        if flow.target == "salesforce"
-        for name, item in flow.objects.items()
-        for field in (item.key_field, *item.parent, *item.fields)
-        if field.endswith("__c")
-    }
-    assert needed == documented
-
-
-def test_streams() -> None:
-    documented = markdown.names(markdown.section("docs/mapping.md", "Sources"), "Source")
-    assert sorted(
-        f"{name}.{stream}" for name, (table, _) in registry._STREAMS.items() for stream in table
-    ) == sorted(documented)
 
 
 # errors and state

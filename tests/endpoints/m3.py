@@ -20,6 +20,7 @@ from airflow_provider_brightpearl.mapping.spec import FlowSpec, parse_flow
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from tests.clients.live import FastClock
 
+
 def client_for(sandbox: Sandbox, tokens: MemoryTokens, **options: Any) -> InforClient:
     app = IonApp.of(requests.get(f"{sandbox.url}/__sandbox/infor/ionapi", timeout=10).text)
     given: dict[str, Any] = {

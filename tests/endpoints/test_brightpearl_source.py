@@ -63,12 +63,12 @@ def test_from_the_beginning_every_order_comes_once(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("start_inclusive", [True, False])
 @pytest.mark.parametrize("end_inclusive", [True, False])
-@pytest.mark.parametrize("offset", [timedelta(0), timedelta(microseconds=456), -timedelta(microseconds=1)])
+@pytest.mark.parametrize("offset", [timedelta(0), timedelta(microseconds=456)])
 def test_windows_are_half_open_whatever_a_period_means(
     sandbox: Sandbox, start_inclusive: bool, end_inclusive: bool, offset: timedelta
 ) -> None:
     switch(sandbox, "brightpearl", period_start_inclusive=start_inclusive, period_end_inclusive=end_inclusive)
-    marks = [stamp + offset for order in orders(sandbox)[8::12] for stamp in stamps(order)]
+    marks = [stamp + offset for order in orders(sandbox)[8::18] for stamp in stamps(order)]
     bounds = sorted({datetime(2025, 1, 1, tzinfo=UTC), *marks, NOW})
     for start, end in pairwise(bounds):
         assert expected(sandbox, Window(start, end)) == sorted(ids(sandbox, start, end))

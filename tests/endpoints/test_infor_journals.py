@@ -51,8 +51,15 @@ def payment(number: int, amount: str = "47.98", account: str = "1930", **more: A
     return record(
         str(number),
         change("Journal", key, {"INTN": "BPGL", "DESC": f"Payment {number}"}),
-        change("Debit", f"{key}-1", {**line, "LINE": 1, "AIT1": account, "CUAM": float(amount), "DBCR": "D"}, key),
-        change("Credit", f"{key}-2", {**line, "LINE": 2, "AIT1": "1590", "CUAM": -float(amount), "DBCR": "C"}, key),
+        change(
+            "Debit", f"{key}-1", {**line, "LINE": 1, "AIT1": account, "CUAM": float(amount), "DBCR": "D"}, key
+        ),
+        change(
+            "Credit",
+            f"{key}-2",
+            {**line, "LINE": 2, "AIT1": "1590", "CUAM": -float(amount), "DBCR": "C"},
+            key,
+        ),
     )
 
 
@@ -116,7 +123,9 @@ def test_an_unknown_account_rejects_that_journal_and_the_next_try_takes_a_new_ke
 
 def test_a_closed_period_rejects_that_journal(m3: Tenant) -> None:
     m3.switch(closed_periods=["202610"], ledger_validation="nok")
-    results = {each.source_id: each for each in m3.write(JOURNALS, [payment(1, ACDT="2026-10-31"), payment(2)])}
+    results = {
+        each.source_id: each for each in m3.write(JOURNALS, [payment(1, ACDT="2026-10-31"), payment(2)])
+    }
     assert ("", True) == (results["2"].error, "nothing was posted" in results["1"].error)
     assert 2 == len(vouchers(m3))
 
@@ -124,7 +133,9 @@ def test_a_closed_period_rejects_that_journal(m3: Tenant) -> None:
 def test_a_batch_that_m3_takes_and_does_not_post_is_told_and_taken_up_again(m3: Tenant) -> None:
     """M3 validates in a job of its own: its answers are good, and there is no voucher."""
     m3.switch(closed_periods=["202610"])
-    results = {each.source_id: each for each in m3.write(JOURNALS, [payment(1, ACDT="2026-10-31"), payment(2)])}
+    results = {
+        each.source_id: each for each in m3.write(JOURNALS, [payment(1, ACDT="2026-10-31"), payment(2)])
+    }
     assert ("", True) == (results["2"].error, "made no voucher of it" in results["1"].error)
 
     other = m3.write(JOURNALS, [payment(1, "48.00", ACDT="2026-10-31")])[0]
@@ -175,12 +186,18 @@ def test_what_is_no_journal(rows: list[Row], reason: str) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.lists(st.tuples(st.sampled_from(["GBP", "JPY", "KWD"]), st.decimals("0", "99999", places=3)), min_size=1),
+    st.lists(
+        st.tuples(st.sampled_from(["GBP", "JPY", "KWD"]), st.decimals("0", "99999", places=3)), min_size=1
+    ),
     st.decimals("0.001", "5", places=3),
 )
-def test_any_mirrored_amounts_balance_and_any_slip_is_seen(pairs: list[tuple[str, Decimal]], slip: Decimal) -> None:
+def test_any_mirrored_amounts_balance_and_any_slip_is_seen(
+    pairs: list[tuple[str, Decimal]], slip: Decimal
+) -> None:
     mirrored = [
-        each for currency, amount in pairs for each in ((currency, str(amount), "D"), (currency, str(-amount), "C"))
+        each
+        for currency, amount in pairs
+        for each in ((currency, str(amount), "D"), (currency, str(-amount), "C"))
     ]
     assert "" == imbalance(lines(*mirrored))
     currency, amount, _ = mirrored[0]

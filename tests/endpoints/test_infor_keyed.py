@@ -153,7 +153,9 @@ def test_items_with_price_and_warehouse(m3: Tenant) -> None:
     def item(target: str | None = None, **more: Any) -> Any:
         return record(
             "1",
-            change("Item", "SKU-1", {"STAT": "20", "CITN": "TEMPLATE", "ITDS": "Lamp", **more}, target_id=target),
+            change(
+                "Item", "SKU-1", {"STAT": "20", "CITN": "TEMPLATE", "ITDS": "Lamp", **more}, target_id=target
+            ),
             change("ItemPrice", "SKU-1", {"SAPR": 19.9900, "CUCS": "GBP"}, target_id=target),
             change("Main", "100|SKU-1", {"CWHL": "100", "CITN": "TEMPLATE"}, target_id=target),
         )
@@ -183,7 +185,10 @@ def test_an_unknown_warehouse_names_the_field(m3: Tenant) -> None:
     ("line", "reason"),
     [
         ("Customr: {key: {CUNO: id}, fields: {}}", "M3 has no object 'Customr'"),
-        ("Customer: {key: {CUNO: id}, fields: {CUNAME: id}}", "is no field of CRS610MI Add or CRS610MI ChgBasicData"),
+        (
+            "Customer: {key: {CUNO: id}, fields: {CUNAME: id}}",
+            "is no field of CRS610MI Add or CRS610MI ChgBasicData",
+        ),
     ],
 )
 def test_a_flow_that_names_what_m3_does_not_have(m3: Tenant, line: str, reason: str) -> None:

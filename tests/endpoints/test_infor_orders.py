@@ -57,7 +57,8 @@ def order(number: int, lines: int = 2, item: str = "ITEM-1", **more: Any) -> Any
     rows = [
         change(
             "OrderLine", f"{number}-{n}",
-            {"ITNO": item if n == 0 else "ITEM-2", "ORQT": 1.0000, "SAPR": 19.990000, "CUPO": str(n + 1)}, key,
+            {"ITNO": item if n == 0 else "ITEM-2", "ORQT": 1.0000, "SAPR": 19.990000, "CUPO": str(n + 1)},
+            key,
         )
         for n in range(lines)
     ]  # fmt: skip
@@ -129,7 +130,9 @@ def test_totals_are_compared(m3: Tenant) -> None:
 
 @pytest.mark.parametrize("skip", range(4))
 @pytest.mark.parametrize("answer", [{"drop": "after"}, {"drop": "before"}, {"status": 504}])
-def test_a_lost_answer_at_any_call_makes_no_second_order(m3: Tenant, skip: int, answer: dict[str, Any]) -> None:
+def test_a_lost_answer_at_any_call_makes_no_second_order(
+    m3: Tenant, skip: int, answer: dict[str, Any]
+) -> None:
     """Heads, parts, confirmations, read-back: whatever is lost, the next try settles it."""
     m3.fault(path="/v2/execute", method="POST", skip=skip, **answer)
     records = [order(number) for number in range(1, 6)]
@@ -139,7 +142,9 @@ def test_a_lost_answer_at_any_call_makes_no_second_order(m3: Tenant, skip: int, 
         results = m3.write(ORDERS, records)
     assert ({}, 5) == (errors(results), sum(each.object == "Order" for each in results))
     assert {str(number): 1 for number in range(1, 6)} == orders_per_number(m3)
-    assert {str(number): 1 for number in range(1, 6)} == Counter(row["CUOR"] for row in m3.rows("batch_orders"))
+    assert {str(number): 1 for number in range(1, 6)} == Counter(
+        row["CUOR"] for row in m3.rows("batch_orders")
+    )
     assert [] == m3.intents.in_doubt()  # type: ignore[attr-defined]
 
 
@@ -163,7 +168,11 @@ def test_an_order_under_credit_stop_waits_and_is_taken_when_released(m3: Tenant)
 
 
 def test_a_job_that_ends_early_is_continued(m3: Tenant) -> None:
-    m3.switch(transaction_faults=[{"program": "OIS100MI", "transaction": "AddBatchLine", "nth": 3, "terminate": True}])
+    m3.switch(
+        transaction_faults=[
+            {"program": "OIS100MI", "transaction": "AddBatchLine", "nth": 3, "terminate": True}
+        ]
+    )
     try:
         results = m3.write(ORDERS, [order(number) for number in (1, 2, 3)])
     finally:

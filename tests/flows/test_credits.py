@@ -23,6 +23,8 @@ def credits_of(site: Site) -> dict[str, dict[str, Any]]:
 def test_returns_equal_their_credits_and_name_the_order_and_its_products(site):
     site.act(credits_created=3)
     summary = site.run(FLOW)
+    assert {"brightpearl": 3} == {"brightpearl": summary["calls"]["brightpearl"]}
+    assert 3 == summary["fewest_calls"]["brightpearl"]
     here, there = credits_of(site), site.there("Brightpearl_Return__c")
     orders = site.there("Order", "Brightpearl_Order_Id__c")
     items = site.there("OrderItem", "Brightpearl_Row_Id__c")

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from airflow_provider_brightpearl.errors import GateClosed
+from airflow_provider_brightpearl.errors import GateClosed, SyncError
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.engine import reading
 from airflow_provider_brightpearl.stores.schema import dead_letter
@@ -21,6 +21,7 @@ from tests.flows.site import Site
 
 CUSTOMERS, PRODUCTS, ORDERS = FLOWS = [f"{name}_to_salesforce" for name in ("customers", "products", "orders")]
 ORDER, ROW = "Brightpearl_Order_Id__c", "Brightpearl_Row_Id__c"
+CENT = Decimal("0.01")
 WRITTEN = ("Account", "Contact", "Product2", "PricebookEntry", "Order", "OrderItem")
 
 
@@ -67,42 +68,39 @@ def first_row(site: Site, number: int) -> str:
 
 
 def test_the_first_run_creates_all_and_the_second_changes_nothing(bare: Site) -> None:
-    first = {flow: counts(bare.run(flow)) for flow in FLOWS}
+    first = {flow: bare.run(flow) for flow in FLOWS}
     size = {name: len(bare.sandbox.snapshot("brightpearl", name)) for name in ("contact", "product", "order")}
     # one product more: the constant for free text and shipping
     made = {CUSTOMERS: size["contact"], PRODUCTS: size["product"] + 1, ORDERS: size["order"]}
-    assert {flow: {"extracted": number, "created": number} for flow, number in made.items()} == first
+    assert {flow: {"extracted": number, "created": number} for flow, number in made.items()} == {
+        flow: counts(summary) for flow, summary in first.items()
+    }
+    for summary in first.values():
+        fewest = summary["fewest_calls"]
+        assert all(fewest[system] <= made <= fewest[system] * 1.05 for system, made in summary["calls"].items())
+    check_orders(bare)
     before = everything(bare)
-    again = [bare.run(flow, everything=True) for flow in FLOWS]
-    assert {flow: {"extracted": number, "unchanged": number} for flow, number in made.items()} == dict(
-        zip(FLOWS, map(counts, again), strict=True)
-    )
+    again = {flow: counts(bare.run(flow, everything=True)) for flow in FLOWS}
+    assert {flow: {"extracted": number, "unchanged": number} for flow, number in made.items()} == again
     assert before == everything(bare)
     assert [{}] * 3 == [letters(bare, flow) for flow in FLOWS]
 
 
-def test_every_order_arrives_with_its_rows_money_and_customer(synced: Site) -> None:
-    rows = Counter(row["OrderId"] for row in synced.there("OrderItem", ROW).values())
-    accounts = {row["Id"]: key for key, row in synced.there("Account").items()}
-    found = orders(synced)
-    source = synced.here("order")
+def check_orders(site: Site) -> None:
+    """Every order is there with its rows, money, status and customer."""
+    rows = Counter(row["OrderId"] for row in site.there("OrderItem", ROW).values())
+    accounts = {row["Id"]: key for key, row in site.there("Account").items()}
+    found, source = orders(site), site.here("order")
     assert set(source) == set(found)
     for key, order in source.items():
         row = found[key]
         assert (len(order["orderRows"]), str(order["parties"]["customer"]["contactId"])) == (
             rows[row["Id"]], accounts[row["AccountId"]],
         )  # fmt: skip
-        assert Decimal(order["totalValue"]["net"]).quantize(Decimal("0.01")) == Decimal(str(row["Net__c"])).quantize(Decimal("0.01"))
+        assert Decimal(order["totalValue"]["net"]).quantize(CENT) == Decimal(str(row["Net__c"])).quantize(CENT)
         assert (order["currency"]["orderCurrencyCode"], order["orderStatus"]["name"]) == (
             row["CurrencyIsoCode"], row["Brightpearl_Status__c"],
         )  # fmt: skip
-
-
-def test_reading_takes_the_fewest_calls_and_so_does_writing(bare: Site) -> None:
-    for flow in FLOWS:
-        summary = bare.run(flow)
-        fewest = summary["fewest_calls"]
-        assert all(fewest[system] <= made <= fewest[system] * 1.05 for system, made in summary["calls"].items())
 
 
 def test_a_quiet_quarter_of_an_hour_writes_nothing(synced: Site) -> None:
@@ -136,18 +134,27 @@ def test_a_day_of_changes_is_carried_over_and_nothing_else(synced: Site) -> None
     assert [{}] * 3 == [letters(synced, flow) for flow in FLOWS]
 
 
-def test_rows_taken_off_an_order_and_put_on_it_are_too(synced: Site) -> None:
+def test_what_is_taken_off_is_removed_and_what_is_put_on_is_added(synced: Site) -> None:
     number = next(key for key, order in synced.here("order").items() if len(order["orderRows"]) > 1)
     rows = synced.here("order")[number]["orderRows"]
     gone, *_ = rows
-    new = {**rows[gone], "orderRowSequence": "90"}
+    entries = synced.there("PricebookEntry")
+    prices = synced.here("product-price", "productId")
+    product, price_list = next(key.split("|")[:2] for key in entries if "standard" not in key and key.split("|")[0] in prices)
+    left = [each for each in prices[product]["priceLists"] if str(each["priceListId"]) != price_list]
     synced.pass_time(60)
-    synced.patch(f"/brightpearl/order/{number}", {"orderRows": {gone: None, "77001": new}})
+    synced.patch(f"/brightpearl/order/{number}", {"orderRows": {gone: None, "77001": rows[gone]}})
+    synced.patch(f"/brightpearl/product-price/{product}", {"priceLists": left})
+    synced.patch(f"/brightpearl/product/{product}", {"nominalCodeSales": "4001"})
     synced.pass_time(10)
     status = orders(synced)[number]["Status"]
+    assert {"extracted": 1, "updated": 1} == counts(synced.run(PRODUCTS))
     assert {"extracted": 1, "updated": 1} == counts(synced.run(ORDERS))
-    items = {key for key, row in synced.there("OrderItem", ROW).items() if row["OrderId"] == orders(synced)[number]["Id"]}
-    assert ({*rows, "77001"} - {gone}, status) == (items, orders(synced)[number]["Status"])
+    order = orders(synced)[number]
+    items = {key for key, row in synced.there("OrderItem", ROW).items() if row["OrderId"] == order["Id"]}
+    assert ({*rows, "77001"} - {gone}, status) == (items, order["Status"])
+    (taken,) = set(entries) - set(synced.there("PricebookEntry"))
+    assert [product, price_list] == taken.split("|")[:2]
 
 
 def test_orders_wait_for_their_customer_and_follow_it(bare: Site) -> None:
@@ -175,12 +182,13 @@ def test_one_missing_customer_parks_its_orders_only(synced: Site) -> None:
     assert ("9999", "AccountId", "100043") == (
         letters(synced)["100043"].waits_key, letters(synced)["100043"].field, letters(synced)["100043"].source_id,
     )  # fmt: skip
-    synced.patch("/brightpearl/contact/9999", {**copy, "contactId": 9999})
+    arrived = {name: value for name, value in copy.items() if name not in ("contactId", "createdOn", "updatedOn")}
+    made = synced.sandbox.control("POST", "/brightpearl/contact", arrived)["id"]
+    synced.patch(sell(synced), {"parties": {"customer": {"contactId": made}}})
     synced.pass_time(10)
     synced.run(CUSTOMERS)
-    synced.pass_time(60)
-    assert {"extracted": 1, "updated": 1} == counts(synced.run(ORDERS))
-    assert synced.there("Account")["9999"]["Id"] == orders(synced)["100043"]["AccountId"]
+    assert {"extracted": 2, "updated": 1, "unchanged": 1} == counts(synced.run(ORDERS))
+    assert synced.there("Account")[str(made)]["Id"] == orders(synced)["100043"]["AccountId"]
 
 
 def planted(row: str) -> list[tuple[dict[str, Any], str, str]]:
@@ -222,19 +230,11 @@ def test_a_bad_order_is_a_letter_with_field_and_value_and_good_ones_pass(synced:
         key: (field, value.strip('"')) for key, (field, value) in found.items()
     }
     assert before == {key: row for key, row in orders(synced).items() if key in bad}
-
-
-def test_a_record_that_is_mended_at_its_source_goes_through(synced: Site) -> None:
-    synced.pass_time(60)
-    name = synced.here("order")["100043"]["orderStatus"]["name"]
-    synced.patch(sell(synced), {"orderStatus": {"name": "Waiting for rain"}})
+    # what is mended at its source goes through
+    synced.patch(f"/brightpearl/order/{keys[0]}", {"orderStatus": {"name": "Invoiced"}, "reference": "mended"})
     synced.pass_time(10)
-    assert {"extracted": 1, "rejected": 1} == counts(synced.run(ORDERS))
-    synced.pass_time(60)
-    synced.patch(sell(synced), {"orderStatus": {"name": name}, "reference": "mended"})
-    synced.pass_time(10)
-    assert {"extracted": 1, "updated": 1} == counts(synced.run(ORDERS))
-    assert {} == letters(synced)
+    assert {"extracted": len(bad) + 3, "updated": 1, "unchanged": 3, "rejected": len(bad) - 1} == counts(synced.run(ORDERS))
+    assert set(bad) - {keys[0]} == set(letters(synced))
 
 
 BAD_CUSTOMERS = [
@@ -243,70 +243,45 @@ BAD_CUSTOMERS = [
     ({"communication": 5}, "communication", "5"),
     ({"communication": {"telephones": ["1"]}}, "communication.telephones", '["1"]'),
     ({"organisation": "Acme"}, "organisation", "Acme"),
+    ({"communication": {"emails": {"PRI": {"email": "no address"}}}}, "Email", '"no address"'),
 ]
 
 
-def test_a_bad_customer_stops_no_other(synced: Site) -> None:
+def test_bad_customers_and_products_stop_no_others(synced: Site) -> None:
     synced.pass_time(60)
     keys = sorted(synced.here("contact", "contactId"))
     for key, (change, _, _) in zip(keys, BAD_CUSTOMERS, strict=False):
         synced.patch(f"/brightpearl/contact/{key}", change)
     synced.patch(f"/brightpearl/contact/{keys[-1]}", {"lastName": "Renamed"})
-    synced.pass_time(10)
-    summary = synced.run(CUSTOMERS)
-    assert {"extracted": 6, "updated": 1, "rejected": 5} == counts(summary)
-    expected = {key: (field, value) for key, (_, field, value) in zip(keys, BAD_CUSTOMERS, strict=False)}
-    assert expected == {key: (each.field, each.value) for key, each in letters(synced, CUSTOMERS).items()}
-    assert "Renamed" == synced.there("Contact")[keys[-1]]["LastName"]
-
-
-def test_a_customer_the_org_refuses_is_a_letter_of_the_load(synced: Site) -> None:
-    synced.pass_time(60)
-    first, second = sorted(synced.here("contact", "contactId"))[:2]
-    synced.patch(f"/brightpearl/contact/{first}", {"communication": {"emails": {"PRI": {"email": "no address"}}}})
-    synced.patch(f"/brightpearl/contact/{second}", {"lastName": "Renamed"})
-    synced.pass_time(10)
-    assert {"extracted": 2, "updated": 1, "rejected": 1} == counts(synced.run(CUSTOMERS))
-    letter = letters(synced, CUSTOMERS)[first]
-    assert ("load", "Contact", "Email", '"no address"') == (letter.stage, letter.object, letter.field, letter.value)
-
-
-def test_a_bad_product_stops_no_other(synced: Site) -> None:
-    synced.pass_time(60)
     synced.patch("/brightpearl/product/1003", {"salesChannels": "none"})
     synced.patch("/brightpearl/product/1004", {"identity": 7})
     synced.patch("/brightpearl/product/1005", {"status": "DISCONTINUED"})
     synced.pass_time(10)
-    summary = synced.run(PRODUCTS)
-    assert {"extracted": 3, "updated": 1, "rejected": 2} == counts(summary)
-    found = {key: (each.field, each.value) for key, each in letters(synced, PRODUCTS).items()}
-    assert {"1003": ("channel", "none"), "1004": ("identity", "7")} == found
+    assert {"extracted": 7, "updated": 1, "rejected": 6} == counts(synced.run(CUSTOMERS))
+    assert {"extracted": 3, "updated": 1, "rejected": 2} == counts(synced.run(PRODUCTS))
+    expected = {key: (field, value) for key, (_, field, value) in zip(keys, BAD_CUSTOMERS, strict=False)}
+    found = letters(synced, CUSTOMERS)
+    assert expected == {key: (each.field, each.value) for key, each in found.items()}
+    # the one that only the org could refuse
+    assert {"load": 1, "transform": 5} == Counter(each.stage for each in found.values())
+    assert "Renamed" == synced.there("Contact")[keys[-1]]["LastName"]
+    assert {"1003": ("channel", "none"), "1004": ("identity", "7")} == {
+        key: (each.field, each.value) for key, each in letters(synced, PRODUCTS).items()
+    }
 
 
-def test_a_price_that_is_taken_off_a_list_is_taken_off_the_book(synced: Site) -> None:
-    entries = synced.there("PricebookEntry")
-    key = next(name for name in entries if "|standard|" not in name)
-    product, price_list, _ = key.split("|")
-    lists = synced.here("product-price", "productId")[product]["priceLists"]
-    left = [each for each in lists if str(each["priceListId"]) != price_list]
-    synced.pass_time(60)
-    synced.patch(f"/brightpearl/product-price/{product}", {"priceLists": left})
-    synced.patch(f"/brightpearl/product/{product}", {"mpn": "touched"})
-    synced.pass_time(10)
-    assert {"extracted": 1, "updated": 1} == counts(synced.run(PRODUCTS))
-    assert set(entries) - {key} == set(synced.there("PricebookEntry"))
-
-
-def test_a_run_repeated_after_a_crash_counts_what_the_first_try_wrote(bare: Site) -> None:
-    bare.run(CUSTOMERS)
-    bare.run(PRODUCTS)
-    bare.sandbox.control("POST", "/faults", {"system": "salesforce", "path": "composite/graph", "skip": 1, "times": 0, "status": 400, "body": "[]"})
-    with pytest.raises(Exception):  # noqa: B017 - whatever stops a worker
-        bare.run(ORDERS, everything=True)
+def test_a_run_after_a_crash_writes_only_what_is_not_there(bare: Site) -> None:
+    broken = {"system": "salesforce", "path": "composite/sobjects/Contact", "times": 0, "status": 400, "body": []}
+    bare.sandbox.control("POST", "/faults", broken)
+    with pytest.raises(SyncError):
+        bare.run(CUSTOMERS)
     bare.sandbox.control("DELETE", "/faults")
-    summary = bare.run(ORDERS)
-    assert len(bare.here("order")) == summary["created"] + summary["unchanged"]
-    assert (0, 0) == (summary["rejected"], summary["parked"])
+    size = len(bare.here("contact", "contactId"))
+    assert (size, 0) == (len(bare.there("Account")), len(bare.there("Contact")))
+    bare.sandbox.control("DELETE", "/log")
+    assert {"extracted": size, "updated": size} == counts(bare.run(CUSTOMERS))
+    written = {each["path"].split("/")[-2] for each in bare.sandbox.control("GET", "/log") if each["method"] == "PATCH"}
+    assert ({"Contact"}, size) == (written, len(bare.there("Contact")))
 
 
 @pytest.mark.slow
@@ -329,11 +304,7 @@ def test_the_gate_refuses_what_may_not_be_written(synced: Site) -> None:
     assert dict(zip(keys, fields, strict=True)) == {key: each.field for key, each in found.items()}
     assert ({"gate"}, "-5.0000") == ({each.stage for each in found.values()}, found["100001"].value)
     assert "good" == orders(synced)["100010"]["OrderReferenceNumber"]
-
-
-@pytest.mark.slow
-def test_a_bad_release_closes_the_gate_and_nothing_is_written(synced: Site) -> None:
-    synced.judged = True
+    # a bad release: nothing at all is written
     synced.pass_time(60)
     for key in sorted(synced.here("order"))[:25]:
         synced.patch(f"/brightpearl/order/{key}", {"reference": "x", "totalValue": {"net": "-1.00"}})
@@ -345,7 +316,7 @@ def test_a_bad_release_closes_the_gate_and_nothing_is_written(synced: Site) -> N
 
 
 @pytest.mark.slow
-@settings(max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(
     days=st.lists(
         st.fixed_dictionaries(

@@ -206,47 +206,54 @@ def test_text_passes_as_it_is_beside_a_record_of_another_shape() -> None:
     assert TEXTS == mapped.column("Name")
 
 
-@pytest.mark.parametrize(
-    ("expression", "record", "fires"),
-    [
-        ("CASE WHEN open THEN amount / count ELSE 0 END", {"open": True, "count": 0, "amount": 1}, True),
-        ("CASE WHEN open THEN amount / count ELSE 0 END", {"open": False, "count": 0, "amount": 1}, False),
-        ("CASE WHEN open THEN amount / count ELSE 0 END", {"count": 0, "amount": 1}, False),
-        ("CASE WHEN open THEN 0 ELSE amount / count END", {"open": True, "count": 0, "amount": 1}, False),
-        ("CASE WHEN open THEN 0 ELSE amount / count END", {"count": 0, "amount": 1}, True),
-        ("CASE count WHEN 0 THEN 0 ELSE amount / count END", {"count": 0, "amount": 1}, False),
-        ("CASE status WHEN 'a' THEN amount / count WHEN 'b' THEN 1 END", {"status": "b", "count": 0, "amount": 1}, False),
-        ("CASE status WHEN 'a' THEN amount / count WHEN 'b' THEN 1 END", {"status": "a", "count": 0, "amount": 1}, True),
-        ("CASE WHEN open THEN 1 WHEN amount / count > 1 THEN 2 END", {"open": True, "count": 0, "amount": 1}, False),
-        ("CASE WHEN open THEN 1 WHEN amount / count > 1 THEN 2 END", {"open": False, "count": 0, "amount": 1}, True),
-        ("if(count = 0, 0, amount / count)", {"count": 0, "amount": 1}, False),
-        ("if(count = 0, amount / count, 0)", {"count": 0, "amount": 1}, True),
-        ("coalesce(amount, name::DECIMAL(9,2))", {"amount": 1, "name": "x"}, False),
-        ("coalesce(amount, name::DECIMAL(9,2))", {"name": "x"}, True),
-        ("coalesce(name::DECIMAL(9,2), amount)", {"amount": 1, "name": "x"}, True),
-        ("if(open, lookup('status', status), 'x')", {"open": False, "status": "nope"}, False),
-        ("if(open, lookup('status', status), 'x')", {"open": True, "status": "nope"}, True),
-        ("coalesce(name, country(status))", {"name": "x", "status": "Atlantis"}, False),
-        ("if(open, ref('a.B', count), 'x')", {"open": False, "count": 404}, False),
-        ("if(open, ref('a.B', count), 'x')", {"open": True, "count": 404}, True),
-        ("CASE WHEN open THEN if(count = 0, 0, amount / count) ELSE amount / 0 END", {"open": True, "count": 0}, False),
-        ("if(open, sum_rows(tags, 1 / row.rank), 0)", {"open": False, "tags": [{"rank": 0}]}, False),
-        ("if(open, sum_rows(tags, 1 / row.rank), 0)", {"open": True, "tags": [{"rank": 0}]}, True),
-        ("sum_rows(tags, if(row.rank = 0, 0, 1 / row.rank))", {"tags": [{"rank": 0}, {"rank": 2}]}, False),
-        ("sum_rows(tags, row.rank)", {"tags": [{"rank": "x"}, {"rank": 2}]}, True),
-        ("count <> 0 AND amount / count > 1", {"count": 0, "amount": 1}, False),
-        ("amount / count > 1 AND count <> 0", {"count": 0, "amount": 1}, True),
-        ("count = 0 OR amount / count > 1", {"count": 0, "amount": 1}, False),
-        ("open OR amount / count > 1", {"count": 0, "amount": 1}, True),
-        ("nullif(count, 0)", {"count": 0}, False),
-        ("amount / nullif(count, 0)", {"count": 0, "amount": 1}, False),
-        ("name::DATE", {"name": None}, False),
-    ],
-)  # fmt: skip
-def test_a_check_holds_only_where_its_value_is_needed(expression: str, record: dict[str, Any], fires: bool) -> None:
-    mapped = run(
-        flow({"F": expression}), [{"id": 1, **record}], lookups={"status": lookup({})}, resolver=EverythingBound("404")
-    )
+GUARDED: list[tuple[str, dict[str, Any], bool]] = [
+    ("CASE WHEN open THEN amount / count ELSE 0 END", {"open": True, "count": 0, "amount": 1}, True),
+    ("CASE WHEN open THEN amount / count ELSE 0 END", {"open": False, "count": 0, "amount": 1}, False),
+    ("CASE WHEN open THEN amount / count ELSE 0 END", {"count": 0, "amount": 1}, False),
+    ("CASE WHEN open THEN 0 ELSE amount / count END", {"open": True, "count": 0, "amount": 1}, False),
+    ("CASE WHEN open THEN 0 ELSE amount / count END", {"count": 0, "amount": 1}, True),
+    ("CASE count WHEN 0 THEN 0 ELSE amount / count END", {"count": 0, "amount": 1}, False),
+    ("CASE status WHEN 'a' THEN amount / count WHEN 'b' THEN 1 END", {"status": "b", "count": 0, "amount": 1}, False),
+    ("CASE status WHEN 'a' THEN amount / count WHEN 'b' THEN 1 END", {"status": "a", "count": 0, "amount": 1}, True),
+    ("CASE WHEN open THEN 1 WHEN amount / count > 1 THEN 2 END", {"open": True, "count": 0, "amount": 1}, False),
+    ("CASE WHEN open THEN 1 WHEN amount / count > 1 THEN 2 END", {"open": False, "count": 0, "amount": 1}, True),
+    ("if(count = 0, 0, amount / count)", {"count": 0, "amount": 1}, False),
+    ("if(count = 0, amount / count, 0)", {"count": 0, "amount": 1}, True),
+    ("coalesce(amount, name::DECIMAL(9,2))", {"amount": 1, "name": "x"}, False),
+    ("coalesce(amount, name::DECIMAL(9,2))", {"name": "x"}, True),
+    ("coalesce(name::DECIMAL(9,2), amount)", {"amount": 1, "name": "x"}, True),
+    ("if(open, lookup('status', status), 'x')", {"open": False, "status": "nope"}, False),
+    ("if(open, lookup('status', status), 'x')", {"open": True, "status": "nope"}, True),
+    ("coalesce(name, country(status))", {"name": "x", "status": "Atlantis"}, False),
+    ("if(open, ref('a.B', count), 'x')", {"open": False, "count": 404}, False),
+    ("if(open, ref('a.B', count), 'x')", {"open": True, "count": 404}, True),
+    ("CASE WHEN open THEN if(count = 0, 0, amount / count) ELSE amount / 0 END", {"open": True, "count": 0}, False),
+    ("if(open, sum_rows(tags, 1 / row.rank), 0)", {"open": False, "tags": [{"rank": 0}]}, False),
+    ("if(open, sum_rows(tags, 1 / row.rank), 0)", {"open": True, "tags": [{"rank": 0}]}, True),
+    ("sum_rows(tags, if(row.rank = 0, 0, 1 / row.rank))", {"tags": [{"rank": 0}, {"rank": 2}]}, False),
+    ("sum_rows(tags, row.rank)", {"tags": [{"rank": "x"}, {"rank": 2}]}, True),
+    ("count <> 0 AND amount / count > 1", {"count": 0, "amount": 1}, False),
+    ("amount / count > 1 AND count <> 0", {"count": 0, "amount": 1}, True),
+    ("count = 0 OR amount / count > 1", {"count": 0, "amount": 1}, False),
+    ("open OR amount / count > 1", {"count": 0, "amount": 1}, True),
+    ("nullif(count, 0)", {"count": 0}, False),
+    ("amount / nullif(count, 0)", {"count": 0, "amount": 1}, False),
+    ("name::DATE", {"name": None}, False),
+]  # fmt: skip
+
+
+def test_a_check_holds_only_where_its_value_is_needed() -> None:
+    # one record for each expression, whose own branch is the only one that it needs
+    fields = {f"F{n}": f"CASE WHEN id = {n} THEN ({expression}) END" for n, (expression, _, _) in enumerate(GUARDED)}
+    records = [{"id": n, **record} for n, (_, record, _) in enumerate(GUARDED)]
+    mapped = run(flow(fields), records, lookups={"status": lookup({})}, resolver=EverythingBound("404"))
+    fired = [(expression, record, str(n) in mapped.rejections) for n, (expression, record, _) in enumerate(GUARDED)]
+    assert GUARDED == fired
+
+
+@pytest.mark.parametrize(("opened", "fires"), [(True, True), (False, False)])
+def test_a_check_outside_a_branch_always_holds(opened: bool, fires: bool) -> None:
+    mapped = run(flow({"F": "if(open, amount / count, 0)"}), [{"id": 1, "open": opened, "count": 0, "amount": 1}])
     assert fires == bool(mapped.rejections)
 
 
@@ -314,27 +321,32 @@ def test_a_defect_in_a_row_outweighs_a_missing_parent_of_the_record() -> None:
     assert ["rejected", "parked"] == [each.outcome for each in mapped.rejections.values()]
 
 
-@pytest.mark.parametrize(
-    ("zone", "at", "day"),
-    [
-        ("UTC", "2026-03-28T23:30:00Z", "2026-03-28"),
-        ("Europe/London", "2026-03-28T23:30:00Z", "2026-03-28"),
-        ("Europe/London", "2026-03-29T00:59:59.999Z", "2026-03-29"),
-        ("Europe/London", "2026-03-29T01:00:00Z", "2026-03-29"),
-        ("Europe/London", "2026-03-29T22:59:59Z", "2026-03-29"),
-        ("Europe/London", "2026-03-29T23:00:00Z", "2026-03-30"),
-        ("Europe/London", "2026-10-25T00:30:00Z", "2026-10-25"),
-        ("Europe/London", "2026-10-24T23:30:00+00:00", "2026-10-25"),
-        ("Europe/London", "2026-10-25T23:30:00Z", "2026-10-25"),
-        ("America/New_York", "2026-03-08T04:59:00Z", "2026-03-07"),
-        ("America/New_York", "2026-03-09T03:59:00Z", "2026-03-08"),
-        ("Pacific/Auckland", "2026-01-01T11:00:00.000+00:00", "2026-01-02"),
-        ("Pacific/Auckland", "2026-01-01T23:30:00+13:00", "2026-01-01"),
-        ("Asia/Kolkata", "2026-01-01T18:30:00Z", "2026-01-02"),
+DAYS = {
+    "UTC": [("2026-03-28T23:30:00Z", "2026-03-28")],
+    "Europe/London": [
+        ("2026-03-28T23:30:00Z", "2026-03-28"),
+        ("2026-03-29T00:59:59.999Z", "2026-03-29"),
+        ("2026-03-29T01:00:00Z", "2026-03-29"),
+        ("2026-03-29T22:59:59Z", "2026-03-29"),
+        ("2026-03-29T23:00:00Z", "2026-03-30"),
+        ("2026-10-24T23:30:00+00:00", "2026-10-25"),
+        ("2026-10-25T00:30:00Z", "2026-10-25"),
+        ("2026-10-25T23:30:00Z", "2026-10-25"),
     ],
-)
-def test_a_date_is_that_of_the_flows_time_zone(zone: str, at: str, day: str) -> None:
-    assert [day] == run(flow({"Day": "at::DATE"}, timezone=zone), [{"id": 1, "at": at}]).column("Day")
+    "America/New_York": [("2026-03-08T04:59:00Z", "2026-03-07"), ("2026-03-09T03:59:00Z", "2026-03-08")],
+    "Pacific/Auckland": [
+        ("2026-01-01T11:00:00.000+00:00", "2026-01-02"),
+        ("2026-01-01T23:30:00+13:00", "2026-01-01"),
+    ],
+    "Asia/Kolkata": [("2026-01-01T18:30:00Z", "2026-01-02")],
+}
+
+
+@pytest.mark.parametrize("zone", DAYS)
+def test_a_date_is_that_of_the_flows_time_zone(zone: str) -> None:
+    records = [{"id": n, "at": at} for n, (at, _) in enumerate(DAYS[zone])]
+    found = run(flow({"Day": "at::DATE"}, timezone=zone), records).column("Day")
+    assert [day for _, day in DAYS[zone]] == found
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/London", "Asia/Kolkata"])

@@ -15,7 +15,7 @@ from airflow_provider_brightpearl.mapping.engine import Mapper
 from tests.mapping.bench import flow, map_with, opened
 
 CURRENCIES = {"GBP": 2, "EUR": 2, "USD": 2, "JPY": 0, "KRW": 0, "KWD": 3, "BHD": 3, "CLF": 4}
-SOME = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+SOME = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
 amounts = st.decimals(
     min_value=Decimal("-99999999999999.9999"), max_value=Decimal("99999999999999.9999"), places=4,

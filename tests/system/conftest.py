@@ -113,6 +113,8 @@ def site(sandbox: Sandbox, tmp_path: Path) -> Iterator[Site]:
     site = Site(tmp_path, os.environ | _environment(tmp_path, sandbox.url))
     site.run("brightpearl", "init", "--dest", str(tmp_path))
     site.run("airflow", "db", "migrate")
+    # four processes share this file, and a busy machine must not lock one of them out
+    site.rows("airflow.db", "PRAGMA journal_mode=WAL")
     yield site
     site.stop()
 
@@ -138,6 +140,7 @@ def _environment(home: Path, url: str) -> dict[str, str]:
     return {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "AIRFLOW_HOME": str(home),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
