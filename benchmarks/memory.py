@@ -7,7 +7,6 @@ that of its hungriest process. The systems are simulated in yet another process,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from benchmarks import workbench

@@ -11,7 +11,6 @@ import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from benchmarks import workbench
 from benchmarks.report import Row, at_most, said

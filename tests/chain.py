@@ -52,7 +52,10 @@ class Chain:
 
     def select(self, request: Request | None, now: datetime) -> Selection:
         return plan(
-            request or Request(RunKind.MANUAL), self.flow.window.policy, self.ledger.watermark(self.flow.flow), now
+            request or Request(RunKind.MANUAL),
+            self.flow.window.policy,
+            self.ledger.watermark(self.flow.flow),
+            now,
         )
 
     def extract(self, source: Source, selection: Selection) -> list[Plain]:
@@ -79,7 +82,9 @@ class Chain:
             load(self.flow, self.run, mapped, verdict, sink, self.bindings, self.letters, self.staging)
         )
 
-    def settle(self, parts: list[Plain], mapped: list[Plain], verdict: Plain | None, loads: list[Plain]) -> Plain:
+    def settle(
+        self, parts: list[Plain], mapped: list[Plain], verdict: Plain | None, loads: list[Plain]
+    ) -> Plain:
         return through_xcom(settle(self.flow, self.facts, parts, mapped, verdict, loads, self.stores, NOW))
 
     @property

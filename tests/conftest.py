@@ -40,7 +40,10 @@ def engine(database_url: str) -> Iterator[Engine]:
 def module_sandbox() -> Iterator[Sandbox]:
     """One small world per test module, the same in every run."""
     until = datetime(2026, 3, 31, 12, tzinfo=UTC)
-    quiet: dict[str, dict[str, object]] = {"brightpearl": {"throttle": False}, "salesforce": {"bulk_polls": 0}}
+    quiet: dict[str, dict[str, object]] = {
+        "brightpearl": {"throttle": False},
+        "salesforce": {"bulk_polls": 0},
+    }
     with Sandbox(customers=14, products=10, orders=45, seed=7, until=until, settings=quiet) as sandbox:
         yield sandbox
 

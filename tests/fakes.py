@@ -90,7 +90,9 @@ class MemoryLedger:
 
     def record(self, entry: RunEntry, watermark: datetime | None = None) -> None:
         self.entries.append(entry)
-        if watermark and watermark > self.marks.get(entry.flow, datetime.min.replace(tzinfo=watermark.tzinfo)):
+        if watermark and watermark > self.marks.get(
+            entry.flow, datetime.min.replace(tzinfo=watermark.tzinfo)
+        ):
             self.marks[entry.flow] = watermark
 
     def check(self) -> None:
@@ -154,7 +156,9 @@ class FakeSink:
         for change in record.changes:
             reason = self.refuse.get((change.object, change.key))
             if reason:
-                yield RowResult(record.source_id, change.object, change.key, error=reason, field="F", value="v")
+                yield RowResult(
+                    record.source_id, change.object, change.key, error=reason, field="F", value="v"
+                )
                 return
         for removal in record.removals:
             self.rows.pop((removal.object, removal.key), None)
@@ -163,5 +167,9 @@ class FakeSink:
             created = (change.object, change.key) not in self.rows
             self.rows[change.object, change.key] = change.payload
             yield RowResult(
-                record.source_id, change.object, change.key, f"T-{change.object}-{change.key}", created=created
+                record.source_id,
+                change.object,
+                change.key,
+                f"T-{change.object}-{change.key}",
+                created=created,
             )

@@ -190,7 +190,9 @@ class Intents(Protocol):
 class DeadLetters(Protocol):
     """Records that did not go through, kept with payload and reason until they do."""
 
-    def keep(self, flow: str, run: str, mapping_version: str, letters: Sequence[tuple[Rejection, bytes]]) -> None:
+    def keep(
+        self, flow: str, run: str, mapping_version: str, letters: Sequence[tuple[Rejection, bytes]]
+    ) -> None:
         """Opens or refreshes one letter per record; the payload is the raw record."""
         ...
 
@@ -232,7 +234,7 @@ class Ledger(Protocol):
         ...
 
     def check(self) -> None:
-        """Raises ``Unavailable`` where the state database cannot be written; called before anything remote is written."""
+        """Raises ``Unavailable`` where the state database cannot be written; asked before a remote write."""
         ...
 
 

@@ -217,7 +217,9 @@ class BrightpearlSource:
                 lambda row: _instant(row["updatedOn"]) in window and _instant(row["createdOn"]) < start,
             )
 
-    def _search(self, filters: Mapping[str, str], wanted: Callable[[Mapping[str, Any]], bool]) -> Iterator[int]:
+    def _search(
+        self, filters: Mapping[str, str], wanted: Callable[[Mapping[str, Any]], bool]
+    ) -> Iterator[int]:
         columns = (self.stream.id_column, "createdOn", "updatedOn")
         for row in self.reading.search(self.stream.search, columns, {**self.stream.filters, **filters}):
             # whether a period's ends belong to it is not documented: the window decides

@@ -53,7 +53,9 @@ class _Row:
 
     def result(self, answer: RowAnswer) -> RowResult:
         if answer.success:
-            return RowResult(self.source_id, self.change.object, self.change.key, answer.id, created=answer.created)
+            return RowResult(
+                self.source_id, self.change.object, self.change.key, answer.id, created=answer.created
+            )
         return self.refused(f"{answer.code}: {answer.message}", answer.fields)
 
     def refused(self, error: str, names: Sequence[str] = ()) -> RowResult:
@@ -93,7 +95,9 @@ class SalesforceSink:
         removed = ceil(sum(len(record.removals) for record in records) / COLLECTION_ROWS)
         rows = self._rows(records)
         return removed + sum(
-            fewest_upsert_calls(count) for name, spec in self.specs.items() for count in _steps(rows[name], spec)
+            fewest_upsert_calls(count)
+            for name, spec in self.specs.items()
+            for count in _steps(rows[name], spec)
         )
 
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
@@ -139,13 +143,19 @@ class SalesforceSink:
             for results in self._upsert(name, bound, spec.written_last, tuple(spec.written_last)):
                 yield [replace(each, unfinished=True) for each in results]
 
-    def _last_fields(self, rows: Mapping[str, Sequence[_Row]], refused: set[str]) -> Iterator[list[RowResult]]:
+    def _last_fields(
+        self, rows: Mapping[str, Sequence[_Row]], refused: set[str]
+    ) -> Iterator[list[RowResult]]:
         for name, spec in self.specs.items():
             passing = [row for row in rows[name] if row.source_id not in refused and _really_last(row, spec)]
             yield from self._upsert(name, passing, only=tuple(spec.written_last))
 
     def _upsert(
-        self, name: str, rows: Sequence[_Row], meanwhile: Mapping[str, str] | None = None, only: Sequence[str] = ()
+        self,
+        name: str,
+        rows: Sequence[_Row],
+        meanwhile: Mapping[str, str] | None = None,
+        only: Sequence[str] = (),
     ) -> Iterator[list[RowResult]]:
         key_field = self.specs[name].key_field
         target = self.flow.target_object(name)
@@ -159,7 +169,9 @@ class SalesforceSink:
             return
         for start in range(0, len(sent), COLLECTION_ROWS):
             chunk = bodies[start : start + COLLECTION_ROWS]
-            yield [by_key[answer.key].result(answer) for answer in self.client.upsert(target, key_field, chunk)]
+            yield [
+                by_key[answer.key].result(answer) for answer in self.client.upsert(target, key_field, chunk)
+            ]
 
     def _removals(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         gone = [(record.source_id, removal) for record in records for removal in record.removals]
@@ -261,7 +273,9 @@ def _really_last(row: _Row, spec: ObjectSpec) -> bool:
 
 def _removed(source_id: str, removal: Removal, answer: RowAnswer) -> RowResult:
     error = "" if answer.success or answer.code in _GONE else f"{answer.code}: {answer.message}"
-    return RowResult(source_id, removal.object, removal.key, removal.target_id, removed=not error, error=error)
+    return RowResult(
+        source_id, removal.object, removal.key, removal.target_id, removed=not error, error=error
+    )
 
 
 def _most_nodes(record: RecordChange) -> int:
@@ -287,8 +301,10 @@ def _graph_results(
         for node in answer.culprits or answer.nodes[:1]:
             item = named.get(node.reference.removesuffix("open").removesuffix("close"))
             reason = f"{node.code}: {node.message}"
-            yield item.refused(reason, node.fields) if isinstance(item, _Row) else RowResult(
-                record.source_id, "", "", error=reason
+            yield (
+                item.refused(reason, node.fields)
+                if isinstance(item, _Row)
+                else RowResult(record.source_id, "", "", error=reason)
             )
 
 

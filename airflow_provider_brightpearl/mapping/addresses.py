@@ -43,8 +43,8 @@ def region(text: str | None, country: str | None) -> str | None:
     cleaned = _clean(text)
     if not cleaned or not country:
         return cleaned
-    choices = _rules(country).country_area_choices if _rules(country) else []
-    for code, name in choices:
+    rules = _rules(country)
+    for code, name in rules.country_area_choices if rules else ():
         if cleaned.casefold() in (code.casefold(), name.casefold()):
             return str(code)
     return cleaned
@@ -54,12 +54,13 @@ def region(text: str | None, country: str | None) -> str | None:
 def postcode(text: str | None, country: str | None) -> str | None:
     """A postal code in upper case with the separator its country writes (bs11aa becomes BS1 1AA)."""
     cleaned = _clean(text)
-    if not cleaned or not country or _rules(country) is None:
+    rules = _rules(country) if country else None
+    if not cleaned or rules is None:
         return cleaned
     compact = re.sub(r"[\W_]", "", cleaned).upper()
-    for example in _rules(country).postal_code_examples:
+    for example in rules.postal_code_examples:
         spelled = _spell_like(example, compact)
-        if spelled and any(matcher.match(spelled) for matcher in _rules(country).postal_code_matchers):
+        if spelled and any(matcher.match(spelled) for matcher in rules.postal_code_matchers):
             return spelled
     return cleaned.upper()
 

@@ -25,7 +25,13 @@ from airflow_provider_brightpearl.core.schema import (
     sql_type,
 )
 from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.mapping.expressions import Call, Check, ExpressionError, Scope, compile_expression
+from airflow_provider_brightpearl.mapping.expressions import (
+    Call,
+    Check,
+    ExpressionError,
+    Scope,
+    compile_expression,
+)
 from airflow_provider_brightpearl.mapping.lookups import LookupTable
 from airflow_provider_brightpearl.mapping.spec import FlowSpec, ObjectSpec
 
@@ -121,7 +127,9 @@ class _Flow:
         if name == self.flow.root:
             checks.extend(self._missing_maps())
         self.paths |= scope.paths
-        row_paths = tuple(sorted(each[len(path) :] for each in scope.paths if rows and each[: len(path)] == path))
+        row_paths = tuple(
+            sorted(each[len(path) :] for each in scope.paths if rows and each[: len(path)] == path)
+        )
         warnings = tuple(pair for pair in checks if pair[1].lookup in self.warning)
         refusing = tuple(pair for pair in checks if pair not in warnings)
         return CompiledObject(
@@ -216,7 +224,9 @@ def record_table(compiled: CompiledFlow, id_column: str) -> str:
     """SELECT list that turns the raw table into ``rec``."""
     raw_id = _quoted_name("_raw_", tuple(id_column.split(".")))
     parts = [f"*, rowid AS _pos, coalesce({raw_id}, 'line ' || (rowid + 1)) AS _source_id"]
-    parts += [_typed(_quoted_name("_raw_", path), path, find(compiled.columns, path)) for path in compiled.paths]
+    parts += [
+        _typed(_quoted_name("_raw_", path), path, find(compiled.columns, path)) for path in compiled.paths
+    ]
     return ", ".join(parts)
 
 
@@ -238,7 +248,9 @@ def base_query(item: CompiledObject, chosen: str) -> str:
         f"SELECT *, unnest({keys}) AS row_id, unnest({entries}) AS _entry, "
         f"unnest(range(1, len({entries}) + 1)) AS row_no FROM rec WHERE {chosen}"
     )
-    return f"SELECT *{_row_columns(item, item.rows.entry)}, row_id AS _row, row_no AS _row_no FROM ({unnested})"
+    return (
+        f"SELECT *{_row_columns(item, item.rows.entry)}, row_id AS _row, row_no AS _row_no FROM ({unnested})"
+    )
 
 
 def _row_columns(item: CompiledObject, entry: Schema) -> str:
@@ -281,11 +293,15 @@ def _joined_value(index: int, call: Call, lookups: Mapping[str, LookupTable]) ->
     return "t.value", "true" if policy == "empty" else "t.key IS NOT NULL"
 
 
-def object_query(item: CompiledObject, ctes: list[str], compiled: CompiledFlow, *, fields: Mapping[str, str]) -> str:
+def object_query(
+    item: CompiledObject, ctes: list[str], compiled: CompiledFlow, *, fields: Mapping[str, str]
+) -> str:
     """The whole query of an object, with the given SQL of its fields; ``_bad`` where a check fails."""
     listed = "".join(f', {sql} AS "{name}"' for name, sql in fields.items())
     warnings = _problems(item, item.warnings) if item.warnings else "NULL"
-    return _query(item, ctes, compiled, f"{listed}, {_any(_all_checks(item))} AS _bad, {warnings} AS _warnings")
+    return _query(
+        item, ctes, compiled, f"{listed}, {_any(_all_checks(item))} AS _bad, {warnings} AS _warnings"
+    )
 
 
 def problems_query(item: CompiledObject, ctes: list[str], compiled: CompiledFlow) -> str:
@@ -298,7 +314,9 @@ def _query(item: CompiledObject, ctes: list[str], compiled: CompiledFlow, more: 
     kept = " OR ".join(f"({sql})" for sql in (item.where, *(check.condition for check in item.where_checks)))
     keyed = f"SELECT *, {item.key} AS _key, {item.parent} AS _parent FROM {last} WHERE {kept}"
     if item.one_per:
-        keyed += f" QUALIFY row_number() OVER (PARTITION BY _pos, {', '.join(item.one_per)} ORDER BY _row_no) = 1"
+        keyed += (
+            f" QUALIFY row_number() OVER (PARTITION BY _pos, {', '.join(item.one_per)} ORDER BY _row_no) = 1"
+        )
     return (
         f"WITH {', '.join(ctes)}, keyed AS ({keyed}) SELECT {', '.join(META)}, "
         f"{compiled.amount} AS _amount, {compiled.currency} AS _currency{more} FROM keyed"

@@ -1,5 +1,4 @@
-"""Maps batches of raw records with DuckDB: one JSON file in, one Parquet file per object out, rejections beside them.
-"""
+"""Maps batches of raw records with DuckDB: one JSON file in, a Parquet file per object and rejections out."""
 
 from __future__ import annotations
 
@@ -16,7 +15,13 @@ import duckdb
 
 from airflow_provider_brightpearl.core.records import Money, Rejection, Stage
 from airflow_provider_brightpearl.core.schema import StreamSchema, sql_type
-from airflow_provider_brightpearl.mapping.compile import META, CompiledObject, inexact_texts, raw_columns, raw_table
+from airflow_provider_brightpearl.mapping.compile import (
+    META,
+    CompiledObject,
+    inexact_texts,
+    raw_columns,
+    raw_table,
+)
 from airflow_provider_brightpearl.mapping.engine_session import Session, literal, ref_table
 from airflow_provider_brightpearl.mapping.lookups import LookupTable
 from airflow_provider_brightpearl.mapping.shapes import Misshapen, reshape
@@ -167,7 +172,9 @@ class Mapper:
             if call.kind != "ref":
                 continue
             upto = self.session.levels(item)[: 2 * index + 2]
-            query = f"WITH {', '.join(upto)} SELECT DISTINCT _k{index} FROM k{index} WHERE _k{index} IS NOT NULL"
+            query = (
+                f"WITH {', '.join(upto)} SELECT DISTINCT _k{index} FROM k{index} WHERE _k{index} IS NOT NULL"
+            )
             keys = self._keys(query, 0, records)
             flow, _, name = call.target.partition(".")
             self.session.keyed_table(ref_table(item, index), self.resolver.resolve(flow, name, keys))
@@ -182,7 +189,9 @@ class Mapper:
             middle = (lo + hi) // 2
             return self._keys(query, lo, middle) | self._keys(query, middle, hi)
 
-    def _map_object(self, item: CompiledObject, records: int, unmappable: list[tuple[int, Rejection]]) -> None:
+    def _map_object(
+        self, item: CompiledObject, records: int, unmappable: list[tuple[int, Rejection]]
+    ) -> None:
         query = self.session.query(item, self.fields[item.name])
         target = f'"mapped_{item.name}"'
         create = f"CREATE OR REPLACE TEMP TABLE {target} AS {query}"
@@ -221,7 +230,9 @@ class Mapper:
         """The fields whose expression raises for a record."""
         for name, sql in self.fields[item.name].items():
             try:
-                self.connection.execute(self.session.query(item, {name: sql}), {"lo": pos, "hi": pos + 1}).fetchall()
+                self.connection.execute(
+                    self.session.query(item, {name: sql}), {"lo": pos, "hi": pos + 1}
+                ).fetchall()
             except duckdb.Error as error:
                 yield name, error
 
@@ -258,10 +269,10 @@ class Mapper:
         """The rows whose key another row has too, with that as their problem."""
         table = f'"mapped_{item.name}"'
         problem = "{'field': 'key', 'value': _key, 'reason': 'another row of this run has the same key', 'waits': NULL}"
-        return self.connection.execute(
+        return self._rows(
             f"SELECT {_OF_PROBLEM}, [{problem}] FROM {table} "
             f"WHERE NOT _bad AND _key IN (SELECT _key FROM {table} GROUP BY _key HAVING count(*) > 1)"
-        ).fetchall()
+        )
 
     def _failing(self, item: CompiledObject) -> list[tuple[Any, ...]]:
         """The rows for which a check fails, with their problems."""
@@ -269,9 +280,10 @@ class Mapper:
         if not self._one(f"SELECT count(*) FROM ({failing})"):
             return []
         query = self.session.problems(item, f"_pos IN ({failing})")
-        return self.connection.execute(
-            f"SELECT {_OF_PROBLEM}, _problems FROM ({query}) WHERE _problems IS NOT NULL"
-        ).fetchall()
+        return self._rows(f"SELECT {_OF_PROBLEM}, _problems FROM ({query}) WHERE _problems IS NOT NULL")
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        return list(self.connection.execute(query).fetchall())
 
     def _warned(self) -> dict[str, int]:
         """What no row was rejected for, and how many rows it is about."""
@@ -279,7 +291,9 @@ class Mapper:
         for item in self.compiled.objects:
             if item.warnings:
                 query = f'SELECT unnest(_warnings) AS w FROM "mapped_{item.name}"'
-                counted = f"SELECT w.field, w.value, w.reason, count(*) FROM ({query}) GROUP BY ALL ORDER BY ALL"
+                counted = (
+                    f"SELECT w.field, w.value, w.reason, count(*) FROM ({query}) GROUP BY ALL ORDER BY ALL"
+                )
                 for name, value, reason, count in self.connection.execute(counted).fetchall():
                     found[f"{item.name}.{name}: {value} {reason}"] = count
         return found
@@ -287,11 +301,13 @@ class Mapper:
     def _export(self, item: CompiledObject, folder: Path) -> int:
         names = list(self.fields[item.name])
         listed = "".join(f', "{name}"' for name in names)
-        packed = "to_json({" + ", ".join(f"'{name}': \"{name}\"" for name in names) + "})" if names else "'{}'"
+        packed = (
+            "to_json({" + ", ".join(f"'{name}': \"{name}\"" for name in names) + "})" if names else "'{}'"
+        )
         meta = ", ".join(name for name in META if name != "_row_no")
         query = (
             f"SELECT {meta}, _amount, _currency, _payload, md5(_payload) AS _fingerprint{listed} FROM "
-            f"(SELECT *, CAST({packed} AS VARCHAR) AS _payload FROM \"mapped_{item.name}\" "
+            f'(SELECT *, CAST({packed} AS VARCHAR) AS _payload FROM "mapped_{item.name}" '
             "WHERE _pos NOT IN (SELECT _pos FROM bad)) ORDER BY _pos, _row_no"
         )
         path = literal(folder / f"{item.name}.parquet")
@@ -302,7 +318,9 @@ class Mapper:
         if self.flow.totals is None:
             return {}
         amount, currency = self.compiled.amount, self.compiled.currency
-        query = f"SELECT {currency}, sum({amount}) FROM rec WHERE {amount} IS NOT NULL AND {condition} GROUP BY 1"
+        query = (
+            f"SELECT {currency}, sum({amount}) FROM rec WHERE {amount} IS NOT NULL AND {condition} GROUP BY 1"
+        )
         return {str(code): Decimal(total) for code, total in self.connection.execute(query).fetchall()}
 
 
@@ -311,7 +329,12 @@ def _place(row: tuple[Any, ...]) -> tuple[int, int]:
 
 
 def _rejection(
-    name: str, source_id: str, row: str, amount: Decimal | None, currency: str | None, problems: list[dict[str, Any]]
+    name: str,
+    source_id: str,
+    row: str,
+    amount: Decimal | None,
+    currency: str | None,
+    problems: list[dict[str, Any]],
 ) -> Rejection:
     # branches of one expression may find the same thing
     problems = list({_plain(problem): problem for problem in problems}.values())

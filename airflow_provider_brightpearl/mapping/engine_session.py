@@ -74,7 +74,9 @@ class Session:
         return problems_query(item, self.levels(item, chosen), self.compiled)
 
     def levels(self, item: CompiledObject, chosen: str = "_pos >= $lo AND _pos < $hi") -> list[str]:
-        tables = {index: ref_table(item, index) for index, call in enumerate(item.calls) if call.kind == "ref"}
+        tables = {
+            index: ref_table(item, index) for index, call in enumerate(item.calls) if call.kind == "ref"
+        }
         return levels(item, tables, self.lookups, chosen)
 
     def keyed_table(self, name: str, values: Mapping[str, str | None]) -> None:
@@ -92,7 +94,9 @@ class Session:
             self.keyed_table(f"lookup_{name}", table.values)
             for macro in functions.lookup_macros(name, table):
                 run(macro)
-        columns = ", ".join(f"{name} {sql_type(c, raw=True)}" for name, c in raw_columns(self.compiled).items())
+        columns = ", ".join(
+            f"{name} {sql_type(c, raw=True)}" for name, c in raw_columns(self.compiled).items()
+        )
         run(f"CREATE TEMP TABLE raw ({columns})")
         run(f"CREATE TEMP VIEW rec AS SELECT {record_table(self.compiled, self.schema.id_column)} FROM raw")
         run(f"SET TimeZone = '{self.flow.timezone}'")
@@ -128,7 +132,9 @@ class Session:
         try:
             return str(self.connection.execute(f"DESCRIBE SELECT {sql} FROM rec").fetchall()[0][1])
         except duckdb.Error as error:
-            raise Misconfigured(f"{self.flow.flow}.yaml: totals.{name}: {_reason(error)}\n    {text}") from error
+            raise Misconfigured(
+                f"{self.flow.flow}.yaml: totals.{name}: {_reason(error)}\n    {text}"
+            ) from error
 
     def _typed_fields(self, item: CompiledObject) -> dict[str, str]:
         for index, call in enumerate(item.calls):
@@ -137,7 +143,9 @@ class Session:
         try:
             kinds = self._kinds(self.compiled, item)
         except duckdb.Error as error:
-            raise next(self._unusable(item.name), Misconfigured(f"{self._place(item.name)}: {_reason(error)}")) from error
+            raise next(
+                self._unusable(item.name), Misconfigured(f"{self._place(item.name)}: {_reason(error)}")
+            ) from error
         return {name: self._leaving(item.name, name, sql, kinds[name]) for name, sql in item.fields.items()}
 
     def _leaving(self, item: str, name: str, sql: str, kind: str) -> str:

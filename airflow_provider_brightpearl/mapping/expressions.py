@@ -8,7 +8,8 @@ Expressions are single SQL values over the columns of a stream. Four things are 
 - ``a / b`` becomes an exact decimal division (DuckDB's own gives floating point) with a check for zero;
 - ``lookup``, ``ref`` and ``country`` become joins with a check for keys that are not known.
 
-A check holds only where its value is needed: inside CASE, IF, COALESCE, AND and OR it is guarded by the branch's condition.
+A check holds only where its value is needed: inside CASE, IF, COALESCE, AND and OR it is guarded by what was decided
+before.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def compile_expression(text: str, scope: Scope) -> str:
         raise ExpressionError(_syntax(text, error)) from error
     if not isinstance(tree, (exp.Condition, exp.AtTimeZone, exp.Interval, exp.Query)):
         raise ExpressionError(f"{text!r} is not a single value")
-    return _Compiler(scope).visit(tree, ()).sql("duckdb")
+    return str(_Compiler(scope).visit(tree, ()).sql("duckdb"))
 
 
 def _syntax(text: str, error: Exception) -> str:
@@ -392,7 +393,9 @@ def _steps(node: exp.Expression | None) -> Iterator[str | None]:
 
 
 def _at(node: exp.Expression) -> str:
-    start = min((part.meta["start"] for part in node.find_all(exp.Identifier) if "start" in part.meta), default=None)
+    start = min(
+        (part.meta["start"] for part in node.find_all(exp.Identifier) if "start" in part.meta), default=None
+    )
     return "" if start is None else f" (at column {start + 1})"
 
 

@@ -1,4 +1,4 @@
-"""The functions an expression may use besides DuckDB's own: SQL macros where SQL suffices, Python where tables are needed.
+"""The functions an expression may use besides DuckDB's own: SQL macros, and Python where tables are needed.
 
 ``lookup``, ``ref``, ``country`` and ``sum_rows`` are rewritten by the compiler and are not functions of the database.
 """
@@ -34,7 +34,9 @@ def _short(value: str) -> str:
 def _quotient(scaled: Callable[[str], str], digits: int) -> str:
     rounded = f"(abs({scaled('a')}) * 2000000 + abs({scaled('b')})) // (2 * abs({scaled('b')}))"
     sign = "CAST(sign(a) * sign(b) AS DECIMAL(1, 0))"
-    return f"CAST({sign} * CAST({rounded} AS DECIMAL({digits}, 0)) * CAST(0.000001 AS DECIMAL(6, 6)) AS {_WIDE})"
+    return (
+        f"CAST({sign} * CAST({rounded} AS DECIMAL({digits}, 0)) * CAST(0.000001 AS DECIMAL(6, 6)) AS {_WIDE})"
+    )
 
 
 def _minor_units() -> str:

@@ -25,14 +25,16 @@ class LookupTable:
 
 
 def load_lookups(flow: FlowSpec, folder: Path, query: Query | None = None) -> dict[str, LookupTable]:
-    """The tables of a flow by name; ``folder`` holds the flow file. Without ``query`` tables of the target are empty."""
+    """The tables of a flow by name; ``folder`` holds its file. Without ``query`` the target's tables are empty."""
     return {name: _load(flow, name, spec, folder, query) for name, spec in flow.lookups.items()}
 
 
 def lookup_digests(flow: FlowSpec, folder: Path) -> dict[str, str]:
     """Digest of each lookup file, part of the mapping's version."""
     files = {name: folder / spec.file for name, spec in flow.lookups.items() if spec.file}
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items() if path.exists()}
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items() if path.exists()
+    }
 
 
 def _load(flow: FlowSpec, name: str, spec: LookupSpec, folder: Path, query: Query | None) -> LookupTable:
@@ -61,7 +63,9 @@ def _read(rows: csv.DictReader[str], spec: LookupSpec, place: str) -> dict[str, 
     columns = rows.fieldnames or []
     missing = [name for name in (spec.key, spec.value) if name not in columns]
     if missing:
-        raise Misconfigured(f"{place}: no column {missing[0]!r}; columns there: {', '.join(columns) or 'none'}")
+        raise Misconfigured(
+            f"{place}: no column {missing[0]!r}; columns there: {', '.join(columns) or 'none'}"
+        )
     values: dict[str, str | None] = {}
     for row in rows:
         key = (row[spec.key] or "").strip()

@@ -61,7 +61,9 @@ class _Fitting:
         for name in value.twice:
             if name in inner:
                 self._wrong((*path, name), value[name], "is there twice")
-        return {name: self.fit(inner[name], each, (*path, name)) for name, each in value.items() if name in inner}
+        return {
+            name: self.fit(inner[name], each, (*path, name)) for name, each in value.items() if name in inner
+        }
 
     def _text(self, text: str, path: Path) -> str:
         if not text.isascii() and text != _storable(text):

@@ -10,7 +10,15 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from airflow_provider_brightpearl.core.window import Policy, is_cron
 from airflow_provider_brightpearl.errors import Misconfigured
@@ -22,7 +30,7 @@ def _duration(value: object) -> object:
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} has no unit; write a whole number and s, m, h or d, such as 30m")
+        raise ValueError(f"{value!r} has no unit; write it as 30m, with s, m, h or d")  # noqa: TRY004
     number, unit = value[:-1], value[-1:]
     if unit not in _UNITS or not number.isdigit():
         raise ValueError(f"{value!r} is not a duration; write a whole number and s, m, h or d, such as 30m")
@@ -63,7 +71,9 @@ def _zone(value: str) -> str:
 TimeZone = Annotated[str, AfterValidator(_zone)]
 # names of objects, fields and lookups: they become names in SQL, and an object's name one of a file
 Name = Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")]
-Expression = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, (int, float)) else value)]
+Expression = Annotated[
+    str, BeforeValidator(lambda value: str(value) if isinstance(value, (int, float)) else value)
+]
 
 
 class _Model(BaseModel):
@@ -110,16 +120,24 @@ class LookupSpec(_Model):
 class ObjectSpec(_Model):
     """One target object: a row per record, or per entry of ``rows``."""
 
-    object: str | None = Field(None, description="Target object, where the name of this entry is not it already")
-    rows: str | None = Field(None, description="Map or list of the record; one target row per entry, called row")
+    object: str | None = Field(
+        None, description="Target object, where the name of this entry is not it already"
+    )
+    rows: str | None = Field(
+        None, description="Map or list of the record; one target row per entry, called row"
+    )
     where: Expression | None = Field(None, description="Condition; rows where it is not true are left out")
     one_per: list[Expression] = Field(default=[], description="Keep only the first row per value of these")
-    key: dict[Name, Expression] = Field(description="The external id field and its expression", min_length=1, max_length=1)
+    key: dict[Name, Expression] = Field(
+        description="The external id field and its expression", min_length=1, max_length=1
+    )
     parent: dict[Name, str] = Field(
         default={}, max_length=1, description="Lookup field of this object to an object above"
     )
     fields: dict[Name, Expression]
-    create_only: list[str] = Field(default=[], description="Fields the target accepts only when a row is created")
+    create_only: list[str] = Field(
+        default=[], description="Fields the target accepts only when a row is created"
+    )
     written_last: dict[str, str] = Field(
         default={}, description="Field written alone after all rows; its value meanwhile"
     )
@@ -162,7 +180,8 @@ class FlowSpec(_Model):
     part_size: int = Field(5000, ge=200, le=50_000)
     lookups: dict[Name, LookupSpec] = {}
     constants: list[dict[str, Any]] = Field(
-        default=[], description="Records that exist in no system, read with the first sync and with full sweeps"
+        default=[],
+        description="Records that exist in no system, read with the first sync and with full sweeps",
     )
     objects: dict[Name, ObjectSpec] = Field(min_length=1)
     totals: TotalsSpec | None = None
@@ -197,7 +216,9 @@ class FlowSpec(_Model):
         for name, spec in self.objects.items():
             for parent in spec.parent.values():
                 if parent not in seen or self.objects[parent].rows:
-                    raise ValueError(f"objects.{name}.parent: {parent!r} is not an object above it with one row a record")
+                    raise ValueError(
+                        f"objects.{name}.parent: {parent!r} is not an object above it with one row a record"
+                    )
             unknown = {*spec.create_only, *spec.written_last} - {*spec.fields, *spec.parent}
             if unknown:
                 raise ValueError(f"objects.{name}: {', '.join(sorted(unknown))} is not among its fields")
@@ -217,7 +238,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         seen: set[Any] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} is there twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value} is there twice", key.start_mark
+                )
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
         found: dict[Any, Any] = super().construct_mapping(node, deep)
         return found
@@ -265,7 +288,13 @@ def _explain(name: str, data: dict[str, Any], problem: Any) -> str:
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
     model: type[BaseModel] = FlowSpec
-    named = {"window": WindowSpec, "totals": TotalsSpec, "gate": GateSpec, "objects": ObjectSpec, "lookups": LookupSpec}
+    named: dict[str, type[BaseModel]] = {
+        "window": WindowSpec,
+        "totals": TotalsSpec,
+        "gate": GateSpec,
+        "objects": ObjectSpec,
+        "lookups": LookupSpec,
+    }
     if len(location) > 1:
         model = named.get(str(location[0]), FlowSpec)
     return sorted(model.model_fields)

@@ -27,7 +27,7 @@ def extract(
     if selection.moves_watermark:
         selection = replace(selection, ids=tuple(letters.due(flow.flow, version, _DUE_LIMIT)))
     records = chain(_constants(flow, selection), source.read(selection))
-    parts = []
+    parts: list[dict[str, Any]] = []
     while first := next(records, None):
         name = f"raw/{len(parts):05}.jsonl"
         lines = chain([first], islice(records, flow.part_size - 1))

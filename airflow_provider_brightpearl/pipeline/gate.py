@@ -71,8 +71,12 @@ def _closed(flow: FlowSpec, records: int, verdict: Verdict, early: Iterable[Reje
     failed = len({each.source_id for each in refused})
     lines = list(verdict.batch_failures[:_LINES])
     if records >= flow.gate.min_records and failed > records * flow.gate.max_rejected:
-        allowed = f"{flow.gate.max_rejected:.0%}" if flow.gate.max_rejected >= 0.01 else str(flow.gate.max_rejected)
-        lines.insert(0, f"{failed} of {records} records failed, the flow allows {allowed}; nothing was loaded")
+        allowed = (
+            f"{flow.gate.max_rejected:.0%}" if flow.gate.max_rejected >= 0.01 else str(flow.gate.max_rejected)
+        )
+        lines.insert(
+            0, f"{failed} of {records} records failed, the flow allows {allowed}; nothing was loaded"
+        )
         lines += [f"{count} times: {reason}" for reason, count in top_reasons(refused, _LINES)]
     elif lines:
         lines.insert(0, "the batch as a whole failed; nothing was loaded")

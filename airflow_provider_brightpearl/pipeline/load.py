@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 from airflow_provider_brightpearl.core.ports import (
@@ -69,7 +70,9 @@ class _Batch:
 
     def _write(self, name: str, row: MappedRow) -> Change:
         bound = self.bound.get((name, row.key))
-        return Change(name, row.key, row.payload, row.fingerprint, row.parent, bound.target_id if bound else None)
+        return Change(
+            name, row.key, row.payload, row.fingerprint, row.parent, bound.target_id if bound else None
+        )
 
     def bindings(self, results: Sequence[RowResult]) -> list[Binding]:
         """Crosswalk rows of what the target confirmed."""
@@ -208,7 +211,7 @@ def _money(batch: _Batch, source_ids: Sequence[str]) -> Money:
     for source_id in source_ids:
         root = batch.rows[source_id][0][1]
         if root.amount is not None:
-            totals[root.currency] = totals.get(root.currency, 0) + root.amount  # type: ignore[assignment]
+            totals[root.currency] = totals.get(root.currency, Decimal(0)) + root.amount
     return totals
 
 

@@ -30,9 +30,7 @@ def raw_lines(staging: Staging, ref: Mapping[str, Any], positions: Iterable[int]
     wanted = set(positions)
     if not wanted:
         return {}
-    return {
-        pos: line for pos, line in enumerate(staging.read_lines(PartRef.from_dict(ref))) if pos in wanted
-    }
+    return {pos: line for pos, line in enumerate(staging.read_lines(PartRef.from_dict(ref))) if pos in wanted}
 
 
 def tally(rejected: Iterable[Rejection]) -> dict[str, int]:
@@ -49,10 +47,12 @@ def money_of(rejected: Iterable[Rejection]) -> Money:
 
 
 def money_as_text(money: Money) -> dict[str, str]:
+    """Totals as plain values, digit by digit."""
     return {currency: str(amount) for currency, amount in sorted(money.items())}
 
 
 def money_from_text(data: Mapping[str, str]) -> Money:
+    """The totals that ``money_as_text`` wrote."""
     return {currency: Decimal(amount) for currency, amount in data.items()}
 
 

@@ -138,7 +138,9 @@ def _imbalance(staged: int, counts: Counts, money: Mapping[str, Money]) -> str:
 
 
 def _calls(flow: FlowSpec, facts: RunFacts, loads: Sequence[Plain]) -> Calls:
-    calls = (Calls({flow.target: load["calls"]["made"]}, {flow.target: load["calls"]["fewest"]}) for load in loads)
+    calls = (
+        Calls({flow.target: load["calls"]["made"]}, {flow.target: load["calls"]["fewest"]}) for load in loads
+    )
     return sum(calls, facts.calls)
 
 

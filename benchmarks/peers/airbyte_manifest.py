@@ -11,7 +11,6 @@ from airbyte_cdk.sources.declarative.concurrent_declarative_source import Concur
 from airbyte_cdk.sources.declarative.extractors.record_extractor import RecordExtractor
 from airbyte_cdk.test.state_builder import StateBuilder
 from orjson import dumps
-
 from peer import ARGUMENTS, HEADERS
 
 # the extractor below is code of our own

@@ -4,7 +4,6 @@ from itertools import islice
 
 import dlt
 from dlt.sources.helpers.rest_client import RESTClient
-
 from dlt_pipeline import SEARCH, pages, sync
 from peer import ARGUMENTS, HEADERS, run
 

@@ -1,7 +1,6 @@
 """dlt's rest_api source as its documentation shows parent and child: a search, then one call per order."""
 
 from dlt.sources.rest_api import rest_api_source
-
 from dlt_pipeline import SEARCH, pages, sync
 from peer import ARGUMENTS, HEADERS, run
 

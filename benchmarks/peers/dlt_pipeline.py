@@ -2,7 +2,6 @@
 
 import dlt
 from dlt.sources.helpers.rest_client.paginators import OffsetPaginator
-
 from peer import ARGUMENTS
 
 SEARCH = {"orderTypeId": "1", "columns": "orderId", "sort": "orderId.ASC"}

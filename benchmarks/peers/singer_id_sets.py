@@ -1,8 +1,7 @@
 """A singer-sdk tap whose parent stream gives id sets of 200 instead of ids, so that a child call gets 200 orders."""
 
-from singer_sdk import typing as th
-
 from peer import run
+from singer_sdk import typing as th
 from singer_tap import OrdersStream, SearchStream, sync
 
 

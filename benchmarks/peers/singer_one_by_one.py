@@ -1,8 +1,7 @@
 """A singer-sdk tap as its documentation shows parent and child streams: a search, then one call per order."""
 
-from singer_sdk import typing as th
-
 from peer import run
+from singer_sdk import typing as th
 from singer_tap import OrdersStream, SearchStream, sync
 
 

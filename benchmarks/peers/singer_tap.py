@@ -3,11 +3,10 @@
 import os
 import sys
 
+from peer import ARGUMENTS, HEADERS
 from singer_sdk import RESTStream, Tap
 from singer_sdk import typing as th
 from singer_sdk.pagination import BaseOffsetPaginator
-
-from peer import ARGUMENTS, HEADERS
 
 ANY = th.CustomType({"type": ["object", "array", "string", "number", "boolean", "null"]})
 

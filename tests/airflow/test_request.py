@@ -9,9 +9,9 @@ import pendulum
 import pytest
 
 from airflow_provider_brightpearl.core.records import Calls
+from airflow_provider_brightpearl.core.run import RunFacts
 from airflow_provider_brightpearl.core.window import Request, RunKind, Selection, Window
 from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.core.run import RunFacts
 from airflow_provider_brightpearl.operators.request import request_of
 
 START, END = pendulum.datetime(2026, 1, 1), pendulum.datetime(2026, 1, 2)

@@ -49,8 +49,14 @@ def test_a_path_leads_to_its_column(path: Path, expected: Column) -> None:
         (("party", "cty"), "unknown column cty in party; did you mean city? Known: city, place"),
         (("party", "zzz"), "unknown column zzz in party Known: city, place"),
         (("id", "x"), "id is a single BIGINT and has nothing below it"),
-        (("lines", "sku"), "lines holds many rows; use it as rows: of an object, or in sum_rows(lines, row....)"),
-        (("tags", "name"), "tags holds many rows; use it as rows: of an object, or in sum_rows(tags, row....)"),
+        (
+            ("lines", "sku"),
+            "lines holds many rows; use it as rows: of an object, or in sum_rows(lines, row....)",
+        ),
+        (
+            ("tags", "name"),
+            "tags holds many rows; use it as rows: of an object, or in sum_rows(tags, row....)",
+        ),
     ],
 )
 def test_a_path_that_leads_nowhere_says_what_is_there(path: Path, expected: str) -> None:

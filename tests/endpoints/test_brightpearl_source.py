@@ -87,7 +87,9 @@ def test_a_window_without_changes_takes_two_searches_and_no_more(sandbox: Sandbo
 
 
 def test_a_change_is_found_by_the_window_it_happened_in(sandbox: Sandbox) -> None:
-    touched = sandbox.control("POST", "/brightpearl/activity", {"orders_changed": 3, "orders_created": 2, "seed": 5})
+    touched = sandbox.control(
+        "POST", "/brightpearl/activity", {"orders_changed": 3, "orders_created": 2, "seed": 5}
+    )
     changed = sorted({*touched["orders_changed"], *touched["orders_created"]})
     assert changed == sorted(ids(sandbox, NOW, NOW + timedelta(hours=1)))
     assert [] == ids(sandbox, NOW + timedelta(minutes=30), NOW + timedelta(hours=1))
@@ -152,12 +154,16 @@ def test_contacts_carry_their_addresses_by_kind(sandbox: Sandbox) -> None:
 def test_suppliers_and_staff_are_no_customers(sandbox: Sandbox) -> None:
     first, second, *_ = (each["contactId"] for each in sandbox.snapshot("brightpearl", "contact"))
     sandbox.control("PATCH", f"/brightpearl/contact/{first}", {"relationshipToAccount": {"isStaff": True}})
-    sandbox.control("PATCH", f"/brightpearl/contact/{second}", {"relationshipToAccount": {"isSupplier": True}})
+    sandbox.control(
+        "PATCH", f"/brightpearl/contact/{second}", {"relationshipToAccount": {"isSupplier": True}}
+    )
     assert not {first, second} & {each["contactId"] for each in read(sandbox, EVERYTHING, "contacts")}
 
 
 def test_products_carry_their_prices_and_first_channel(sandbox: Sandbox) -> None:
-    prices = {each["productId"]: each["priceLists"] for each in sandbox.snapshot("brightpearl", "product-price")}
+    prices = {
+        each["productId"]: each["priceLists"] for each in sandbox.snapshot("brightpearl", "product-price")
+    }
     found = read(sandbox, EVERYTHING, "products")
     assert 10 == len(found)
     for product in found:
@@ -172,7 +178,9 @@ BAD_CONTACTS: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("ids_", "joined"), BAD_CONTACTS)
-def test_a_contact_of_another_shape_does_not_stop_the_others(sandbox: Sandbox, ids_: Any, joined: Any) -> None:
+def test_a_contact_of_another_shape_does_not_stop_the_others(
+    sandbox: Sandbox, ids_: Any, joined: Any
+) -> None:
     number = sandbox.snapshot("brightpearl", "contact")[0]["contactId"]
     sandbox.control("PATCH", f"/brightpearl/contact/{number}", {"postAddressIds": ids_})
     found = {each["contactId"]: each for each in read(sandbox, EVERYTHING, "contacts")}
@@ -190,7 +198,9 @@ def test_a_product_of_another_shape_does_not_stop_the_others(sandbox: Sandbox, c
 
 
 def test_a_source_that_is_not_known_is_refused_with_those_that_are(sandbox: Sandbox) -> None:
-    with pytest.raises(Misconfigured, match=r"source brightpearl.sales: no such stream; known: brightpearl.contacts, "):
+    with pytest.raises(
+        Misconfigured, match=r"source brightpearl.sales: no such stream; known: brightpearl.contacts, "
+    ):
         registry.stream_schema("brightpearl.sales")
     with pytest.raises(Misconfigured, match=r"source shop.orders: no such stream"):
         registry.source("shop.orders", None)

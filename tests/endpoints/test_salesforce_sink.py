@@ -40,10 +40,18 @@ class Org:
 
     def _entry(self, key: str) -> str:
         product = self._made("Product2", ACCOUNT, {"Name": key, "IsActive": True}, key)
-        price = {"Product2Id": product, "Pricebook2Id": self.book, "CurrencyIsoCode": "GBP", "UnitPrice": 1, "IsActive": True}
+        price = {
+            "Product2Id": product,
+            "Pricebook2Id": self.book,
+            "CurrencyIsoCode": "GBP",
+            "UnitPrice": 1,
+            "IsActive": True,
+        }
         return self._made("PricebookEntry", ACCOUNT, price, key)
 
-    def order(self, number: int, items: dict[str, dict[str, Any]], status: str = "Activated", **fields: Any) -> RecordChange:
+    def order(
+        self, number: int, items: dict[str, dict[str, Any]], status: str = "Activated", **fields: Any
+    ) -> RecordChange:
         """An order as the load stage hands it over; ``items`` are fields by row id."""
         root = {
             "AccountId": self.account, "Pricebook2Id": self.book, "CurrencyIsoCode": "GBP", "Status": status,
@@ -54,7 +62,9 @@ class Org:
             row = {"PricebookEntryId": self.entries[0], "Quantity": 2, "UnitPrice": 1.5, **item}
             changes.append(self._change("OrderItem", key, row, str(number)))
         known = [key for name, key in self.bound if name == "OrderItem" and self.owner.get(key) == number]
-        removals = [Removal("OrderItem", key, self.bound["OrderItem", key]) for key in known if key not in items]
+        removals = [
+            Removal("OrderItem", key, self.bound["OrderItem", key]) for key in known if key not in items
+        ]
         return RecordChange(str(number), tuple(changes), tuple(removals))
 
     owner: dict[str, int] = {}
@@ -75,14 +85,18 @@ class Org:
         return results
 
     def rows(self, name: str, key_field: str) -> dict[str, dict[str, Any]]:
-        return {row[key_field]: row for row in self.sandbox.snapshot("salesforce", name) if row.get(key_field)}
+        return {
+            row[key_field]: row for row in self.sandbox.snapshot("salesforce", name) if row.get(key_field)
+        }
 
     def orders(self) -> dict[str, tuple[str, list[str]]]:
         """Status and row ids by order."""
         items: dict[str, list[str]] = {}
         for key, row in sorted(self.rows("OrderItem", ITEM).items()):
             items.setdefault(row["OrderId"], []).append(key)
-        return {key: (row["Status"], items.get(row["Id"], [])) for key, row in self.rows("Order", ORDER).items()}
+        return {
+            key: (row["Status"], items.get(row["Id"], [])) for key, row in self.rows("Order", ORDER).items()
+        }
 
 
 @pytest.fixture
@@ -113,15 +127,29 @@ def created(results: Iterable[RowResult]) -> set[tuple[str, str]]:
 def finished(results: Iterable[RowResult]) -> set[tuple[str, str]]:
     """Rows whose last word is that they are there and complete."""
     last = {(result.object, result.key): result for result in results}
-    return {place for place, result in last.items() if not (result.error or result.unfinished or result.removed)}
+    return {
+        place for place, result in last.items() if not (result.error or result.unfinished or result.removed)
+    }
 
 
 def test_an_order_is_written_with_its_rows_and_activated_last(org: Org, orders: SalesforceSink) -> None:
-    results = org.write(orders, org.order(1, {"11": {}, "12": {"Quantity": 3}}), org.order(2, {"21": {}}, "Draft"))
+    results = org.write(
+        orders, org.order(1, {"11": {}, "12": {"Quantity": 3}}), org.order(2, {"21": {}}, "Draft")
+    )
     assert {"1": ("Activated", ["11", "12"]), "2": ("Draft", ["21"])} == org.orders()
-    assert {("Order", "1"), ("Order", "2"), ("OrderItem", "11"), ("OrderItem", "12"), ("OrderItem", "21")} == created(results)
+    assert {
+        ("Order", "1"),
+        ("Order", "2"),
+        ("OrderItem", "11"),
+        ("OrderItem", "12"),
+        ("OrderItem", "21"),
+    } == created(results)
     assert created(results) == finished(results)
-    ids = {(name, key): row["Id"] for name, field in (("Order", ORDER), ("OrderItem", ITEM)) for key, row in org.rows(name, field).items()}
+    ids = {
+        (name, key): row["Id"]
+        for name, field in (("Order", ORDER), ("OrderItem", ITEM))
+        for key, row in org.rows(name, field).items()
+    }
     assert ids == {(each.object, each.key): each.target_id for each in results}
 
 
@@ -130,7 +158,10 @@ def test_an_activated_order_takes_changes_and_new_rows(org: Org, orders: Salesfo
     results = org.write(orders, org.order(1, {"11": {"Quantity": 7}, "12": {}}, OrderReferenceNumber="new"))
     assert ({}, {("OrderItem", "12")}) == (errors(results), created(results))
     assert {"1": ("Activated", ["11", "12"])} == org.orders()
-    assert ("new", 7) == (org.rows("Order", ORDER)["1"]["OrderReferenceNumber"], float(org.rows("OrderItem", ITEM)["11"]["Quantity"]))
+    assert ("new", 7) == (
+        org.rows("Order", ORDER)["1"]["OrderReferenceNumber"],
+        float(org.rows("OrderItem", ITEM)["11"]["Quantity"]),
+    )
 
 
 def test_a_row_that_is_gone_leaves_an_activated_order(org: Org, orders: SalesforceSink) -> None:
@@ -149,7 +180,9 @@ def test_a_row_somebody_else_deleted_counts_as_removed(org: Org, orders: Salesfo
     assert ({}, {"1": ("Draft", ["13"])}) == (errors(results), org.orders())
 
 
-def test_a_refused_row_keeps_its_order_from_being_finished_and_no_other(org: Org, orders: SalesforceSink) -> None:
+def test_a_refused_row_keeps_its_order_from_being_finished_and_no_other(
+    org: Org, orders: SalesforceSink
+) -> None:
     bad = org.order(2, {"21": {}, "22": {"Quantity": 0}})
     results = org.write(orders, org.order(1, {"11": {}}), bad, org.order(3, {"31": {}}))
     assert ["2"] == list(errors(results))
@@ -164,7 +197,9 @@ def test_a_refused_row_keeps_its_order_from_being_finished_and_no_other(org: Org
 
 
 def test_a_refused_order_keeps_its_rows_out(org: Org, orders: SalesforceSink) -> None:
-    results = org.write(orders, org.order(1, {"11": {}}, AccountId="001000000000000AAA"), org.order(2, {"21": {}}))
+    results = org.write(
+        orders, org.order(1, {"11": {}}, AccountId="001000000000000AAA"), org.order(2, {"21": {}})
+    )
     assert (["1"], {"2": ("Activated", ["21"])}) == (list(errors(results)), org.orders())
     assert {("Order", "2"), ("OrderItem", "21")} == finished(results)
     assert "AccountId" == next(each.field for each in results if each.error)
@@ -182,7 +217,10 @@ def test_a_refused_change_leaves_an_order_whole_as_it_was(org: Org) -> None:
     before = org.sandbox.snapshot("salesforce", "Order"), org.sandbox.snapshot("salesforce", "OrderItem")
     results = org.write(sink, org.order(1, {"11": {"Quantity": 0}}, OrderReferenceNumber="after"))
     assert ["1"] == list(errors(results))
-    assert before == (org.sandbox.snapshot("salesforce", "Order"), org.sandbox.snapshot("salesforce", "OrderItem"))
+    assert before == (
+        org.sandbox.snapshot("salesforce", "Order"),
+        org.sandbox.snapshot("salesforce", "OrderItem"),
+    )
     assert [] == [each for each in results if each.removed]
 
 
@@ -210,7 +248,11 @@ def test_an_order_too_large_for_a_graph_is_written_all_the_same(org: Org) -> Non
 def test_bulk_jobs_take_what_reaches_their_threshold(org: Org) -> None:
     sink = SalesforceSink(org.client, ORDERS, bulk_from=3)
     org.write(sink, *(org.order(n, {f"{n}1": {}}) for n in range(4)))
-    jobs = [each for each in org.sandbox.control("GET", "/log?system=salesforce") if each["path"].endswith("/jobs/ingest")]
+    jobs = [
+        each
+        for each in org.sandbox.control("GET", "/log?system=salesforce")
+        if each["path"].endswith("/jobs/ingest")
+    ]
     assert 3 == len(jobs), "orders, rows, and the orders' status"
     assert {str(n): ("Activated", [f"{n}1"]) for n in range(4)} == org.orders()
 
@@ -230,7 +272,9 @@ def test_results_come_before_the_next_call(org: Org) -> None:
 # flows without a field written last go object by object
 
 
-def change(name: str, key: str, fields: dict[str, Any], parent: str = "", target_id: str | None = None) -> Change:
+def change(
+    name: str, key: str, fields: dict[str, Any], parent: str = "", target_id: str | None = None
+) -> Change:
     return Change(name, key, json.dumps(fields), "f", parent, target_id)
 
 
@@ -246,14 +290,18 @@ def test_rows_find_their_parent_by_its_key(org: Org, bulk_from: int) -> None:
     results = org.write(sink, *(customer(n, f"A{n}") for n in range(10, 13)))
     assert {} == errors(results)
     accounts, contacts = org.rows("Account", ACCOUNT), org.rows("Contact", ACCOUNT)
-    assert {key: accounts[key]["Id"] for key in contacts} == {key: row["AccountId"] for key, row in contacts.items()}
+    assert {key: accounts[key]["Id"] for key in contacts} == {
+        key: row["AccountId"] for key, row in contacts.items()
+    }
     assert {"10", "11", "12"} == set(contacts)
 
 
 @pytest.mark.parametrize("bulk_from", [2_000, 2], ids=["collections", "bulk"])
 def test_a_refused_parent_keeps_its_rows_out_and_no_others(org: Org, bulk_from: int) -> None:
     sink = SalesforceSink(org.client, CUSTOMERS, bulk_from)
-    results = org.write(sink, customer(10, "A"), customer(11, None), customer(12, "C", Email="no address"), customer(13, "D"))
+    results = org.write(
+        sink, customer(10, "A"), customer(11, None), customer(12, "C", Email="no address"), customer(13, "D")
+    )
     assert {"11", "12"} == set(errors(results))
     assert "REQUIRED_FIELD_MISSING" in errors(results)["11"]
     assert "INVALID_EMAIL_ADDRESS" in errors(results)["12"]
@@ -271,7 +319,12 @@ def test_several_hundred_rows_take_the_fewest_collections(org: Org) -> None:
 
 
 def price(org: Org, key: str, amount: str, target_id: str | None = None) -> Change:
-    fields = {"Pricebook2Id": org.book, "CurrencyIsoCode": "GBP", "UnitPrice": float(amount), "IsActive": True}
+    fields = {
+        "Pricebook2Id": org.book,
+        "CurrencyIsoCode": "GBP",
+        "UnitPrice": float(amount),
+        "IsActive": True,
+    }
     return change("StandardPrice", key, fields, "77", target_id)
 
 
@@ -307,7 +360,8 @@ def test_nothing_to_write_takes_no_call(org: Org) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "expected"), [("AccountId", "Account"), ("Product2Id", "Product2"), ("Shop__c", "Shop__r"), ("OrderId", "Order")]
+    ("field", "expected"),
+    [("AccountId", "Account"), ("Product2Id", "Product2"), ("Shop__c", "Shop__r"), ("OrderId", "Order")],
 )
 def test_a_lookup_field_has_its_relationships_name(field: str, expected: str) -> None:
     assert expected == relationship(field)
@@ -315,7 +369,9 @@ def test_a_lookup_field_has_its_relationships_name(field: str, expected: str) ->
 
 def test_a_system_that_is_no_target_is_refused(org: Org) -> None:
     flow: FlowSpec = ORDERS
-    with pytest.raises(Misconfigured, match=r"orders_to_salesforce.yaml: target shop: not a target; known: .*salesforce"):
+    with pytest.raises(
+        Misconfigured, match=r"orders_to_salesforce.yaml: target shop: not a target; known: .*salesforce"
+    ):
         registry.sink("shop", None, flow, None)
     client: SalesforceClient = org.client
     assert isinstance(registry.sink("salesforce", client, flow, None), SalesforceSink)

@@ -40,14 +40,22 @@ def made_of(flow_name: str, record: dict[str, Any]) -> dict[str, Any]:
             result = mapper.map_part(raw, folder)
         if result.rejections:
             (rejection,) = (each for _, each in result.rejections)
-            return {"rejected": {name: getattr(rejection, name) for name in ("object", "row", "field", "value", "reason")}}
+            return {
+                "rejected": {
+                    name: getattr(rejection, name) for name in ("object", "row", "field", "value", "reason")
+                }
+            }
         return {"rows": {name: _rows(folder / f"{name}.parquet") for name in flow.objects}}
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     # decimals as text, so that their digits are compared
     return [
-        {"key": row.key, **({"parent": row.parent} if row.parent else {}), **json.loads(row.payload, parse_float=str)}
+        {
+            "key": row.key,
+            **({"parent": row.parent} if row.parent else {}),
+            **json.loads(row.payload, parse_float=str),
+        }
         for row in read_mapped(path)
     ]
 

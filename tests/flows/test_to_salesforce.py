@@ -19,7 +19,9 @@ from airflow_provider_brightpearl.stores.engine import reading
 from airflow_provider_brightpearl.stores.schema import dead_letter
 from tests.flows.site import Site
 
-CUSTOMERS, PRODUCTS, ORDERS = FLOWS = [f"{name}_to_salesforce" for name in ("customers", "products", "orders")]
+CUSTOMERS, PRODUCTS, ORDERS = FLOWS = [
+    f"{name}_to_salesforce" for name in ("customers", "products", "orders")
+]
 ORDER, ROW = "Brightpearl_Order_Id__c", "Brightpearl_Row_Id__c"
 CENT = Decimal("0.01")
 WRITTEN = ("Account", "Contact", "Product2", "PricebookEntry", "Order", "OrderItem")
@@ -46,7 +48,9 @@ def counts(summary: dict[str, Any]) -> dict[str, int]:
 
 def letters(site: Site, flow: str = ORDERS) -> dict[str, Any]:
     """What waits, by record."""
-    waiting = select(dead_letter).where(dead_letter.c.flow == flow, dead_letter.c.state.in_(["open", "parked"]))
+    waiting = select(dead_letter).where(
+        dead_letter.c.flow == flow, dead_letter.c.state.in_(["open", "parked"])
+    )
     with reading(site.database) as connection:
         return {row.source_id: row for row in connection.execute(waiting)}
 
@@ -77,7 +81,9 @@ def test_the_first_run_creates_all_and_the_second_changes_nothing(bare: Site) ->
     }
     for summary in first.values():
         fewest = summary["fewest_calls"]
-        assert all(fewest[system] <= made <= fewest[system] * 1.05 for system, made in summary["calls"].items())
+        assert all(
+            fewest[system] <= made <= fewest[system] * 1.05 for system, made in summary["calls"].items()
+        )
     check_orders(bare)
     before = everything(bare)
     again = {flow: counts(bare.run(flow, everything=True)) for flow in FLOWS}
@@ -97,7 +103,9 @@ def check_orders(site: Site) -> None:
         assert (len(order["orderRows"]), str(order["parties"]["customer"]["contactId"])) == (
             rows[row["Id"]], accounts[row["AccountId"]],
         )  # fmt: skip
-        assert Decimal(order["totalValue"]["net"]).quantize(CENT) == Decimal(str(row["Net__c"])).quantize(CENT)
+        assert Decimal(order["totalValue"]["net"]).quantize(CENT) == Decimal(str(row["Net__c"])).quantize(
+            CENT
+        )
         assert (order["currency"]["orderCurrencyCode"], order["orderStatus"]["name"]) == (
             row["CurrencyIsoCode"], row["Brightpearl_Status__c"],
         )  # fmt: skip
@@ -107,7 +115,9 @@ def test_a_quiet_quarter_of_an_hour_writes_nothing(synced: Site) -> None:
     synced.pass_time(90)
     synced.sandbox.control("DELETE", "/log")
     assert [{}] * 3 == [counts(synced.run(flow)) for flow in FLOWS]
-    methods = {each["method"] for each in synced.sandbox.control("GET", "/log") if "/oauth2/" not in each["path"]}
+    methods = {
+        each["method"] for each in synced.sandbox.control("GET", "/log") if "/oauth2/" not in each["path"]
+    }
     assert {"GET"} == methods
 
 
@@ -140,7 +150,9 @@ def test_what_is_taken_off_is_removed_and_what_is_put_on_is_added(synced: Site) 
     gone, *_ = rows
     entries = synced.there("PricebookEntry")
     prices = synced.here("product-price", "productId")
-    product, price_list = next(key.split("|")[:2] for key in entries if "standard" not in key and key.split("|")[0] in prices)
+    product, price_list = next(
+        key.split("|")[:2] for key in entries if "standard" not in key and key.split("|")[0] in prices
+    )
     left = [each for each in prices[product]["priceLists"] if str(each["priceListId"]) != price_list]
     synced.pass_time(60)
     synced.patch(f"/brightpearl/order/{number}", {"orderRows": {gone: None, "77001": rows[gone]}})
@@ -162,7 +174,9 @@ def test_orders_wait_for_their_customer_and_follow_it(bare: Site) -> None:
     size = len(bare.here("order"))
     assert {"extracted": size, "parked": size} == counts(bare.run(ORDERS))
     waiting = letters(bare)
-    assert {("parked", CUSTOMERS, "Account")} == {(each.state, each.waits_flow, each.waits_object) for each in waiting.values()}
+    assert {("parked", CUSTOMERS, "Account")} == {
+        (each.state, each.waits_flow, each.waits_object) for each in waiting.values()
+    }
     bare.pass_time(60)
     assert {} == counts(bare.run(ORDERS)), "nothing has come yet that they wait for"
     bare.run(CUSTOMERS)
@@ -182,7 +196,9 @@ def test_one_missing_customer_parks_its_orders_only(synced: Site) -> None:
     assert ("9999", "AccountId", "100043") == (
         letters(synced)["100043"].waits_key, letters(synced)["100043"].field, letters(synced)["100043"].source_id,
     )  # fmt: skip
-    arrived = {name: value for name, value in copy.items() if name not in ("contactId", "createdOn", "updatedOn")}
+    arrived = {
+        name: value for name, value in copy.items() if name not in ("contactId", "createdOn", "updatedOn")
+    }
     made = synced.sandbox.control("POST", "/brightpearl/contact", arrived)["id"]
     synced.patch(sell(synced), {"parties": {"customer": {"contactId": made}}})
     synced.pass_time(10)
@@ -231,9 +247,13 @@ def test_a_bad_order_is_a_letter_with_field_and_value_and_good_ones_pass(synced:
     }
     assert before == {key: row for key, row in orders(synced).items() if key in bad}
     # what is mended at its source goes through
-    synced.patch(f"/brightpearl/order/{keys[0]}", {"orderStatus": {"name": "Invoiced"}, "reference": "mended"})
+    synced.patch(
+        f"/brightpearl/order/{keys[0]}", {"orderStatus": {"name": "Invoiced"}, "reference": "mended"}
+    )
     synced.pass_time(10)
-    assert {"extracted": len(bad) + 3, "updated": 1, "unchanged": 3, "rejected": len(bad) - 1} == counts(synced.run(ORDERS))
+    assert {"extracted": len(bad) + 3, "updated": 1, "unchanged": 3, "rejected": len(bad) - 1} == counts(
+        synced.run(ORDERS)
+    )
     assert set(bad) - {keys[0]} == set(letters(synced))
 
 
@@ -271,7 +291,13 @@ def test_bad_customers_and_products_stop_no_others(synced: Site) -> None:
 
 
 def test_a_run_after_a_crash_writes_only_what_is_not_there(bare: Site) -> None:
-    broken = {"system": "salesforce", "path": "composite/sobjects/Contact", "times": 0, "status": 400, "body": []}
+    broken = {
+        "system": "salesforce",
+        "path": "composite/sobjects/Contact",
+        "times": 0,
+        "status": 400,
+        "body": [],
+    }
     bare.sandbox.control("POST", "/faults", broken)
     with pytest.raises(SyncError):
         bare.run(CUSTOMERS)
@@ -280,7 +306,11 @@ def test_a_run_after_a_crash_writes_only_what_is_not_there(bare: Site) -> None:
     assert (size, 0) == (len(bare.there("Account")), len(bare.there("Contact")))
     bare.sandbox.control("DELETE", "/log")
     assert {"extracted": size, "updated": size} == counts(bare.run(CUSTOMERS))
-    written = {each["path"].split("/")[-2] for each in bare.sandbox.control("GET", "/log") if each["method"] == "PATCH"}
+    written = {
+        each["path"].split("/")[-2]
+        for each in bare.sandbox.control("GET", "/log")
+        if each["method"] == "PATCH"
+    }
     assert ({"Contact"}, size) == (written, len(bare.there("Contact")))
 
 
@@ -293,7 +323,15 @@ def test_the_gate_refuses_what_may_not_be_written(synced: Site) -> None:
         {"orderStatus": None}, {"orderRows": {first_row(synced, 100006): {"productId": None}}},
         {"orderRows": {first_row(synced, 100008): {"quantity": None}}},
     ]  # fmt: skip
-    fields = ["Net__c", "EffectiveDate", "CurrencyIsoCode", "Net__c", "Status", "PricebookEntryId", "Quantity"]
+    fields = [
+        "Net__c",
+        "EffectiveDate",
+        "CurrencyIsoCode",
+        "Net__c",
+        "Status",
+        "PricebookEntryId",
+        "Quantity",
+    ]
     keys = ["100001", "100002", "100003", "100004", "100005", "100006", "100008"]
     for key, change in zip(keys, changes, strict=True):
         synced.patch(f"/brightpearl/order/{key}", change)
@@ -322,13 +360,16 @@ def test_the_gate_refuses_what_may_not_be_written(synced: Site) -> None:
         st.fixed_dictionaries(
             {
                 "orders_changed": st.integers(0, 6), "orders_created": st.integers(0, 4),
-                "customers_changed": st.integers(0, 4), "products_changed": st.integers(0, 4), "seed": st.integers(1, 999),
+                "customers_changed": st.integers(0, 4), "products_changed": st.integers(0, 4),
+                "seed": st.integers(1, 999),
             }
         ),
         min_size=1, max_size=2,
     )
 )  # fmt: skip
-def test_whatever_happened_a_second_pass_changes_nothing(sandbox: Sandbox, tmp_path_factory: Any, days: Any) -> None:
+def test_whatever_happened_a_second_pass_changes_nothing(
+    sandbox: Sandbox, tmp_path_factory: Any, days: Any
+) -> None:
     sandbox.reset()
     sandbox.control("POST", "/clock", {"now": "2026-03-31T12:30:00Z"})
     site = Site(sandbox, tmp_path_factory.mktemp("site"))

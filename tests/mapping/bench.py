@@ -28,8 +28,14 @@ SCHEMA = StreamSchema(
         "count": "BIGINT",
         "open": "BOOLEAN",
         "currency": "VARCHAR",
-        "party": {"id": "BIGINT", "city": "VARCHAR", "address": {"addressLine1": "VARCHAR", "addressLine2": "VARCHAR"}},
-        "lines": MapOf({"sku": "VARCHAR", "qty": {"n": "DECIMAL(18,4)"}, "net": "DECIMAL(18,4)", "kind": "VARCHAR"}),
+        "party": {
+            "id": "BIGINT",
+            "city": "VARCHAR",
+            "address": {"addressLine1": "VARCHAR", "addressLine2": "VARCHAR"},
+        },
+        "lines": MapOf(
+            {"sku": "VARCHAR", "qty": {"n": "DECIMAL(18,4)"}, "net": "DECIMAL(18,4)", "kind": "VARCHAR"}
+        ),
         "tags": ListOf({"name": "VARCHAR", "rank": "BIGINT"}),
         "more": "JSON",
     },
@@ -61,11 +67,19 @@ def flow(
 ) -> FlowSpec:
     """A flow with the object Thing, and objects with rows below it."""
     root = {"key": {"Id__c": "id"}, "fields": dict(fields), **more.pop("root", {})}
-    data = {"flow": "bench", "source": "a.b", "target": "c", "objects": {"Thing": root, **(rows or {})}, **more}
+    data = {
+        "flow": "bench",
+        "source": "a.b",
+        "target": "c",
+        "objects": {"Thing": root, **(rows or {})},
+        **more,
+    }
     return FlowSpec.model_validate(data)
 
 
-def lookup(values: Mapping[str, str | None], unknown: str = "reject", default: str | None = None) -> LookupTable:
+def lookup(
+    values: Mapping[str, str | None], unknown: str = "reject", default: str | None = None
+) -> LookupTable:
     return LookupTable(values, unknown, default)
 
 

@@ -27,7 +27,9 @@ from tests.mapping.bench import flow, run
         (None, "GB", None),
     ],
 )
-def test_postcodes_are_spelled_as_their_country_does(text: str | None, country: str | None, expected: str | None) -> None:
+def test_postcodes_are_spelled_as_their_country_does(
+    text: str | None, country: str | None, expected: str | None
+) -> None:
     assert expected == postcode(text, country)
 
 
@@ -48,7 +50,9 @@ def test_postcodes_are_spelled_as_their_country_does(text: str | None, country: 
         (None, "US", None),
     ],
 )
-def test_regions_become_the_code_their_country_writes(text: str | None, country: str | None, expected: str | None) -> None:
+def test_regions_become_the_code_their_country_writes(
+    text: str | None, country: str | None, expected: str | None
+) -> None:
     assert expected == region(text, country)
 
 
@@ -68,7 +72,9 @@ def test_regions_become_the_code_their_country_writes(text: str | None, country:
         (None, "GB", None),
     ],
 )
-def test_phones_become_e164_where_they_are_valid(number: str | None, country: str | None, expected: str | None) -> None:
+def test_phones_become_e164_where_they_are_valid(
+    number: str | None, country: str | None, expected: str | None
+) -> None:
     assert expected == phone(number, country)
 
 
@@ -79,7 +85,9 @@ def test_countries_are_known_by_every_spelling(spelling: str) -> None:
 
 def test_an_expression_reads_a_country_in_any_case_and_rejects_what_is_none() -> None:
     names = ["gb", " Gbr ", "France", "Atlantis", None, "", "  "]
-    mapped = run(flow({"Country": "country(name)"}), [{"id": n, "name": name} for n, name in enumerate(names)])
+    mapped = run(
+        flow({"Country": "country(name)"}), [{"id": n, "name": name} for n, name in enumerate(names)]
+    )
     assert {"0": "GB", "1": "GB", "2": "FR", "4": None, "5": None, "6": None} == {
         row["_id"]: row["Country"] for row in mapped.rows["Thing"]
     }
@@ -87,7 +95,11 @@ def test_an_expression_reads_a_country_in_any_case_and_rejects_what_is_none() ->
 
 
 def test_addresses_are_standardised_in_expressions() -> None:
-    fields = {"Code": "postcode(name, status)", "Region": "region(currency, status)", "Phone": "phone(name, status)"}
+    fields = {
+        "Code": "postcode(name, status)",
+        "Region": "region(currency, status)",
+        "Phone": "phone(name, status)",
+    }
     mapped = run(flow(fields), [{"id": 1, "name": "bs11aa", "status": "GB", "currency": "Avon"}, {"id": 2}])
     assert [("BS1 1AA", "Avon", "bs11aa"), (None, None, None)] == [
         (row["Code"], row["Region"], row["Phone"]) for row in mapped.rows["Thing"]

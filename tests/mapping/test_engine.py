@@ -45,7 +45,10 @@ def test_rows_of_a_list_are_numbered_and_may_be_absent() -> None:
 
 def test_a_map_that_is_missing_is_no_empty_map() -> None:
     mapped = run(flow({}, rows={"Line": LINE}), [{"id": 1}, {"id": 2, "lines": None}, {"id": 3, "lines": {}}])
-    assert {"1": ("lines", "", "lines: is missing"), "2": ("lines", "", "lines: is missing")} == mapped.reasons
+    assert {
+        "1": ("lines", "", "lines: is missing"),
+        "2": ("lines", "", "lines: is missing"),
+    } == mapped.reasons
     assert {"Thing": 1, "Line": 0} == mapped.result.rows
 
 
@@ -63,12 +66,19 @@ def test_a_bad_row_takes_its_whole_record_and_no_other() -> None:
     assert [("Line", "12", Stage.TRANSFORM), ("Line", "22", Stage.TRANSFORM)] == [
         (each.object, each.row, each.stage) for each in mapped.rejections.values()
     ]
-    assert (["3"], ["31"]) == ([each["_id"] for each in mapped.rows["Thing"]], mapped.column("_key", of="Line"))
+    assert (["3"], ["31"]) == (
+        [each["_id"] for each in mapped.rows["Thing"]],
+        mapped.column("_key", of="Line"),
+    )
 
 
 def test_all_that_is_wrong_with_a_record_is_told_with_the_first_defect_first() -> None:
     fields = {"A": "amount", "B": "count", "C": "lookup('status', status)"}
-    mapped = run(flow(fields), [{"id": 1, "amount": "x", "count": "1.5x", "status": "s"}], lookups={"status": lookup({})})
+    mapped = run(
+        flow(fields),
+        [{"id": 1, "amount": "x", "count": "1.5x", "status": "s"}],
+        lookups={"status": lookup({})},
+    )
     assert {
         "1": ("A", "x", "A: 'x' amount is not a DECIMAL(18,4); B: '1.5x' count is not a BIGINT; "
               "C: 's' is not in lookup status")
@@ -124,7 +134,9 @@ def test_a_record_of_another_shape_is_rejected_alone_with_the_place() -> None:
 
 
 def test_an_object_that_is_missing_gives_empty_fields() -> None:
-    mapped = run(flow({"City": "party.city", "Street": "street(party.address)"}), [{"id": 1}, {"id": 2, "party": None}])
+    mapped = run(
+        flow({"City": "party.city", "Street": "street(party.address)"}), [{"id": 1}, {"id": 2, "party": None}]
+    )
     assert ([None, None], [None, None]) == (mapped.column("City"), mapped.column("Street"))
 
 
@@ -134,7 +146,9 @@ def test_an_expression_that_raises_rejects_its_record_alone() -> None:
     assert {"3", "17", "18"} == set(mapped.rejections)
     field, value, reason = mapped.reasons["3"]
     assert ("Big", "") == (field, value)
-    assert "Big: Out of Range Error: Overflow in multiplication of INT64 (1099511627776 * 100000000)!" in reason
+    assert (
+        "Big: Out of Range Error: Overflow in multiplication of INT64 (1099511627776 * 100000000)!" in reason
+    )
     assert 37 == mapped.result.rows["Thing"]
 
 
@@ -146,7 +160,9 @@ def test_a_raising_key_of_a_reference_rejects_its_record_alone() -> None:
 
 def test_a_raising_total_counts_as_no_total() -> None:
     spec = flow({"Name": "name"}, totals={"amount": "count * 100000000", "currency": "currency"})
-    mapped = run(spec, [{"id": 1, "count": 2**40, "currency": "GBP"}, {"id": 2, "count": 1, "currency": "GBP"}])
+    mapped = run(
+        spec, [{"id": 1, "count": 2**40, "currency": "GBP"}, {"id": 2, "count": 1, "currency": "GBP"}]
+    )
     assert {"GBP": Decimal(100000000)} == mapped.result.money
 
 
@@ -190,7 +206,8 @@ def test_what_is_no_id_is_rejected(value: Any) -> None:
 
 TEXTS = [
     'He said "no"', "it's", "back\\slash", "tab\there", "two\nlines", "cr\r\nlf", "nul\x00nul", "\u202eright to left",
-    "مرحبا", "😀 👩‍👩‍👧", "=cmd|'/c calc'!A1", "'; DROP TABLE raw; --", "$1", "{{ ds }}", "%s", "\u2028", "\ufeff", "a" * 70_000,
+    "مرحبا", "😀 👩‍👩‍👧", "=cmd|'/c calc'!A1", "'; DROP TABLE raw; --", "$1", "{{ ds }}", "%s",
+    "\u2028", "\ufeff", "a" * 70_000,
     "null", "true", "1e5", "{\"a\": 1}", "[1]",
 ]  # fmt: skip
 
@@ -244,16 +261,22 @@ GUARDED: list[tuple[str, dict[str, Any], bool]] = [
 
 def test_a_check_holds_only_where_its_value_is_needed() -> None:
     # one record for each expression, whose own branch is the only one that it needs
-    fields = {f"F{n}": f"CASE WHEN id = {n} THEN ({expression}) END" for n, (expression, _, _) in enumerate(GUARDED)}
+    fields = {
+        f"F{n}": f"CASE WHEN id = {n} THEN ({expression}) END" for n, (expression, _, _) in enumerate(GUARDED)
+    }
     records = [{"id": n, **record} for n, (_, record, _) in enumerate(GUARDED)]
     mapped = run(flow(fields), records, lookups={"status": lookup({})}, resolver=EverythingBound("404"))
-    fired = [(expression, record, str(n) in mapped.rejections) for n, (expression, record, _) in enumerate(GUARDED)]
+    fired = [
+        (expression, record, str(n) in mapped.rejections) for n, (expression, record, _) in enumerate(GUARDED)
+    ]
     assert GUARDED == fired
 
 
 @pytest.mark.parametrize(("opened", "fires"), [(True, True), (False, False)])
 def test_a_check_outside_a_branch_always_holds(opened: bool, fires: bool) -> None:
-    mapped = run(flow({"F": "if(open, amount / count, 0)"}), [{"id": 1, "open": opened, "count": 0, "amount": 1}])
+    mapped = run(
+        flow({"F": "if(open, amount / count, 0)"}), [{"id": 1, "open": opened, "count": 0, "amount": 1}]
+    )
     assert fires == bool(mapped.rejections)
 
 
@@ -276,7 +299,12 @@ def test_a_condition_that_cannot_be_told_rejects() -> None:
 
 
 def test_one_row_per_value_is_the_first() -> None:
-    tag = {"rows": "tags", "key": {"Id__c": "concat_ws('|', id, row.name, row.rank)"}, "one_per": ["row.name"], "fields": {}}
+    tag = {
+        "rows": "tags",
+        "key": {"Id__c": "concat_ws('|', id, row.name, row.rank)"},
+        "one_per": ["row.name"],
+        "fields": {},
+    }
     tags = [{"name": name, "rank": n} for n, name in enumerate("abacb")]
     mapped = run(flow({}, rows={"Tag": tag}), [{"id": 1, "tags": tags}, {"id": 2, "tags": tags[:1]}])
     assert ["1|a|0", "1|b|1", "1|c|3", "2|a|0"] == mapped.column("_key", of="Tag")
@@ -296,7 +324,11 @@ def test_what_waits_for_its_parent_is_parked_with_the_parents_name() -> None:
     mapped = run(spec, records, resolver=EverythingBound("2"))
     assert ["Account:1"] == mapped.column("AccountId")
     parked = mapped.rejections["2"]
-    assert ("parked", ("customers", "Account", "2"), "AccountId") == (parked.outcome, parked.waits_for, parked.field)
+    assert ("parked", ("customers", "Account", "2"), "AccountId") == (
+        parked.outcome,
+        parked.waits_for,
+        parked.field,
+    )
     assert "AccountId: '2' waits for customers Account" == parked.reason
 
 
@@ -381,21 +413,26 @@ def test_equal_rows_have_equal_fingerprints_wherever_they_stand() -> None:
     spec = flow({"Name": "name", "Amount": "amount", "At": "at"})
     record = {"id": 1, "name": "ü", "amount": "1.50", "at": "2026-01-01T00:00:00Z"}
     others = [{"id": n, "name": "x"} for n in range(2, 9)]
-    first, second = run(spec, [record, *others]), run(spec, [*others, {**record, "amount": 1.5}, {"id": 20, "name": "y"}])
+    first, second = (
+        run(spec, [record, *others]),
+        run(spec, [*others, {**record, "amount": 1.5}, {"id": 20, "name": "y"}]),
+    )
     assert first.rows["Thing"][0]["_text"] == second.rows["Thing"][7]["_text"]
 
 
 @pytest.mark.parametrize("count", [1, 200])
 def test_every_record_is_in_exactly_one_place(count: int) -> None:
     kinds: list[dict[str, Any]] = [
-        {"status": "a"}, {"status": "nope"}, {"amount": "x"}, {"party": {"id": 404}}, {"name": "unwanted"}, {"party": 1},
+        {"status": "a"}, {"status": "nope"}, {"amount": "x"}, {"party": {"id": 404}}, {"name": "unwanted"},
+        {"party": 1},
     ]  # fmt: skip
     spec = flow(
         {"S": "lookup('status', status)", "A": "amount", "P": "ref('a.B', party.id)", "M": "amount / count"},
         root={"where": "name IS NULL"}, totals=TOTALS,
     )  # fmt: skip
     records = [
-        {"id": n, "amount": 1, "currency": "GBP", "count": n % 7, **kinds[n % len(kinds)]} for n in range(count)
+        {"id": n, "amount": 1, "currency": "GBP", "count": n % 7, **kinds[n % len(kinds)]}
+        for n in range(count)
     ]
     mapped = run(spec, records, lookups={"status": lookup({"a": "A"})}, resolver=EverythingBound("404"))
     result = mapped.result

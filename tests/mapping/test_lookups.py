@@ -29,7 +29,9 @@ def refusal(folder: Path, content: str | bytes, **spec: Any) -> str:
 
 def test_a_file_gives_values_by_key(tmp_path: Path) -> None:
     text = '\ufeffkey,value,note\nNew,Draft,x\n "Ready, set" ,Go\n"Ready, set",Go,\nEmpty,\n"Zoë ☃"," Æ "\n'
-    assert {"New": "Draft", '"Ready': 'set"', "Ready, set": "Go", "Empty": None, "Zoë ☃": "Æ"} == read(tmp_path, text)
+    assert {"New": "Draft", '"Ready': 'set"', "Ready, set": "Go", "Empty": None, "Zoë ☃": "Æ"} == read(
+        tmp_path, text
+    )
 
 
 def test_columns_may_have_other_names(tmp_path: Path) -> None:
@@ -78,7 +80,12 @@ def asked(rows: list[dict[str, Any]]) -> dict[str, str | None]:
 
 
 def test_a_query_gives_values_by_key() -> None:
-    rows = [{"Name": "A", "Id": "1"}, {"Name": "B", "Id": None}, {"Name": None, "Id": "3"}, {"Name": 4, "Id": 5}]
+    rows = [
+        {"Name": "A", "Id": "1"},
+        {"Name": "B", "Id": None},
+        {"Name": None, "Id": "3"},
+        {"Name": 4, "Id": 5},
+    ]
     assert {"A": "1", "B": None, "4": "5"} == asked(rows)
 
 

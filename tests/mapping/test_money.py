@@ -43,7 +43,10 @@ def mapper(place: Path) -> Iterator[Mapper]:
 
 @pytest.fixture(scope="module")
 def divider(place: Path) -> Iterator[Mapper]:
-    fields = {"Ratio": "amount / price_at(more, 1)::DECIMAL(18,4)", "Converted": "convert_money(amount, 3::DECIMAL(18,6), currency)"}
+    fields = {
+        "Ratio": "amount / price_at(more, 1)::DECIMAL(18,4)",
+        "Converted": "convert_money(amount, 3::DECIMAL(18,6), currency)",
+    }
     with opened(flow(fields), [place]) as mapper:
         yield mapper
 
@@ -105,7 +108,8 @@ def test_division_keeps_large_amounts_exact(divider: Mapper, place: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["100000000000000", "1e30", "-1e15", "abc", "12,50", "£5", "", " ", "NaN", "Infinity", "1.2.3", "0x10"]
+    "text",
+    ["100000000000000", "1e30", "-1e15", "abc", "12,50", "£5", "", " ", "NaN", "Infinity", "1.2.3", "0x10"],
 )
 def test_what_is_no_amount_is_rejected(mapper: Mapper, place: Path, text: str) -> None:
     mapped = map_with(mapper, place, [{"id": 1, "amount": text, "currency": "GBP"}, {"id": 2, "amount": "1"}])
@@ -113,8 +117,12 @@ def test_what_is_no_amount_is_rejected(mapper: Mapper, place: Path, text: str) -
     assert (("Plain", text), ["2"]) == ((field, value), mapped.column("_id"))
 
 
-@pytest.mark.parametrize(("text", "expected"), [("1.5E2", "150"), ("-0.00", "0"), ("1.00005", "1.0001"), (" 7 ", "7")])
-def test_other_ways_to_write_an_amount_are_read(mapper: Mapper, place: Path, text: str, expected: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "expected"), [("1.5E2", "150"), ("-0.00", "0"), ("1.00005", "1.0001"), (" 7 ", "7")]
+)
+def test_other_ways_to_write_an_amount_are_read(
+    mapper: Mapper, place: Path, text: str, expected: str
+) -> None:
     mapped = map_with(mapper, place, [{"id": 1, "amount": text, "currency": "GBP"}])
     assert [Decimal(expected)] == mapped.column("Plain")
 

@@ -36,7 +36,12 @@ def refusal(text: str) -> str:
 def test_a_flow_is_read_with_its_defaults() -> None:
     flow = parse_flow(GOOD, "things.yaml")
     assert (timedelta(hours=1), timedelta(seconds=30)) == (flow.window.lookback, flow.window.delay)
-    assert ("shop", "things", "Thing", 0.05) == (flow.source_system, flow.stream, flow.root, flow.gate.max_rejected)
+    assert ("shop", "things", "Thing", 0.05) == (
+        flow.source_system,
+        flow.stream,
+        flow.root,
+        flow.gate.max_rejected,
+    )
     assert ("Id__c", "id", "0") == (
         flow.objects["Thing"].key_field,
         flow.objects["Thing"].key_expression,
@@ -81,8 +86,12 @@ def test_what_cannot_be_used_is_refused_with_file_and_field(change: tuple[str, s
 
 
 def test_the_first_object_takes_no_rows() -> None:
-    text = GOOD.replace("    parent: {ThingId: Thing}\n", "").replace("{Id__c: id}", "{Id__c: id}\n    rows: lines")
-    assert "things.yaml: objects.Thing: the first object has one row a record and takes no rows:" == refusal(text)
+    text = GOOD.replace("    parent: {ThingId: Thing}\n", "").replace(
+        "{Id__c: id}", "{Id__c: id}\n    rows: lines"
+    )
+    assert "things.yaml: objects.Thing: the first object has one row a record and takes no rows:" == refusal(
+        text
+    )
 
 
 def test_every_mistake_of_a_file_is_told_at_once() -> None:

@@ -21,7 +21,12 @@ from tests.chain import NOW, Chain
 from tests.fakes import Crash, FakeSink, FakeSource, MemoryBindings, MemoryLedger, MemoryLetters, PassingGate
 from tests.mapping.bench import SCHEMA, flow, lookup
 
-LINE = {"rows": "lines", "key": {"Row__c": "row_id"}, "parent": {"ThingId": "Thing"}, "fields": {"Sku": "row.sku"}}
+LINE = {
+    "rows": "lines",
+    "key": {"Row__c": "row_id"},
+    "parent": {"ThingId": "Thing"},
+    "fields": {"Sku": "row.sku"},
+}
 FIELDS = {"Name": "name", "Status": "lookup('status', status)", "Party": "ref('parties.Party', party.id)"}
 TOTALS = {"amount": "amount", "currency": "currency"}
 
@@ -44,7 +49,15 @@ def stages(tmp_path: Path) -> Fixture:
 
 def record(number: int, **more: Any) -> dict[str, Any]:
     lines = {str(number * 10 + n): {"sku": f"S{n}"} for n in (1, 2)}
-    return {"id": number, "name": f"n{number}", "status": "a", "amount": "1.10", "currency": "GBP", "lines": lines, **more}
+    return {
+        "id": number,
+        "name": f"n{number}",
+        "status": "a",
+        "amount": "1.10",
+        "currency": "GBP",
+        "lines": lines,
+        **more,
+    }
 
 
 def source(*records: dict[str, Any]) -> FakeSource:
@@ -80,14 +93,21 @@ def test_every_record_has_one_outcome_and_counts_and_money_add_up(stages: Fixtur
     } == counts(summary)  # fmt: skip
     assert {"4", "5", "6"} == set(stages.letters.kept)
     assert "done" == summary["state"]
-    assert {"extracted": {"GBP": "6.6000"}, "loaded": {"GBP": "3.3000"}, "rejected": {"GBP": "3.3000"}} == summary["money"]
+    assert {
+        "extracted": {"GBP": "6.6000"},
+        "loaded": {"GBP": "3.3000"},
+        "rejected": {"GBP": "3.3000"},
+    } == summary["money"]
 
 
 def test_a_second_run_over_the_same_writes_nothing(stages: Fixture) -> None:
     sink = FakeSink()
     records = [record(1), record(2)]
     first, second = stages.go(source(*records), sink), stages.go(source(*records), sink)
-    assert ({"extracted": 2, "created": 2}, {"extracted": 2, "unchanged": 2}) == (counts(first), counts(second))
+    assert ({"extracted": 2, "created": 2}, {"extracted": 2, "unchanged": 2}) == (
+        counts(first),
+        counts(second),
+    )
     assert ["1", "2"] == written(sink)
 
 
@@ -108,7 +128,9 @@ def test_rows_that_are_gone_are_removed_and_forgotten(stages: Fixture) -> None:
     summary = stages.go(source(record(1, lines={"12": {"sku": "S2"}})), sink)
     assert ({"extracted": 1, "updated": 1}, ["12"]) == (counts(summary), keys(sink, "Line"))
     assert [("Line", "11", "T-Line-11")] == [(r.object, r.key, r.target_id) for r in sink.log[-1].removals]
-    assert {"extracted": 1, "unchanged": 1} == counts(stages.go(source(record(1, lines={"12": {"sku": "S2"}})), sink))
+    assert {"extracted": 1, "unchanged": 1} == counts(
+        stages.go(source(record(1, lines={"12": {"sku": "S2"}})), sink)
+    )
 
 
 def test_a_row_that_comes_back_is_created_again(stages: Fixture) -> None:
@@ -184,7 +206,9 @@ def test_a_repeat_knows_of_rows_that_were_removed(stages: Fixture) -> None:
     with pytest.raises(Crash):
         stages.load(mapped, verdict, sink)
     sink.crash_after = None
-    assert {"updated": 2} == {name: n for name, n in stages.load(mapped, verdict, sink)["counts"].items() if n}
+    assert {"updated": 2} == {
+        name: n for name, n in stages.load(mapped, verdict, sink)["counts"].items() if n
+    }
 
 
 def test_a_row_left_unfinished_is_written_again(stages: Fixture) -> None:
@@ -214,14 +238,19 @@ def test_a_repeat_of_another_run_counts_as_unchanged(stages: Fixture) -> None:
 
 def test_a_row_that_was_there_before_the_first_sync_is_an_update(stages: Fixture) -> None:
     sink = FakeSink(rows={("Thing", "1"): "{}"})
-    assert {"extracted": 2, "created": 1, "updated": 1} == counts(stages.go(source(record(1), record(2)), sink))
+    assert {"extracted": 2, "created": 1, "updated": 1} == counts(
+        stages.go(source(record(1), record(2)), sink)
+    )
 
 
 # the gate
 
 
 def rejections(*source_ids: str) -> list[Rejection]:
-    return [Rejection(each, Stage.GATE, "Name is too long, got x", object="Thing", field="Name", value="x") for each in source_ids]
+    return [
+        Rejection(each, Stage.GATE, "Name is too long, got x", object="Thing", field="Name", value="x")
+        for each in source_ids
+    ]
 
 
 def test_what_the_gate_refuses_is_not_loaded(stages: Fixture) -> None:
@@ -230,7 +259,12 @@ def test_what_the_gate_refuses_is_not_loaded(stages: Fixture) -> None:
     summary = stages.go(source(record(1), record(2), record(3)), sink)
     assert ({"extracted": 3, "created": 2, "rejected": 1}, ["1", "3"]) == (counts(summary), keys(sink))
     letter, raw = stages.letters.kept["2"]
-    assert (Stage.GATE, Decimal("1.1"), "GBP", record(2)) == (letter.stage, letter.amount, letter.currency, json.loads(raw))
+    assert (Stage.GATE, Decimal("1.1"), "GBP", record(2)) == (
+        letter.stage,
+        letter.amount,
+        letter.currency,
+        json.loads(raw),
+    )
     assert {"GBP": "1.1000"} == summary["money"]["rejected"]
 
 
@@ -246,11 +280,17 @@ def test_above_its_threshold_the_gate_closes_and_nothing_is_written(tmp_path: Pa
     assert len(lines) <= 10
     assert ({}, {"1", "2", "3"}) == (sink.rows, set(stages.letters.kept))
     (entry,) = stages.ledger.entries
-    assert ("gate closed", 11, None) == (entry.state, entry.counts.extracted, stages.ledger.watermark("bench"))
+    assert ("gate closed", 11, None) == (
+        entry.state,
+        entry.counts.extracted,
+        stages.ledger.watermark("bench"),
+    )
 
 
 @pytest.mark.parametrize(("failing", "closes"), [(0, False), (1, False), (2, True)])
-def test_the_share_counts_rejected_records_once_and_parked_ones_not(tmp_path: Path, failing: int, closes: bool) -> None:
+def test_the_share_counts_rejected_records_once_and_parked_ones_not(
+    tmp_path: Path, failing: int, closes: bool
+) -> None:
     stages = chain(tmp_path, gate={"max_rejected": "5%", "min_records": 20})
     bad = [record(n, status="?") for n in range(100, 100 + failing)]
     parked = [record(n, party={"id": 9}) for n in range(200, 205)]
@@ -266,14 +306,18 @@ def test_the_share_counts_rejected_records_once_and_parked_ones_not(tmp_path: Pa
 
 def test_few_records_are_not_judged_by_their_share(tmp_path: Path) -> None:
     stages = chain(tmp_path, gate={"max_rejected": "0%", "min_records": 4})
-    assert 1 == stages.go(source(record(1), record(2, status="?"), record(3, status="?")), FakeSink())["created"]
+    assert (
+        1 == stages.go(source(record(1), record(2, status="?"), record(3, status="?")), FakeSink())["created"]
+    )
     with pytest.raises(GateClosed):
         stages.go(source(record(1), record(2, status="?"), record(4), record(5)), FakeSink())
 
 
 def test_a_failure_of_the_batch_closes_the_gate(stages: Fixture) -> None:
     stages.gate = PassingGate(batch=["Thing: mean of Amount is 7"])
-    with pytest.raises(GateClosed, match="the batch as a whole failed; nothing was loaded\nThing: mean of Amount is 7"):
+    with pytest.raises(
+        GateClosed, match="the batch as a whole failed; nothing was loaded\nThing: mean of Amount is 7"
+    ):
         stages.go(source(record(1)), FakeSink())
 
 
@@ -297,14 +341,26 @@ def reports(stages: Fixture) -> list[Any]:
 
 
 TAMPERED = [
-    (lambda p, m, v, ls: ls[0]["counts"].update(created=1), "3 records were staged, 3 mapped and 2 accounted for"),
-    (lambda p, m, v, ls: ls[0]["counts"].update(created=3), "3 records were staged, 3 mapped and 4 accounted for"),
+    (
+        lambda p, m, v, ls: ls[0]["counts"].update(created=1),
+        "3 records were staged, 3 mapped and 2 accounted for",
+    ),
+    (
+        lambda p, m, v, ls: ls[0]["counts"].update(created=3),
+        "3 records were staged, 3 mapped and 4 accounted for",
+    ),
     (lambda p, m, v, ls: m[0].update(records=2), "3 records were staged, 2 mapped and 3 accounted for"),
     (lambda p, m, v, ls: p[0].update(records=4), "4 records were staged, 3 mapped and 3 accounted for"),
     (lambda p, m, v, ls: p.append(p[0]), "6 records were staged, 3 mapped"),
     (lambda p, m, v, ls: ls.clear(), "3 records were staged, 3 mapped and 1 accounted for"),
-    (lambda p, m, v, ls: ls[0]["money"]["loaded"].update(GBP="2.1999"), "3.3000 GBP were extracted, 3.2999 GBP loaded"),
-    (lambda p, m, v, ls: ls[0]["money"]["loaded"].update(EUR="0.01"), "0 EUR were extracted, 0.01 EUR loaded"),
+    (
+        lambda p, m, v, ls: ls[0]["money"]["loaded"].update(GBP="2.1999"),
+        "3.3000 GBP were extracted, 3.2999 GBP loaded",
+    ),
+    (
+        lambda p, m, v, ls: ls[0]["money"]["loaded"].update(EUR="0.01"),
+        "0 EUR were extracted, 0.01 EUR loaded",
+    ),
     (lambda p, m, v, ls: m[0]["money"].update(rejected={}), "3.3000 GBP were extracted, 2.2000 GBP loaded"),
     (lambda p, m, v, ls: m[0]["money"]["extracted"].update(JPY="5"), "5 JPY were extracted, 0 JPY loaded"),
 ]
@@ -354,7 +410,9 @@ def test_only_a_run_that_leaves_no_hole_moves_the_watermark(
 
 def test_a_summary_tells_what_a_person_asks(stages: Fixture) -> None:
     summary = stages.go(source(record(1), record(2, status="?"), record(3, status="!")), FakeSink())
-    assert ("bench", "run 1", "manual", "v1") == tuple(summary[name] for name in ("flow", "run", "kind", "mapping_version"))
+    assert ("bench", "run 1", "manual", "v1") == tuple(
+        summary[name] for name in ("flow", "run", "kind", "mapping_version")
+    )
     assert {"start": None, "end": (NOW - timedelta(minutes=2)).isoformat()} == summary["window"]
     assert ({"a": 1, "c": 1}, {"a": 1, "c": 1}) == (summary["calls"], summary["fewest_calls"])
     assert 2 == sum(count for _, count in summary["reasons"])
@@ -382,7 +440,9 @@ def test_a_letter_is_closed_when_its_record_goes_through(stages: Fixture) -> Non
         name: letter.waits_for for name, (letter, _) in stages.letters.kept.items()
     }
     stages.bindings.bind([Binding("parties", "Party", "9", "9", "T9", "", "", "")])
-    assert {"extracted": 2, "created": 2} == counts(stages.go(source(record(1), record(2, party={"id": 9})), sink))
+    assert {"extracted": 2, "created": 2} == counts(
+        stages.go(source(record(1), record(2, party={"id": 9})), sink)
+    )
     assert {} == stages.letters.kept
     assert '"Party":"T9"' in sink.rows["Thing", "2"]
 
@@ -410,7 +470,9 @@ CONSTANTS = [record(900, name="constant é")]
 def names_read(stages: Fixture, selection: Selection) -> Iterable[str]:
     stages.start()
     parts = stages.extract(source(record(1)), selection)
-    files = [line for part in parts for line in (stages.staging.folder / part["path"]).read_bytes().splitlines()]
+    files = [
+        line for part in parts for line in (stages.staging.folder / part["path"]).read_bytes().splitlines()
+    ]
     return [json.loads(line)["name"] for line in files]
 
 

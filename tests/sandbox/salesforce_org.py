@@ -62,7 +62,7 @@ class Api:
         return str(self.rows("SELECT Id FROM Pricebook2 WHERE IsStandard = true")[0]["Id"])
 
     def book(self, name: str) -> str:
-        return str(self.rows(f"SELECT Id FROM Pricebook2 WHERE Name = '{name}'")[0]["Id"])  # noqa: S608
+        return str(self.rows(f"SELECT Id FROM Pricebook2 WHERE Name = '{name}'")[0]["Id"])
 
     def priced_product(self, price: str = "10.00", **more: Any) -> tuple[str, str]:
         """A product with a standard price; ids of the product and of the entry."""

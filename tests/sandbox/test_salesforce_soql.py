@@ -49,13 +49,13 @@ def people(api: Api) -> Api:
     ],
 )
 def test_where(people: Api, where: str, found: list[str]) -> None:
-    rows = people.rows(f"SELECT LastName FROM Contact WHERE {where} ORDER BY LastName")  # noqa: S608
+    rows = people.rows(f"SELECT LastName FROM Contact WHERE {where} ORDER BY LastName")
     assert found == [row["LastName"] for row in rows]
 
 
 def test_order_limit_offset_nulls(people: Api) -> None:
     def names(tail: str) -> list[str]:
-        found = people.rows(f"select lastname from contact {tail}")  # noqa: S608
+        found = people.rows(f"select lastname from contact {tail}")
         return [row["LastName"] for row in found]
 
     assert ["Cy", "bob", "Ada"] == names("order by lastname desc")
@@ -78,7 +78,7 @@ def test_parents_children_and_counts(people: Api) -> None:
 
 def test_group_by(people: Api) -> None:
     columns = "AccountId, COUNT(Id) n, MIN(LastName), MAX(CreatedDate)"
-    text = f"SELECT {columns} FROM Contact GROUP BY AccountId ORDER BY COUNT(Id)"  # noqa: S608
+    text = f"SELECT {columns} FROM Contact GROUP BY AccountId ORDER BY COUNT(Id)"
     rows = people.rows(text)
     assert [1, 2] == [row["n"] for row in rows]
     assert "AggregateResult" == rows[0]["attributes"]["type"]
