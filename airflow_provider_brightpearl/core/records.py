@@ -11,7 +11,6 @@ from enum import StrEnum
 class Stage(StrEnum):
     """The stage that produced a rejection."""
 
-    EXTRACT = "extract"
     TRANSFORM = "transform"
     GATE = "gate"
     LOAD = "load"

@@ -1,9 +1,9 @@
 """A flow's objects as DuckDB SQL: one query per object and batch, with the checks that reject a row.
 
-Queries read ``rec``: one row a record, with ``_pos``, ``_source_id``, and each path that the mapping uses as a column of
-its own (``"totalValue.net"``), typed and, as ``"_raw_totalValue.net"``, as text: flat columns are cheap to join, nested ones
-are not. They give ``_pos, _source_id, _row, _row_no, _key, _parent``, the fields, and ``_bad`` where a check fails; what
-the checks say is a second query over the bad rows.
+Queries read ``rec``: one row a record, with ``_pos``, ``_source_id``, and each path that the mapping uses as a
+column of its own (``"totalValue.net"``), typed and, as ``"_raw_totalValue.net"``, as text: flat columns are cheap to
+join, nested ones are not. They give ``_pos, _source_id, _row, _row_no, _key, _parent``, the fields, and ``_bad`` where
+a check fails; what the checks say is a second query over the bad rows.
 """
 
 from __future__ import annotations

@@ -305,10 +305,10 @@ class Mapper:
             "to_json({" + ", ".join(f"'{name}': \"{name}\"" for name in names) + "})" if names else "'{}'"
         )
         meta = ", ".join(name for name in META if name != "_row_no")
+        kept = f'SELECT * FROM "mapped_{item.name}" WHERE _pos NOT IN (SELECT _pos FROM bad) ORDER BY _pos, _row_no'
         query = (
             f"SELECT {meta}, _amount, _currency, _payload, md5(_payload) AS _fingerprint{listed} FROM "
-            f'(SELECT *, CAST({packed} AS VARCHAR) AS _payload FROM "mapped_{item.name}" '
-            "WHERE _pos NOT IN (SELECT _pos FROM bad)) ORDER BY _pos, _row_no"
+            f"(SELECT *, CAST({packed} AS VARCHAR) AS _payload FROM ({kept}))"
         )
         path = literal(folder / f"{item.name}.parquet")
         row = self.connection.execute(f"COPY ({query}) TO {path} (FORMAT parquet)").fetchone()

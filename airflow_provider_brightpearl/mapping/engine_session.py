@@ -24,7 +24,7 @@ from airflow_provider_brightpearl.mapping.compile import (
     raw_columns,
     record_table,
 )
-from airflow_provider_brightpearl.mapping.expressions import known_macro, value_macro
+from airflow_provider_brightpearl.mapping.expressions import value_macro
 from airflow_provider_brightpearl.mapping.lookups import LookupTable
 from airflow_provider_brightpearl.mapping.spec import FlowSpec, ObjectSpec
 
@@ -89,11 +89,13 @@ class Session:
 
     def _prepare(self, folders: Sequence[Path]) -> None:
         run = self.connection.execute
-        functions.register(self.connection)
+        sql = self._all_sql()
+        functions.register(self.connection, sql)
         for name, table in self.lookups.items():
             self.keyed_table(f"lookup_{name}", table.values)
-            for macro in functions.lookup_macros(name, table):
-                run(macro)
+            if value_macro(name).lower() in sql.lower():
+                for macro in functions.lookup_macros(name, table):
+                    run(macro)
         columns = ", ".join(
             f"{name} {sql_type(c, raw=True)}" for name, c in raw_columns(self.compiled).items()
         )
@@ -104,18 +106,12 @@ class Session:
         run("SET enable_external_access = false")
         run("SET lock_configuration = true")
 
-    def _lookup_macros(self, name: str, table: LookupTable) -> None:
-        """The lookup as SQL macros, for rows inside a record, which cannot be joined."""
-        run, held = self.connection.execute, f"getvariable('lookup_{name}')"
-        pairs = "map_from_entries(list_zip($1::VARCHAR[], $2::VARCHAR[]))"
-        run(f"SET VARIABLE lookup_{name} = {pairs}", [list(table.values), list(table.values.values())])
-        value, known = f"map_extract_value({held}, k)", f"k IS NULL OR map_contains({held}, k)"
-        if table.unknown in ("pass", "default"):
-            other = "k" if table.unknown == "pass" else quoted(str(table.default))
-            value = f"CASE WHEN {known} THEN {value} ELSE {other} END"
-        refuses = table.unknown in ("reject", "warn")
-        run(f"CREATE OR REPLACE TEMP MACRO {value_macro(name)}(k) AS {value}")
-        run(f"CREATE OR REPLACE TEMP MACRO {known_macro(name)}(k) AS ({known if refuses else 'true'})")
+    def _all_sql(self) -> str:
+        """The SQL of all objects and totals, to see what it calls."""
+        queries = (
+            self.query(item, item.fields) + self.problems(item, "true") for item in self.compiled.objects
+        )
+        return " ".join((*queries, self.compiled.amount, self.compiled.currency))
 
     def _check_totals(self) -> None:
         if self.flow.totals is None:

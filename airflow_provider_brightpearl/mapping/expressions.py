@@ -115,13 +115,12 @@ class _Compiler:
         return self._rebuild(node, guards)
 
     def _rebuild(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
-        copy = node.copy()
-        for name, value in node.args.items():
-            if isinstance(value, exp.Expression):
-                copy.set(name, self.visit(value, guards))
-            elif isinstance(value, list):
-                copy.set(name, [self.visit(v, guards) if isinstance(v, exp.Expression) else v for v in value])
-        return copy
+        def visited(value: Any) -> Any:
+            if isinstance(value, list):
+                return [visited(each) for each in value]
+            return self.visit(value, guards) if isinstance(value, exp.Expression) else value
+
+        return type(node)(**{name: visited(value) for name, value in node.args.items()})
 
     def _path(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
         names = _names(node)
@@ -409,7 +408,7 @@ def _text_argument(node: exp.Expression, usage: str) -> str:
     first = node.expressions[0] if node.expressions else None
     if not isinstance(first, exp.Literal) or not first.is_string or len(node.expressions) < 2:
         raise ExpressionError(f"use {usage}")
-    return first.name
+    return str(first.name)
 
 
 def _function_name(node: exp.Expression) -> str:

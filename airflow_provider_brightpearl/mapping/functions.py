@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import duckdb
@@ -50,6 +51,7 @@ def _minor_units() -> str:
 _ROUNDED = " ".join(f"WHEN {digits} THEN CAST(round(amount, {digits}) AS {_WIDE})" for digits in (0, 2, 3, 4))
 
 MACROS = {
+    "text(value)": "nullif(trim(CAST(value AS VARCHAR)), '')",
     # half away from zero at six decimals; DuckDB's own division of decimals gives floating point
     "divide(a, b)": (
         f"CASE WHEN b = 0 THEN NULL ELSE coalesce({_quotient(_short, 18)}, {_quotient(_scaled, 31)}) END"
@@ -57,7 +59,6 @@ MACROS = {
     "minor_units(currency)": _minor_units(),
     "round_money(amount, currency)": f"CASE minor_units(currency) {_ROUNDED} END",
     "convert_money(amount, rate, currency)": "round_money(divide(amount, rate), currency)",
-    "text(value)": "nullif(trim(CAST(value AS VARCHAR)), '')",
     "street(address)": "text(concat_ws(chr(10), text(address.addressLine1), text(address.addressLine2)))",
     "city(address)": "text(address.addressLine3)",
     "entry(object, key, name)": "json_extract_string(object, '$.\"' || key || '\".\"' || name || '\"')",
@@ -84,14 +85,29 @@ def _quoted(text: str | None) -> str:
     return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
 
 
-def register(connection: duckdb.DuckDBPyConnection) -> None:
-    """Makes macros, Python functions and the table of countries known to a connection."""
-    for head, body in MACROS.items():
+def _calls(sql: str, name: str) -> bool:
+    return re.search(rf"\b{name}\(", sql, re.IGNORECASE) is not None
+
+
+def _used_macros(sql: str) -> list[tuple[str, str]]:
+    used = []
+    # a macro calls only those above it
+    for head, body in reversed(MACROS.items()):
+        if _calls(sql, head.partition("(")[0]):
+            used.append((head, body))
+            sql += body
+    return used[::-1]
+
+
+def register(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Makes known to a connection what its SQL uses: macros, Python functions, and the table of countries."""
+    for head, body in _used_macros(sql):
         connection.execute(f"CREATE OR REPLACE TEMP MACRO {head} AS {body}")
     for name, function in _PYTHON.items():
-        connection.create_function(
-            name, function, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling="special", side_effects=False
-        )
+        if _calls(sql, name):
+            connection.create_function(
+                name, function, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling="special", side_effects=False
+            )
     known = addresses.countries()
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE country AS SELECT unnest($1::VARCHAR[]) AS key, unnest($2::VARCHAR[]) AS value",

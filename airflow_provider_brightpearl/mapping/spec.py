@@ -202,11 +202,6 @@ class FlowSpec(_Model):
     def root(self) -> str:
         return next(iter(self.objects))
 
-    @property
-    def outlet(self) -> str:
-        """URI of the asset that a run of this flow updates."""
-        return f"brightpearl://flow/{self.flow}"
-
     def target_object(self, name: str) -> str:
         return self.objects[name].object or name
 

@@ -69,6 +69,12 @@ def test_options() -> None:
     }
 
 
+def test_every_option_has_an_effect() -> None:
+    files = (markdown.ROOT / "airflow_provider_brightpearl").rglob("*.py")
+    code = "".join(file.read_text(encoding="utf-8") for file in files)
+    assert set(settings.OPTIONS) <= set(re.findall(r'(?:number|switch|text)\("(\w+)"\)', code))
+
+
 def test_options_named_anywhere_exist() -> None:
     text = "\n".join(markdown.page(str(file.relative_to(markdown.ROOT))) for file in markdown.pages())
     assert set(re.findall(r"AIRFLOW__BRIGHTPEARL__(\w+)", text)) <= {
