@@ -27,17 +27,32 @@ def check(
     ] = None,
 ) -> None:
     """Compile flow files and say what is wrong with them."""
-    from airflow_provider_brightpearl.endpoints.registry import stream_schema
-    from airflow_provider_brightpearl.mapping.check import check_flow
-
     chosen = files or sorted(settings.mappings_folder(Path.cwd()).glob("*.yaml"))
     if not chosen:
         raise Misconfigured(f"there are no flow files in {settings.mappings_folder(Path.cwd())}")
-    problems = [problem for file in chosen for problem in check_flow(file, stream_schema)]
+    problems = [problem for file in chosen for problem in _problems(file)]
     for problem in problems:
         console.print(problem, markup=False, highlight=False, soft_wrap=True)
     console.print(f"{len(chosen)} flow files, {len(problems)} problems")
     sys.exit(1 if problems else 0)
+
+
+def _problems(file: Path) -> list[str]:
+    """What is wrong with one flow file: its expressions, or else its target and expectations."""
+    from airflow_provider_brightpearl.endpoints.registry import check_target, stream_schema
+    from airflow_provider_brightpearl.gates.rules import rules_of
+    from airflow_provider_brightpearl.mapping.check import check_flow
+    from airflow_provider_brightpearl.mapping.spec import load_flow
+
+    if problems := check_flow(file, stream_schema):
+        return problems
+    flow = load_flow(file)
+    try:
+        check_target(flow.target, flow)
+        rules_of(flow)
+    except Misconfigured as error:
+        return [str(error)]
+    return []
 
 
 @mapping.command()

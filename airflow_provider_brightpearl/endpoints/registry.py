@@ -62,8 +62,13 @@ def source(name: str, client: Any) -> Source:
     return made
 
 
-def sink(system: str, client: Any, flow: FlowSpec, intents: Intents, run: str = "") -> Sink:
-    """A target system to be written through its client, by the named run."""
+def check_target(system: str, flow: FlowSpec) -> None:
+    """Raises ``Misconfigured`` where a system is none that a flow can write."""
     if system not in _SINKS:
         raise Misconfigured(f"{flow.flow}.yaml: target {system}: not a target; known: {', '.join(_SINKS)}")
+
+
+def sink(system: str, client: Any, flow: FlowSpec, intents: Intents, run: str = "") -> Sink:
+    """A target system to be written through its client, by the named run."""
+    check_target(system, flow)
     return _SINKS[system](client, flow, intents, run)

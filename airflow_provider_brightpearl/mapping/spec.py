@@ -49,6 +49,13 @@ def _within_one(value: float) -> float:
     return value
 
 
+def _cron(value: str) -> str:
+    if not is_cron(value):
+        raise ValueError(f"{value!r} is not a cron text; write one such as '*/15 * * * *'")
+    return value
+
+
+Cron = Annotated[str, AfterValidator(_cron)]
 Duration = Annotated[
     timedelta, BeforeValidator(_duration, json_schema_input_type=str), Field(examples=["30m", "1d"])
 ]
@@ -85,17 +92,11 @@ class WindowSpec(_Model):
 
     lookback: Duration = timedelta(minutes=30)
     delay: Duration = timedelta(minutes=2)
-    sweep: str | None = Field(
+    sweep: Cron | None = Field(
         None,
         description="Cron text in UTC; a run that passes one of its instants reads everything",
         examples=["0 3 * * *"],
     )
-
-    @model_validator(mode="after")
-    def _sweep_is_cron(self) -> WindowSpec:
-        if self.sweep is not None and not is_cron(self.sweep):
-            raise ValueError(f"sweep: {self.sweep!r} is not a cron text; write one such as '0 3 * * *'")
-        return self
 
     @property
     def policy(self) -> Policy:
@@ -173,7 +174,7 @@ class FlowSpec(_Model):
     source: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$", description="system.stream")
     target: str = Field(pattern=r"^[a-z0-9_]+$", description="system")
     after: list[str] = []
-    schedule: str = "@hourly"
+    schedule: Cron = "@hourly"
     timezone: TimeZone = "UTC"
     start_date: str = "2024-01-01"
     window: WindowSpec = WindowSpec()
