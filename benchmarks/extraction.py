@@ -1,9 +1,9 @@
-"""Orders a second from the simulated Brightpearl into files, with the quota off, beside three public extraction libraries.
+"""Orders a second from the simulated Brightpearl into files, beside three public extraction libraries.
 
-The usual form of each peer, as its documentation shows parent and child, is a search and then one call per order; since
-20,000 such calls say no more than 2,000, it runs over 2,000 orders. Their batched forms ask for id sets of 200 as we do.
-All times are from the first request until the last record is on disk as a JSON line; imports are in none of them. The
-peers' scripts lie in ``peers/``; they run in an environment of their own, made at first use.
+The quota is off. The usual form of each peer, as its documentation shows parent and child, is a search and then one
+call per order; since 20,000 such calls say no more than 2,000, it runs over 2,000 orders. Their batched forms ask for
+id sets of 200 as we do. All times are from the first request until the last record is on disk as a JSON line; imports
+are in none of them. The peers' scripts lie in ``peers/`` and run in an environment of their own, made at first use.
 """
 
 from __future__ import annotations
@@ -117,7 +117,15 @@ def _make_environment() -> None:
         raise RuntimeError("uv is not there: run this through `make bench`, or install uv")
     _ENVIRONMENT.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run([uv, "venv", "--quiet", "--clear", "--python", "3.11", _ENVIRONMENT], check=True)
-    install = [uv, "pip", "sync", "--quiet", "--compile-bytecode", "--python", _ENVIRONMENT / "bin" / "python"]
+    install = [
+        uv,
+        "pip",
+        "sync",
+        "--quiet",
+        "--compile-bytecode",
+        "--python",
+        _ENVIRONMENT / "bin" / "python",
+    ]
     subprocess.run([*install, _SCRIPTS / "requirements.txt"], check=True)
     stamp.write_text(wanted)
 

@@ -46,7 +46,11 @@ def extracted(source: Any, flow_name: str, folder: Path) -> tuple[float, int, li
     started = time.perf_counter()
     parts = extract(flow, selection, source, _NoLetters(), staging, "1")  # type: ignore[arg-type]
     seconds = time.perf_counter() - started
-    return seconds, sum(part["records"] for part in parts), [str(staging.folder / part["path"]) for part in parts]
+    return (
+        seconds,
+        sum(part["records"] for part in parts),
+        [str(staging.folder / part["path"]) for part in parts],
+    )
 
 
 def main(request: dict[str, Any]) -> dict[str, Any]:

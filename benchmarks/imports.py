@@ -40,7 +40,9 @@ def rows(*, quick: bool) -> Iterator[Row]:
             for name in PROGRAMS:
                 wall, cpu, _ = _run(name, env)
                 times.setdefault(name, []).append((wall, cpu))
-    wall, cpu = ({name: statistics.median(t[kind] for t in found) for name, found in times.items()} for kind in (0, 1))
+    wall, cpu = (
+        {name: statistics.median(t[kind] for t in found) for name, found in times.items()} for kind in (0, 1)
+    )
     yield said("import airflow", wall["airflow"], "s")
     yield said("import of what every DAG file needs of Airflow", wall["airflow.DAG"], "s")
     yield said("import airflow and all DAG files", wall["dags"], "s")

@@ -34,7 +34,9 @@ def _peaks(orders: int) -> dict[str, float]:
         with workbench.simulated(work, **sizes) as sandbox:
             env = workbench.environment(work, sandbox.url)
             for flow in workbench.FLOWS[:2]:
-                workbench.measured("benchmarks.stage", {"flow": flow, "stage": "everything", "given": ["seed"]}, env)
+                workbench.measured(
+                    "benchmarks.stage", {"flow": flow, "stage": "everything", "given": ["seed"]}, env
+                )
             return _Run(env).peaks(orders)
 
 

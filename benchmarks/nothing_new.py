@@ -18,13 +18,21 @@ def rows(*, quick: bool) -> Iterator[Row]:
             first, _ = _run(flow, "first", env, sandbox)
             again, calls = _run(flow, "again", env, sandbox)
             if not first["created"] or again["extracted"]:
-                raise RuntimeError(f"{flow}: first {first['created']} created, then {again['extracted']} extracted")
-            yield at_most(2, f"{flow}: calls to Brightpearl where nothing is new", calls["brightpearl"], "calls")
-            yield at_most(0, f"{flow}: calls to Salesforce where nothing is new", calls["salesforce"], "calls")
+                raise RuntimeError(
+                    f"{flow}: first {first['created']} created, then {again['extracted']} extracted"
+                )
+            yield at_most(
+                2, f"{flow}: calls to Brightpearl where nothing is new", calls["brightpearl"], "calls"
+            )
+            yield at_most(
+                0, f"{flow}: calls to Salesforce where nothing is new", calls["salesforce"], "calls"
+            )
 
 
 def _run(flow: str, run: str, env: dict[str, str], sandbox: Any) -> tuple[dict[str, Any], dict[str, int]]:
     """The summary of a run and the calls it made, logins included."""
     sandbox.control("DELETE", "/log")
-    answer = workbench.measured("benchmarks.stage", {"flow": flow, "stage": "everything", "given": [run]}, env)
+    answer = workbench.measured(
+        "benchmarks.stage", {"flow": flow, "stage": "everything", "given": [run]}, env
+    )
     return answer["outcome"], sandbox.control("GET", "/counts")

@@ -81,8 +81,10 @@ class Report:
         for row in self.rows:
             holds = {True: "[green]yes[/]", False: "[bold red]no[/]", None: ""}[row.holds]
             table.add_row(row.name, _shown(row.figure), row.unit, row.goal, holds)
-        console = Console()
-        console.print(f"\n{self.facts['machine']}, Python {self.facts['python']}, load {self.facts['load_at_start']}")
+        console = Console(width=max(Console().width, 120))
+        console.print(
+            f"\n{self.facts['machine']}, Python {self.facts['python']}, load {self.facts['load_at_start']}"
+        )
         console.print(", ".join(f"{name} {found}" for name, found in self.facts["versions"].items()))
         console.print(table)
         if self.facts["quick"]:
@@ -95,7 +97,9 @@ def _shown(figure: float) -> str:
 
 def _machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}"
+    return (
+        f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}"
+    )
 
 
 def _processor() -> str:

@@ -1,8 +1,8 @@
 """Measures time, memory and API calls, says which goals hold, and writes all figures to build/bench/report.json.
 
-    python benchmarks/run.py                     everything, about half an hour on two cores
-    python benchmarks/run.py transform imports   some figures
-    python benchmarks/run.py --quick             smaller runs: to see that the benchmarks work, not to quote
+python benchmarks/run.py                     everything, about half an hour on two cores
+python benchmarks/run.py transform imports   some figures
+python benchmarks/run.py --quick             smaller runs: to see that the benchmarks work, not to quote
 """
 
 from __future__ import annotations
@@ -41,9 +41,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("figures", nargs="*", choices=[*FIGURES, []], metavar="figure", help=", ".join(FIGURES))
-    parser.add_argument("--quick", action="store_true", help="smaller runs, whose figures are not to be quoted")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "figures", nargs="*", choices=[*FIGURES, []], metavar="figure", help=", ".join(FIGURES)
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="smaller runs, whose figures are not to be quoted"
+    )
     parser.add_argument("--report", type=Path, default=ROOT / "build/bench/report.json")
     return parser
 

@@ -13,7 +13,9 @@ from benchmarks.workbench import MAPPINGS, give, peak_megabytes
 
 
 def extract(wiring: Wiring, run: str) -> Any:
-    return stages.extract(wiring, {"run_id": run, "dag_run": SimpleNamespace(run_type="manual"), "params": {}})
+    return stages.extract(
+        wiring, {"run_id": run, "dag_run": SimpleNamespace(run_type="manual"), "params": {}}
+    )
 
 
 def everything(wiring: Wiring, run: str) -> Any:

@@ -1,15 +1,17 @@
 """Time to map orders with their rows, over the time orjson needs to parse the same bytes, with as many workers.
 
 Raw parts become mapped parts of both objects as a transform task does it: the mapping is opened anew for each part.
-What a task does once besides (start of Python, imports, reading the flow file) is left out on both sides. Parsing is
-``orjson.loads`` line by line, each record dropped before the next, which is the fastest way to parse that there is.
+What a task does once besides (start of Python, imports, reading the flow file, asking the state database) is left out
+on both sides. Parsing is ``orjson.loads`` line by line, each record dropped before the next: nothing parses faster.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks import workbench
@@ -18,49 +20,77 @@ from benchmarks.workbench import Worker
 
 ORDERS, SEEDED = 100_000, 20_000
 ROUNDS = 5
+NAMES = {1: "one worker", 2: "two workers side by side"}
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Seconds on the clock, and of processors."""
+
+    wall: float
+    cpu: float
 
 
 def rows(*, quick: bool) -> Iterator[Row]:
     orders, seeded, rounds = (10_000, 5_000, 2) if quick else (ORDERS, SEEDED, ROUNDS)
     with workbench.folder() as work:
+        # orders are seeded once and read several times: parts know nothing of each other
+        repeats = orders // seeded
         parts = _staged(work, seeded)
-        # every order counts as often as it takes to reach the number; parts know nothing of each other
-        parts = parts * (orders // seeded)
+        size = -(-seeded // len(parts))
         env = workbench.environment(work)
-        with Worker.start(f"{__package__}.transform_worker", env) as one, \
-                Worker.start(f"{__package__}.transform_worker", env) as two:  # fmt: skip
-            yield from _compared([one, two], parts, orders, rounds)
+        with _worker(env) as one, _worker(env) as two:
+            yield from _compared([one, two], parts * repeats, f"parts of {size:,}", rounds)
+            if len(parts) > 1:
+                whole = [_joined(work / "whole.jsonl", parts)]
+                yield from _compared([one], whole * repeats, f"parts of {seeded:,}", rounds, goal=False)
+
+
+def _worker(env: dict[str, str]) -> Worker:
+    return Worker.start("benchmarks.transform_worker", env)
 
 
 def _staged(work: Path, orders: int) -> list[str]:
     request = {"folder": str(work / "staging")}
     with workbench.simulated(work, customers=2_000, products=500, orders=orders) as sandbox:
-        found = workbench.measured(f"{__package__}.extraction_ours", {**request, "url": sandbox.url}, workbench.environment(work))
+        request["url"] = sandbox.url
+        found = workbench.measured("benchmarks.extraction_ours", request, workbench.environment(work))
     paths: list[str] = found["parts"]
     return paths
 
 
-def _compared(workers: list[Worker], parts: list[str], orders: int, rounds: int) -> Iterator[Row]:
-    times: dict[tuple[str, int], list[float]] = {}
-    for count in (1, 2):
-        _together(workers[:count], "map", parts[:count])
+def _joined(path: Path, parts: Sequence[str]) -> str:
+    path.write_bytes(b"".join(Path(part).read_bytes() for part in parts))
+    return str(path)
+
+
+def _compared(
+    workers: list[Worker], parts: list[str], kind: str, rounds: int, *, goal: bool = True
+) -> Iterator[Row]:
+    times: dict[tuple[str, int], list[Took]] = {}
+    counts = range(1, len(workers) + 1)
+    _together(workers, "map", parts[: len(workers)])
     for _ in range(rounds):
-        for count in (1, 2):
+        for count in counts:
             for work in ("parse", "map"):
                 times.setdefault((work, count), []).append(_together(workers[:count], work, parts))
-    for count, name in ((1, "one worker"), (2, "two workers side by side")):
+    for count in counts:
+        where = f"{NAMES[count]}, {kind}"
         parsed, mapped = times["parse", count], times["map", count]
-        yield said(f"parse {orders:,} orders with orjson, {name}", statistics.median(parsed), "s")
-        yield said(f"map {orders:,} orders, {name}", statistics.median(mapped), "s")
-        ratios = [took / base for took, base in zip(mapped, parsed, strict=True)]
-        yield at_most(2, f"map over parse, {name}", statistics.median(ratios), "times")
+        yield said(f"parse with orjson, {where}", statistics.median(took.wall for took in parsed), "s")
+        yield said(f"map, {where}", statistics.median(took.wall for took in mapped), "s")
+        pairs = list(zip(mapped, parsed, strict=True))
+        ratio = statistics.median(one.wall / other.wall for one, other in pairs)
+        row = partial(at_most, 2) if goal else said
+        yield row(f"map over parse, {where}", ratio, "times")
+        ratio = statistics.median(one.cpu / other.cpu for one, other in pairs)
+        yield said(f"map over parse, processor time, {where}", ratio, "times")
 
 
-def _together(workers: list[Worker], work: str, parts: list[str]) -> float:
-    """Seconds until the last of the workers, each with its share of the parts, is done."""
+def _together(workers: Sequence[Worker], work: str, parts: Sequence[str]) -> Took:
+    """Until the last of the workers, each with its share of the parts, is done."""
     started = time.perf_counter()
     for place, worker in enumerate(workers):
         worker.ask({"work": work, "parts": parts[place :: len(workers)]})
-    for worker in workers:
-        worker.answer()
-    return time.perf_counter() - started
+    cpu = sum(worker.answer()["cpu"] for worker in workers)
+    return Took(time.perf_counter() - started, cpu)

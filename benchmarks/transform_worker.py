@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,5 +59,6 @@ if __name__ == "__main__":
     give("ready")
     for line in sys.stdin:
         request = json.loads(line)
+        cpu = time.process_time()
         WORK[request["work"]]([Path(part) for part in request["parts"]])
-        give("done")
+        give({"cpu": time.process_time() - cpu})

@@ -31,7 +31,9 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def simulated(work: Path, *, throttle: bool = False, speed: float = 1, **size: int) -> Iterator[sandbox.Sandbox]:
+def simulated(
+    work: Path, *, throttle: bool = False, speed: float = 1, **size: int
+) -> Iterator[sandbox.Sandbox]:
     """A sandbox in a process of its own, its history ended an hour ago."""
     with sandbox.running(size, work / "sandbox.log") as running:
         running.control("POST", "/settings/brightpearl", {"throttle": throttle})
@@ -55,7 +57,9 @@ def environment(work: Path, url: str = "") -> dict[str, str]:
     }
 
 
-def measured(module: str, request: Mapping[str, Any], env: Mapping[str, str], python: str = sys.executable) -> Any:
+def measured(
+    module: str, request: Mapping[str, Any], env: Mapping[str, str], python: str = sys.executable
+) -> Any:
     """The answer of ``python -m module``, given its request on standard input.
 
     Raises:

@@ -8,6 +8,7 @@ a check fails; what the checks say is a second query over the bad rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,6 +36,7 @@ from airflow_provider_brightpearl.mapping.expressions import (
 from airflow_provider_brightpearl.mapping.lookups import LookupTable
 from airflow_provider_brightpearl.mapping.spec import FlowSpec, ObjectSpec
 
+_OF_CALL = re.compile(r"\b_[kfc](\d+)\b")
 META = ("_pos", "_source_id", "_row", "_row_no", "_key", "_parent")
 
 
@@ -261,36 +263,51 @@ def _row_columns(item: CompiledObject, entry: Schema) -> str:
     )
 
 
+def layers(calls: Sequence[Call]) -> list[list[int]]:
+    """The calls by index in the order in which they can be made: first those whose key needs no other call."""
+    depths: list[int] = []
+    for index, call in enumerate(calls):
+        needed = [int(name) for name in _OF_CALL.findall(call.key) if int(name) < index]
+        depths.append(max((depths[each] + 1 for each in needed), default=0))
+    return [[i for i, each in enumerate(depths) if each == depth] for depth in sorted(set(depths))]
+
+
 def levels(
     item: CompiledObject, tables: Mapping[int, str], lookups: Mapping[str, LookupTable], chosen: str
 ) -> list[str]:
-    """The CTEs of an object: rows of the records ``chosen``, then for each call its key and its join.
+    """The CTEs of an object: rows of the records ``chosen``, then for each layer of calls its keys and its joins.
 
     ``tables`` names the tables of the refs.
     """
     ctes = [f"l AS ({base_query(item, chosen)})"]
     last = "l"
-    for index, call in enumerate(item.calls):
-        key = f"nullif(upper(trim({call.key})), '')" if call.kind == "country" else call.key
-        ctes.append(f"k{index} AS (SELECT *, {key} AS _k{index} FROM {last})")
-        table = {"lookup": f"lookup_{call.target}", "country": "country"}.get(call.kind) or tables[index]
-        value, found = _joined_value(index, call, lookups)
-        ctes.append(
-            f"l{index} AS (SELECT k{index}.*, {found} AS _f{index}, {value} AS _c{index} "
-            f'FROM k{index} LEFT JOIN "{table}" t ON t.key = _k{index})'
-        )
-        last = f"l{index}"
+    for depth, indexes in enumerate(layers(item.calls)):
+        keys = ", ".join(f"{_key(item.calls[index])} AS _k{index}" for index in indexes)
+        ctes.append(f"k{depth} AS (SELECT *, {keys} FROM {last})")
+        found = ", ".join(_joined_value(index, item.calls[index], lookups) for index in indexes)
+        joins = " ".join(_join(index, item.calls[index], tables) for index in indexes)
+        last = f"l{depth}"
+        ctes.append(f"{last} AS (SELECT k{depth}.*, {found} FROM k{depth} {joins})")
     return ctes
 
 
-def _joined_value(index: int, call: Call, lookups: Mapping[str, LookupTable]) -> tuple[str, str]:
+def _key(call: Call) -> str:
+    return f"nullif(upper(trim({call.key})), '')" if call.kind == "country" else call.key
+
+
+def _join(index: int, call: Call, tables: Mapping[int, str]) -> str:
+    table = {"lookup": f"lookup_{call.target}", "country": "country"}.get(call.kind) or tables[index]
+    return f'LEFT JOIN "{table}" t{index} ON t{index}.key = _k{index}'
+
+
+def _joined_value(index: int, call: Call, lookups: Mapping[str, LookupTable]) -> str:
     policy = lookups[call.target].unknown if call.kind == "lookup" else "reject"
-    if policy == "pass":
-        return f"CASE WHEN t.key IS NULL THEN _k{index} ELSE t.value END", "true"
-    if policy == "default":
-        default = str(lookups[call.target].default).replace("'", "''")
-        return f"CASE WHEN t.key IS NULL THEN '{default}' ELSE t.value END", "true"
-    return "t.value", "true" if policy == "empty" else "t.key IS NOT NULL"
+    value, known = f"t{index}.value", f"t{index}.key IS NOT NULL"
+    if policy in ("pass", "default"):
+        other = f"_k{index}" if policy == "pass" else f"'{_quoted(str(lookups[call.target].default))}'"
+        value = f"CASE WHEN {known} THEN {value} ELSE {other} END"
+    found = known if policy in ("reject", "warn") else "true"
+    return f"{found} AS _f{index}, {value} AS _c{index}"
 
 
 def object_query(
@@ -310,7 +327,7 @@ def problems_query(item: CompiledObject, ctes: list[str], compiled: CompiledFlow
 
 
 def _query(item: CompiledObject, ctes: list[str], compiled: CompiledFlow, more: str) -> str:
-    last = f"l{len(item.calls) - 1}" if item.calls else "l"
+    last = f"l{len(layers(item.calls)) - 1}" if item.calls else "l"
     kept = " OR ".join(f"({sql})" for sql in (item.where, *(check.condition for check in item.where_checks)))
     keyed = f"SELECT *, {item.key} AS _key, {item.parent} AS _parent FROM {last} WHERE {kept}"
     if item.one_per:

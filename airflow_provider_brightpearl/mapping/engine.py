@@ -19,6 +19,7 @@ from airflow_provider_brightpearl.mapping.compile import (
     META,
     CompiledObject,
     inexact_texts,
+    layers,
     raw_columns,
     raw_table,
 )
@@ -168,16 +169,18 @@ class Mapper:
         return int(row[0]) if row else 0
 
     def _resolve_refs(self, item: CompiledObject, records: int) -> None:
-        for index, call in enumerate(item.calls):
-            if call.kind != "ref":
-                continue
-            upto = self.session.levels(item)[: 2 * index + 2]
-            query = (
-                f"WITH {', '.join(upto)} SELECT DISTINCT _k{index} FROM k{index} WHERE _k{index} IS NOT NULL"
-            )
-            keys = self._keys(query, 0, records)
-            flow, _, name = call.target.partition(".")
-            self.session.keyed_table(ref_table(item, index), self.resolver.resolve(flow, name, keys))
+        for depth, indexes in enumerate(layers(item.calls)):
+            upto = ", ".join(self.session.levels(item)[: 2 * depth + 2])
+            for index in indexes:
+                if item.calls[index].kind == "ref":
+                    self._resolve_ref(
+                        item, index, f"WITH {upto} SELECT DISTINCT _k{index} FROM k{depth}", records
+                    )
+
+    def _resolve_ref(self, item: CompiledObject, index: int, query: str, records: int) -> None:
+        keys = self._keys(f"{query} WHERE _k{index} IS NOT NULL", 0, records)
+        flow, _, name = item.calls[index].target.partition(".")
+        self.session.keyed_table(ref_table(item, index), self.resolver.resolve(flow, name, keys))
 
     def _keys(self, query: str, lo: int, hi: int) -> set[str]:
         """The keys of the records in ``[lo, hi)``, without those whose expression raises: mapping rejects them."""

@@ -1,4 +1,4 @@
-"""The parts of an airbyte-cdk low-code source that both forms share: its manifest, and a run that writes messages to a file."""
+"""What both forms of an airbyte-cdk low-code source share: the manifest, and a run that writes messages to a file."""
 
 import logging
 import os
@@ -77,7 +77,12 @@ ORDER_IDS = {
 SUBSTREAM = {
     "type": "SubstreamPartitionRouter",
     "parent_stream_configs": [
-        {"type": "ParentStreamConfig", "stream": ORDER_IDS, "parent_key": "orderId", "partition_field": "orderId"}
+        {
+            "type": "ParentStreamConfig",
+            "stream": ORDER_IDS,
+            "parent_key": "orderId",
+            "partition_field": "orderId",
+        }
     ],
 }
 
@@ -109,7 +114,11 @@ def sync(router, order_id):
         {
             "streams": [
                 {
-                    "stream": {"name": "orders", "json_schema": ANY, "supported_sync_modes": ["full_refresh"]},
+                    "stream": {
+                        "name": "orders",
+                        "json_schema": ANY,
+                        "supported_sync_modes": ["full_refresh"],
+                    },
                     "sync_mode": "full_refresh",
                     "destination_sync_mode": "append",
                 }

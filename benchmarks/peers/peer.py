@@ -22,7 +22,10 @@ def run(main):
     """Runs and times a peer, and says how many records it gave; its imports are done by then."""
     started = time.perf_counter()
     records = main()
-    print(json.dumps({"records": records, "seconds": time.perf_counter() - started, "peak_mb": _peak()}), file=sys.__stdout__)
+    print(
+        json.dumps({"records": records, "seconds": time.perf_counter() - started, "peak_mb": _peak()}),
+        file=sys.__stdout__,
+    )
 
 
 def _peak():
