@@ -191,7 +191,11 @@ PRODUCT = StreamSchema(
             }
         ),
         # first sales channel, joined by the stream: names live there
-        "channel": {"productName": "VARCHAR", "productCondition": "VARCHAR", "description": {"text": "VARCHAR"}},
+        "channel": {
+            "productName": "VARCHAR",
+            "productCondition": "VARCHAR",
+            "description": {"text": "VARCHAR"},
+        },
         "composition": {
             "bundle": "BOOLEAN",
             "bundleComponents": ListOf({"productId": "BIGINT", "productQuantity": MONEY}),

@@ -66,6 +66,4 @@ def test_airflow_shows_the_fields_of_the_connection_form(run):
 
 @pytest.mark.system
 def test_options_have_their_defaults_in_airflows_configuration(run):
-    assert (
-        "14" == run("airflow", "config", "get-value", "brightpearl", "keep_staging_days").stdout.strip()
-    )
+    assert "14" == run("airflow", "config", "get-value", "brightpearl", "keep_staging_days").stdout.strip()

@@ -41,7 +41,9 @@ def test_older_code_meets_a_newer_schema(engine: Engine, database_url: str) -> N
     with writing(engine) as connection:
         connection.execute(schema.schema.insert().values(version=99))
 
-    with pytest.raises(Misconfigured, match=f"version 99, this release knows version {schema.VERSION}: upgrade"):
+    with pytest.raises(
+        Misconfigured, match=f"version 99, this release knows version {schema.VERSION}: upgrade"
+    ):
         open_engine(database_url)
 
 

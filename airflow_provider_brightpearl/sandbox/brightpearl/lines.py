@@ -80,7 +80,7 @@ class Lines:
 
     def _item(self, item: Article, count: int, price: int, off: int, tax: Tax, shape: str) -> int:
         label = self.catalogue.label(item.id, item.place)
-        tail = f'{shape},{self.catalogue.choices(item.id, item.place)}{self._origin()}'
+        tail = f"{shape},{self.catalogue.choices(item.id, item.place)}{self._origin()}"
         return self._add(label, count, price, off, tax, "4000", tail)
 
     def _extra(self, name: str, price: int, nominal: str) -> None:
