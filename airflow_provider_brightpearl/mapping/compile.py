@@ -132,6 +132,9 @@ class _Flow:
         row_paths = tuple(
             sorted(each[len(path) :] for each in scope.paths if rows and each[: len(path)] == path)
         )
+        if rows and not row_paths:
+            # the rows have to be read to be counted
+            self.paths.add((*path, "row", next(iter(rows.entry))))
         warnings = tuple(pair for pair in checks if pair[1].lookup in self.warning)
         refusing = tuple(pair for pair in checks if pair not in warnings)
         return CompiledObject(
@@ -163,7 +166,6 @@ class _Flow:
             raise Misconfigured(f"{place}: {error}") from error
         if not isinstance(column, (MapOf, ListOf)):
             raise Misconfigured(f"{place}: {spec.rows} does not hold rows")
-        self.paths.add((*path, "row", next(iter(column.entry))))
         return column, path
 
 
