@@ -178,7 +178,7 @@ class FlowSpec(_Model):
     timezone: TimeZone = "UTC"
     start_date: str = "2024-01-01"
     window: WindowSpec = WindowSpec()
-    part_size: int = Field(5000, ge=200, le=50_000)
+    part_size: int = Field(20_000, ge=200, le=50_000)
     lookups: dict[Name, LookupSpec] = {}
     constants: list[dict[str, Any]] = Field(
         default=[],

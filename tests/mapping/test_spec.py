@@ -47,7 +47,7 @@ def test_a_flow_is_read_with_its_defaults() -> None:
         flow.objects["Thing"].key_expression,
         flow.objects["Thing"].fields["Amount"],
     )
-    assert ("@hourly", "UTC", 5000) == (flow.schedule, flow.timezone, flow.part_size)
+    assert ("@hourly", "UTC", 20_000) == (flow.schedule, flow.timezone, flow.part_size)
 
 
 @pytest.mark.parametrize(
