@@ -166,10 +166,18 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
 def scheduler(site: Site) -> Iterator[None]:
     """What carries out the runs of a backfill on Airflow 3."""
     site.start("api-server")
+    # a task that begins before the server listens fails, and waits minutes for its next try
+    port = int(site.env["AIRFLOW__API__PORT"])
+    until("the API server listens", lambda: _listens(port))
     site.start("scheduler")
     yield
     site.stop()
