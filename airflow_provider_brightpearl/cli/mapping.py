@@ -39,7 +39,11 @@ def check(
 
 def _problems(file: Path) -> list[str]:
     """What is wrong with one flow file: its expressions, or else its target and expectations."""
-    from airflow_provider_brightpearl.endpoints.registry import check_target, stream_schema
+    from airflow_provider_brightpearl.endpoints.registry import (
+        check_target,
+        check_write_back,
+        stream_schema,
+    )
     from airflow_provider_brightpearl.gates.rules import rules_of
     from airflow_provider_brightpearl.mapping.check import check_flow
     from airflow_provider_brightpearl.mapping.spec import load_flow
@@ -49,6 +53,7 @@ def _problems(file: Path) -> list[str]:
     flow = load_flow(file)
     try:
         check_target(flow.target, flow)
+        check_write_back(flow)
         rules_of(flow)
     except Misconfigured as error:
         return [str(error)]

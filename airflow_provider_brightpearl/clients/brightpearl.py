@@ -196,7 +196,12 @@ class BrightpearlClient:
         return self._call("DELETE", path, value, repeatable=repeatable)
 
     def multi_message(
-        self, messages: Sequence[Mapping[str, Any]], *, parallel: bool = False, on_fail: str = "CONTINUE"
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        parallel: bool = False,
+        on_fail: str = "CONTINUE",
+        repeatable: bool = False,
     ) -> list[MessageAnswer]:
         """Answers to at most ten messages ``{label, uri, httpMethod, body}`` that count as one request.
 
@@ -204,11 +209,13 @@ class BrightpearlClient:
             messages: with labels of their own; ``uri`` as in ``/product-service/brand``.
             parallel: whether they may be processed in any order.
             on_fail: ``CONTINUE`` or ``STOP``, which leaves the messages after a failure unprocessed.
+            repeatable: whether sending all of them twice is harmless.
         """
         if len(messages) > 10:
             raise ValueError(f"a multi-message holds at most 10 messages, got {len(messages)}")
         mode = "PARALLEL" if parallel else "SEQUENTIAL"
-        answer = self.post("multi-message", {"processingMode": mode, "onFail": on_fail, "messages": messages})
+        body = {"processingMode": mode, "onFail": on_fail, "messages": messages}
+        answer = self.post("multi-message", body, repeatable=repeatable)
         done = [_message(entry) for entry in answer.get("processedMessages", ())]
         return done + [_message(entry) for entry in answer.get("unprocessedMessages", ())]
 

@@ -71,7 +71,7 @@ class RowResult:
     """What the target said to one row: an id, or why it was refused.
 
     ``unfinished`` rows are there, but a later call is still to complete them: should it never come, the next run
-    has to write them again.
+    has to write them again. ``told`` is what else the target said of the row, by its own names, for write-backs.
     """
 
     source_id: str
@@ -84,6 +84,7 @@ class RowResult:
     error: str = ""
     field: str = ""
     value: str = ""
+    told: tuple[tuple[str, str], ...] = ()
 
 
 class Sink(Protocol):
@@ -132,8 +133,9 @@ class Bindings(Protocol):
 
 
 class IntentState(StrEnum):
-    """What is known of a write that its target cannot recognise when it is sent twice."""
+    """What is known of a write that its target cannot recognise when it is sent twice; a due one is still to come."""
 
+    DUE = "due"
     IN_DOUBT = "in doubt"
     DONE = "done"
     REFUSED = "refused"
@@ -145,7 +147,7 @@ class Intent:
 
     ``key`` is the row's key as in the crosswalk, ``digest`` that of what is written. A write of several calls
     notes the ``step`` it is about to take and the target's ``reference`` to what it has begun (a temporary order
-    number).
+    number); a write-back keeps there what is to be written.
     ``attempt`` counts what was written down so far, from 1, ``changed_at`` is aware.
     """
 
@@ -184,6 +186,14 @@ class Intents(Protocol):
 
     def fail(self, intents: Sequence[Intent]) -> None:
         """Notes that these were refused and did not happen; each may hold a ``reason``."""
+        ...
+
+    def plan(self, intents: Sequence[Intent]) -> None:
+        """Notes that these are due: still, or once more, to be sent; each may hold a ``reason``."""
+        ...
+
+    def unsettled(self, flow: str, objects: Iterable[str]) -> list[Intent]:
+        """Those of these objects that are due or in doubt, by key."""
         ...
 
 

@@ -57,9 +57,12 @@ class Document:
         if self.refusal:
             self.refusal = replace(self.refusal, error=f"{self.refusal.error}; {text}")
 
-    def results(self) -> Iterator[RowResult]:
-        """Results of all its rows; a part's id is the document's number and its own, ``0010000456|1``."""
-        yield self.head.written(self.number, created=True)
+    def results(self, told: Mapping[str, str] | None = None) -> Iterator[RowResult]:
+        """Results of all its rows; a part's id is the document's number and its own, ``0010000456|1``.
+
+        ``told`` is what M3 says of the document, beside its number.
+        """
+        yield replace(self.head.written(self.number, created=True), told=tuple((told or {}).items()))
         for row, _ in self.parts:
             own = self.part_numbers.get(row.key)
             yield row.written(f"{self.number}|{own}" if own else self.number)

@@ -51,13 +51,15 @@ KEYED: Mapping[str, KeyedObject] = {
 class DocumentObject:
     """A head with parts that counts once it is closed; ``parts`` names the transaction of each kind of part.
 
-    ``compared`` are fields of the head that are not sent, but must be what M3 says when it is read back.
+    ``compared`` are fields of the head that are not sent, but must be what M3 says when it is read back; ``told``
+    are those it says then that a write-back may name.
     """
 
     program: str
     add: str
     parts: Mapping[str, str]
     compared: frozenset[str] = frozenset()
+    told: tuple[str, ...] = ()
 
 
 DOCUMENTS: Mapping[str, DocumentObject] = {
@@ -71,6 +73,7 @@ DOCUMENTS: Mapping[str, DocumentObject] = {
             "OrderText": "AddBatchText",
         },
         compared=frozenset({"NTAM", "ORVA", "TOPY"}),
+        told=("ORSL", "ORST", "NTAM", "ORVA", "TOPY"),
     ),
     "Journal": DocumentObject("GLS840MI", "AddBatchHead", {"JournalLine": "AddBatchLineFld"}),
 }
@@ -80,6 +83,11 @@ PICKS = DocumentObject("MHS850MI", "AddCOPick", {})
 
 # what a row carries to be found by; not fields of the transactions that write it
 FINDING = {"Tracking": frozenset({"RIDN", "RIDL", "ITNO"})}
+
+
+def told_of(name: str) -> tuple[str, ...]:
+    """What M3 says of a row of this object beside its id."""
+    return DOCUMENTS[name].told if name in DOCUMENTS else ()
 
 
 def known_objects() -> list[str]:

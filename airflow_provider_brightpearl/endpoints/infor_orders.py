@@ -108,14 +108,11 @@ class OrderWriter:
 
     def _judged(self, order: Document, there: Record) -> Iterator[RowResult]:
         for name in sorted(self.entry.compared & order.head.fields.keys() & there.keys()):
-            ours, theirs = order.head.fields[name], there[name]
-            if abs(Decimal(ours) - Decimal(theirs or 0)) > _TOLERANCE:
-                told = (
-                    f"M3 has {name} {theirs} in order {order.number}, it should be {ours}: correct it there"
-                )
-                yield order.head.refused(told, name)
+            ours, theirs = Decimal(order.head.fields[name]), Decimal(there[name] or 0)
+            if abs(ours - theirs) > _TOLERANCE:
+                yield order.head.refused(_difference(order, name, ours, theirs), name)
                 return
-        yield from order.results()
+        yield from order.results({name: there.get(name, "") for name in self.entry.told})
 
 
 class OrderDoubts:
@@ -222,6 +219,14 @@ class OrderDoubts:
                 f"batch order {order.reference} waits in OIS275; release it there, "
                 "the next try takes its number"
             )
+
+
+def _difference(order: Document, name: str, ours: Decimal, theirs: Decimal) -> str:
+    currency = order.head.fields.get("CUCD", "")
+    return (
+        f"totals differ by {theirs - ours:+} {currency}: {name} is {theirs} in M3 order {order.number} and "
+        f"{ours} at the source; correct the order in M3, then sync this record again by its id"
+    )
 
 
 def drop(client: InforClient, desk: Desk, orders: Sequence[Document]) -> None:

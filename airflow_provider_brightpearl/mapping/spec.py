@@ -22,6 +22,7 @@ from pydantic import (
 
 from airflow_provider_brightpearl.core.window import Policy, is_cron
 from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.mapping.write_back import WriteBackSpec
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -190,6 +191,9 @@ class FlowSpec(_Model):
         default={}, description="Object to its expectations, in Great Expectations' own names"
     )
     gate: GateSpec = GateSpec()
+    write_back: dict[str, WriteBackSpec] = Field(
+        default={}, description="Object to what a record of the source is told once its row is in the target"
+    )
 
     @property
     def source_system(self) -> str:
@@ -224,6 +228,9 @@ class FlowSpec(_Model):
         strangers = set(self.expect) - set(seen)
         if strangers:
             raise ValueError(f"expect.{strangers.pop()}: no such object; objects here: {', '.join(seen)}")
+        for name in self.write_back:
+            if name not in seen or self.objects[name].rows:
+                raise ValueError(f"write_back.{name}: is not an object of this flow with one row a record")
         return self
 
 
@@ -290,14 +297,19 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
         "gate": GateSpec,
         "objects": ObjectSpec,
         "lookups": LookupSpec,
+        "write_back": WriteBackSpec,
     }
     if len(location) > 1:
         model = named.get(str(location[0]), FlowSpec)
     return sorted(model.model_fields)
 
 
+# keys that cannot change what a record becomes
+_UNMAPPED = {"description", "schedule", "start_date", "after", "write_back"}
+
+
 def mapping_version(flow: FlowSpec, lookups: dict[str, str]) -> str:
     """Short digest of a flow and its lookup files; changes when a record could be mapped differently."""
-    relevant = flow.model_dump(mode="json", exclude={"description", "schedule", "start_date", "after"})
+    relevant = flow.model_dump(mode="json", exclude=_UNMAPPED)
     text = json.dumps([relevant, lookups], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

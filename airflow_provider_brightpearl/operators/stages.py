@@ -93,8 +93,9 @@ def load(
     known = RunFacts.from_dict(facts)
     sink, staging = wiring.sink(known.attempt), wiring.staging(known.run)
     return loading.load(
-        wiring.flow, known.attempt, mapped, verdict, sink, wiring.bindings, wiring.letters, staging
-    )
+        wiring.flow, known.attempt, mapped, verdict, sink, wiring.bindings, wiring.letters, staging,
+        wiring.outbox(known.attempt),
+    )  # fmt: skip
 
 
 def settle(
@@ -105,11 +106,10 @@ def settle(
     loads: list[Part],
     facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Proves that the run adds up and records it; gives its summary."""
-    stores = wiring.stores(wiring.staging(facts["run"]))
-    return settling.settle(
-        wiring.flow, RunFacts.from_dict(facts), parts, mapped, verdict, loads, stores, _now()
-    )
+    """Tells the source what is due, then proves that the run adds up and records it; gives its summary."""
+    stores, known = wiring.stores(wiring.staging(facts["run"])), RunFacts.from_dict(facts)
+    told = wiring.outbox(known.attempt).tell(wiring.write_back, _now()) if wiring.flow.write_back else None
+    return settling.settle(wiring.flow, known, parts, mapped, verdict, loads, stores, _now(), told)
 
 
 def _keep(staging: FileStaging, path: Path) -> str:

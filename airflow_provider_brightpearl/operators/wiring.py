@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_provider_brightpearl import settings, state
 from airflow_provider_brightpearl.core.ports import Gate, Sink, Source
+from airflow_provider_brightpearl.core.write_back import WriteBack
 from airflow_provider_brightpearl.endpoints import registry
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.gates.expectations import ExpectationGate
@@ -18,6 +19,7 @@ from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.mapping.lookups import LookupTable, load_lookups, lookup_digests
 from airflow_provider_brightpearl.mapping.spec import FlowSpec, load_flow, mapping_version
 from airflow_provider_brightpearl.pipeline.settle import Stores
+from airflow_provider_brightpearl.pipeline.write_back import Outbox
 from airflow_provider_brightpearl.stores.bindings import Bindings
 from airflow_provider_brightpearl.stores.dead_letters import DeadLetters
 from airflow_provider_brightpearl.stores.intents import Intents
@@ -56,6 +58,10 @@ class Wiring:
         return DeadLetters(state.state_engine())
 
     @cached_property
+    def intents(self) -> Intents:
+        return Intents(state.state_engine())
+
+    @cached_property
     def ledger(self) -> Ledger:
         return Ledger(state.state_engine())
 
@@ -71,8 +77,15 @@ class Wiring:
         return registry.source(self.flow.source, _client(self.flow.source_system, self.source_conn_id))
 
     def sink(self, run: str) -> Sink:
-        intents = Intents(state.state_engine())
-        return registry.sink(self.flow.target, self.target_client, self.flow, intents, run)
+        return registry.sink(self.flow.target, self.target_client, self.flow, self.intents, run)
+
+    def outbox(self, run: str) -> Outbox:
+        """What the source is to be told."""
+        return Outbox(self.flow, run, self.intents)
+
+    def write_back(self) -> WriteBack:
+        """The source, to be told."""
+        return registry.write_back(self.flow, _client(self.flow.source_system, self.source_conn_id))
 
     @cached_property
     def target_client(self) -> Any:

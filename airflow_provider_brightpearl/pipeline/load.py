@@ -23,6 +23,7 @@ from airflow_provider_brightpearl.core.records import Counts, Money, Outcome, Pa
 from airflow_provider_brightpearl.mapping.engine import MappedRow, read_mapped
 from airflow_provider_brightpearl.mapping.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline import rejected
+from airflow_provider_brightpearl.pipeline.write_back import Outbox
 
 Rows = dict[str, list[tuple[str, MappedRow]]]
 
@@ -135,9 +136,11 @@ def load(
     bindings: Bindings,
     letters: DeadLetters,
     staging: Staging,
+    outbox: Outbox | None = None,
 ) -> dict[str, Any]:
     """The report of one part: counts, money, calls and rejections, as plain values.
 
+    What the source is to be told goes to the ``outbox``, which a flow with ``write_back`` needs.
     A repeat after a crash writes only what is not bound yet, and counts what the earlier try wrote.
     """
     batch = _Batch(flow, run, _rows(flow, mapped, staging), {})
@@ -147,6 +150,9 @@ def load(
     changes = list(batch.changes(held))
     calls = sink.calls
     for results in sink.write(changes):
+        if outbox is not None:
+            # before the rows are bound: a bound row is not written again, and would never be told of
+            outbox.keep(results)
         _bind(batch, bindings, results)
     outcomes = {source_id: batch.outcome(source_id) for source_id in batch.rows if source_id not in held}
     refused = list(_refusals(batch, outcomes))

@@ -39,10 +39,11 @@ def settle(
     loads: Sequence[Plain],
     stores: Stores,
     now: datetime,
+    told: Plain | None = None,
 ) -> dict[str, Any]:
     """The summary of a run, as plain values: counts, calls, money and top reasons.
 
-    ``verdict`` is None where there was nothing to judge.
+    ``verdict`` is None where there was nothing to judge; ``told`` is what came of the write-backs to the source.
 
     Raises:
         OutOfBalance: records or money were lost on the way; the run is in the ledger, the watermark stays.
@@ -56,11 +57,11 @@ def settle(
     }
     problem = _imbalance(sum(part["records"] for part in parts), counts, money)
     state = "out of balance" if problem else "done"
-    warnings = warned(mapped)
+    warnings = [*warned(mapped), *(told or {}).get("warnings", ())]
     kept = _keep(flow, facts, [*mapped, *verdicts, *loads], stores)
     entry = RunEntry(
         facts.run, flow.flow, facts.kind.value, state, facts.selection.window, facts.mapping_version, counts,
-        _calls(flow, facts, loads), money, facts.started_at, now, kept,
+        _calls(flow, facts, loads, told), money, facts.started_at, now, kept,
         problem or "; ".join(warnings),
     )  # fmt: skip
     window = facts.selection.window
@@ -68,7 +69,8 @@ def settle(
     stores.ledger.record(entry, window.end if moves and window else None)
     if problem:
         raise OutOfBalance(f"{flow.flow}: {problem}")
-    return summary(entry) | {"warnings": warnings}
+    written_back = {name: told[name] for name in ("told", "waiting", "given_up")} if told else {}
+    return summary(entry) | {"warnings": warnings, "write_back": written_back}
 
 
 def warned(mapped: Iterable[Plain]) -> list[str]:
@@ -137,11 +139,12 @@ def _imbalance(staged: int, counts: Counts, money: Mapping[str, Money]) -> str:
     return ""
 
 
-def _calls(flow: FlowSpec, facts: RunFacts, loads: Sequence[Plain]) -> Calls:
-    calls = (
-        Calls({flow.target: load["calls"]["made"]}, {flow.target: load["calls"]["fewest"]}) for load in loads
+def _calls(flow: FlowSpec, facts: RunFacts, loads: Sequence[Plain], told: Plain | None) -> Calls:
+    made = [(flow.target, load["calls"]) for load in loads]
+    made += [(flow.source_system, told["calls"])] if told else []
+    return sum(
+        (Calls({system: calls["made"]}, {system: calls["fewest"]}) for system, calls in made), facts.calls
     )
-    return sum(calls, facts.calls)
 
 
 def _keep(

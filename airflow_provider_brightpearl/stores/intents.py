@@ -74,6 +74,18 @@ class Intents:
         """Notes that these were refused and did not happen; each may hold a ``reason``."""
         self._answered(intents, IntentState.REFUSED)
 
+    def plan(self, intents: Sequence[Intent]) -> None:
+        """Notes that these are due: still, or once more, to be sent; each may hold a ``reason``."""
+        self._answered(intents, IntentState.DUE)
+
+    def unsettled(self, flow: str, objects: Iterable[str]) -> list[Intent]:
+        """Those of these objects that are due or in doubt, by key."""
+        states = [IntentState.DUE.value, IntentState.IN_DOUBT.value]
+        mine = (intent.c.flow == flow, intent.c.object.in_(sorted(objects)), intent.c.state.in_(states))
+        query = sa.select(*_COLUMNS).where(*mine).order_by(intent.c.key, intent.c.object)
+        with reading(self._engine) as connection:
+            return [_intent(row) for row in connection.execute(query)]
+
     def _answered(self, intents: Sequence[Intent], state: IntentState) -> None:
         now = datetime.now(UTC)
         told = [replace(each, state=state, attempt=each.attempt + 1, changed_at=now) for each in intents]

@@ -23,6 +23,7 @@ from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.mapping.lookups import load_lookups, lookup_digests
 from airflow_provider_brightpearl.mapping.spec import load_flow, mapping_version
 from airflow_provider_brightpearl.pipeline import extract, gate, load, settle, transform
+from airflow_provider_brightpearl.pipeline.write_back import QUIET, Outbox
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.bindings import Bindings
 from airflow_provider_brightpearl.stores.dead_letters import DeadLetters
@@ -78,12 +79,16 @@ class Site:
         if verdict and verdict["closed"]:
             raise settle.refuse(flow, facts, mapped, verdict, stores, now)
         loads = []
+        outbox = Outbox(flow, run, Intents(self.database))
         for part in mapped:
             sink = registry.sink(flow.target, self._salesforce(), flow, Intents(self.database), run)
             loads.append(
-                load.load(flow, run, part, verdict or {}, sink, self.bindings, self.letters, staging)
+                load.load(flow, run, part, verdict or {}, sink, self.bindings, self.letters, staging, outbox)
             )
-        return settle.settle(flow, facts, parts, mapped, verdict, loads, stores, now)
+        # intents keep the time of this machine, and no test wants to wait
+        later = datetime.now(UTC) + QUIET
+        told = outbox.tell(lambda: registry.write_back(flow, self._brightpearl()), later)
+        return settle.settle(flow, facts, parts, mapped, verdict, loads, stores, now, told)
 
     def now(self) -> datetime:
         """The sandbox's clock."""

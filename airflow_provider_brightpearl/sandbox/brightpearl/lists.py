@@ -139,6 +139,8 @@ ORDER_FIELDS: Fields = (
     (131, "PCF_ZONE", "Zone", "SELECT", {64: "North", 65: "South"}),
     (132, "PCF_TEAM", "Team", "TEXT", {}),
     (133, "PCF_SFID", "Salesforce id", "TEXT", {}),
+    (134, "PCF_M3ORDER", "M3 order", "TEXT", {}),
+    (135, "PCF_M3STAT", "M3 order status", "TEXT", {}),
 )
 CONTACT_FIELDS: Fields = (
     (140, "PCF_LOYALTY", "Loyalty number", "INTEGER", {}),

@@ -9,7 +9,7 @@ from .catalogue import Catalogue
 from .customers import Customers, Person
 from .history import BACK, CANCELLED, CREDITED, DRAFT, HOLD, INVOICED, PHONE, READY, WEB, History
 from .lines import Lines
-from .lists import BASE_CURRENCY, INSTANCE, RATES, STAFF, STATUS_NAMES
+from .lists import BASE_CURRENCY, INSTANCE, ORDER_FIELDS, RATES, STAFF, STATUS_NAMES
 from .money import half_up, two
 from .store import Base, Record
 from .times import Zone
@@ -193,6 +193,6 @@ def _custom(bits: int, optional: set[str]) -> str:
     if "customFields" in optional:
         found = ',"customFields":{' + ",".join(f'"{code}":{value}' for code, value in filled.items()) + "}"
     if "nullCustomFields" in optional:
-        codes = [code for code in ("PCF_GIFT", "PCF_ZONE", "PCF_TEAM", "PCF_SFID") if code not in filled]
+        codes = [code for _, code, *_ in ORDER_FIELDS if code not in filled]
         found += ',"nullCustomFields":' + orjson.dumps(codes).decode()
     return found

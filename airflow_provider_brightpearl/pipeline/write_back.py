@@ -1,0 +1,211 @@
+"""Tells the source what became of its records: written down before a row is bound, told when the run ends.
+
+A write-back never undoes what was loaded. What could not be told stays due and is told by the next run; a note,
+which would be there twice if it were sent twice, is looked for where an answer was lost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_brightpearl.core.ports import Intent, Intents, IntentState, RowResult
+from airflow_provider_brightpearl.core.write_back import Kind, Message, Reply, WriteBack
+from airflow_provider_brightpearl.errors import SyncError, TimedOut
+from airflow_provider_brightpearl.mapping.spec import FlowSpec
+from airflow_provider_brightpearl.mapping.write_back import WriteBackSpec, render
+
+# a note whose answer was lost may still come in for so long
+QUIET = timedelta(seconds=60)
+_REASONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """What a flow has to tell its source, kept in the intent table under the source's ids.
+
+    Args:
+        flow: its ``write_back`` says what is told of which object.
+        run: what is noted with every intent.
+        intents: the store.
+    """
+
+    flow: FlowSpec
+    run: str
+    intents: Intents
+
+    @property
+    def places(self) -> dict[str, tuple[WriteBackSpec, Kind]]:
+        """What is told under which name in the intent table: ``Order.fields``, ``Order.note``."""
+        return {
+            f"{name}.{kind}": (spec, kind)
+            for name, spec in self.flow.write_back.items()
+            for kind in Kind
+            if (spec.fields if kind is Kind.FIELDS else spec.note)
+        }
+
+    def keep(self, results: Sequence[RowResult]) -> None:
+        """Writes down what has to be told of these rows; nothing where it was told, or is due, already."""
+        for place, (spec, kind) in self.places.items():
+            name = place.partition(".")[0]
+            wanted = [
+                self._intent(place, each, spec, kind)
+                for each in results
+                if each.object == name and _is_written(each)
+            ]
+            if wanted:
+                self._plan(place, wanted)
+
+    def _plan(self, place: str, wanted: Sequence[Intent]) -> None:
+        known = self.intents.of(self.flow.flow, place, [each.key for each in wanted])
+        attempts = {key: each.attempt for key, each in known.items()}
+        told = {(key, each.digest) for key, each in known.items()}
+        fresh = [each for each in wanted if (each.key, each.digest) not in told]
+        self.intents.plan([replace(each, attempt=attempts.get(each.key, 0)) for each in fresh])
+
+    def _intent(self, place: str, row: RowResult, spec: WriteBackSpec, kind: Kind) -> Intent:
+        said = {**dict(row.told), "target_id": row.target_id, "source_id": row.source_id, "key": row.key}
+        # one note per target row, however its status and the flow file change later
+        digest = row.target_id if kind is Kind.NOTE else json.dumps(_fields(spec, said), sort_keys=True)
+        return Intent(
+            self.flow.flow, place, row.source_id, digest, self.run, reference=json.dumps({"said": said}),
+            target_id=row.target_id,
+        )  # fmt: skip
+
+    def tell(self, connect: Callable[[], WriteBack], now: datetime) -> dict[str, Any]:
+        """Tells all that is due, also what earlier runs left; gives what came of it, as plain values.
+
+        ``connect`` is called where there is something to tell. Errors of the source do not leave this: they are
+        among the ``warnings``, and what they kept from being told stays due.
+        """
+        places = self.places
+        unsettled = self.intents.unsettled(self.flow.flow, places) if places else []
+        telling = _Telling(self.intents, self.flow.source_system, places)
+        if unsettled:
+            try:
+                telling.go(connect(), unsettled, now)
+            except SyncError as error:
+                telling.reasons[str(error)] += 1
+        return telling.report(unsettled)
+
+
+@dataclass(slots=True)
+class _Telling:
+    """One attempt at everything that is due."""
+
+    intents: Intents
+    system: str
+    places: Mapping[str, tuple[WriteBackSpec, Kind]]
+    done: set[tuple[str, str]] = field(default_factory=set)
+    given_up: list[str] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    made: int = 0
+    fewest: int = 0
+
+    def go(self, writer: WriteBack, unsettled: Sequence[Intent], now: datetime) -> None:
+        before = writer.calls
+        try:
+            due = [*(each for each in unsettled if each.state is IntentState.DUE)]
+            due += self._missing(writer, [each for each in unsettled if _is_quiet(each, now)])
+            due.sort(key=lambda each: (each.key, each.object))
+            self.fewest = writer.fewest_calls(len(due))
+            messages = [self._message(each) for each in due]
+            for group in writer.groups(messages):
+                replies = self._send(writer, [(due[place], messages[place]) for place in group])
+                if any(reply.stops for reply in replies):
+                    break
+        finally:
+            self.made = writer.calls - before
+
+    def _missing(self, writer: WriteBack, doubtful: Sequence[Intent]) -> list[Intent]:
+        """Those of the notes in doubt that are not there; the others are done."""
+        if not doubtful:
+            return []
+        there = writer.noted([Message(each.key, note=_sent(each)) for each in doubtful])
+        pairs = list(zip(doubtful, there, strict=True))
+        self._confirm([each for each, found in pairs if found])
+        return [each for each, found in pairs if not found]
+
+    def _message(self, intent: Intent) -> Message:
+        spec, kind = self.places[intent.object]
+        said = json.loads(intent.reference)["said"]
+        if kind is Kind.NOTE:
+            return Message(intent.key, note=render(spec.note or "", said))
+        return Message(intent.key, fields=_fields(spec, said))
+
+    def _send(self, writer: WriteBack, group: Sequence[tuple[Intent, Message]]) -> list[Reply]:
+        notes = [_sending(each, message.note) for each, message in group if message.note]
+        begun = {(each.object, each.key): each for each in self.intents.begin(notes)}
+        intents = [begun.get((each.object, each.key), each) for each, _ in group]
+        try:
+            replies = writer.send([message for _, message in group])
+        except TimedOut:
+            raise
+        except SyncError as error:
+            self.intents.plan([replace(each, reason=str(error)) for each in intents])
+            raise
+        self._take(list(zip(intents, replies, strict=True)))
+        return replies
+
+    def _take(self, answered: Sequence[tuple[Intent, Reply]]) -> None:
+        told = [(replace(each, reason=reply.reason), reply) for each, reply in answered]
+        self._confirm([each for each, reply in told if reply.state is IntentState.DONE])
+        self.intents.plan([each for each, reply in told if reply.state is IntentState.DUE])
+        self.intents.fail([each for each, reply in told if reply.state is IntentState.REFUSED])
+        for each, reply in told:
+            if reply.state is IntentState.REFUSED:
+                self.given_up.append(f"{each.key} ({reply.reason})")
+            elif reply.state is not IntentState.DONE:
+                self.reasons[reply.reason] += 1
+
+    def _confirm(self, intents: Sequence[Intent]) -> None:
+        self.intents.confirm(intents)
+        self.done |= {(each.object, each.key) for each in intents}
+
+    def report(self, unsettled: Sequence[Intent]) -> dict[str, Any]:
+        open_ones = {each.key for each in unsettled if (each.object, each.key) not in self.done}
+        gone = {text.partition(" ")[0] for text in self.given_up}
+        waiting = open_ones - gone
+        return {
+            "told": len({each.key for each in unsettled} - open_ones),
+            "waiting": len(waiting),
+            "given_up": len(gone),
+            "calls": {"made": self.made, "fewest": self.fewest},
+            "warnings": list(self._warnings(len(waiting), len(gone))),
+        }
+
+    def _warnings(self, waiting: int, gone: int) -> Iterator[str]:
+        if waiting:
+            why = "; ".join(text for text, _ in self.reasons.most_common(_REASONS))
+            why = why or "an answer was lost a moment ago"
+            yield f"{waiting} write-backs to {self.system} wait for the next run: {why}"
+        if gone:
+            yield f"{gone} write-backs to {self.system} were given up: {', '.join(self.given_up[:_REASONS])}"
+
+
+def _fields(spec: WriteBackSpec, said: Mapping[str, str]) -> dict[str, str]:
+    return {name: render(text, said) for name, text in spec.fields.items()}
+
+
+def _sending(intent: Intent, text: str) -> Intent:
+    """The intent of a note with the text by which it will be found."""
+    return replace(intent, reference=json.dumps({**json.loads(intent.reference), "sent": text}))
+
+
+def _sent(intent: Intent) -> str:
+    return str(json.loads(intent.reference).get("sent", ""))
+
+
+def _is_written(result: RowResult) -> bool:
+    return bool(result.target_id) and not (result.error or result.removed or result.unfinished)
+
+
+def _is_quiet(intent: Intent, now: datetime) -> bool:
+    """Whether a note in doubt cannot come in any more, so that "not there" means "not sent"."""
+    if intent.state is not IntentState.IN_DOUBT:
+        return False
+    return intent.changed_at is None or now - intent.changed_at >= QUIET
