@@ -19,6 +19,7 @@ FIGURES = {
     "extraction": "records a second and API calls, beside dlt, singer-sdk and airbyte-cdk",
     "quota": "time of a run of 500 calls, beside what the quota of 200 a minute dictates",
     "nothing_new": "API calls of a run that finds nothing new",
+    "calls": "API calls of each flow's first load, over the fewest possible",
     "imports": "cost of importing the DAG files",
 }
 

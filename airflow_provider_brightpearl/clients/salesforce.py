@@ -26,13 +26,15 @@ from airflow_provider_brightpearl.clients.salesforce_answers import (
     refused_login,
     row_answers,
 )
-from airflow_provider_brightpearl.clients.salesforce_bulk import BulkJobs
+from airflow_provider_brightpearl.clients.salesforce_bulk import PACE, BulkJobs, Pace
 from airflow_provider_brightpearl.clients.salesforce_graph import Graph, GraphAnswer, graph_answers, payload
 from airflow_provider_brightpearl.clients.salesforce_rows import (
     BULK_THRESHOLD,
     COLLECTION_ROWS,
     GRAPH_NODES,
     GRAPHS,
+    fewest_delete_calls,
+    fewest_graph_calls,
     fewest_upsert_calls,
     keys_of,
     pack,
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BULK_THRESHOLD", "GRAPHS", "GRAPH_NODES", "Graph", "GraphAnswer", "RowAnswer", "SalesforceClient",
-    "fewest_upsert_calls", "pack",
+    "fewest_delete_calls", "fewest_graph_calls", "fewest_upsert_calls", "pack",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -62,6 +64,7 @@ class SalesforceClient:
         sf: its session should come from ``transport.new_session``; it logs in again when the session expires.
         backoff: for calls that fail as a whole.
         row_backoff: for rows that were locked; ``tries`` counts the first one.
+        bulk_pace: seconds that the org takes for 1,000 rows of a bulk job.
         sleep, chance: seconds to sleep, and a number in [0, 1).
     """
 
@@ -71,6 +74,7 @@ class SalesforceClient:
         *,
         backoff: Backoff | None = None,
         row_backoff: Backoff | None = None,
+        bulk_pace: float = PACE,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -78,6 +82,7 @@ class SalesforceClient:
         self.meter = meter_of(sf.session)
         self._backoff = backoff or Backoff()
         self._row_backoff = row_backoff or Backoff(first=0.5, longest=10.0)
+        self._pace = Pace(bulk_pace)
         self._sleep = sleep
         self._chance = chance
 
@@ -162,7 +167,7 @@ class SalesforceClient:
             Unavailable: the job failed for another reason, or was aborted.
             TimedOut: the job is still running; sending the rows again is harmless.
         """
-        jobs = BulkJobs(self._call, self._sleep)
+        jobs = BulkJobs(self._call, self._sleep, pace=self._pace)
         place = {key: number for number, key in enumerate(keys_of(key_field, rows))}
         locked: list[str] = []
         for answer in jobs.upsert(object_name, key_field, rows):

@@ -1,6 +1,7 @@
 """Bulk API 2.0 ingest jobs, driven call by call: create, upload, close, poll, results.
 
 Result rows come in any order and are matched by key; failed rows are fetched only where the job counts some.
+Each look at a job is a call, so the first one waits as long as a job of that size usually takes.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from json import dumps
 from typing import Any, Protocol, TypeVar
 
@@ -22,10 +24,12 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MAX_FILE = 95_000_000
-SMALL_JOB = 10_000
-# seconds before each look at a job; the last one repeats
-SMALL_POLLS = (1.0, 1.0, 2.0, 5.0, 15.0, 30.0)
-LARGE_POLLS = (5.0, 15.0, 30.0)
+# seconds that an org takes for 1,000 rows, until a job of it has told its own figure
+PACE = 4.0
+_QUEUE = 2.0
+_LONGEST = 60.0
+# beyond what was measured or reckoned: a look too early costs a call, one too late a moment
+_SLACK = 1.25
 PATIENCE = 6 * 3600.0
 _SUBMITS = 3
 _UPLOADED = '{"state":"UploadComplete"}'
@@ -54,6 +58,32 @@ class _Job(msgspec.Struct):
     errorMessage: str | None = None
     numberRecordsProcessed: int = 0
     numberRecordsFailed: int = 0
+    totalProcessingTime: int = 0
+
+
+@dataclass(slots=True)
+class Pace:
+    """How long an org takes for bulk jobs; learns from each one.
+
+    Args:
+        seconds: for 1,000 rows.
+    """
+
+    seconds: float = PACE
+
+    def first_wait(self, rows: int) -> float:
+        """Seconds until a job of this size should be done."""
+        return min(_QUEUE + self.seconds * rows / 1000, _LONGEST)
+
+    def next_wait(self, rows: int, processed: int, waited: float) -> float:
+        """Seconds until the next look at a job that was not done after ``waited`` seconds."""
+        rest = waited * (rows - processed) / processed * _SLACK if processed else waited / 2
+        return min(max(rest, _QUEUE), _LONGEST)
+
+    def learn(self, rows: int, milliseconds: int) -> None:
+        """Takes in how long a job was worked on."""
+        if rows and milliseconds:
+            self.seconds = _SLACK * milliseconds / rows
 
 
 _jobs = msgspec.json.Decoder(_Job)
@@ -67,20 +97,21 @@ class BulkJobs:
         call: Call,
         sleep: Callable[[float], None],
         *,
+        pace: Pace | None = None,
         max_file: int = MAX_FILE,
         patience: float = PATIENCE,
     ) -> None:
         self._call = call
         self._sleep = sleep
+        self._pace = pace or Pace()
         self._max_file = max_file
         self._patience = patience
 
     def upsert(self, object_name: str, key_field: str, rows: Sequence[str]) -> Iterator[RowAnswer]:
         """Answers to all rows, job after job, in no given order; rows left out come as UNPROCESSED."""
-        polls = SMALL_POLLS if len(rows) <= SMALL_JOB else LARGE_POLLS
         for content, count in salesforce_csv.files(rows, key_field, self._max_file):
             path = self._submitted(object_name, key_field, content)
-            job = self._finished(path, polls)
+            job = self._finished(path, count)
             yield from self._results(path, job, key_field, count)
 
     def _submitted(self, object_name: str, key_field: str, content: bytes) -> str:
@@ -114,19 +145,19 @@ class BulkJobs:
             if self._call("GET", path, _job).state == "Open":
                 self._call("PATCH", path, _job, body=_UPLOADED, repeatable=False)
 
-    def _finished(self, path: str, polls: Sequence[float]) -> _Job:
+    def _finished(self, path: str, rows: int) -> _Job:
+        pause = self._pace.first_wait(rows)
         waited = 0.0
-        looks = 0
         while waited < self._patience:
-            pause = polls[min(looks, len(polls) - 1)]
             self._sleep(pause)
             waited += pause
-            looks += 1
             job = self._call("GET", path, _job)
             if job.state == "JobComplete":
+                self._pace.learn(job.numberRecordsProcessed, job.totalProcessingTime)
                 return job
             if job.state in ("Failed", "Aborted"):
                 raise _failure(job)
+            pause = self._pace.next_wait(rows, job.numberRecordsProcessed, waited)
         raise TimedOut(f"bulk job is not done after {waited:.0f} s", system=SYSTEM, operation=f"GET {path}")
 
     def _results(self, path: str, job: _Job, key_field: str, sent: int) -> Iterator[RowAnswer]:

@@ -11,17 +11,28 @@ import msgspec
 COLLECTION_ROWS = 200
 GRAPHS = 75
 GRAPH_NODES = 500
-BULK_THRESHOLD = 2_000
-_BULK_CALLS = 5  # create, upload, close, one poll, successful rows
+BULK_CALLS = 5  # create, upload, close, one look, successful rows
+# the first number of rows that a bulk job takes in fewer calls than collections do
+BULK_THRESHOLD = BULK_CALLS * COLLECTION_ROWS + 1
 
 
 def fewest_upsert_calls(rows: int) -> int:
-    """The fewest API calls that upserting this many rows of one object takes by the way the client chooses.
+    """The fewest API calls in which this many rows of one object can be upserted.
 
-    200 rows a call below ``BULK_THRESHOLD``, else one bulk job that is done at the first poll without
-    failed rows.
+    By collections of 200 rows a call, or one bulk job that is done when it is first looked at. Five collections
+    in one composite call are left out: they share the limits of one transaction, which orgs with triggers exceed.
     """
-    return _BULK_CALLS if rows >= BULK_THRESHOLD else ceil(rows / COLLECTION_ROWS)
+    return min(ceil(rows / COLLECTION_ROWS), BULK_CALLS)
+
+
+def fewest_delete_calls(ids: int) -> int:
+    """The fewest API calls in which this many rows of any objects can be deleted."""
+    return ceil(ids / COLLECTION_ROWS)
+
+
+def fewest_graph_calls(graphs: int, nodes: int) -> int:
+    """The fewest API calls that hold so many graphs of so many nodes together, were every call full."""
+    return max(ceil(graphs / GRAPHS), ceil(nodes / GRAPH_NODES))
 
 
 def pack(sizes: Sequence[int], graphs: int = GRAPHS, nodes: int = GRAPH_NODES) -> list[list[int]]:

@@ -9,6 +9,7 @@ from typing import Protocol
 from airflow_provider_brightpearl.clients.infor import InforClient, Transaction
 from airflow_provider_brightpearl.clients.infor_fields import inputs
 from airflow_provider_brightpearl.core.ports import Change, Intents, RecordChange, Removal, RowResult
+from airflow_provider_brightpearl.core.work import Work
 from airflow_provider_brightpearl.endpoints.infor_documents import Document
 from airflow_provider_brightpearl.endpoints.infor_journals import JournalWriter
 from airflow_provider_brightpearl.endpoints.infor_keyed import KeyedWriter, keys_of
@@ -36,6 +37,8 @@ class DocumentWriter(Protocol):
     def write(self, documents: Sequence[Document]) -> Iterator[list[RowResult]]: ...
 
     def fewest_calls(self, documents: Sequence[Document]) -> int: ...
+
+    def calls_for(self, documents: int, parts: int, days: int) -> int: ...
 
 
 _WRITERS: Mapping[str, type[OrderWriter] | type[JournalWriter]] = {
@@ -74,14 +77,21 @@ class InforSink:
         if kind in DOCUMENTS:
             fresh = [self._document(record) for record in records if not _is_there(record, self.flow.root)]
             return self._writer(kind).fewest_calls(fresh)
-        rows: dict[str, int] = {}
-        for record in records:
-            for change in record.changes:
-                rows[change.object] = rows.get(change.object, 0) + 1
-        removed = sum(len(record.removals) for record in records)
-        written = {name: count for name, count in rows.items() if _transactions(self.kinds[name])}
-        calls = sum(self.client.fewest_calls(count) for count in written.values())
-        return calls + self.client.fewest_calls(removed) + self._fewest_lookups(records)
+        return self.calls_for(Work.of(records)) - self._lookups(len(records)) + self._fewest_lookups(records)
+
+    def calls_for(self, work: Work) -> int:
+        kind = self.kinds[self.flow.root]
+        if kind in DOCUMENTS:
+            parts = sum(count for name, count in work.rows.items() if name != self.flow.root)
+            return self._writer(kind).calls_for(work.rows.get(self.flow.root, 0), parts, work.days)
+        written = (count for name, count in work.rows.items() if _transactions(self.kinds[name]))
+        calls = sum(self.client.fewest_calls(count) for count in written)
+        return calls + self.client.fewest_calls(work.removed) + self._lookups(work.records)
+
+    def _lookups(self, records: int) -> int:
+        """Calls that find the deliveries of so many shipped records and their heads."""
+        finds = {PICK, *FINDING}.intersection(self.kinds.values())
+        return 2 * self.client.fewest_calls(records) if finds else 0
 
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         """Writes the records; results come per call, refused rows as results with a reason."""
@@ -168,8 +178,7 @@ class InforSink:
     def _fewest_lookups(self, records: Sequence[RecordChange]) -> int:
         kinds = {PICK, *FINDING}
         shipped = sum(any(self.kinds[each.object] in kinds for each in record.changes) for record in records)
-        # the deliveries of an order and their heads
-        return 2 * self.client.fewest_calls(shipped)
+        return self._lookups(shipped)
 
     def _row(self, record: RecordChange, change: Change) -> Row:
         return row_of(record, change, self.flow.objects[change.object])

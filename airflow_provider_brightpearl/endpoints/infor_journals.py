@@ -77,9 +77,12 @@ class JournalWriter:
     def fewest_calls(self, documents: Sequence[Document]) -> int:
         """The fewest calls for new journals: heads, lines, validation, posting, a look at each date."""
         parts = sum(len(document.parts) for document in documents)
-        dates = len({_date(document) for document in documents})
-        steps = 3 * self.client.fewest_calls(len(documents)) + self.client.fewest_calls(parts)
-        return steps + self.client.fewest_calls(dates)
+        return self.calls_for(len(documents), parts, len({_date(document) for document in documents}))
+
+    def calls_for(self, documents: int, parts: int, days: int) -> int:
+        """The fewest calls for so many new journals, lines of them and accounting dates."""
+        steps = 3 * self.client.fewest_calls(documents) + self.client.fewest_calls(parts)
+        return steps + self.client.fewest_calls(days)
 
     def write(self, journals: Sequence[Document]) -> Iterator[list[RowResult]]:
         """Results of all rows of a journal at once, when its voucher is there."""

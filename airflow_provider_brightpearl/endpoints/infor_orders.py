@@ -51,8 +51,11 @@ class OrderWriter:
 
     def fewest_calls(self, documents: Sequence[Document]) -> int:
         """The fewest calls for new orders: heads, parts, confirmations, read-back, each in full bulks."""
-        parts = sum(len(document.parts) for document in documents)
-        return 3 * self.client.fewest_calls(len(documents)) + self.client.fewest_calls(parts)
+        return self.calls_for(len(documents), sum(len(document.parts) for document in documents))
+
+    def calls_for(self, documents: int, parts: int, days: int = 1) -> int:
+        """The fewest calls for so many new orders and parts of them, of any days."""
+        return 3 * self.client.fewest_calls(documents) + self.client.fewest_calls(parts)
 
     def write(self, orders: Sequence[Document]) -> Iterator[list[RowResult]]:
         """Results of all rows of an order at once, when M3 has shown the order it made."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, compress
-from math import ceil
 
 import msgspec
 
@@ -20,15 +19,20 @@ from airflow_provider_brightpearl.clients.salesforce import (
     GraphAnswer,
     RowAnswer,
     SalesforceClient,
+    fewest_delete_calls,
+    fewest_graph_calls,
     fewest_upsert_calls,
     pack,
 )
 from airflow_provider_brightpearl.clients.salesforce_graph import Node
 from airflow_provider_brightpearl.clients.salesforce_rows import COLLECTION_ROWS
 from airflow_provider_brightpearl.core.ports import Change, RecordChange, Removal, RowResult
+from airflow_provider_brightpearl.core.work import Work
 from airflow_provider_brightpearl.mapping.spec import FlowSpec, ObjectSpec
 
 Fields = dict[str, msgspec.Raw]
+# from so many records with a field written last on, they go object by object, in far fewer calls
+WHOLE_BELOW = 2_000
 _GONE = ("ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY")
 
 
@@ -72,32 +76,59 @@ class SalesforceSink:
     Args:
         client: calls to the org.
         flow: whose objects are written.
-        bulk_from: number of rows of an object, or of records with a field written last, from which on Bulk API is used.
+        bulk_from: number of rows of an object from which on Bulk API is used.
+        whole_below: number of records with a field written last up to which each is written whole.
     """
 
-    def __init__(self, client: SalesforceClient, flow: FlowSpec, bulk_from: int = BULK_THRESHOLD) -> None:
+    def __init__(
+        self,
+        client: SalesforceClient,
+        flow: FlowSpec,
+        bulk_from: int = BULK_THRESHOLD,
+        whole_below: int = WHOLE_BELOW,
+    ) -> None:
         self.client = client
         self.flow = flow
         self.specs = flow.objects
         self.whole = any(spec.written_last for spec in self.specs.values())
         self.bulk_from = bulk_from
+        self.whole_below = whole_below
+        self._jobs_with_refusals = 0
 
     @property
     def calls(self) -> int:
         return self.client.calls
 
     def fewest_calls(self, records: Sequence[RecordChange]) -> int:
+        """The fewest calls; asked after writing, with those that tell why rows of bulk jobs were refused."""
         whole, others = self._ways(records)
-        sizes = [len(self._graph(number, record)[0].nodes) for number, record in enumerate(whole)]
-        return len(pack(sizes)) + self._fewest_by_object(others)
+        found = self._fewest_by_graph(self._work(whole)) + self._fewest_by_object(self._work(others))
+        return found + self._jobs_with_refusals
 
-    def _fewest_by_object(self, records: Sequence[RecordChange]) -> int:
-        removed = ceil(sum(len(record.removals) for record in records) / COLLECTION_ROWS)
-        rows = self._rows(records)
-        return removed + sum(
+    def calls_for(self, work: Work) -> int:
+        if self.whole and work.records < self.whole_below:
+            return self._fewest_by_graph(work)
+        return self._fewest_by_object(work)
+
+    def _work(self, records: Sequence[RecordChange]) -> Work:
+        closed = sum(
+            _really_last(self.row(record, change), self.specs[change.object])
+            for record in records
+            for change in record.changes
+        )
+        return Work.of(records, closed)
+
+    def _fewest_by_graph(self, work: Work) -> int:
+        nodes = work.removed + sum(
+            sum(_steps(work, name, spec)) for name, spec in self.specs.items() if name in work.rows
+        )
+        return fewest_graph_calls(work.records, nodes)
+
+    def _fewest_by_object(self, work: Work) -> int:
+        return fewest_delete_calls(work.removed) + sum(
             fewest_upsert_calls(count)
             for name, spec in self.specs.items()
-            for count in _steps(rows[name], spec)
+            for count in _steps(work, name, spec)
         )
 
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
@@ -108,7 +139,7 @@ class SalesforceSink:
 
     def _ways(self, records: Sequence[RecordChange]) -> tuple[list[RecordChange], list[RecordChange]]:
         """Records that go whole, as a graph each, and those that go object by object."""
-        if not self.whole or len(records) >= self.bulk_from:
+        if not self.whole or len(records) >= self.whole_below:
             return [], list(records)
         fits = [_most_nodes(record) <= GRAPH_NODES for record in records]
         return list(compress(records, fits)), list(compress(records, (not each for each in fits)))
@@ -165,6 +196,7 @@ class SalesforceSink:
         by_key = {row.change.key: row for row in sent}
         if len(sent) >= self.bulk_from:
             answers = list(self.client.bulk_upsert(target, key_field, bodies))
+            self._jobs_with_refusals += not all(answer.success for answer in answers)
             yield [by_key[answer.key].result(answer) for answer in answers]
             return
         for start in range(0, len(sent), COLLECTION_ROWS):
@@ -250,12 +282,12 @@ class SalesforceSink:
             yield Node(f"gone{place}", "DELETE", path)
 
 
-def _steps(rows: Sequence[_Row], spec: ObjectSpec) -> tuple[int, ...]:
+def _steps(work: Work, name: str, spec: ObjectSpec) -> tuple[int, ...]:
     """How many rows of an object each step writes: going back to the interim value, all fields, the last field."""
+    rows = work.rows.get(name, 0)
     if not spec.written_last:
-        return (len(rows),)
-    reopened = sum(1 for row in rows if row.change.target_id)
-    return reopened, len(rows), sum(1 for row in rows if _really_last(row, spec))
+        return (rows,)
+    return work.bound.get(name, 0), rows, rows if work.closed is None else work.closed
 
 
 def _note(results: list[RowResult], refused: set[str]) -> list[RowResult]:

@@ -11,6 +11,7 @@ import requests
 from airflow.providers.salesforce.hooks.salesforce import SalesforceHook as ProviderSalesforceHook
 
 from airflow_provider_brightpearl.clients.salesforce import SalesforceClient
+from airflow_provider_brightpearl.clients.salesforce_bulk import PACE
 from airflow_provider_brightpearl.clients.transport import READ_SECONDS, new_session, redacted
 from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SyncError, Unavailable
@@ -26,9 +27,9 @@ _ONCE = Backoff(tries=1, throttled_tries=1)
 class SalesforceHook(ProviderSalesforceHook):
     """Calls to one Salesforce org; all ways to log in, and the form, are those of the official hook.
 
-    Two keys of the connection's extra are ours: ``endpoint_override``, a base such as
-    ``http://127.0.0.1:8080`` that all calls go to instead (a sandbox), and ``request_timeout`` in
-    seconds.
+    Three keys of the connection's extra are ours: ``endpoint_override``, a base such as
+    ``http://127.0.0.1:8080`` that all calls go to instead (a sandbox), ``request_timeout`` in
+    seconds, and ``bulk_pace``, the seconds that the org takes for 1,000 rows of a bulk job.
     """
 
     @cached_property
@@ -66,7 +67,8 @@ class SalesforceHook(ProviderSalesforceHook):
     @cached_property
     def client(self) -> SalesforceClient:
         """The client of this hook, made at first use."""
-        return SalesforceClient(self.conn)
+        extra = self.get_connection(self.conn_id).extra_dejson
+        return SalesforceClient(self.conn, bulk_pace=_seconds(extra, "bulk_pace", PACE))
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the org answers, and what is wrong where it does not."""
@@ -100,8 +102,14 @@ _INCOMPLETE = (
 
 
 def _session(extra: Mapping[str, Any]) -> requests.Session:
+    return new_session(
+        read_seconds=_seconds(extra, "request_timeout", READ_SECONDS),
+        endpoint_override=str(extra.get("endpoint_override") or ""),
+    )
+
+
+def _seconds(extra: Mapping[str, Any], name: str, default: float) -> float:
     try:
-        seconds = float(extra.get("request_timeout") or READ_SECONDS)
+        return float(extra.get(name) or default)
     except ValueError:
-        raise Misconfigured("connection: request_timeout is not a number of seconds", system=SYSTEM) from None
-    return new_session(read_seconds=seconds, endpoint_override=str(extra.get("endpoint_override") or ""))
+        raise Misconfigured(f"connection: {name} is not a number of seconds", system=SYSTEM) from None

@@ -154,6 +154,7 @@ def load(
             # before the rows are bound: a bound row is not written again, and would never be told of
             outbox.keep(results)
         _bind(batch, bindings, results)
+    made = sink.calls - calls
     outcomes = {source_id: batch.outcome(source_id) for source_id in batch.rows if source_id not in held}
     refused = list(_refusals(batch, outcomes))
     passed = [source_id for source_id, outcome in outcomes.items() if outcome is not Outcome.REJECTED]
@@ -167,7 +168,8 @@ def load(
             "loaded": rejected.money_as_text(_money(batch, passed)),
             "rejected": rejected.money_as_text(rejected.money_of(refused)),
         },
-        "calls": {"made": sink.calls - calls, "fewest": sink.fewest_calls(changes)},
+        # rows of refused records are not sent, which the fewest do not know
+        "calls": {"made": made, "fewest": min(made, sink.fewest_calls(changes))},
         "rejections": _keep_refused(staging, mapped, batch, refused),
     }
 

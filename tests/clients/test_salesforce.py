@@ -15,6 +15,7 @@ from simple_salesforce import Salesforce
 
 from airflow_provider_brightpearl.clients import salesforce_csv
 from airflow_provider_brightpearl.clients.salesforce import RowAnswer, SalesforceClient
+from airflow_provider_brightpearl.clients.salesforce_bulk import Pace
 from airflow_provider_brightpearl.clients.salesforce_graph import Graph, GraphAnswer, Node, NodeAnswer
 from airflow_provider_brightpearl.clients.salesforce_rows import (
     fewest_upsert_calls,
@@ -320,7 +321,9 @@ def test_a_graph_that_fits_no_call_is_refused() -> None:
         pack([1, 501])
 
 
-@pytest.mark.parametrize(("rows", "calls"), [(0, 0), (1, 1), (200, 1), (201, 2), (1999, 10), (2000, 5)])
+@pytest.mark.parametrize(
+    ("rows", "calls"), [(0, 0), (1, 1), (200, 1), (201, 2), (1000, 5), (1001, 5), (90_000, 5)]
+)
 def test_fewest_calls(rows: int, calls: int) -> None:
     assert calls == fewest_upsert_calls(rows)
 
@@ -392,8 +395,20 @@ def test_bulk_answers_are_matched_by_key_in_the_fewest_calls() -> None:
     with org(BulkOrg({}), clock) as (client, stub):
         answers = {answer.key: answer for answer in client.bulk_upsert("Order", KEY, [row(1), row(2)])}
         assert {str(n): RowAnswer(str(n), f"801{n}", True) for n in (1, 2)} == answers
-        assert (5, [1.0]) == (client.calls, clock.naps)
+        assert (5, [pytest.approx(2.0, abs=0.1)]) == (client.calls, clock.naps)
         assert ["POST", "PUT", "PATCH", "GET", "GET"] == [asked.method for asked in stub.asked]
+
+
+def test_the_first_look_waits_by_size_and_by_what_was_learned() -> None:
+    pace = Pace()
+    assert (10.0, 60.0) == (pace.first_wait(2_000), pace.first_wait(90_000))
+    pace.learn(2_000, 800)
+    assert 3.0 == pace.first_wait(2_000)
+
+
+@pytest.mark.parametrize(("processed", "seconds"), [(0, 5.0), (500, 37.5), (1_999, 2.0), (1, 60.0)])
+def test_a_later_look_waits_for_what_is_left(processed: int, seconds: float) -> None:
+    assert seconds == Pace().next_wait(2_000, processed, 10.0)
 
 
 def test_bulk_refusals_are_read_and_locked_rows_sent_again() -> None:

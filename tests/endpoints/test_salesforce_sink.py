@@ -107,13 +107,13 @@ def org(sandbox: Sandbox) -> Org:
 ORDERS = load_flow(MAPPINGS / "orders_to_salesforce.yaml")
 CUSTOMERS = load_flow(MAPPINGS / "customers_to_salesforce.yaml")
 PRODUCTS = load_flow(MAPPINGS / "products_to_salesforce.yaml")
-WAYS = {"graphs": 2_000, "objects": 1}
+WAYS = {"graphs": {}, "objects": {"bulk_from": 1, "whole_below": 1}}
 
 
 @pytest.fixture(params=WAYS)
 def orders(request: pytest.FixtureRequest, org: Org) -> SalesforceSink:
     """The sink of orders, once by graphs and once in bulk."""
-    return SalesforceSink(org.client, ORDERS, bulk_from=WAYS[request.param])
+    return SalesforceSink(org.client, ORDERS, **WAYS[request.param])
 
 
 def errors(results: Iterable[RowResult]) -> dict[str, str]:
@@ -246,7 +246,7 @@ def test_an_order_too_large_for_a_graph_is_written_all_the_same(org: Org) -> Non
 
 
 def test_bulk_jobs_take_what_reaches_their_threshold(org: Org) -> None:
-    sink = SalesforceSink(org.client, ORDERS, bulk_from=3)
+    sink = SalesforceSink(org.client, ORDERS, bulk_from=3, whole_below=3)
     org.write(sink, *(org.order(n, {f"{n}1": {}}) for n in range(4)))
     jobs = [
         each
@@ -258,7 +258,7 @@ def test_bulk_jobs_take_what_reaches_their_threshold(org: Org) -> None:
 
 
 def test_results_come_before_the_next_call(org: Org) -> None:
-    sink = SalesforceSink(org.client, ORDERS, bulk_from=1)
+    sink = SalesforceSink(org.client, ORDERS, bulk_from=1, whole_below=1)
     org.write(sink, org.order(1, {"11": {}, "12": {}}))
     calls = []
     for results in sink.write([org.order(1, {"11": {}})]):
@@ -308,6 +308,16 @@ def test_a_refused_parent_keeps_its_rows_out_and_no_others(org: Org, bulk_from: 
     assert {"10", "13"} == set(org.rows("Contact", ACCOUNT))
     refused = {each.source_id: (each.object, each.field, each.value) for each in results if each.error}
     assert {"11": ("Account", "Name", "null"), "12": ("Contact", "Email", '"no address"')} == refused
+
+
+@pytest.mark.parametrize(("bad", "expected"), [(None, 10), (4, 11)])
+def test_bulk_jobs_take_the_fewest_calls(org: Org, bad: int | None, expected: int) -> None:
+    sink = SalesforceSink(org.client, CUSTOMERS)
+    records = [customer(n, None if n == bad else f"A{n}") for n in range(1_002)]
+    calls = sink.calls
+    assert len(errors(org.write(sink, *records))) == (bad is not None)
+    # two jobs of create, upload, close, one look, results; one more call tells why a row was refused
+    assert expected == sink.calls - calls == sink.fewest_calls(records)
 
 
 def test_several_hundred_rows_take_the_fewest_collections(org: Org) -> None:

@@ -69,8 +69,8 @@ def default_settings() -> dict[str, object]:
         "max_offset": 2000,
         "replication_lag_seconds": 0,
         # bulk jobs
-        "bulk_polls": 2,
-        "bulk_seconds": 0,
+        "bulk_polls": 1,  # looks before a job may be done, however much time has passed
+        "bulk_seconds": 0,  # that a closed job waits in the queue
         "bulk_shuffle": True,
         "bulk_fail_after_rows": 0,  # a job fails after this many rows, the rest stays unprocessed
         "bulk_retention_seconds": 604_800,

@@ -1,0 +1,50 @@
+"""What a run has to write, in numbers: from changes that are known, or reckoned before they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+
+from airflow_provider_brightpearl.core.ports import RecordChange
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How many records, and rows by object, are to be written.
+
+    ``bound`` are those of ``rows`` that the target has already. ``closed`` are rows whose field that is written last
+    differs from its interim value, all of them where it is None. ``days`` on which the records are dated.
+    """
+
+    records: int = 0
+    rows: Mapping[str, int] = field(default_factory=dict)
+    bound: Mapping[str, int] = field(default_factory=dict)
+    removed: int = 0
+    closed: int | None = None
+    days: int = 1
+
+    @classmethod
+    def of(cls, records: Sequence[RecordChange], closed: int | None = None, days: int = 1) -> Work:
+        """The work that these changes are."""
+        rows: dict[str, int] = {}
+        bound: dict[str, int] = {}
+        for record in records:
+            for change in record.changes:
+                rows[change.object] = rows.get(change.object, 0) + 1
+                if change.target_id is not None:
+                    bound[change.object] = bound.get(change.object, 0) + 1
+        removed = sum(len(record.removals) for record in records)
+        return cls(len(records), rows, bound, removed, closed, days)
+
+    @classmethod
+    def expected(cls, records: int, rows_per_record: Mapping[str, float], days: int = 1) -> Work:
+        """The work if each of so many records is new, with so many rows of each object."""
+        rows = {name: ceil(records * share) for name, share in rows_per_record.items()}
+        return cls(records, rows, days=days)
+
+
+def parts(records: int, size: int) -> list[int]:
+    """How many records each part of a run holds."""
+    full, rest = divmod(records, size)
+    return [size] * full + [rest] * bool(rest)
