@@ -314,7 +314,9 @@ class Mapper:
             f"(SELECT *, CAST({packed} AS VARCHAR) AS _payload FROM ({kept}))"
         )
         path = literal(folder / f"{item.name}.parquet")
-        row = self.connection.execute(f"COPY ({query}) TO {path} (FORMAT parquet)").fetchone()
+        # most columns are of unique texts, for which a long dictionary is built only to be given up
+        options = "FORMAT parquet, DICTIONARY_SIZE_LIMIT 2000"
+        row = self.connection.execute(f"COPY ({query}) TO {path} ({options})").fetchone()
         return int(row[0]) if row else 0
 
     def _money(self, condition: str) -> Money:

@@ -55,8 +55,8 @@ class Session:
         self.schema = schema
         self.lookups = lookups
         self.compiled = compile_flow(flow, schema, lookups)
-        # DuckDB shares work out by 122,880 rows, more than a part has: a second thread would only wait
-        self.connection = duckdb.connect(config={"memory_limit": memory_limit, "threads": 1})
+        # two threads share the reading of JSON; what follows is shared out by 122,880 rows, more than a part has
+        self.connection = duckdb.connect(config={"memory_limit": memory_limit, "threads": 2})
         try:
             self._prepare(folders)
             self._check_totals()
