@@ -32,12 +32,17 @@ def _short(value: str) -> str:
     return f"CAST(TRY_CAST({value} AS DECIMAL(11, 6)) * CAST(1000000 AS DECIMAL(7, 0)) AS BIGINT)"
 
 
-def _quotient(scaled: Callable[[str], str], digits: int) -> str:
-    rounded = f"(abs({scaled('a')}) * 2000000 + abs({scaled('b')})) // (2 * abs({scaled('b')}))"
+def _quotient(scaled: Callable[[str], str], digits: int, places: int = 6) -> str:
+    """The quotient of a and b, rounded once, half away from zero, at so many places."""
+    upper, lower = f"abs({scaled('a')})", f"abs({scaled('b')})"
+    rounded = f"({upper} * {2 * 10**places} + {lower}) // (2 * {lower})"
     sign = "CAST(sign(a) * sign(b) AS DECIMAL(1, 0))"
-    return (
-        f"CAST({sign} * CAST({rounded} AS DECIMAL({digits}, 0)) * CAST(0.000001 AS DECIMAL(6, 6)) AS {_WIDE})"
-    )
+    unit = f"CAST({10**-places:.6f} AS DECIMAL({7 if places == 0 else 6}, 6))"
+    return f"CAST({sign} * CAST({rounded} AS DECIMAL({digits}, 0)) * {unit} AS {_WIDE})"
+
+
+def _either(places: int = 6) -> str:
+    return f"coalesce({_quotient(_short, 18, places)}, {_quotient(_scaled, 31, places)})"
 
 
 def _minor_units() -> str:
@@ -48,17 +53,17 @@ def _minor_units() -> str:
     return f"CASE {cases} ELSE 2 END"
 
 
+_CONVERTED = " ".join(f"WHEN {digits} THEN {_either(digits)}" for digits in (0, 2, 3, 4))
 _ROUNDED = " ".join(f"WHEN {digits} THEN CAST(round(amount, {digits}) AS {_WIDE})" for digits in (0, 2, 3, 4))
 
 MACROS = {
     "text(value)": "nullif(trim(CAST(value AS VARCHAR)), '')",
     # half away from zero at six decimals; DuckDB's own division of decimals gives floating point
-    "divide(a, b)": (
-        f"CASE WHEN b = 0 THEN NULL ELSE coalesce({_quotient(_short, 18)}, {_quotient(_scaled, 31)}) END"
-    ),
+    "divide(a, b)": f"CASE WHEN b = 0 THEN NULL ELSE {_either()} END",
     "minor_units(currency)": _minor_units(),
     "round_money(amount, currency)": f"CASE minor_units(currency) {_ROUNDED} END",
-    "convert_money(amount, rate, currency)": "round_money(divide(amount, rate), currency)",
+    # not by divide, whose six decimals would be rounded a second time
+    "convert_money(a, b, currency)": f"CASE WHEN b = 0 THEN NULL ELSE CASE minor_units(currency) {_CONVERTED} END END",
     "street(address)": "text(concat_ws(chr(10), text(address.addressLine1), text(address.addressLine2)))",
     "city(address)": "text(address.addressLine3)",
     "entry(object, key, name)": "json_extract_string(object, '$.\"' || key || '\".\"' || name || '\"')",

@@ -97,8 +97,28 @@ def test_division_rounds_half_up_at_six_places(
                 assert "cannot divide by zero" in mapped.rejections[str(n)].reason
                 continue
             ratio = (upper / lower).quantize(Decimal("0.000001"), ROUND_HALF_UP)
-            third = (upper / 3).quantize(Decimal("0.000001"), ROUND_HALF_UP)
-            assert (ratio, third.quantize(Decimal("0.01"), ROUND_HALF_UP)) == found[str(n)]
+            third = (upper / 3).quantize(Decimal("0.01"), ROUND_HALF_UP)
+            assert (ratio, third) == found[str(n)]
+
+
+def test_a_conversion_is_rounded_once(place: Path) -> None:
+    """0.014999999… is 0.01; at six decimals first it would be 0.015, and 0.02."""
+    fields = {"Converted": "convert_money(amount, price_at(more, 1)::DECIMAL(18,6), currency)"}
+    lines = [
+        {"id": n, "amount": amount, "currency": code, "more": {"1": rate}}
+        for n, (amount, rate, code) in enumerate(
+            [
+                ("1", "66.66667", "GBP"),
+                ("-1", "66.66667", "GBP"),
+                ("7", "14.000001", "JPY"),
+                ("1", "0.39", "KWD"),
+            ]
+        )
+    ]
+    with opened(flow(fields), [place]) as mapper:
+        rows = map_with(mapper, place, lines).rows["Thing"]
+    expected = ("0.010000", "-0.010000", "0.000000", "2.564000")
+    assert [Decimal(text) for text in expected] == [row["Converted"] for row in rows]
 
 
 def test_division_keeps_large_amounts_exact(divider: Mapper, place: Path) -> None:
