@@ -1,9 +1,10 @@
-"""From a flow file to an Airflow DAG: ``sync_dag("orders_to_salesforce")``."""
+"""From flow files to Airflow DAGs: ``sync_dag("orders_to_salesforce")``, and ``reconcile_dag()`` over all of them."""
 
 from __future__ import annotations
 
 import sys
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,9 +22,10 @@ from airflow_provider_brightpearl.compat import (
     airflow_version,
 )
 from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.flow_docs import describe
+from airflow_provider_brightpearl.flow_docs import describe, describe_reconciliation
 from airflow_provider_brightpearl.mapping.spec import FlowSpec, load_flow
 from airflow_provider_brightpearl.notifications import SyncNotifier
+from airflow_provider_brightpearl.operators.reconcile import CompareOperator, RepairOperator
 from airflow_provider_brightpearl.operators.retry import retry_arguments
 from airflow_provider_brightpearl.operators.sync import (
     ExtractOperator,
@@ -70,6 +72,106 @@ def sync_dag(
             "target_conn_id": target_conn_id,
         })  # fmt: skip
     return dag
+
+
+def reconcile_dag(
+    flows: Sequence[str] | None = None,
+    *,
+    dag_id: str = "reconcile",
+    schedule: Any = "30 4 * * *",
+    mappings: str | Path | None = None,
+    source_conn_id: str | None = None,
+    target_conn_id: str | None = None,
+    default_args: dict[str, Any] | None = None,
+    **dag_kwargs: Any,
+) -> Any:
+    """The DAG that compares both systems, flow by flow, and repairs what differs: two tasks a flow.
+
+    Args:
+        flows: names of flows; all in the folder that have a ``reconcile:`` block if left out.
+        dag_id: its id, for one DAG each of several groups of flows.
+        schedule: cron text in UTC, or what else Airflow takes.
+        mappings: folder of the flow files, where it is not the one configured.
+        source_conn_id: connection of the sources, where it is not the system's default.
+        target_conn_id: connection of the targets, likewise; flows to several systems need a DAG for each.
+        default_args: defaults of the tasks, over those of this package.
+        dag_kwargs: further arguments of the DAG, over those of this package.
+
+    Raises:
+        Misconfigured: a flow file is missing or wrong, or a flow named here has no ``reconcile:`` block.
+    """
+    folder = Path(mappings) if mappings else settings.mappings_folder(_folder_of_caller())
+    chosen = _reconciled(folder, flows)
+    arguments = _reconcile_arguments(chosen, schedule) | dag_kwargs
+    arguments["default_args"] = _task_defaults() | (default_args or {})
+    common: dict[str, Any] = {
+        "mappings": str(folder),
+        "source_conn_id": source_conn_id,
+        "target_conn_id": target_conn_id,
+    }
+    with DAG(dag_id=dag_id, **arguments) as dag:
+        for flow in chosen:
+            found = CompareOperator(task_id=f"compare_{flow.flow}", flow=flow.flow, **common)
+            RepairOperator(task_id=f"repair_{flow.flow}", flow=flow.flow, found=found.output, **common)
+    return dag
+
+
+def _reconciled(folder: Path, names: Sequence[str] | None) -> list[FlowSpec]:
+    """The flows to be compared, by name."""
+    if names is None:
+        read = [_read(folder, path.stem) for path in sorted(folder.glob("*.yaml"))]
+        return [flow for flow in read if flow.reconcile]
+    chosen = [_read(folder, name) for name in names]
+    for flow in chosen:
+        if flow.reconcile is None:
+            raise Misconfigured(
+                f"{flow.flow}.yaml: has no reconcile: block, so nothing says what is compared"
+            )
+    return chosen
+
+
+def _reconcile_arguments(flows: Sequence[FlowSpec], schedule: Any) -> dict[str, Any]:
+    if isinstance(schedule, str):
+        if not croniter.is_valid(schedule):
+            raise Misconfigured(f"reconcile_dag: schedule {schedule!r} is not a cron text")
+        schedule = CronDataIntervalTimetable(schedule, timezone="UTC")
+    names = [flow.flow for flow in flows]
+    return {
+        "description": "Compares both systems, flow by flow, and repairs small differences",
+        "schedule": schedule,
+        "start_date": datetime(2024, 1, 1, tzinfo=UTC),
+        "catchup": False,
+        "max_active_runs": 1,
+        # comparing reads much, and the quota is shared with the flows
+        "max_active_tasks": 2,
+        "params": _reconcile_params(names),
+        "doc_md": describe_reconciliation(flows),
+        "tags": ["brightpearl-sync", "reconcile"],
+    }
+
+
+def _reconcile_params(names: list[str]) -> dict[str, Any]:
+    common = _params()
+    return {
+        "from": common["from"],
+        "to": common["to"],
+        "everything": common["everything"],
+        "flows": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            examples=names,
+            title="Flows",
+            description="Names of the flows to compare; all if empty",
+        ),
+        "max_repair": Param(
+            None,
+            type=["null", "integer"],
+            minimum=0,
+            title="Repair up to",
+            description="Differences to repair, instead of what the flow file says",
+        ),
+    }
 
 
 def _folder_of_caller() -> Path:

@@ -11,7 +11,8 @@
         ├── Misconfigured        connection, flow file or setting is wrong
         ├── SchemaMismatch       a system no longer has the field, object or shape a flow needs
         ├── GateClosed           too many rows failed validation; nothing was loaded
-        └── OutOfBalance         counts or money of a run do not add up
+        ├── OutOfBalance         counts or money of a run do not add up
+        └── DriftTooLarge        both systems differ in more records than are repaired without being asked
 
 Every error carries its evidence: which system, which operation, status and request id; ``str(error)`` holds all of it.
 """
@@ -98,3 +99,7 @@ class GateClosed(Stop):
 
 class OutOfBalance(Stop):
     """Counts or money totals of a run do not add up."""
+
+
+class DriftTooLarge(Stop):
+    """Two systems differ in more records than a flow repairs by itself; nothing was changed."""

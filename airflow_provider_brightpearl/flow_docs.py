@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from airflow_provider_brightpearl.mapping.spec import FlowSpec, ObjectSpec
 
 
@@ -48,3 +50,28 @@ def _fields(target: str, spec: ObjectSpec) -> str:
 def _code(expression: str) -> str:
     text = " ".join(expression.split()).replace("|", "\\|")
     return f"`{text}`"
+
+
+def describe_reconciliation(flows: Iterable[FlowSpec]) -> str:
+    """Markdown: which flows are compared, over how long, by which amounts, and what becomes of differences."""
+    rows = [
+        f"| {flow.flow} | {spec.period.days} days | {_amounts(flow)} | {spec.max_repair} | {spec.deleted} |"
+        for flow in flows
+        if (spec := flow.reconcile)
+    ]
+    head = [
+        "| Flow | Created in the last | Amounts | Repairs up to | Deleted at the source |",
+        "|---|---|---|--:|---|",
+    ]
+    told = (
+        "Each `compare` task logs what it found as a table and keeps it in the table `bp_reconciliation` of the state "
+        "database. It fails where more differs than is repaired."
+    )
+    return "\n".join(["### Reconciliation", "", told, "", *head, *rows])
+
+
+def _amounts(flow: FlowSpec) -> str:
+    spec, totals = flow.reconcile, flow.totals
+    if spec is None or not spec.amount or totals is None:
+        return "not compared"
+    return f"{_code(totals.amount)} with `{spec.amount}`"

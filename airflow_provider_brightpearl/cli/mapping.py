@@ -39,6 +39,7 @@ def check(
 
 def _problems(file: Path) -> list[str]:
     """What is wrong with one flow file: its expressions, or else its target and expectations."""
+    from airflow_provider_brightpearl.endpoints.reconciling import check_reconcile
     from airflow_provider_brightpearl.endpoints.registry import (
         check_target,
         check_write_back,
@@ -54,6 +55,7 @@ def _problems(file: Path) -> list[str]:
     try:
         check_target(flow.target, flow)
         check_write_back(flow)
+        check_reconcile(flow)
         rules_of(flow)
     except Misconfigured as error:
         return [str(error)]

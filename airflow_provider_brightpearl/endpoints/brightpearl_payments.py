@@ -18,8 +18,8 @@ from airflow_provider_brightpearl.clients.brightpearl import MAX_IDS, period
 from airflow_provider_brightpearl.core.window import Selection
 from airflow_provider_brightpearl.endpoints.brightpearl_reading import Reading, with_members
 
-_SEARCH = "accounting-service/customer-payment-search"
-_COLUMNS = (
+SEARCH = "accounting-service/customer-payment-search"
+COLUMNS = (
     "paymentId", "transactionRef", "transactionCode", "paymentMethodCode", "paymentType", "orderId",
     "currencyCode", "amountAuthorized", "amountPaid", "paymentDate", "createdOn", "journalId",
 )  # fmt: skip
@@ -67,4 +67,4 @@ def _found(reading: Reading, selection: Selection) -> Iterator[dict[str, Any]]:
 
 
 def _search(reading: Reading, filters: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    return reading.search(_SEARCH, _COLUMNS, filters)
+    return reading.search(SEARCH, COLUMNS, filters)

@@ -22,6 +22,7 @@ from pydantic import (
 
 from airflow_provider_brightpearl.core.window import Policy, is_cron
 from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.mapping.reconcile_spec import ReconcileSpec
 from airflow_provider_brightpearl.mapping.write_back import WriteBackSpec
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -194,6 +195,9 @@ class FlowSpec(_Model):
     write_back: dict[str, WriteBackSpec] = Field(
         default={}, description="Object to what a record of the source is told once its row is in the target"
     )
+    reconcile: ReconcileSpec | None = Field(
+        None, description="How both systems are compared; flows without it are not"
+    )
 
     @property
     def source_system(self) -> str:
@@ -231,6 +235,8 @@ class FlowSpec(_Model):
         for name in self.write_back:
             if name not in seen or self.objects[name].rows:
                 raise ValueError(f"write_back.{name}: is not an object of this flow with one row a record")
+        if self.reconcile and self.reconcile.amount and self.totals is None:
+            raise ValueError("reconcile.amount: is compared with the amount of totals:, which is missing")
         return self
 
 
@@ -297,6 +303,7 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
         "gate": GateSpec,
         "objects": ObjectSpec,
         "lookups": LookupSpec,
+        "reconcile": ReconcileSpec,
         "write_back": WriteBackSpec,
     }
     if len(location) > 1:
@@ -305,7 +312,7 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
 
 
 # keys that cannot change what a record becomes
-_UNMAPPED = {"description", "schedule", "start_date", "after", "write_back"}
+_UNMAPPED = {"description", "schedule", "start_date", "after", "write_back", "reconcile"}
 
 
 def mapping_version(flow: FlowSpec, lookups: dict[str, str]) -> str:

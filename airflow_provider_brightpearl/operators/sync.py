@@ -15,7 +15,7 @@ from airflow_provider_brightpearl.operators.retry import plain_reason
 Plain = dict[str, Any]
 
 
-class _StageOperator(BaseOperator):
+class StageOperator(BaseOperator):
     """One stage of one flow.
 
     Args:
@@ -44,17 +44,19 @@ class _StageOperator(BaseOperator):
 
     def execute(self, context: Any) -> Any:
         # imported by the worker only: the ports pull in DuckDB, requests and SQLAlchemy
+        from airflow_provider_brightpearl.operators import failures
         from airflow_provider_brightpearl.operators.wiring import Wiring
 
         with plain_reason(self.log):
             wiring = Wiring.of(self.flow, self.mappings, self.source_conn_id, self.target_conn_id)
-            return self.stage(wiring, context)
+            with failures.noted(wiring, context, getattr(self, "facts", None)):
+                return self.stage(wiring, context)
 
     def stage(self, wiring: Any, context: Any) -> Any:
         raise NotImplementedError
 
 
-class ExtractOperator(_StageOperator):
+class ExtractOperator(StageOperator):
     """Reads the records of the window into staging; gives the parts, and as XCom ``facts`` the facts."""
 
     template_fields = ("flow", "source_conn_id", "target_conn_id")
@@ -68,7 +70,7 @@ class ExtractOperator(_StageOperator):
         return parts
 
 
-class TransformOperator(_StageOperator):
+class TransformOperator(StageOperator):
     """Maps one raw part to the target's fields, or a list of them one after the other."""
 
     template_fields = ("flow", "source_conn_id", "target_conn_id", "part", "facts")
@@ -85,7 +87,7 @@ class TransformOperator(_StageOperator):
         return _each(self.part, lambda part: stages.transform(wiring, part, self.facts))
 
 
-class GateOperator(_StageOperator):
+class GateOperator(StageOperator):
     """Judges all mapped parts; above the flow's threshold nothing is loaded."""
 
     template_fields = ("flow", "source_conn_id", "target_conn_id", "mapped", "facts")
@@ -103,7 +105,7 @@ class GateOperator(_StageOperator):
         return stages.gate(wiring, mapped, self.facts) if mapped else None
 
 
-class LoadOperator(_StageOperator):
+class LoadOperator(StageOperator):
     """Writes one mapped part to the target, or a list of them: what passed the gate and has changed."""
 
     template_fields = ("flow", "source_conn_id", "target_conn_id", "mapped", "verdict", "facts")
@@ -121,7 +123,7 @@ class LoadOperator(_StageOperator):
         return _each(self.mapped, lambda part: stages.load(wiring, part, self.verdict, self.facts))
 
 
-class SettleOperator(_StageOperator):
+class SettleOperator(StageOperator):
     """Proves that counts and money add up, then writes ledger, dead letters and watermark.
 
     Ends as skipped where the source had nothing new, so that no asset event goes out.

@@ -88,6 +88,10 @@ class Wiring:
         return registry.write_back(self.flow, _client(self.flow.source_system, self.source_conn_id))
 
     @cached_property
+    def source_client(self) -> Any:
+        return _client(self.flow.source_system, self.source_conn_id)
+
+    @cached_property
     def target_client(self) -> Any:
         return _client(self.flow.target, self.target_conn_id)
 

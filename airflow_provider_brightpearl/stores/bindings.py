@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -15,6 +15,7 @@ from airflow_provider_brightpearl.stores.schema import binding, upsert
 
 _NAMES = tuple(column.name for column in fields(Binding))
 _COLUMNS = [binding.c[name] for name in _NAMES]
+_PAGE = 10_000
 
 
 class Bindings:
@@ -31,6 +32,20 @@ class Bindings:
                 query = sa.select(*_COLUMNS).where(binding.c.flow == flow, binding.c.source_id.in_(ids))
                 found += [Binding(*row) for row in connection.execute(query)]
         return sorted(found, key=lambda bound: (bound.object, bound.key))
+
+    def roots(self, flow: str, object_name: str) -> Iterator[Binding]:
+        """All bound rows of an object, read page by page in the order of their keys."""
+        last: str | None = None
+        while True:
+            where = [binding.c.flow == flow, binding.c.object == object_name]
+            after = [] if last is None else [binding.c.key > last]
+            query = sa.select(*_COLUMNS).where(*where, *after).order_by(binding.c.key).limit(_PAGE)
+            with reading(self._engine) as connection:
+                rows = [Binding(*row) for row in connection.execute(query)]
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1].key
 
     def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
         """Target id by key, for the keys that are bound."""

@@ -83,6 +83,17 @@ class DeadLetters:
             ordered = query.order_by(letter.first_seen, letter.source_id).limit(limit)
             return [row.source_id for row in connection.execute(ordered)]
 
+    def waiting(self, flow: str, source_ids: Sequence[str]) -> set[str]:
+        """Those of the records that are rejected or parked."""
+        found: set[str] = set()
+        with reading(self._engine) as connection:
+            for ids in chunks(sorted(set(source_ids))):
+                query = sa.select(letter.source_id).where(
+                    letter.flow == flow, letter.source_id.in_(ids), letter.state.in_(_WAITING)
+                )
+                found.update(row.source_id for row in connection.execute(query))
+        return found
+
     def count_open(self, flow: str) -> int:
         """How many records of a flow wait, rejected or parked."""
         query = sa.select(sa.func.count()).where(letter.flow == flow, letter.state.in_(_WAITING))

@@ -11,7 +11,7 @@ from sqlalchemy.types import TypeDecorator
 
 from airflow_provider_brightpearl.errors import Misconfigured
 
-VERSION = 2
+VERSION = 3
 # any number, as long as nobody else locks with it in the same database
 _CREATING = 5_872_093_114
 
@@ -149,6 +149,27 @@ intent = sa.Table(
     _text("claim"),
     sa.Column("changed_at", Instant, nullable=False),
     sa.Index("bp_intent_state", "state", "changed_at"),
+)
+
+reconciliation = sa.Table(
+    "bp_reconciliation",
+    metadata,
+    _text("flow", primary_key=True),
+    _text("run", primary_key=True),
+    _text("state"),
+    sa.Column("period_start", Instant),
+    sa.Column("period_end", Instant, nullable=False),
+    *(_count(name) for name in ("in_source", "in_target", "matched", "missing", "differing", "deleted")),
+    _count("repaired"),
+    _count("removed"),
+    _text("counts"),
+    _text("money"),
+    _text("ids"),
+    _text("calls"),
+    _text("note"),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("ended_at", Instant),
+    sa.Index("bp_reconciliation_started", "flow", "started_at"),
 )
 
 

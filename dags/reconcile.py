@@ -1,0 +1,3 @@
+from airflow_provider_brightpearl.dag import reconcile_dag
+
+reconcile = reconcile_dag()
