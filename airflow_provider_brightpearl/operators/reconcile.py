@@ -7,12 +7,24 @@ from typing import Any
 from airflow_provider_brightpearl import alerts
 from airflow_provider_brightpearl.compat import AirflowSkipException
 from airflow_provider_brightpearl.operators.request import request_of
+from airflow_provider_brightpearl.operators.retry import plain_reason
 from airflow_provider_brightpearl.operators.sync import StageOperator
 
 Plain = dict[str, Any]
 
 
-class CompareOperator(StageOperator):
+class _ReconcileOperator(StageOperator):
+    """A task of a reconciliation: no run of the flow, so a failure is no row of its ledger."""
+
+    def execute(self, context: Any) -> Any:
+        from airflow_provider_brightpearl.operators.wiring import Wiring
+
+        with plain_reason(self.log):
+            wiring = Wiring.of(self.flow, self.mappings, self.source_conn_id, self.target_conn_id)
+            return self.stage(wiring, context)
+
+
+class CompareOperator(_ReconcileOperator):
     """Compares ids, counts and sums of both systems; gives what differs, and keeps it in the state database.
 
     Params of the DAG: ``from``, ``to`` (creation of the records), ``everything``, ``max_repair``, and ``flows``,
@@ -52,7 +64,7 @@ class CompareOperator(StageOperator):
             alerts.send(_alert(found, context))
 
 
-class RepairOperator(StageOperator):
+class RepairOperator(_ReconcileOperator):
     """Writes again what is missing or differs, by the flow's own stages, and takes out what was deleted.
 
     Args:

@@ -1,0 +1,86 @@
+"""Brightpearl and M3 compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_brightpearl.sandbox.server import Sandbox
+from tests.endpoints.test_infor_flows import M3Site
+from tests.flows.test_reconcile import Auditor
+
+FLOWS = (
+    "customers_to_infor",
+    "products_to_infor",
+    "orders_to_infor",
+    "shipments_to_infor",
+    "payments_to_infor_gl",
+)
+
+
+@pytest.fixture(scope="module")
+def auditor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Auditor]:
+    folder: Path = tmp_path_factory.mktemp("m3")
+    with Sandbox(customers=20, products=12, orders=60, seed=7) as sandbox:
+        sandbox.control("POST", "/settings/brightpearl", {"throttle": False})
+        # the stock that was shipped in the past was never counted into M3
+        sandbox.control("POST", "/settings/infor", {"stock_checked_at_pick": False})
+        site = M3Site(sandbox, folder)
+        for name in FLOWS:
+            site.run(name)
+        yield Auditor(site)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_after_a_sync_both_sides_agree(auditor: Auditor, name: str) -> None:
+    found = auditor.look(auditor.flow(name))
+    assert "clean" == found["state"], found
+    assert 0 < found["counts"]["source"] == found["counts"]["matched"] == found["counts"]["target"]
+    assert found["note"]
+
+
+def test_m3_is_asked_in_bulks_and_journals_not_at_all(auditor: Auditor) -> None:
+    assert 2 == auditor.look(auditor.flow("orders_to_infor"))["calls"]["infor"]
+    assert 0 == auditor.look(auditor.flow("payments_to_infor_gl"))["calls"]["infor"]
+
+
+def test_a_customer_that_is_gone_from_m3_is_written_again(auditor: Auditor) -> None:
+    flow = auditor.flow("customers_to_infor")
+    row = next(
+        row for row in auditor.site.bindings.roots(flow.flow, "Customer") if row.target_id.startswith("BP")
+    )
+    auditor.site.sandbox.control("DELETE", f"/infor/customers/{row.target_id}")
+    found = auditor.look(flow)
+    assert ("drift", [row.source_id]) == (found["state"], found["repair"])
+    assert 0 == auditor.mend(flow, found)["rejected"]
+    assert "clean" == auditor.look(flow)["state"]
+
+
+def test_an_order_that_is_gone_from_m3_is_for_a_person(auditor: Auditor) -> None:
+    flow = auditor.flow("orders_to_infor")
+    row = next(auditor.site.bindings.roots(flow.flow, "Order"))
+    auditor.site.sandbox.control("DELETE", f"/infor/orders/{row.target_id}")
+    found = auditor.look(flow)
+    assert ("to look at", [], [row.source_id]) == (found["state"], found["repair"], found["ids"]["by_hand"])
+
+
+def test_a_price_that_was_changed_in_m3_is_for_a_person(auditor: Auditor) -> None:
+    flow = auditor.flow("orders_to_infor")
+    known = set(auditor.look(flow)["ids"].get("by_hand", ()))
+    line = auditor.site.sandbox.snapshot("infor", "order_lines")
+    changed = [each for each in line if each["CONO"] == "100"][-1]
+    price = str(Decimal(changed["SAPR"]) + 5)
+    key = "|".join(str(changed[name]) for name in ("ORNO", "PONR", "POSX"))
+    auditor.site.sandbox.control("PATCH", f"/infor/order_lines/{key}", {"SAPR": price})
+    assert 1 == len(set(auditor.look(flow)["ids"]["by_hand"]) - known)
+
+
+def test_an_order_deleted_in_brightpearl_is_reported(auditor: Auditor) -> None:
+    flow = auditor.flow("orders_to_infor")
+    gone = list(auditor.site.bindings.roots(flow.flow, "Order"))[-1].source_id
+    auditor.site.sandbox.control("DELETE", f"/brightpearl/order/{gone}")
+    found = auditor.look(flow)
+    assert ([gone], []) == (found["ids"]["deleted"], found["remove"])
