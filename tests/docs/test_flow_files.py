@@ -30,6 +30,7 @@ MAPPINGS = markdown.ROOT / "include" / "mappings"
         ("objects", spec.ObjectSpec),
         ("totals", spec.TotalsSpec),
         ("gate", spec.GateSpec),
+        ("reconcile", spec.ReconcileSpec),
     ],
 )
 def test_mapping_keys(heading: str, model: Any) -> None:
