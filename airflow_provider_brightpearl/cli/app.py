@@ -11,6 +11,8 @@ from rich.console import Console
 
 from airflow_provider_brightpearl import settings
 from airflow_provider_brightpearl.cli.mapping import mapping
+from airflow_provider_brightpearl.cli.plan import plan
+from airflow_provider_brightpearl.cli.reconcile import reconcile
 from airflow_provider_brightpearl.cli.salesforce import salesforce
 from airflow_provider_brightpearl.errors import SyncError
 
@@ -25,6 +27,8 @@ app = typer.Typer(
 )
 app.add_typer(mapping, name="mapping")
 app.add_typer(salesforce, name="salesforce")
+app.command()(reconcile)
+app.command()(plan)
 console = Console()
 
 

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_brightpearl.core.records import Calls, Counts, Money, PartRef, Rejection, Stage
 from airflow_provider_brightpearl.core.window import Selection, Window
+
+if TYPE_CHECKING:
+    from airflow_provider_brightpearl.core.work import Found, Outlook, Work
 
 
 class Source(Protocol):
@@ -29,6 +32,18 @@ class Source(Protocol):
     @property
     def fewest_calls(self) -> int:
         """The fewest API calls in which what was read so far can be read."""
+        ...
+
+    def find(self, selection: Selection) -> Found:
+        """How many rows the searches of a selection have, asked for in one small call each."""
+        ...
+
+    def found(self, selection: Selection) -> Found:
+        """How many rows the searches had in what was read so far."""
+        ...
+
+    def foresee(self, found: Found) -> Outlook:
+        """What reading takes where the searches find this; asks nothing."""
         ...
 
 
@@ -101,6 +116,10 @@ class Sink(Protocol):
 
     def fewest_calls(self, records: Sequence[RecordChange]) -> int:
         """The fewest API calls in which these records can be written."""
+        ...
+
+    def calls_for(self, work: Work) -> int:
+        """The same for work that is known in numbers only; asks nothing."""
         ...
 
 

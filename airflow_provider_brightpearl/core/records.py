@@ -111,13 +111,23 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """API calls made, beside the fewest that the same work needs, per system."""
+    """API calls made, beside the fewest that the same work needs, and those that were planned, per system.
+
+    ``rows`` are the rows written, by object: what a later plan reckons with.
+    """
 
     made: dict[str, int] = field(default_factory=dict)
     fewest: dict[str, int] = field(default_factory=dict)
+    planned: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
 
     def __add__(self, other: Calls) -> Calls:
-        return Calls(_add(self.made, other.made), _add(self.fewest, other.fewest))
+        return Calls(
+            _add(self.made, other.made),
+            _add(self.fewest, other.fewest),
+            _add(self.planned, other.planned),
+            _add(self.rows, other.rows),
+        )
 
 
 def _add(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
+from itertools import takewhile
 
 from croniter import croniter
 
@@ -121,6 +122,18 @@ def _forward(request: Request, policy: Policy, watermark: datetime | None, now: 
 def is_cron(text: str) -> bool:
     """Whether a text is a cron expression."""
     return bool(croniter.is_valid(text))
+
+
+def fires_between(cron: str, window: Window, zone: tzinfo) -> int:
+    """How many instants a cron expression has in a window, in local time: the runs of its back-fill.
+
+    Raises:
+        ValueError: the window has no beginning.
+    """
+    if window.start is None:
+        raise ValueError("a window without a beginning holds no number of runs")
+    upcoming = croniter(cron, window.start.astimezone(zone) - timedelta(microseconds=1))
+    return sum(1 for _ in takewhile(lambda instant: instant < window.end, upcoming.all_next(datetime)))
 
 
 def _fires(cron: str, start: datetime, end: datetime) -> bool:

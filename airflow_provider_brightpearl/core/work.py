@@ -44,6 +44,29 @@ class Work:
         return cls(records, rows, days=days)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the searches of a selection found: rows of each search, rows by path, and how many ids it names."""
+
+    searched: tuple[int, ...]
+    by_path: Mapping[str, int]
+    named: int = 0
+
+    def share(self, part: int, whole: int) -> Found:
+        """What one of several runs finds that share the rows evenly, rounded up."""
+        searched = tuple(ceil(rows * part / whole) for rows in self.searched)
+        by_path = {path: ceil(rows * part / whole) for path, rows in self.by_path.items()}
+        return Found(searched, by_path, self.named)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """How many records a stream will give, and in how many calls."""
+
+    records: int
+    calls: int
+
+
 def parts(records: int, size: int) -> list[int]:
     """How many records each part of a run holds."""
     full, rest = divmod(records, size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby, islice
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ import msgspec
 from airflow_provider_brightpearl.clients.brightpearl import MAX_IDS, BrightpearlClient, period
 from airflow_provider_brightpearl.core.schema import StreamSchema
 from airflow_provider_brightpearl.core.window import Selection, Window
+from airflow_provider_brightpearl.core.work import Found, Outlook
 from airflow_provider_brightpearl.endpoints.brightpearl_columns import (
     AVAILABILITY,
     CONTACT,
@@ -29,10 +30,20 @@ from airflow_provider_brightpearl.endpoints.brightpearl_columns import (
     SHIPMENT,
 )
 from airflow_provider_brightpearl.endpoints.brightpearl_credits import join_originals
+from airflow_provider_brightpearl.endpoints.brightpearl_outlook import (
+    Follow,
+    Foresee,
+    by_id,
+    of_stock,
+)
 from airflow_provider_brightpearl.endpoints.brightpearl_payments import read_payments
-from airflow_provider_brightpearl.endpoints.brightpearl_reading import Reading, with_members
-from airflow_provider_brightpearl.endpoints.brightpearl_shipments import read_goods_out, read_shipments
-from airflow_provider_brightpearl.endpoints.brightpearl_stock import read_availability
+from airflow_provider_brightpearl.endpoints.brightpearl_reading import Counting, Reading, with_members
+from airflow_provider_brightpearl.endpoints.brightpearl_shipments import (
+    NOTES_A_CALL,
+    read_goods_out,
+    read_shipments,
+)
+from airflow_provider_brightpearl.endpoints.brightpearl_stock import read_availability, untracked
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -50,6 +61,7 @@ class Stream:
     """One row of the table of streams."""
 
     schema: StreamSchema
+    foresee: Foresee
     search: str = ""
     id_column: str = ""
     resource: str = ""
@@ -58,6 +70,8 @@ class Stream:
     join: Join | None = None
     # reads the stream in a way of its own, where search and records by id do not fit
     read: Callable[[Reading, Selection], Iterator[bytes]] | None = None
+    # a search of windows that only follows where the first one found something
+    later: Callable[[Reading], Sequence[int]] | None = None
 
 
 class _Contact(msgspec.Struct):
@@ -120,11 +134,16 @@ def join_prices(reading: Reading, records: Sequence[bytes]) -> Iterator[bytes]:
         yield with_members(record, **parts)
 
 
+_NOTES = Follow(
+    "goods-note/goods-out", batch=NOTES_A_CALL, of="warehouse-service/goods-note/goods-out-search"
+)
 _CUSTOM = {"includeOptional": "customFields"}
 
 STREAMS: dict[str, Stream] = {
     "contacts": Stream(
         CONTACT,
+        # most contacts have one address for all purposes
+        by_id(Follow("contact-service/contact"), Follow("contact-service/postal-address", 1.3)),
         "contact-service/contact-search",
         "contactId",
         "contact-service/contact",
@@ -134,6 +153,7 @@ STREAMS: dict[str, Stream] = {
     ),
     "products": Stream(
         PRODUCT,
+        by_id(Follow("product-service/product"), Follow("product-service/product-price")),
         "product-service/product-search",
         "productId",
         "product-service/product",
@@ -142,6 +162,7 @@ STREAMS: dict[str, Stream] = {
     ),
     "sales_orders": Stream(
         ORDER,
+        by_id(Follow("order-service/order")),
         "order-service/order-search",
         "orderId",
         "order-service/order",
@@ -150,6 +171,7 @@ STREAMS: dict[str, Stream] = {
     ),
     "sales_credits": Stream(
         CREDIT,
+        by_id(Follow("order-service/order"), Follow("order-service/order", step="originals")),
         "order-service/order-search",
         "orderId",
         "order-service/order",
@@ -157,19 +179,23 @@ STREAMS: dict[str, Stream] = {
         params=_CUSTOM,
         join=join_originals,
     ),
-    "payments": Stream(PAYMENT, read=read_payments),
-    "availability": Stream(AVAILABILITY, read=read_availability),
-    "shipments": Stream(SHIPMENT, read=read_shipments),
-    "goods_out_notes": Stream(SHIPMENT, read=read_goods_out),
+    "payments": Stream(PAYMENT, by_id(Follow("order-service/order")), read=read_payments),
+    "availability": Stream(AVAILABILITY, of_stock, read=read_availability, later=untracked),
+    "shipments": Stream(
+        SHIPMENT,
+        by_id(_NOTES, Follow("goods-note/drop-ship", of="order-service/order-search"), records_of=_NOTES.of),
+        read=read_shipments,
+    ),
+    "goods_out_notes": Stream(SHIPMENT, by_id(_NOTES, records_of=_NOTES.of), read=read_goods_out),
 }
 
 
 class BrightpearlSource:
     """Reads one stream of an account."""
 
-    def __init__(self, client: BrightpearlClient, stream: Stream) -> None:
+    def __init__(self, client: BrightpearlClient, stream: Stream, reading: Reading | None = None) -> None:
         self.stream = stream
-        self.reading = Reading(client)
+        self.reading = reading or Reading(client)
 
     @property
     def calls(self) -> int:
@@ -178,6 +204,24 @@ class BrightpearlSource:
     @property
     def fewest_calls(self) -> int:
         return self.reading.fewest_calls
+
+    def find(self, selection: Selection) -> Found:
+        """How many rows the searches of a selection have, asked for in one small call each."""
+        counting = BrightpearlSource(self.reading.client, self.stream, Counting(self.reading.client))
+        for _ in counting.read(replace(selection, ids=())):
+            pass
+        of_window = selection.window is not None and selection.window.start and not selection.everything
+        if self.stream.later and of_window and any(counting.reading.searched):
+            self.stream.later(counting.reading)
+        return counting.found(selection)
+
+    def found(self, selection: Selection) -> Found:
+        """How many rows the searches had in what was read."""
+        return Found(tuple(self.reading.searched), self.reading.found, len(selection.ids))
+
+    def foresee(self, found: Found) -> Outlook:
+        """What reading will take where the searches find this."""
+        return self.stream.foresee(found)
 
     def read(self, selection: Selection) -> Iterator[bytes]:
         """Raw records, every id once; ids found by a search but gone when read are logged."""

@@ -9,6 +9,17 @@ from typing import Any
 
 from airflow_provider_brightpearl.clients.brightpearl import MAX_IDS, MAX_PAGE, BrightpearlClient
 
+Fetched = dict[tuple[str, int, str], int]
+
+
+def calls_for(searched: Iterable[int], fetched: Mapping[tuple[str, int, str], int]) -> int:
+    """The fewest calls that find and give so many rows and records, were every page and every id set full.
+
+    ``searched`` holds the rows of each search; ``fetched`` records by path, ids a call, and step.
+    """
+    searches = sum(max(1, ceil(found / MAX_PAGE)) for found in searched)
+    return searches + sum(ceil(count / batch) for (_, batch, _), count in fetched.items())
+
 
 @dataclass(slots=True)
 class Reading:
@@ -16,7 +27,8 @@ class Reading:
 
     client: BrightpearlClient
     searched: list[int] = field(default_factory=list)
-    fetched: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    paths: list[str] = field(default_factory=list)
+    fetched: Fetched = field(default_factory=dict)
 
     def records(
         self, path: str, ids: Iterable[int], params: Mapping[str, str] | None = None, step: str = ""
@@ -36,6 +48,7 @@ class Reading:
         """Rows of a search, counted; ascending by the first column, which never changes."""
         place = len(self.searched)
         self.searched.append(0)
+        self.paths.append(path)
         for row in self.client.search(path, columns=columns, filters=filters or {}, sort=columns[0]):
             self.searched[place] += 1
             yield row
@@ -49,8 +62,34 @@ class Reading:
     @property
     def fewest_calls(self) -> int:
         """The fewest calls that find and give what was read, were every page and every id set full."""
-        searches = sum(max(1, ceil(found / MAX_PAGE)) for found in self.searched)
-        return searches + sum(ceil(count / batch) for (_, batch, _), count in self.fetched.items())
+        return calls_for(self.searched, self.fetched)
+
+    @property
+    def found(self) -> dict[str, int]:
+        """Rows found so far by the path of their search."""
+        totals = dict.fromkeys(self.paths, 0)
+        for path, rows in zip(self.paths, self.searched, strict=True):
+            totals[path] += rows
+        return totals
+
+
+class Counting(Reading):
+    """A reading that asks each search how many rows it has, one small call each, and reads none of them."""
+
+    def search(
+        self, path: str, columns: Sequence[str], filters: Mapping[str, str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        self.searched.append(self.client.count(path, filters=filters or {}))
+        self.paths.append(path)
+        return iter(())
+
+    def records(
+        self, path: str, ids: Iterable[int], params: Mapping[str, str] | None = None, step: str = ""
+    ) -> Iterator[bytes]:
+        return iter(())
+
+    def mapped(self, path: str, ids: Iterable[int], batch: int = MAX_IDS) -> Iterator[tuple[str, bytes]]:
+        return iter(())
 
 
 def with_members(record: bytes, **parts: bytes) -> bytes:

@@ -22,7 +22,7 @@ from airflow_provider_brightpearl.endpoints.brightpearl_reading import Reading, 
 _NOTES = "warehouse-service/order/*/goods-note/goods-out/{ids}"
 _DROP_SHIP_NOTES = "warehouse-service/order/*/goods-note/drop-ship/{ids}"
 _DROP_SHIP_OF_ORDERS = "warehouse-service/order/{ids}/goods-note/drop-ship"
-_NOTES_A_CALL = 500
+NOTES_A_CALL = 500
 _CHUNK = 10 * MAX_IDS
 DROP_SHIP = "DS"
 
@@ -48,7 +48,7 @@ def read_goods_out(reading: Reading, selection: Selection) -> Iterator[bytes]:
     found.update(_found(reading, selection))
     ids = iter(sorted(found))
     while chunk := list(islice(ids, _CHUNK)):
-        for key, raw in reading.mapped(_NOTES, chunk, _NOTES_A_CALL):
+        for key, raw in reading.mapped(_NOTES, chunk, NOTES_A_CALL):
             yield _record(key, "goods-out", raw)
 
 

@@ -89,8 +89,8 @@ def _wanted(reading: Reading, selection: Selection) -> _Wanted:
     if selection.everything or (window is not None and window.start is None):
         return _all(reading)
     moved = frozenset(_moved(reading, window)) if window is not None and not window.empty else frozenset()
-    untracked = _untracked(reading) if moved else ()
-    return _Wanted((named | moved).difference(untracked) | named, moved, tuple({*untracked, *named}))
+    others = untracked(reading) if moved else ()
+    return _Wanted((named | moved).difference(others) | named, moved, tuple({*others, *named}))
 
 
 def _all(reading: Reading) -> _Wanted:
@@ -111,7 +111,8 @@ def _moved(reading: Reading, window: Window) -> Iterator[int]:
             yield int(row["productId"])
 
 
-def _untracked(reading: Reading) -> tuple[int, ...]:
+def untracked(reading: Reading) -> tuple[int, ...]:
+    """Products without a stock of their own, bundles among them."""
     # bundles hold no stock of their own, and no search can ask for them by composition
     rows = reading.search("product-service/product-search", ("productId",), {"stockTracked": "false"})
     return tuple(int(row["productId"]) for row in rows)

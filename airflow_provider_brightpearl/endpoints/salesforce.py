@@ -19,15 +19,13 @@ from airflow_provider_brightpearl.clients.salesforce import (
     GraphAnswer,
     RowAnswer,
     SalesforceClient,
-    fewest_delete_calls,
-    fewest_graph_calls,
-    fewest_upsert_calls,
     pack,
 )
 from airflow_provider_brightpearl.clients.salesforce_graph import Node
 from airflow_provider_brightpearl.clients.salesforce_rows import COLLECTION_ROWS
 from airflow_provider_brightpearl.core.ports import Change, RecordChange, Removal, RowResult
 from airflow_provider_brightpearl.core.work import Work
+from airflow_provider_brightpearl.endpoints.salesforce_calls import calls_by_graph, calls_by_object
 from airflow_provider_brightpearl.mapping.spec import FlowSpec, ObjectSpec
 
 Fields = dict[str, msgspec.Raw]
@@ -102,13 +100,15 @@ class SalesforceSink:
     def fewest_calls(self, records: Sequence[RecordChange]) -> int:
         """The fewest calls; asked after writing, with those that tell why rows of bulk jobs were refused."""
         whole, others = self._ways(records)
-        found = self._fewest_by_graph(self._work(whole)) + self._fewest_by_object(self._work(others))
+        found = calls_by_graph(self.specs, self._work(whole)) + calls_by_object(
+            self.specs, self._work(others)
+        )
         return found + self._jobs_with_refusals
 
     def calls_for(self, work: Work) -> int:
         if self.whole and work.records < self.whole_below:
-            return self._fewest_by_graph(work)
-        return self._fewest_by_object(work)
+            return calls_by_graph(self.specs, work)
+        return calls_by_object(self.specs, work)
 
     def _work(self, records: Sequence[RecordChange]) -> Work:
         closed = sum(
@@ -117,19 +117,6 @@ class SalesforceSink:
             for change in record.changes
         )
         return Work.of(records, closed)
-
-    def _fewest_by_graph(self, work: Work) -> int:
-        nodes = work.removed + sum(
-            sum(_steps(work, name, spec)) for name, spec in self.specs.items() if name in work.rows
-        )
-        return fewest_graph_calls(work.records, nodes)
-
-    def _fewest_by_object(self, work: Work) -> int:
-        return fewest_delete_calls(work.removed) + sum(
-            fewest_upsert_calls(count)
-            for name, spec in self.specs.items()
-            for count in _steps(work, name, spec)
-        )
 
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         """Writes the records; results come per call, refused rows as results with a reason."""
@@ -280,14 +267,6 @@ class SalesforceSink:
             named[f"gone{place}"] = removal
             path = f"sobjects/{self.flow.target_object(removal.object)}/{removal.target_id}"
             yield Node(f"gone{place}", "DELETE", path)
-
-
-def _steps(work: Work, name: str, spec: ObjectSpec) -> tuple[int, ...]:
-    """How many rows of an object each step writes: going back to the interim value, all fields, the last field."""
-    rows = work.rows.get(name, 0)
-    if not spec.written_last:
-        return (rows,)
-    return work.bound.get(name, 0), rows, rows if work.closed is None else work.closed
 
 
 def _note(results: list[RowResult], refused: set[str]) -> list[RowResult]:

@@ -17,6 +17,7 @@ from airflow_provider_brightpearl.core.records import Calls
 from airflow_provider_brightpearl.core.run import RunFacts
 from airflow_provider_brightpearl.core.window import plan
 from airflow_provider_brightpearl.mapping.lookups import LookupTable
+from airflow_provider_brightpearl.operators import planning
 from airflow_provider_brightpearl.operators.request import request_of
 from airflow_provider_brightpearl.operators.wiring import Wiring
 from airflow_provider_brightpearl.pipeline import extract as extracting
@@ -42,7 +43,12 @@ def extract(wiring: Wiring, context: Mapping[str, Any]) -> tuple[list[Part], dic
     selection = plan(request, flow.window.policy, wiring.ledger.watermark(flow.flow), started_at)
     source, staging = wiring.source(), wiring.staging(run)
     parts = extracting.extract(flow, selection, source, wiring.letters, staging, wiring.version)
-    calls = Calls(made={flow.source_system: source.calls}, fewest={flow.source_system: source.fewest_calls})
+    planned = planning.read_calls(wiring, source, selection)
+    calls = Calls(
+        {flow.source_system: source.calls},
+        {flow.source_system: source.fewest_calls},
+        {flow.source_system: planned},
+    )
     if parts:
         calls += _stage_lookups(wiring, staging)
     return parts, RunFacts(run, request.kind, selection, wiring.version, started_at, calls).as_dict()
@@ -55,7 +61,7 @@ def _stage_lookups(wiring: Wiring, staging: FileStaging) -> Calls:
     if not wiring.asks_target:
         return Calls()
     made = {wiring.flow.target: wiring.target_client.calls}
-    return Calls(made, made)
+    return Calls(made, made, made)
 
 
 def transform(wiring: Wiring, part: Part, facts: Mapping[str, Any]) -> Part:
@@ -92,10 +98,12 @@ def load(
     wiring.ledger.check()
     known = RunFacts.from_dict(facts)
     sink, staging = wiring.sink(known.attempt), wiring.staging(known.run)
-    return loading.load(
+    report = loading.load(
         wiring.flow, known.attempt, mapped, verdict, sink, wiring.bindings, wiring.letters, staging,
         wiring.outbox(known.attempt),
     )  # fmt: skip
+    report["calls"]["planned"] = planning.part_calls(wiring, sink, mapped["records"], known.selection)
+    return report
 
 
 def settle(

@@ -13,7 +13,7 @@ from airflow_provider_brightpearl.core.window import Selection
 from airflow_provider_brightpearl.mapping.spec import FlowSpec
 
 # dead letters read again in one run; the rest follows in the next one
-_DUE_LIMIT = 10_000
+DUE_LIMIT = 10_000
 
 
 def extract(
@@ -25,8 +25,8 @@ def extract(
     parent has arrived, and rejected ones since the mapping changed.
     """
     if selection.moves_watermark:
-        selection = replace(selection, ids=tuple(letters.due(flow.flow, version, _DUE_LIMIT)))
-    records = chain(_constants(flow, selection), source.read(selection))
+        selection = replace(selection, ids=tuple(letters.due(flow.flow, version, DUE_LIMIT)))
+    records = chain(constants(flow, selection), source.read(selection))
     parts: list[dict[str, Any]] = []
     while first := next(records, None):
         name = f"raw/{len(parts):05}.jsonl"
@@ -35,7 +35,8 @@ def extract(
     return parts
 
 
-def _constants(flow: FlowSpec, selection: Selection) -> Iterator[bytes]:
+def constants(flow: FlowSpec, selection: Selection) -> Iterator[bytes]:
+    """The records that a flow file holds itself, which go along where all is read."""
     from_the_start = selection.window is not None and selection.window.start is None
     if from_the_start or selection.everything:
         yield from (json.dumps(record, ensure_ascii=False).encode() for record in flow.constants)

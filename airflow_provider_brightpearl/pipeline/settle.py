@@ -108,6 +108,7 @@ def summary(entry: RunEntry) -> dict[str, Any]:
         **asdict(entry.counts),
         "calls": entry.calls.made,
         "fewest_calls": entry.calls.fewest,
+        "planned_calls": entry.calls.planned,
         "money": {stage: rejected.money_as_text(dict(total)) for stage, total in entry.money.items()},
         "reasons": [list(pair) for pair in entry.reasons],
         "seconds": (entry.ended_at - entry.started_at).total_seconds() if entry.ended_at else None,
@@ -140,10 +141,14 @@ def _imbalance(staged: int, counts: Counts, money: Mapping[str, Money]) -> str:
 
 
 def _calls(flow: FlowSpec, facts: RunFacts, loads: Sequence[Plain], told: Plain | None) -> Calls:
-    made = [(flow.target, load["calls"]) for load in loads]
-    made += [(flow.source_system, told["calls"])] if told else []
-    return sum(
-        (Calls({system: calls["made"]}, {system: calls["fewest"]}) for system, calls in made), facts.calls
+    reports = [(flow.target, load["calls"], load["rows_written"]) for load in loads]
+    reports += [(flow.source_system, told["calls"], {})] if told else []
+    return sum((_calls_of(*report) for report in reports), facts.calls)
+
+
+def _calls_of(system: str, calls: Plain, rows: Mapping[str, int]) -> Calls:
+    return Calls(
+        {system: calls["made"]}, {system: calls["fewest"]}, {system: calls.get("planned", 0)}, dict(rows)
     )
 
 
