@@ -1,0 +1,109 @@
+"""The reconciliation DAG, and what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_brightpearl.dag import reconcile_dag
+from airflow_provider_brightpearl.errors import DriftTooLarge, Misconfigured
+from airflow_provider_brightpearl.operators.reconcile_words import summary, write_page
+from tests.airflow.test_dag import HEAVY
+
+FOUND = {
+    "flow": "orders_to_salesforce",
+    "run": "manual__1",
+    "state": "too much",
+    "period": {"start": "2026-05-01T00:00:00+00:00", "end": "2026-06-01T00:00:00+00:00"},
+    "counts": {
+        "source": 40, "target": 39, "matched": 12, "missing": 27, "differing": 1, "deleted": 0, "waiting": 0,
+        "by_hand": 0, "outside": 0, "forgotten": 0, "pending": 2, "unreadable": 0, "repeated": 0,
+    },
+    "money": {"source": {"EUR": "10.10", "KWD": "1.005"}, "target": {"EUR": "9.10"}},
+    "ids": {"missing": ["100", "101"], "differing": ["<b>7</b>"]},
+    "drift": 28,
+    "max_repair": 20,
+    "note": "",
+}  # fmt: skip
+
+
+@pytest.fixture
+def compared(mappings):
+    """The mappings folder, with one flow that is reconciled."""
+    file = mappings / "orders_to_salesforce.yaml"
+    file.write_text(file.read_text() + "reconcile: {period: 7d, max_repair: 5}\n")
+    return mappings
+
+
+def test_flows_with_a_block_have_two_tasks_each(compared):
+    dag = reconcile_dag(mappings=compared)
+    assert ["compare_orders_to_salesforce", "repair_orders_to_salesforce"] == [
+        task.task_id for task in dag.tasks
+    ]
+    assert {"compare_orders_to_salesforce"} == dag.get_task("repair_orders_to_salesforce").upstream_task_ids
+    assert ("reconcile", False, 1, 2) == (dag.dag_id, dag.catchup, dag.max_active_runs, dag.max_active_tasks)
+    assert "| orders_to_salesforce | 7 days | not compared | 5 | report |" in dag.doc_md
+
+
+def test_params_are_empty_unless_given(compared):
+    empty = {"from": None, "to": None, "everything": False, "flows": None, "max_repair": None}
+    assert empty == reconcile_dag(mappings=compared).params.dump()
+
+
+def test_arguments_of_the_user_win(compared):
+    dag = reconcile_dag(
+        ["orders_to_salesforce"], dag_id="money", schedule=None, mappings=compared, tags=["mine"],
+        default_args={"retries": 7}, max_active_tasks=1,
+    )  # fmt: skip
+    assert ("money", {"mine"}, 1) == (dag.dag_id, set(dag.tags), dag.max_active_tasks)
+    assert 7 == dag.tasks[0].retries
+
+
+def test_a_flow_without_a_block_is_named(compared):
+    with pytest.raises(Misconfigured, match="customers_to_salesforce.yaml: has no reconcile: block"):
+        reconcile_dag(["customers_to_salesforce"], mappings=compared)
+
+
+def test_a_wrong_schedule_is_named(compared):
+    with pytest.raises(Misconfigured, match="'nightly' is not a cron text"):
+        reconcile_dag(mappings=compared, schedule="nightly")
+
+
+def test_parsing_imports_nothing_heavy(compared, run):
+    code = (
+        "import sys\nfrom airflow_provider_brightpearl.dag import reconcile_dag\n"
+        f"reconcile_dag(mappings={str(compared)!r})\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = run("python", "-c", code)
+    assert "[]" == done.stdout.strip().splitlines()[-1], done.stderr
+
+
+def test_the_summary_names_counts_ids_and_sums():
+    assert [
+        "orders_to_salesforce: too much; records created from 2026-05-01T00:00:00+00:00 to 2026-06-01T00:00:00+00:00",
+        "source 40, target 39, equal 12",
+        "27 in the source, not in the target: 100, 101 …",
+        "1 in both, amounts differ: <b>7</b>",
+        "2 changed since the flow last read",
+        "EUR: source 10.10, target 9.10, difference -1.00",
+        "KWD: source 1.005, target 0, difference -1.005",
+    ] == summary(FOUND)
+
+
+def test_the_page_shows_the_same_and_escapes_what_came_from_outside(tmp_path):
+    write_page(tmp_path / "page.html", FOUND)
+    page = (tmp_path / "page.html").read_text()
+    assert "orders_to_salesforce: too much" in page
+    assert "<code>100</code>" in page
+    assert "<b>7</b>" not in page
+    assert "-1.005" in page
+
+
+def test_too_much_drift_says_what_to_do():
+    from airflow_provider_brightpearl.operators.reconciling import refuse_much
+
+    with pytest.raises(DriftTooLarge) as raised:
+        refuse_much(FOUND)
+    assert "28 records differ, more than the 20" in str(raised.value)
+    assert "max_repair 28" in str(raised.value)
+    refuse_much({**FOUND, "state": "drift"})
