@@ -19,6 +19,7 @@ from airflow_provider_brightpearl.endpoints.infor_objects import (
     KEYED,
     PICK,
     PICKS,
+    UNSENT,
     known_objects,
 )
 from airflow_provider_brightpearl.endpoints.infor_orders import OrderWriter
@@ -233,7 +234,7 @@ def _named(kind: str) -> list[str]:
 
 
 def _takes(kind: str, field: str) -> bool:
-    extra = FINDING.get(kind, frozenset())
+    extra = FINDING.get(kind, UNSENT.get(kind, frozenset()))
     compared = DOCUMENTS[kind].compared if kind in DOCUMENTS else frozenset()
     known = [inputs(*each) for each in _transactions(kind)]
     keys = KEYED[kind].keys if kind in KEYED else ()

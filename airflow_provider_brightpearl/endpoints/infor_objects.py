@@ -84,6 +84,9 @@ PICKS = DocumentObject("MHS850MI", "AddCOPick", {})
 # what a row carries to be found by; not fields of the transactions that write it
 FINDING = {"Tracking": frozenset({"RIDN", "RIDL", "ITNO"})}
 
+# OIS100MI takes no VAT code, that of customer or item counts: here so that an unknown tax code rejects its order
+UNSENT = {"OrderLine": frozenset({"VTCD"}), "OrderCharge": frozenset({"VTCD"})}
+
 
 def told_of(name: str) -> tuple[str, ...]:
     """What M3 says of a row of this object beside its id."""

@@ -16,7 +16,6 @@ from airflow_provider_brightpearl.errors import Misconfigured
 _OWN = {
     "id",
     "meta",
-    "notes",
     "result_format",
     "description",
     "catch_exceptions",

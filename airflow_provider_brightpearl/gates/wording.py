@@ -12,12 +12,14 @@ _LISTED = 8
 
 
 def sentence(rule: Rule) -> str:
-    """What a rule demands, such as ``Quantity must be above 0 (column_values_to_be_between)``."""
+    """What a rule demands, such as ``Quantity must be above 0 (column_values_to_be_between)``, and its ``notes``."""
     say = _SENTENCES.get(rule.name)
     said = say(rule.options) if say else _plain(rule)
     share = rule.options.get("mostly", 1)
     few = f" in at least {share:.0%} of rows" if share != 1 else ""
-    return f"{said}{few} ({rule.name})"
+    notes = rule.options.get("notes")
+    why = f": {notes if isinstance(notes, str) else ' '.join(notes)}" if notes else ""
+    return f"{said}{few}{why} ({rule.name})"
 
 
 def shown(value: Any) -> str:
@@ -46,7 +48,7 @@ def bounds(options: Mapping[str, Any]) -> str:
 
 
 def _plain(rule: Rule) -> str:
-    beside = {"column", "column_A", "column_B", "column_list", "mostly", "severity"}
+    beside = {"column", "column_A", "column_B", "column_list", "mostly", "severity", "notes"}
     given = ", ".join(f"{name} {shown(value)}" for name, value in rule.options.items() if name not in beside)
     about = ", ".join(rule.columns) or "the table"
     return f"{about} must meet the expectation{f' with {given}' if given else ''}"

@@ -57,6 +57,8 @@ class CompiledObject:
     checks: tuple[tuple[str, Check], ...]
     where_checks: tuple[Check, ...]
     warnings: tuple[tuple[str, Check], ...] = ()
+    # those of ``where``, whose rows are mostly left out and are in no table then
+    where_warnings: tuple[tuple[str, Check], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,9 @@ class _Flow:
         scope = Scope(self.schema.columns, path, rows.entry if rows else None, self.lookups)
         place = f"objects.{name}"
         where = self._field(f"{place}.where", spec.where, scope) if spec.where else "true"
-        where_checks = tuple(check for check in scope.take_checks() if check.lookup not in self.warning)
+        of_where = scope.take_checks()
+        where_checks = tuple(check for check in of_where if check.lookup not in self.warning)
+        where_warnings = tuple(("where", check) for check in of_where if check.lookup in self.warning)
         checks: list[tuple[str, Check]] = []
 
         def field(label: str, text: str) -> str:
@@ -139,7 +143,7 @@ class _Flow:
         refusing = tuple(pair for pair in checks if pair not in warnings)
         return CompiledObject(
             name, rows, path, row_paths, where, one_per, key, parent, fields, tuple(scope.calls), refusing,
-            where_checks, warnings,
+            where_checks, warnings, where_warnings,
         )  # fmt: skip
 
     def _missing_maps(self) -> Iterator[tuple[str, Check]]:
@@ -321,6 +325,13 @@ def object_query(
     return _query(
         item, ctes, compiled, f"{listed}, {_any(_all_checks(item))} AS _bad, {warnings} AS _warnings"
     )
+
+
+def where_warnings_query(item: CompiledObject, ctes: list[str]) -> str:
+    """What the ``where`` of an object warns of, a row each, also for the rows that it leaves out."""
+    last = f"l{len(layers(item.calls)) - 1}"
+    found = _problems(item, item.where_warnings)
+    return f"WITH {', '.join(ctes)} SELECT unnest({found}) AS w FROM {last} WHERE {_any(item.where_warnings)}"
 
 
 def problems_query(item: CompiledObject, ctes: list[str], compiled: CompiledFlow) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -124,8 +125,8 @@ class Mapper:
         left_out = self._one(f"SELECT count(*) FROM rec WHERE {unwanted}")
         left_out_money = self._money(unwanted) if left_out else {}
         return MapResult(
-            records, rows, rejections, self._money("true"), left_out, left_out_money, self._warned()
-        )
+            records, rows, rejections, self._money("true"), left_out, left_out_money, self._warned(records),
+        )  # fmt: skip
 
     def _load(self, raw: Path, folder: Path) -> dict[int, Misshapen]:
         """Fills the table ``raw``; gives the records that have another shape than the stream declares, by line."""
@@ -288,18 +289,32 @@ class Mapper:
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         return list(self.connection.execute(query).fetchall())
 
-    def _warned(self) -> dict[str, int]:
+    def _warned(self, records: int) -> dict[str, int]:
         """What no row was rejected for, and how many rows it is about."""
-        found: dict[str, int] = {}
+        found: Counter[str] = Counter()
         for item in self.compiled.objects:
             if item.warnings:
-                query = f'SELECT unnest(_warnings) AS w FROM "mapped_{item.name}"'
-                counted = (
-                    f"SELECT w.field, w.value, w.reason, count(*) FROM ({query}) GROUP BY ALL ORDER BY ALL"
-                )
-                for name, value, reason, count in self.connection.execute(counted).fetchall():
-                    found[f"{item.name}.{name}: {value} {reason}"] = count
-        return found
+                found += self._tally(item, f'SELECT unnest(_warnings) AS w FROM "mapped_{item.name}"')
+            if item.where_warnings:
+                found += self._tally(item, self.session.where_warnings(item), 0, records)
+        return dict(found)
+
+    def _tally(self, item: CompiledObject, query: str, *span: int) -> Counter[str]:
+        """The warnings of a query, those of the records in a span if there is one; what raises is rejected."""
+        counted = f"SELECT w.field, w.value, w.reason, count(*) FROM ({query}) GROUP BY ALL ORDER BY ALL"
+        try:
+            rows = self.connection.execute(counted, dict(zip(("lo", "hi"), span, strict=False))).fetchall()
+        except duckdb.Error:
+            if not span:
+                raise
+            lo, hi = span
+            if hi - lo <= 1:
+                return Counter()
+            middle = (lo + hi) // 2
+            return self._tally(item, query, lo, middle) + self._tally(item, query, middle, hi)
+        return Counter(
+            {f"{item.name}.{name}: {value} {reason}": count for name, value, reason, count in rows}
+        )
 
     def _export(self, item: CompiledObject, folder: Path) -> int:
         names = list(self.fields[item.name])

@@ -23,6 +23,7 @@ from airflow_provider_brightpearl.mapping.compile import (
     problems_query,
     raw_columns,
     record_table,
+    where_warnings_query,
 )
 from airflow_provider_brightpearl.mapping.expressions import value_macro
 from airflow_provider_brightpearl.mapping.lookups import LookupTable
@@ -72,6 +73,10 @@ class Session:
     def problems(self, item: CompiledObject, chosen: str) -> str:
         """The query for what is wrong with the rows of the records chosen by an SQL condition."""
         return problems_query(item, self.levels(item, chosen), self.compiled)
+
+    def where_warnings(self, item: CompiledObject) -> str:
+        """The query for what the ``where`` of an object warns of; takes ``$lo`` and ``$hi``."""
+        return where_warnings_query(item, self.levels(item))
 
     def levels(self, item: CompiledObject, chosen: str = "_pos >= $lo AND _pos < $hi") -> list[str]:
         tables = {

@@ -68,6 +68,26 @@ def test_or_warns_and_counts_nothing(tmp_path):
     )  # fmt: skip
 
 
+def test_a_row_that_its_condition_leaves_out_for_an_unknown_key_is_warned_of(tmp_path):
+    thing = {"key": {"K": "id"}, "fields": {}}
+    shelf = {
+        "rows": "shelves", "where": "lookup('house', row.house) = 'yes'", "key": {"K": "concat_ws('|', id, row_id)"},
+        "fields": {"N": "lookup('house', row.house)"},
+    }  # fmt: skip
+    flow = FlowSpec(
+        flow="f", source="s.t", target="t", lookups={"house": {"file": "x.csv"}},
+        objects={"Thing": thing, "Shelf": shelf},
+    )  # fmt: skip
+    raw = tmp_path / "raw.jsonl"
+    raw.write_text(
+        "\n".join(json.dumps({"id": n, **shelves((1, 5), (2, 1), (9, 7))}) for n in range(3)) + "\n"
+    )
+    with Mapper(flow, SCHEMA, {"house": LookupTable(HOUSES, "warn")}, NothingBound(), [tmp_path]) as mapper:
+        result = mapper.map_part(raw, tmp_path)
+    assert (3, ()) == (result.rows["Shelf"], result.rejections)
+    assert {"Shelf.where: 9 is not in lookup house": 3} == dict(result.warnings)
+
+
 def test_a_lookup_of_the_record_itself_may_warn_too(tmp_path):
     value, result = mapped(tmp_path, "lookup('house', place)", {"place": "9"}, LookupTable(HOUSES, "warn"))
     assert (None, {"Thing.F: 9 is not in lookup house": 1}) == (value, dict(result.warnings))
