@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import msgspec
 import requests
 
+from airflow_provider_brightpearl.clients import salesforce_bulk_query
 from airflow_provider_brightpearl.clients.salesforce_answers import (
     SYSTEM,
     ExpiredSession,
@@ -110,6 +111,10 @@ class SalesforceClient:
             page = self.request("GET", path)
             yield from (_plain(record) for record in page["records"])
             path = "" if page["done"] else str(page["nextRecordsUrl"])
+
+    def bulk_query(self, soql: str) -> Iterator[dict[str, str]]:
+        """Rows of a query through a Bulk API 2.0 job, as text by column; in no given order."""
+        return salesforce_bulk_query.bulk_query(self._call, self._sleep, soql)
 
     def describe(self, object_name: str) -> dict[str, Any]:
         """Fields and properties of an object; ``SchemaMismatch`` where the org does not have it."""

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_brightpearl.clients.salesforce import RowAnswer, SalesforceClient
+from airflow_provider_brightpearl.clients.salesforce_bulk_query import QUERY_THRESHOLD
 from airflow_provider_brightpearl.clients.salesforce_rows import COLLECTION_ROWS
 from airflow_provider_brightpearl.core.census import TargetRow
 from airflow_provider_brightpearl.core.ports import Binding, RowResult
@@ -22,14 +23,21 @@ _ASKED = 400
 
 
 class SalesforceListing:
-    """Implements ``core.census.Listing`` for one flow: queries by external id, 2,000 rows a call."""
+    """Implements ``core.census.Listing`` for one flow: queries by external id, 2,000 rows a call, or a bulk query.
+
+    Args:
+        client: calls to the org.
+        flow: its first object is listed.
+        bulk_from: rows expected from which on a bulk query is used.
+    """
 
     by_binding = False
     rewrites = True
     note = ""
 
-    def __init__(self, client: SalesforceClient, flow: FlowSpec) -> None:
+    def __init__(self, client: SalesforceClient, flow: FlowSpec, bulk_from: int = QUERY_THRESHOLD) -> None:
         self.client = client
+        self.bulk_from = bulk_from
         self.flow = flow
         self.spec = flow.reconcile or ReconcileSpec()
         self.amount = self.spec.amount
@@ -49,24 +57,24 @@ class SalesforceListing:
         """The rows of these keys, or of all keys between the first and the last number."""
         if ranged and keys:
             numbers = [int(key) for key in keys]
-            yield from self._between(min(numbers), max(numbers))
+            yield from self._between(min(numbers), max(numbers), len(keys))
             return
         for start in range(0, len(keys), _ASKED):
             listed = ", ".join(_quoted(key) for key in keys[start : start + _ASKED])
             yield from self._query(f"{self.key} IN ({listed})")
 
-    def _between(self, low: int, high: int) -> Iterator[TargetRow]:
+    def _between(self, low: int, high: int, expected: int) -> Iterator[TargetRow]:
         parts = [f"({self.key} >= '{first}' AND {self.key} <= '{last}')" for first, last in _spans(low, high)]
-        for row in self._query(" OR ".join(parts)):
+        for row in self._query(" OR ".join(parts), bulk=expected >= self.bulk_from):
             # as text, 1000 lies between 10 and 20 too
             if row.key.isdigit() and low <= int(row.key) <= high:
                 yield row
 
-    def _query(self, condition: str) -> Iterator[TargetRow]:
+    def _query(self, condition: str, *, bulk: bool = False) -> Iterator[TargetRow]:
         wanted = [self.amount, self.currency, *self.spec.removed_as]
         names = dict.fromkeys(["Id", self.key, *(name for name in wanted if name)])
         soql = f"SELECT {', '.join(names)} FROM {self.object} WHERE {condition}"  # noqa: S608
-        for record in self.client.query(soql):
+        for record in self.client.bulk_query(soql) if bulk else self.client.query(soql):
             yield self._row(record)
 
     def _row(self, record: Mapping[str, Any]) -> TargetRow:
@@ -75,9 +83,9 @@ class SalesforceListing:
         return TargetRow(
             str(record[self.key]),
             str(record["Id"]),
-            None if amount is None else Decimal(str(amount)),
+            None if amount in (None, "") else Decimal(str(amount)),
             str((self.currency and record[self.currency]) or ""),
-            retired=bool(retired) and all(record[name] == value for name, value in retired),
+            retired=bool(retired) and all(_same(record[name], value) for name, value in retired),
         )
 
     def there(self, object_name: str, target_ids: Sequence[str]) -> set[str]:
@@ -113,6 +121,11 @@ class SalesforceListing:
         for chunk in _chunks(rows):
             answers = self.client.delete([row.target_id for row in chunk])
             yield [_result(*pair) for pair in zip(chunk, answers, strict=True)]
+
+
+def _same(there: Any, wanted: Any) -> bool:
+    """Whether a field holds a value; a bulk query answers in text."""
+    return str(there).lower() == str(wanted).lower()
 
 
 def _chunks(rows: Sequence[Binding]) -> Iterator[Sequence[Binding]]:

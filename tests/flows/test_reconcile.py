@@ -13,6 +13,7 @@ import pytest
 from airflow_provider_brightpearl.core.records import Rejection, Stage
 from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.endpoints import reconciling, registry
+from airflow_provider_brightpearl.endpoints.salesforce_listing import SalesforceListing
 from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.mapping.identity import identity_of
 from airflow_provider_brightpearl.mapping.lookups import load_lookups
@@ -220,6 +221,21 @@ def test_rejected_records_wait_and_are_no_drift(auditor):
     site.letters.keep(ORDERS, "run", "v1", [(rejection, b"{}")])
     found = auditor.look(auditor.flow(ORDERS))
     assert ("clean", [str(number)], []) == (found["state"], found["ids"]["waiting"], found["repair"])
+
+
+def test_a_bulk_query_lists_the_same(auditor):
+    for name in (ORDERS, "products_to_salesforce"):
+        flow = auditor.flow(name)
+        client = auditor.site._salesforce()
+        client._sleep = lambda seconds: None
+        keys = sorted(row.key for row in auditor.site.bindings.roots(name, flow.root))
+        few, many = (
+            SalesforceListing(client, flow, bulk_from=bulk_from).rows(keys, {}, ranged=True)
+            for bulk_from in (10**6, 1)
+        )
+        ours, theirs = (sorted(rows, key=lambda row: row.key) for rows in (few, many))
+        assert keys == [row.key for row in ours]
+        assert ours == theirs
 
 
 def test_a_period_takes_the_fewest_calls(auditor):
