@@ -21,9 +21,11 @@ EXTRAS_2.11 := sandbox,postgres,test
 EXTRAS_2.11.0 := sandbox,postgres,test
 
 BIN := .venv-3.3/bin
-# the folders whose tests touch only this package's own code and its libraries, not Airflow's components
-UNIT := $(filter-out tests/demo/ tests/sandbox/,$(sort $(wildcard tests/*/)))
+# tests of what has nothing to do with the version of Airflow run on the newest only
+ONCE := tests/bench tests/demo tests/docs tests/sandbox tests/test_compose.py
 PYTEST := -p no:cacheprovider -n $(WORKERS) --dist loadfile -q
+# clients that others wrote, to prove the sandbox; jsforce where there is npm
+CLIENTS := .venv-inforion/.ready $(if $(shell command -v npm),tests/sandbox/jsforce/node_modules/.package-lock.json)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up test test-fast $(LINES:%=test-%) check bench lock clean env
@@ -39,14 +41,17 @@ up: .venv-3.3/.ready ## Start the sandbox and Airflow with its UI on this machin
 
 test: $(LINES:%=test-%) ## Run all tests on both Airflow lines, and on the oldest dependencies
 
-test-3.3 test-2.11: test-%: .venv-%/.ready
-	.venv-$*/bin/python -m pytest $(PYTEST) $(ARGS)
+test-3.3: .venv-3.3/.ready $(CLIENTS)
+	$(BIN)/python -m pytest $(PYTEST) $(ARGS)
 
-test-2.11.0: test-%: .venv-%/.ready
-	.venv-$*/bin/python -m pytest $(PYTEST) -m "not system" $(UNIT) $(ARGS)
+test-2.11: .venv-2.11/.ready
+	.venv-2.11/bin/python -m pytest $(PYTEST) $(ONCE:%=--ignore=%) $(ARGS)
 
-test-fast: .venv-3.3/.ready ## Run the tests that start no Airflow, on Airflow 3.3.2 only
-	$(BIN)/python -m pytest $(PYTEST) -m "not system and not benchmark" $(ARGS)
+test-2.11.0: .venv-2.11.0/.ready
+	.venv-2.11.0/bin/python -m pytest $(PYTEST) $(ONCE:%=--ignore=%) -m "not system" $(ARGS)
+
+test-fast: .venv-3.3/.ready ## Run the quick tests only, on Airflow 3.3.2
+	$(BIN)/python -m pytest $(PYTEST) -m "not (system or benchmark or slow)" $(ARGS)
 
 check: .venv-3.3/.ready ## Lint, types, layers, dependencies, flow files and their schema
 	$(BIN)/ruff check .
@@ -76,10 +81,19 @@ endef
 comma := ,
 
 clean: ## Remove environments and everything that was built
-	rm -rf .venv-uv $(LINES:%=.venv-%) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv-uv .venv-inforion tests/sandbox/jsforce/node_modules $(LINES:%=.venv-%) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 env: $(LINES:%=.venv-%/.ready) ## Install all environments
+
+.venv-inforion/.ready: requirements/inforion.txt .venv-uv/.ready
+	.venv-uv/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv-inforion
+	.venv-uv/bin/uv pip install --quiet --no-deps --python .venv-inforion/bin/python --requirement requirements/inforion.txt
+	@touch $@
+
+tests/sandbox/jsforce/node_modules/.package-lock.json: tests/sandbox/jsforce/package-lock.json
+	npm ci --prefix tests/sandbox/jsforce --no-audit --no-fund --ignore-scripts
+	@touch $@
 
 .venv-uv/.ready:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'

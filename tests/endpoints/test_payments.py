@@ -193,6 +193,7 @@ def assert_journal_is_right(payment: Payment, booked: Sequence[dict[str, Any]]) 
     assert sides == (money["DBCR"], customer["DBCR"])
 
 
+@pytest.mark.slow
 def test_ten_thousand_payments_in_nine_currencies(large_ledger: Ledger) -> None:
     payments = any_payments(10_000, seed=20_260_722)
     assert set(PLACES) == {each.currency for each in payments}
@@ -233,6 +234,7 @@ def _payments(draw: st.DrawFn) -> Payment:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(_payments(), min_size=1, max_size=12))
 def test_any_payments_are_booked_to_the_digit(ledger: Ledger, payments: list[Payment]) -> None:

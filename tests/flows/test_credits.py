@@ -13,6 +13,8 @@ import pytest
 
 from tests.flows.site import MAPPINGS, Site
 
+pytestmark = pytest.mark.slow
+
 FLOW = "credits_to_salesforce"
 
 

@@ -23,6 +23,8 @@ from airflow_provider_brightpearl.pipeline.reconcile import Ports, reconcile
 from airflow_provider_brightpearl.stores.staging import FileStaging
 from tests.flows.site import Site
 
+pytestmark = pytest.mark.slow
+
 ORDERS = "orders_to_salesforce"
 
 

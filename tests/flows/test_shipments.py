@@ -7,7 +7,11 @@ from decimal import Decimal
 from math import ceil
 from typing import Any
 
+import pytest
+
 from tests.flows.site import Site
+
+pytestmark = pytest.mark.slow
 
 FLOW = "shipments_to_salesforce"
 CARRIERS = {1: "Collection", 2: "Courier 24h", 3: "Royal Mail 48", 4: "DHL International"}

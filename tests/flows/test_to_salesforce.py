@@ -19,6 +19,8 @@ from airflow_provider_brightpearl.stores.engine import reading
 from airflow_provider_brightpearl.stores.schema import dead_letter
 from tests.flows.site import Site
 
+pytestmark = pytest.mark.slow
+
 CUSTOMERS, PRODUCTS, ORDERS = FLOWS = [
     f"{name}_to_salesforce" for name in ("customers", "products", "orders")
 ]

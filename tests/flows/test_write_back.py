@@ -17,6 +17,8 @@ from airflow_provider_brightpearl.stores.intents import Intents
 from airflow_provider_brightpearl.stores.schema import run
 from tests.endpoints.test_infor_flows import M3Site
 
+pytestmark = pytest.mark.slow
+
 FLOW = "orders_to_infor"
 MANY = "/public-api/acmetest/multi-message"
 

@@ -99,6 +99,7 @@ def test_null_is_null(part: dict[str, Path]) -> None:
         ({"min_value": -1, "max_value": 2}, []),
     ],
 )
+@pytest.mark.slow
 def test_a_tenth_is_a_tenth(part: dict[str, Path], options: dict[str, Any], failing: list[str]) -> None:
     verdict = judged(part, "OrderItem", {"column_values_to_be_between": {"column": "Quantity", **options}})
 
@@ -158,6 +159,18 @@ def test_mostly_and_severity_let_rows_pass(part: dict[str, Path], tmp_path: Path
         "SentAt must not be empty in at least 90% of rows (column_values_to_not_be_null)"
     )
     assert "warned" in (tmp_path / "gate.html").read_text()
+
+
+@pytest.mark.slow
+def test_notes_say_why_to_whoever_reads_the_reason(part: dict[str, Path]) -> None:
+    rule = {
+        "column_values_to_be_between": {"column": "Quantity", "min_value": 0, "notes": "a credit is no order"}
+    }
+    (rejection,) = judged(part, "OrderItem", rule).rejections
+    assert (
+        "Quantity must be at least 0: a credit is no order (column_values_to_be_between), got -1.0000"
+        == rejection.reason
+    )
 
 
 def test_whole_parts_fail_as_sentences(part: dict[str, Path]) -> None:

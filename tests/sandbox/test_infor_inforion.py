@@ -1,12 +1,11 @@
-"""The public client `inforion` against the simulated tenant, in an interpreter of its own.
+"""The public client `inforion` against the simulated tenant.
 
-Its pins do not resolve beside Airflow's, so INFORION_PYTHON names a Python that has it.
+Its pins do not resolve beside Airflow's, so it has an environment of its own: requirements/inforion.txt.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from tests.sandbox.infor_tenant import M3, m3, sandbox
 
 __all__ = ["m3", "sandbox"]
 
-PYTHON = os.environ.get("INFORION_PYTHON", "")
+PYTHON = Path(__file__).parents[2] / ".venv-inforion/bin/python"
 SCRIPT = """
 import json, sys, types
 sys.modules.setdefault("pyodbc", types.ModuleType("pyodbc"))  # needs a driver manager, and is not used here
@@ -31,12 +30,12 @@ print("RESULT" + json.dumps(list(found["MESSAGE"])))
 """
 
 
-@pytest.mark.skipif(not PYTHON, reason="inforion is not installed: INFORION_PYTHON names no interpreter")
+@pytest.mark.skipif(not PYTHON.exists(), reason="inforion is not installed; `make test` does it")
 def test_inforion_logs_in_and_adds_customers_in_bulk(m3: M3, tmp_path: Path) -> None:
     m3.settings(records_in_errors=True)  # it reads `records` of failed items too
     credentials = tmp_path / "tenant.ionapi"
     credentials.write_text(json.dumps(m3.file))
-    arguments = [PYTHON, "-c", SCRIPT, str(credentials), f"{m3.root}/v2/execute"]
+    arguments = [str(PYTHON), "-c", SCRIPT, str(credentials), f"{m3.root}/v2/execute"]
     run = subprocess.run(arguments, capture_output=True, text=True, timeout=100, check=False, cwd=tmp_path)
     line = next((one for one in run.stdout.splitlines() if one.startswith("RESULT")), run.stderr[-2000:])
     messages = json.loads(line.removeprefix("RESULT"))

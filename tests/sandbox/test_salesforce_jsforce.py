@@ -1,6 +1,6 @@
 """The simulated org as jsforce sees it: a client of another language, written by others.
 
-Needs node, and once `npm ci` in tests/sandbox/jsforce.
+Needs node; `make test` installs it where there is npm.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ NODE = shutil.which("node")
 pytestmark = [
     pytest.mark.skipif(NODE is None, reason="node is not installed"),
     pytest.mark.skipif(
-        not (FOLDER / "node_modules").is_dir(), reason=f"run `npm ci` in {FOLDER.name}/ first"
+        not (FOLDER / "node_modules").is_dir(),
+        reason="jsforce is not installed; `make test` does it where there is npm",
     ),
 ]
 
