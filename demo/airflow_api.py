@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +12,7 @@ import requests
 from demo.airflow_home import PASSWORD, USER, Home
 
 TRIES = 5
-FINISHED = {"success", "failed"}
-TASK_FINISHED = {"success", "failed", "skipped", "upstream_failed", "removed"}
+FAILED = ("failed", "up_for_retry")
 
 
 class Airflow:
@@ -61,54 +60,37 @@ class Airflow:
                 )
             time.sleep(0.3)
 
-    def run(
-        self, dag: str, conf: Mapping[str, Any], tell: Callable[[str], None], seconds: float = 170
-    ) -> dict[str, Any]:
-        """Triggers a DAG, waits for its end and gives the summary that ``settle`` left.
-
-        Args:
-            dag: the DAG's id.
-            conf: params of the run.
-            tell: hears of the task that runs now.
-            seconds: how long the run may take.
-
-        Raises:
-            RuntimeError: the run failed or did not end in time; names the task.
-        """
-        path = f"/api/v2/dags/{dag}/dagRuns/{self._trigger(dag, conf)}"
-        deadline = time.monotonic() + seconds
-        while self._ask("GET", path)["state"] not in FINISHED:
-            tasks = self._tasks(path)
-            tell(_doing(tasks))
-            self._stop_at_failure(dag, tasks)
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{dag} did not end in {seconds:.0f} seconds; now: {_doing(tasks)}")
-            time.sleep(0.5)
-        self._stop_at_failure(dag, self._tasks(path))
-        summary: dict[str, Any] = self._ask("GET", f"{path}/taskInstances/settle/xcomEntries/return_value")[
-            "value"
-        ]
-        return summary
-
-    def _trigger(self, dag: str, conf: Mapping[str, Any]) -> str:
+    def trigger(self, dag: str, conf: Mapping[str, Any]) -> str:
+        """Starts a run of a DAG; gives the run's id."""
         run = f"manual__{datetime.now(UTC).isoformat()}"
         body = {"dag_run_id": run, "logical_date": None, "conf": dict(conf)}
         self._ask("POST", f"/api/v2/dags/{dag}/dagRuns", body, there_already=(409,))
         return run
 
-    def _tasks(self, path: str) -> list[dict[str, Any]]:
-        tasks: list[dict[str, Any]] = self._ask("GET", f"{path}/taskInstances")["task_instances"]
-        return tasks
+    def unfinished(self) -> set[str]:
+        """The DAGs that have a run which has not ended."""
+        runs = self._ask("GET", "/api/v2/dags/~/dagRuns?state=queued&state=running&limit=100")["dag_runs"]
+        return {run["dag_id"] for run in runs}
 
-    def _stop_at_failure(self, dag: str, tasks: list[dict[str, Any]]) -> None:
+    def doing(self) -> dict[str, str]:
+        """What DAGs do now: the task that runs, by DAG.
+
+        Raises:
+            RuntimeError: a task failed; names it and its log.
+        """
+        query = "&".join(f"state={state}" for state in ("running", *FAILED))
+        tasks = self._ask("GET", f"/api/v2/dags/~/dagRuns/~/taskInstances?{query}&limit=100")[
+            "task_instances"
+        ]
         for task in tasks:
             # a task that waits for its next try has failed as far as a demonstration goes
-            if task["state"] in ("failed", "up_for_retry"):
-                logs = self.home.path / "logs" / f"dag_id={dag}"
-                raise RuntimeError(f"{dag}: {task['task_id']} failed; its log is in {logs}")
+            if task["state"] in FAILED:
+                logs = self.home.path / "logs" / f"dag_id={task['dag_id']}"
+                raise RuntimeError(f"{task['dag_id']}: {task['task_id']} failed; its log is in {logs}")
+        return {task["dag_id"]: task["task_id"] for task in tasks}
 
-
-def _doing(tasks: list[dict[str, Any]]) -> str:
-    running = [task["task_id"] for task in tasks if task["state"] == "running"]
-    waiting = [task["task_id"] for task in tasks if task["state"] not in TASK_FINISHED]
-    return ", ".join(dict.fromkeys(running)) or (waiting[0] if waiting else "settle")
+    def summary(self, dag: str, run: str) -> dict[str, Any]:
+        """What ``settle`` left of a run."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/settle/xcomEntries/return_value"
+        summary: dict[str, Any] = self._ask("GET", path)["value"]
+        return summary

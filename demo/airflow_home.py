@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,12 @@ def create(path: Path, environment: Mapping[str, str], port: int | None = None) 
     port = port or free_port()
     home = Home(path, port, _environment(path, port, passwords) | dict(environment))
     run(home, "brightpearl", "init")
+    (path / "config").mkdir()
+    shutil.copy(Path(__file__).with_name("warm.py"), path / "config" / "airflow_local_settings.py")
     run(home, "airflow", "db", "migrate")
+    # readers and the writer do not wait for one another
+    with closing(sqlite3.connect(path / "airflow.db")) as database:
+        database.execute("PRAGMA journal_mode = WAL")
     return home
 
 
@@ -75,7 +81,8 @@ def _environment(path: Path, port: int, passwords: Path) -> dict[str, str]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         # the default of a second is for schedulers that are to stay quiet
-        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",

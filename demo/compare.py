@@ -1,23 +1,15 @@
-"""Holds what is in Salesforce against what has to be there, record by record and field by field."""
+"""Holds what is in a system against what has to be there, record by record and field by field."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from demo.expected import Expected, Link, Record, Value
-
-KEYS = {
-    "Account": "Brightpearl_Id__c",
-    "Contact": "Brightpearl_Id__c",
-    "Product2": "Brightpearl_Id__c",
-    "PricebookEntry": "Brightpearl_Id__c",
-    "Order": "Brightpearl_Order_Id__c",
-    "OrderItem": "Brightpearl_Row_Id__c",
-    "Pricebook2": "Name",
-}
+from demo.expected.records import Expected, Fields, Link, OneOf, Record, Value
+from demo.found import Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +35,12 @@ class Comparison:
     differences: tuple[Difference, ...]
 
 
-def compare(wanted: Expected, target: Mapping[str, list[Record]]) -> Comparison:
-    """Every expected record and every record that carries a Brightpearl key.
-
-    Args:
-        wanted: what has to be there.
-        target: all records of Salesforce, by object.
-    """
-    keys = {
-        object: {record["Id"]: record[key] for record in target[object] if record[key]}
-        for object, key in KEYS.items()
-    }
-    found = {
-        object: {record[KEYS[object]]: record for record in target[object] if record[KEYS[object]]}
-        for object in wanted.records
-    }
+def compare(wanted: Expected, found: Found) -> Comparison:
+    """Every expected record and every record of ours that is there."""
     differences = [
         difference
         for object, records in wanted.records.items()
-        for difference in _differences(object, records, found[object], keys)
+        for difference in _differences(object, records, found.records[object], found.keys)
     ]
     return Comparison(
         records={object: len(records) for object, records in wanted.records.items()},
@@ -72,7 +51,7 @@ def compare(wanted: Expected, target: Mapping[str, list[Record]]) -> Comparison:
 
 def _differences(
     object: str,
-    wanted: Mapping[str, Mapping[str, Value]],
+    wanted: Mapping[str, Fields],
     found: Mapping[str, Record],
     keys: Mapping[str, Mapping[str, str]],
 ) -> Iterator[Difference]:
@@ -87,20 +66,34 @@ def _differences(
 
 
 def same(wanted: Value, found: Any, keys: Mapping[str, Mapping[str, str]]) -> bool:
-    """Whether a value of Salesforce is the one expected; a link is followed to the key of its record."""
+    """Whether a value is the one expected; a link is followed to the key of its record."""
     if isinstance(wanted, Link):
         return keys[wanted.object].get(found) == wanted.key
+    if wanted is None or found in (None, ""):
+        # M3 keeps an empty text where nothing was ever sent
+        return wanted is None and found in (None, "")
+    if isinstance(wanted, OneOf):
+        return found in wanted.values
     if isinstance(wanted, Decimal):
-        return found is not None and Decimal(str(found)) == wanted
-    return bool(wanted == found)
+        return Decimal(str(found)) == wanted
+    if isinstance(wanted, datetime):
+        return datetime.fromisoformat(found) == wanted
+    # numbers such as the category of an alias are no texts in M3
+    return wanted == found or wanted == str(found)
 
 
-def written(before: Mapping[str, list[Record]], after: Mapping[str, list[Record]]) -> dict[str, set[str]]:
+def written(before: Found, after: Found) -> dict[str, set[str]]:
     """Per object the keys of records that were created or written between two snapshots."""
-    result = {}
-    for object, key in KEYS.items():
-        stamps = {record["Id"]: record["SystemModstamp"] for record in before[object]}
-        result[object] = {
-            record[key] for record in after[object] if stamps.get(record["Id"]) != record["SystemModstamp"]
-        }
-    return result
+    return {
+        object: {key for key, stamp in after.stamps(object).items() if was.get(key) != stamp}
+        for object in after.records
+        for was in [before.stamps(object)]
+    }
+
+
+def changed(before: Expected, after: Expected) -> dict[str, set[str]]:
+    """Per object the keys of records of which something else is expected than before."""
+    return {
+        object: {key for key, fields in records.items() if before.records[object].get(key) != fields}
+        for object, records in after.records.items()
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,8 @@ from demo.processes import ended, free_port
 
 CONTROL = "/__sandbox"
 LOGIN = "/services/oauth2/"
+# transactions of M3 that change nothing begin so
+READING = ("Get", "Lst", "Search", "Sel")
 # what the sandbox accepts, as it prints it when it starts
 ACCOUNT = "acmetest"
 CONNECTIONS: dict[str, dict[str, Any]] = {
@@ -34,18 +37,9 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
             "domain": "acme.my",
         },
     },
+    # company and division that the journals go to
+    "infor_default": {"conn_type": "infor", "extra": {"cono": "100", "divi": "AAA"}},
 }
-
-
-def connections(url: str) -> dict[str, str]:
-    """The Airflow connections to a sandbox, as environment variables."""
-    brightpearl = CONNECTIONS["brightpearl_default"] | {"host": url}
-    salesforce = CONNECTIONS["salesforce_default"]
-    salesforce = salesforce | {"extra": salesforce["extra"] | {"endpoint_override": url}}
-    return {
-        "AIRFLOW_CONN_BRIGHTPEARL_DEFAULT": json.dumps(brightpearl),
-        "AIRFLOW_CONN_SALESFORCE_DEFAULT": json.dumps(salesforce),
-    }
 
 
 class Sandbox:
@@ -53,6 +47,7 @@ class Sandbox:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._m3_calls: Counter[str] = Counter()
         self._session = requests.Session()
         # loopback: a proxy of the environment is not asked
         self._session.trust_env = False
@@ -63,24 +58,54 @@ class Sandbox:
         answer.raise_for_status()
         return answer.json()
 
-    def snapshot(self, system: str, collection: str) -> list[dict[str, Any]]:
+    def snapshot(self, system: str, collection: str) -> list[Mapping[str, Any]]:
         """All records of a collection."""
         answer = self._session.get(f"{self.url}{CONTROL}/snapshot/{system}/{collection}", timeout=60)
         answer.raise_for_status()
         return [json.loads(line) for line in answer.content.splitlines()]
 
+    def connections(self) -> dict[str, str]:
+        """The Airflow connections to the three systems, as environment variables."""
+        own: dict[str, dict[str, Any]] = {
+            "brightpearl_default": {"host": self.url},
+            "salesforce_default": {"extra": {"endpoint_override": self.url}},
+            "infor_default": {"extra": {"ionapi": json.dumps(self.control("GET", "/infor/ionapi"))}},
+        }
+        return {
+            f"AIRFLOW_CONN_{name.upper()}": json.dumps(
+                fields | own[name] | {"extra": fields["extra"] | own[name].get("extra", {})}
+            )
+            for name, fields in CONNECTIONS.items()
+        }
+
     def forget_calls(self) -> None:
         """Empties the log of calls."""
         self.control("DELETE", "/log")
+        self._m3_calls = self._m3_transactions()
 
     def writes(self) -> list[str]:
-        """Calls to Salesforce, since ``forget_calls``, that are neither a login nor reading."""
+        """Calls to the targets, since ``forget_calls``, that are neither a login nor reading."""
         calls = self.control("GET", "/log?system=salesforce")
-        return [
-            f"{call['method']} {call['path']}"
+        to_salesforce = [
+            f"Salesforce got {call['method']} {call['path']}"
             for call in calls
             if call["method"] != "GET" and not call["path"].startswith(LOGIN)
         ]
+        # every call to M3 is a POST; what it does, its transactions say
+        done = self._m3_transactions() - self._m3_calls
+        return to_salesforce + [f"M3 got {times} {name}" for name, times in done.items()]
+
+    def _m3_transactions(self) -> Counter[str]:
+        """How often each transaction ran that does not only read."""
+        return Counter({
+            f"{call['program']} {call['transaction']}, {call['outcome']}": call["times"]
+            for call in self.snapshot("infor", "calls")
+            if not call["transaction"].startswith(READING)
+        })  # fmt: skip
+
+    def let_stock_go_below_zero(self) -> None:
+        """Lets M3 take picks of goods whose stock it hears of with the next count, or never."""
+        self.control("POST", "/settings/infor", {"stock_checked_at_pick": False})
 
     def run_behind(self, delay: timedelta) -> None:
         """Sets the sandbox's clock so far behind, so that what happens in it counts as that old at once."""

@@ -1,68 +1,112 @@
-"""What happens in Brightpearl between the passes, and what may be written because of it."""
+"""What is wrong at first, what happens in Brightpearl between the passes, and how it is put right."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from demo.compare import KEYS
-from demo.expected import Expected, Link, Record
+from demo.expected.infor_journals import ACCOUNTS, moves_money
+from demo.expected.records import NOWHERE, Record, Source, is_customer
 from demo.sandbox import Sandbox
 
-SOURCE = ("contact", "postal-address", "product", "product-price", "order")
 ACTIVITY = {
     "customers_changed": 40,
     "products_changed": 15,
     "orders_changed": 60,
     "orders_created": 30,
+    "stock_corrected": 10,
+    "notes_shipped": 10,
+    "parts_shipped": 5,
+    "drop_shipped": 3,
+    "credits_created": 4,
     "seed": 11,
 }
 BAD_EMAIL = "address unknown"
+# a way to pay that M3's bookkeepers have no account for yet
+NEW_METHOD, ITS_ACCOUNT = "KLARNA", "1240"
+ALL_ACCOUNTS = ACCOUNTS | {NEW_METHOD: ITS_ACCOUNT}
+# of so many customers one is spoiled in each way, and of so many payments one; more than two in a hundred
+# would close the gate
+ONE_CUSTOMER_IN, ONE_PAYMENT_IN = 500, 200
+# repaid, captured, and only authorised, which moves no money
+PAYMENTS = (("PAYMENT", "12.00"), ("CAPTURE", "99.00"), ("AUTH", "0.00"))
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
-    """Ids of the source records that something happened to."""
+class Spoiled:
+    """What customers had before they were spoiled, by id: their e-mail address; address id and country."""
 
-    customers: frozenset[str] = frozenset()
-    products: frozenset[str] = frozenset()
-    orders: frozenset[str] = frozenset()
-
-
-Snapshot = Mapping[str, list[Record]]
+    emails: dict[str, str]
+    countries: dict[str, tuple[int, str]]
 
 
-def source(sandbox: Sandbox) -> Snapshot:
-    """Brightpearl's records, as far as the flows use them."""
-    return {name: list(sandbox.snapshot("brightpearl", name)) for name in SOURCE}
-
-
-def target(sandbox: Sandbox) -> Snapshot:
-    """Salesforce's records."""
-    return {name: list(sandbox.snapshot("salesforce", name)) for name in KEYS}
-
-
-def spoil(sandbox: Sandbox, records: Mapping[str, Iterable[Record]], count: int) -> dict[str, str]:
-    """Gives the customers with most orders an e-mail address that is none; what they had, by id."""
-    orders = Counter(order["parties"]["customer"]["contactId"] for order in records["order"])
-    by_id = {contact["contactId"]: contact for contact in records["contact"]}
-    chosen = [contact for contact, _ in orders.most_common() if _email(by_id.get(contact))][:count]
-    was = {str(contact): str(_email(by_id[contact])) for contact in chosen}
-    for contact in was:
+def spoil(sandbox: Sandbox, source: Source) -> Spoiled:
+    """Breaks customers for Salesforce, customers for both, and payments for M3."""
+    customers = [each for each in source["contact"] if is_customer(each)]
+    many = max(1, len(customers) // ONE_CUSTOMER_IN)
+    orders = Counter(order["parties"]["customer"]["contactId"] for order in source["order"])
+    by_id = {contact["contactId"]: contact for contact in customers}
+    emails = {
+        str(id): _email(by_id[id]) for id, _ in orders.most_common() if id in by_id and _email(by_id[id])
+    }
+    emails = dict(list(emails.items())[:many])
+    countries = _countries(source, [id for id in orders if id in by_id and str(id) not in emails], many)
+    for contact in emails:
         _set_email(sandbox, contact, BAD_EMAIL)
-    return was
+    for address, _ in countries.values():
+        _set_country(sandbox, address, NOWHERE)
+    payments = [each for each in source["customer-payment"] if moves_money(each)]
+    for payment in payments[: max(1, len(payments) // ONE_PAYMENT_IN)]:
+        change = {"paymentMethodCode": NEW_METHOD}
+        sandbox.control("PATCH", f"/brightpearl/customer-payment/{payment['paymentId']}", change)
+    return Spoiled(emails, countries)
 
 
-def repair(sandbox: Sandbox, emails: Mapping[str, str]) -> None:
-    """Gives customers their e-mail address back."""
-    for contact, email in emails.items():
+def _countries(source: Source, customers: list[int], count: int) -> dict[str, tuple[int, str]]:
+    """Customers with orders of which nothing is shipped, with address and country.
+
+    What M3 hears of a shipment after the stock was counted makes its count wrong until the next one.
+    """
+    of_order = {order["id"]: order["parties"]["customer"]["contactId"] for order in source["order"]}
+    shipped = {
+        of_order.get(note["orderId"]) for note in source["goods-out-note"] if note["status"]["shipped"]
+    }
+    contacts = {each["contactId"]: each for each in source["contact"]}
+    countries = {each["addressId"]: each["countryIsoCode"] for each in source["postal-address"]}
+    chosen = [id for id in customers if id not in shipped][:count]
+    addresses = {str(id): contacts[id]["postAddressIds"]["BIL"] for id in chosen}
+    return {id: (address, countries[address]) for id, address in addresses.items()}
+
+
+def repair(sandbox: Sandbox, spoiled: Spoiled, mappings: Path) -> None:
+    """Gives customers back what they had, and payments an account, in the lookup file of the flow."""
+    for contact, email in spoiled.emails.items():
         _set_email(sandbox, contact, email)
+    for contact, (address, country) in spoiled.countries.items():
+        _set_country(sandbox, address, country)
+        # an address has no date of change, its contact has
+        sandbox.control("PATCH", f"/brightpearl/contact/{contact}")
+    with (mappings / "lookups" / "m3_accounts.csv").open("a") as file:
+        file.write(f"{NEW_METHOD},{ITS_ACCOUNT}\n")
 
 
-def _email(contact: Record | None) -> str | None:
-    return contact["communication"]["emails"].get("PRI", {}).get("email") if contact else None
+def a_day(sandbox: Sandbox, source: Source) -> None:
+    """Lets orders come in and move on, goods be shipped, and customers, products and payments change."""
+    sandbox.control("POST", "/brightpearl/activity", ACTIVITY)
+    payments = [each for each in source["customer-payment"] if moves_money(each)]
+    for place, (kind, amount) in enumerate(PAYMENTS):
+        like = payments[-1 - place]
+        kept = {name: like[name] for name in ("orderId", "currencyId", "currencyCode", "paymentMethodCode")}
+        new = {"paymentType": kind, "amountPaid": amount, "amountAuthorized": "0.00", "journalId": None}
+        dates = {"paymentDate": like["paymentDate"], "expires": None}
+        words = {"transactionRef": f"PSP-NEW-{place}", "transactionCode": f"NEW{place}"}
+        sandbox.control("POST", "/brightpearl/customer-payment", kept | new | dates | words)
+
+
+def _email(contact: Record) -> str:
+    return str(contact["communication"]["emails"].get("PRI", {}).get("email") or "")
 
 
 def _set_email(sandbox: Sandbox, contact: str, email: str) -> None:
@@ -70,33 +114,5 @@ def _set_email(sandbox: Sandbox, contact: str, email: str) -> None:
     sandbox.control("PATCH", f"/brightpearl/contact/{contact}", patch)
 
 
-def a_day(sandbox: Sandbox) -> Touched:
-    """Lets orders come in and move on, and customers and products change."""
-    ids = sandbox.control("POST", "/brightpearl/activity", ACTIVITY)
-    orders = [*ids["orders_created"], *ids["orders_changed"]]
-    return Touched(
-        frozenset(map(str, ids["customers_changed"])),
-        frozenset(map(str, ids["products_changed"])),
-        frozenset(map(str, orders)),
-    )
-
-
-def may_be_written(touched: Touched, wanted: Expected) -> dict[str, set[str]]:
-    """Per object the keys of the Salesforce records that come from touched source records."""
-    items = wanted.records["OrderItem"].items()
-    entries = wanted.records["PricebookEntry"].items()
-    return {
-        "Account": set(touched.customers),
-        "Contact": set(touched.customers),
-        "Product2": set(touched.products),
-        "PricebookEntry": {
-            key for key, fields in entries if _belongs(fields["Product2Id"], touched.products)
-        },
-        "Order": set(touched.orders),
-        "OrderItem": {key for key, fields in items if _belongs(fields["OrderId"], touched.orders)},
-        "Pricebook2": set(),
-    }
-
-
-def _belongs(link: object, keys: frozenset[str]) -> bool:
-    return isinstance(link, Link) and link.key in keys
+def _set_country(sandbox: Sandbox, address: int, code: str) -> None:
+    sandbox.control("PATCH", f"/brightpearl/postal-address/{address}", {"countryIsoCode": code})

@@ -12,12 +12,12 @@ from rich.console import Console
 
 from demo import airflow_home, sandbox
 from demo.airflow_api import Airflow
+from demo.flows import FLOWS
 from demo.processes import free_port
 
 BUILD = Path(__file__).resolve().parents[1] / "build" / "up"
 SIZE = {"customers": 200, "products": 100, "orders": 1000}
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
-FLOWS = ("customers_to_salesforce", "products_to_salesforce", "orders_to_salesforce")
 
 console = Console(highlight=False)
 
@@ -41,13 +41,14 @@ def _start(running: ExitStack) -> None:
     BUILD.mkdir(parents=True, exist_ok=True)
     console.print("Starting the sandbox and Airflow …")
     systems = running.enter_context(sandbox.running(SIZE, BUILD / "sandbox.log", _port("SANDBOX_PORT")))
-    home = airflow_home.create(BUILD / "airflow", sandbox.connections(systems.url), _port("AIRFLOW_PORT"))
+    systems.let_stock_go_below_zero()
+    home = airflow_home.create(BUILD / "airflow", systems.connections(), _port("AIRFLOW_PORT"))
     running.enter_context(airflow_home.started(home, *COMPONENTS))
     Airflow(home).wait_for_dags(FLOWS)
     console.print(f"Airflow   {home.url}   user {airflow_home.USER}, password {airflow_home.PASSWORD}")
     console.print(f"Sandbox   {systems.url}/__sandbox")
     console.print(f"Files     {home.path}")
-    console.print("The DAGs are paused; switch them on in the order customers, products, orders.")
+    console.print("The DAGs are paused; switch them on in the order products, customers, orders, the others.")
     console.print("Ctrl-C ends both.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,60 +11,60 @@ from typing import Any
 import pytest
 
 from airflow_provider_brightpearl.sandbox.server import Sandbox
-from demo.checks import nothing_written, only_these_written
-from demo.compare import KEYS, Comparison, compare
-from demo.expected import Expected, Link, expected
-from demo.story import SOURCE
+from demo import checks, found
+from demo.compare import compare
+from demo.expected import infor, salesforce
+from demo.expected.infor_journals import ACCOUNTS
+from demo.expected.records import NOWHERE
+from demo.report import FlowResult
+from demo.systems import SOURCE, State, money
+from tests.demo.planted import fill_salesforce, in_salesforce, m3_tables, salesforce_tables
 
 UNTIL = datetime(2026, 10, 1, tzinfo=UTC)
-# a record is written after those it refers to
-ORDER = ("Account", "Contact", "Product2", "PricebookEntry", "Order", "OrderItem")
+Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def loaded() -> Iterator[Sandbox]:
     """A sandbox whose Salesforce holds exactly what it has to."""
-    with Sandbox(customers=12, products=6, orders=20, seed=5, until=UNTIL) as sandbox:
-        _load(sandbox)
+    with Sandbox(customers=12, products=12, orders=60, seed=5, until=UNTIL) as sandbox:
+        sandbox.control("POST", "/brightpearl/activity", {"credits_created": 2, "drop_shipped": 1})
+        fill_salesforce(sandbox, salesforce.expected(_source(sandbox)))
         yield sandbox
 
 
-def _wanted(sandbox: Sandbox) -> Expected:
-    return expected({name: sandbox.snapshot("brightpearl", name) for name in SOURCE})
+def _source(sandbox: Sandbox) -> dict[str, list[Row]]:
+    return {name: sandbox.snapshot("brightpearl", name) for name in SOURCE}
 
 
-def _target(sandbox: Sandbox) -> dict[str, list[dict[str, Any]]]:
-    return {name: sandbox.snapshot("salesforce", name) for name in KEYS}
+@pytest.fixture
+def state(loaded: Sandbox) -> State:
+    """All three systems in agreement, M3's records as plain rows."""
+    source = _source(loaded)
+    wanted = {"salesforce": salesforce.expected(source), "infor": infor.expected(source, ACCOUNTS)}
+    there = {"salesforce": in_salesforce(loaded), "infor": found.in_infor(m3_tables(wanted["infor"]))}
+    return State(source, wanted, there)
 
 
-def _load(sandbox: Sandbox) -> None:
-    ids = {("Pricebook2", each["Name"]): each["Id"] for each in sandbox.snapshot("salesforce", "Pricebook2")}
-    wanted = _wanted(sandbox)
-    for name in ORDER:
-        for key, fields in wanted.records[name].items():
-            plain = {field: _plain(value, ids) for field, value in fields.items()}
-            ids[name, key] = sandbox.control("POST", f"/salesforce/{name}", plain | {KEYS[name]: key})["Id"]
+def _differences(state: State, system: str) -> list[tuple[str, str, str]]:
+    result = compare(state.wanted[system], state.found[system])
+    return [(each.object, each.key, each.field) for each in result.differences]
 
 
-def _plain(value: Any, ids: dict[tuple[str, str], str]) -> Any:
-    if isinstance(value, Link):
-        return ids[value.object, value.key]
-    return str(value) if isinstance(value, Decimal) else value
+def _spoiled(state: State, system: str, object: str, **wrong: Any) -> tuple[State, str]:
+    """The same with other values in the first record of an object of M3 or Salesforce, and its key."""
+    before = state.found[system]
+    key, record = next(iter(before.records[object].items()))
+    records = before.records | {object: before.records[object] | {key: {**record, **wrong}}}
+    return replace(state, found=state.found | {system: replace(before, records=records)}), key
 
 
-def _check(sandbox: Sandbox) -> Comparison:
-    return compare(_wanted(sandbox), _target(sandbox))
-
-
-def _first(sandbox: Sandbox, name: str) -> dict[str, Any]:
-    return next(each for each in sandbox.snapshot("salesforce", name) if each[KEYS[name]])
-
-
-def test_what_is_right_passes(loaded: Sandbox) -> None:
-    result = _check(loaded)
-    assert () == result.differences
-    assert result.records["Order"] > 0 < result.records["OrderItem"]
-    assert result.values > 1000
+def test_what_is_right_passes(state: State) -> None:
+    for system in ("salesforce", "infor"):
+        result = compare(state.wanted[system], state.found[system])
+        assert () == result.differences
+        assert {} == {name: count for name, count in result.records.items() if not count}
+        assert result.values > 1000
 
 
 @pytest.mark.parametrize(
@@ -73,79 +74,201 @@ def test_what_is_right_passes(loaded: Sandbox) -> None:
         ("Account", "BillingPostalCode", None),
         ("Contact", "Email", "other@example.com"),
         ("Product2", "ProductCode", "WRONG"),
+        ("Product2", "AvailableStock__c", "100000.000"),
         ("PricebookEntry", "UnitPrice", "0.01"),
         ("Order", "EffectiveDate", "1999-12-31"),
         ("Order", "Status", "On the moon"),
         ("OrderItem", "Quantity", "17.00"),
+        ("Brightpearl_Shipment__c", "Released_On__c", "2001-01-01T00:00:00.000+0000"),
+        ("Brightpearl_Shipment_Line__c", "Quantity__c", "99.0000"),
+        ("Brightpearl_Return__c", "Total__c", "0.01"),
+        ("Brightpearl_Return_Line__c", "Order_Product__c", None),
     ],
 )
-def test_a_wrong_value_is_named(loaded: Sandbox, name: str, field: str, wrong: Any) -> None:
-    record = _first(loaded, name)
-    loaded.control("PATCH", f"/salesforce/{name}/{record['Id']}", {field: wrong})
-    (difference,) = _check(loaded).differences
-    loaded.control("PATCH", f"/salesforce/{name}/{record['Id']}", {field: record[field]})
-    assert (name, record[KEYS[name]], field) == (difference.object, difference.key, difference.field)
-    assert str(wrong) in str(difference)
+def test_a_wrong_value_in_salesforce_is_named(state: State, name: str, field: str, wrong: Any) -> None:
+    spoiled, key = _spoiled(state, "salesforce", name, **{field: wrong})
+    assert [(name, key, field)] == _differences(spoiled, "salesforce")
 
 
-def test_one_cent_is_named(loaded: Sandbox) -> None:
-    order = _first(loaded, "Order")
-    more = str(Decimal(order["Total__c"]) + Decimal("0.01"))
-    loaded.control("PATCH", f"/salesforce/Order/{order['Id']}", {"Total__c": more})
-    found = [each.field for each in _check(loaded).differences]
-    loaded.control("PATCH", f"/salesforce/Order/{order['Id']}", {"Total__c": order["Total__c"]})
-    assert ["Total__c"] == found
+@pytest.mark.parametrize(
+    ("name", "field", "wrong"),
+    [
+        ("Customer", "CUNM", "Somebody Else"),
+        ("CustomerAddress", "PONO", ""),
+        ("Item", "ITDS", "Wrong"),
+        ("ItemAlias", "ITNO", "WRONG"),
+        ("StockCount", "STQT", "100000"),
+        ("Order", "ORDT", "19991231"),
+        ("Order", "CUNO", "BP1"),
+        ("OrderAddress", "TOWN", "Elsewhere"),
+        ("OrderLine", "SAPR", "0.000001"),
+        ("OrderLine", "DLQT", "100000"),
+        ("OrderCharge", "CRAM", "-0.01"),
+        ("Pick", "QTYP", "100000"),
+        ("Delivery", "ETRN", "SOMEBODY-ELSES"),
+        ("Journal", "STAT", "15"),
+        ("JournalLine", "AIT1", "9999"),
+        ("Voucher", "ACAM", "0.01"),
+    ],
+)
+def test_a_wrong_value_in_m3_is_named(state: State, name: str, field: str, wrong: Any) -> None:
+    spoiled, key = _spoiled(state, "infor", name, **{field: wrong})
+    assert [(name, key, field)] == _differences(spoiled, "infor")
 
 
-def test_a_link_to_another_record_is_named(loaded: Sandbox) -> None:
-    order = _first(loaded, "Order")
-    other = next(
-        each["Id"] for each in loaded.snapshot("salesforce", "Account") if each["Id"] != order["AccountId"]
+def test_a_price_that_makes_the_order_another_total_is_named_twice(state: State) -> None:
+    tables = m3_tables(state.wanted["infor"])
+    line = tables["order_lines"][0]
+    line["SAPR"] = str(Decimal(line["SAPR"]) + 1)
+    wrong = replace(state, found=state.found | {"infor": found.in_infor(tables)})
+    line_key = f"{line['ORNO']}|{line['CUPO']}"
+    assert {("Order", line["ORNO"], "TOTAL"), ("OrderLine", line_key, "SAPR")} == set(
+        _differences(wrong, "infor")
     )
-    loaded.control("PATCH", f"/salesforce/Order/{order['Id']}", {"AccountId": other})
-    found = [each.field for each in _check(loaded).differences]
-    loaded.control("PATCH", f"/salesforce/Order/{order['Id']}", {"AccountId": order["AccountId"]})
-    assert ["AccountId"] == found
 
 
-def test_missing_and_surplus_records_are_named(loaded: Sandbox) -> None:
-    wanted, target = _wanted(loaded), _target(loaded)
-    contact = next(each for each in target["Contact"] if each[KEYS["Contact"]])
+def test_a_cent_in_salesforce_is_named_as_value_and_as_money(state: State) -> None:
+    order = next(iter(state.found["salesforce"].records["Order"].values()))
+    more = {"Net__c": str(Decimal(order["Net__c"]) + Decimal("0.01"))}
+    spoiled, key = _spoiled(state, "salesforce", "Order", **more)
+    assert [("Order", key, "Net__c")] == _differences(spoiled, "salesforce")
+    (said,) = checks.agrees(money(spoiled)).against
+    assert f"orders_to_salesforce: {'':.0}" in said
+    assert order["CurrencyIsoCode"] in said
+
+
+def test_money_agrees_with_what_is_left_out(state: State) -> None:
+    customer = state.source["order"][0]["parties"]["customer"]["contactId"]  # type: ignore[index]
+    source = dict(state.source)
+    source["contact"] = [
+        each | {"communication": each["communication"] | {"emails": {"PRI": {"email": "unknown"}}}}
+        if each["contactId"] == customer
+        else each
+        for each in state.source["contact"]
+    ]
+    without = salesforce.expected(source)
+    tables = m3_tables(state.wanted["infor"])
+    crm = state.found["salesforce"]
+    kept = {
+        name: {
+            key: each
+            for key, each in crm.records[name].items()
+            if key in without.records.get(name, crm.records[name])
+        }
+        for name in crm.records
+    }
+    left = State(
+        source,
+        state.wanted | {"salesforce": without},
+        {"salesforce": replace(crm, records=kept), "infor": found.in_infor(tables)},
+    )
+    sides = [each for each in money(left) if each.flow == "orders_to_salesforce" and each.left_out]
+    assert sides
+    assert checks.agrees(money(left)).holds
+    assert all(each.source == each.target + each.left_out for each in sides)
+
+
+def test_a_journal_that_is_not_zero_in_sum_is_named(state: State) -> None:
+    spoiled, key = _spoiled(state, "infor", "Voucher", CUAM="1.00")
+    journal = key.partition("|")[0]
+    assert checks.balanced(state).holds
+    assert any(said.startswith(f"{journal}: CUAM adds up to") for said in checks.balanced(spoiled).against)
+
+
+def test_a_link_to_another_record_is_named(state: State) -> None:
+    crm = state.found["salesforce"]
+    order = next(iter(crm.records["Order"].values()))
+    other = next(each["Id"] for each in crm.records["Account"].values() if each["Id"] != order["AccountId"])
+    spoiled, key = _spoiled(state, "salesforce", "Order", AccountId=other)
+    assert [("Order", key, "AccountId")] == _differences(spoiled, "salesforce")
+
+
+def test_missing_and_surplus_records_are_named(loaded: Sandbox, state: State) -> None:
+    target = salesforce_tables(loaded)
+    contact = next(each for each in target["Contact"] if each["Brightpearl_Id__c"])
     target["Contact"] = [
         *(each for each in target["Contact"] if each is not contact),
-        contact | {"Id": "003000000000XYZAAA", KEYS["Contact"]: "999999"},
+        contact | {"Id": "003000000000XYZAAA", "Brightpearl_Id__c": "999999"},
     ]
-    found = {(each.key, each.wanted, each.found) for each in compare(wanted, target).differences}
-    assert {(contact[KEYS["Contact"]], "there", "missing"), ("999999", "absent", "there")} == found
+    result = compare(state.wanted["salesforce"], found.in_salesforce(target)).differences
+    assert {
+        (contact["Brightpearl_Id__c"], "there", "missing"),
+        ("999999", "absent", "there"),
+    } == {(each.key, each.wanted, each.found) for each in result}
 
 
 def test_a_customer_without_a_sound_address_is_left_out_with_its_orders(loaded: Sandbox) -> None:
-    source = {name: loaded.snapshot("brightpearl", name) for name in SOURCE}
+    source = _source(loaded)
     customer = source["order"][0]["parties"]["customer"]["contactId"]
     contact = next(each for each in source["contact"] if each["contactId"] == customer)
     contact["communication"]["emails"] = {"PRI": {"email": "address unknown"}}
-    wanted = expected(source)
+    wanted = salesforce.expected(source)
     assert {str(customer)} == wanted.rejected["customers_to_salesforce"]
     assert str(source["order"][0]["id"]) in wanted.parked["orders_to_salesforce"]
     assert str(customer) not in wanted.records["Account"]
+    assert f"BP{customer}" in infor.expected(source, ACCOUNTS).records["Customer"]
+
+
+def test_a_customer_of_no_country_is_left_out_of_both_targets(loaded: Sandbox) -> None:
+    source = _source(loaded)
+    order = source["order"][0]
+    customer = order["parties"]["customer"]["contactId"]
+    contact = next(each for each in source["contact"] if each["contactId"] == customer)
+    for address in source["postal-address"]:
+        if address["addressId"] == contact["postAddressIds"]["BIL"]:
+            address["countryIsoCode"] = NOWHERE
+    wanted = infor.expected(source, ACCOUNTS)
+    assert {str(customer)} == wanted.rejected["customers_to_infor"]
+    assert str(order["id"]) in wanted.parked["orders_to_infor"]
+    assert str(order["id"]) not in wanted.records["Order"]
+    assert {str(customer)} == salesforce.expected(source).rejected["customers_to_salesforce"]
+
+
+def test_a_payment_without_an_account_is_left_out_until_it_has_one(loaded: Sandbox) -> None:
+    source = _source(loaded)
+    payment = source["customer-payment"][0]
+    payment["paymentMethodCode"] = "KLARNA"
+    key = str(payment["paymentId"])
+    assert {key} == infor.expected(source, ACCOUNTS).rejected["payments_to_infor_gl"]
+    later = infor.expected(source, ACCOUNTS | {"KLARNA": "1240"})
+    assert set() == later.rejected["payments_to_infor_gl"]
+    assert "1240" == later.records["JournalLine"][f"BP{key}|1"]["AIT1"]
+
+
+def _result(**counts: int) -> FlowResult:
+    zero = dict.fromkeys(("extracted", "created", "updated", "unchanged", "rejected", "parked"), 0)
+    return FlowResult("customers_to_infor", zero | counts, {}, {}, [], 0.0, 0.0)
 
 
 def test_a_call_that_writes_is_named() -> None:
-    call = "POST /services/data/v59.0/composite/sobjects"
-    assert (f"Salesforce got {call}",) == nothing_written((), [call]).against
-    assert nothing_written((), []).holds
+    call = "M3 got 1 CRS610MI Add, ok"
+    assert (call,) == checks.nothing_written((), [call]).against
+    assert checks.nothing_written((_result(extracted=3, unchanged=3),), []).holds
+    assert not checks.nothing_written((_result(extracted=3, unchanged=2, updated=1),), []).holds
 
 
-def test_a_write_without_reason_is_named(loaded: Sandbox) -> None:
-    before = _target(loaded)
-    account = next(each for each in before["Account"] if each[KEYS["Account"]])
-    after = before | {
-        "Account": [
-            each | {"SystemModstamp": "2099-01-01T00:00:00.000+0000"} if each is account else each
-            for each in before["Account"]
-        ]
-    }
-    key = account[KEYS["Account"]]
-    check = only_these_written(before, after, dict.fromkeys(KEYS, set()))
-    assert (f"Account {key} was written, and nothing happened to it",) == check.against
-    assert only_these_written(before, after, dict.fromkeys(KEYS, set()) | {"Account": {key}}).holds
+def test_a_rejection_without_a_reason_is_named(state: State) -> None:
+    assert checks.counted(state, (_result(extracted=3, created=3),)).holds
+    (said,) = checks.counted(state, (_result(extracted=3, created=2, rejected=1),)).against
+    assert "customers_to_infor: 1 rejected, and 0 have a reason to be" == said
+
+
+@pytest.mark.parametrize(
+    ("system", "name", "stamp"),
+    [
+        ("salesforce", "Account", {"SystemModstamp": "2099-01-01T00:00:00.000+0000"}),
+        ("infor", "Order", {"LMTS": 2}),
+    ],
+)
+def test_a_write_without_reason_is_named(state: State, system: str, name: str, stamp: Row) -> None:
+    after, key = _spoiled(state, system, name, **stamp)
+    check = checks.only_these_written(system, state, after)
+    assert (f"{name} {key} was written, and nothing of it has changed",) == check.against
+    assert checks.only_these_written(system, state, state).holds
+    before = replace(state, wanted={system: _without(state.wanted[system], name, key)})
+    assert checks.only_these_written(system, before, after).holds
+
+
+def _without(wanted: Any, name: str, key: str) -> Any:
+    kept = {each: fields for each, fields in wanted.records[name].items() if each != key}
+    return replace(wanted, records=wanted.records | {name: kept})

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_brightpearl.compat import airflow_version
+from demo.flows import FLOWS
 from demo.processes import stop
 
 ROOT = Path(__file__).parents[2]
@@ -36,20 +37,26 @@ def _processes() -> list[str]:
 
 
 @pytest.mark.system
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(460)
 @pytest.mark.skipif(airflow_version() < (3, 0), reason="the demonstration shows Airflow 3")
 def test_the_demonstration_holds(tmp_path: Path) -> None:
     build = tmp_path / "build"
     done = subprocess.run(
         [sys.executable, "-m", "demo", "--build", str(build), *SMALL],
-        cwd=ROOT, capture_output=True, text=True, timeout=270, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=450, check=False,
     )  # fmt: skip
     assert 0 == done.returncode, done.stdout[-4000:] + done.stderr[-4000:]
     report = json.loads((build / "report.json").read_text())
     assert report["holds"]
     assert ["first load", "after changes", "all again"] == [each["name"] for each in report["passes"]]
     again = report["passes"][-1]["flows"]
+    assert set(FLOWS) == {flow["flow"] for flow in again}
     assert all(flow["counts"]["unchanged"] == flow["counts"]["extracted"] > 0 for flow in again)
+    first = report["passes"][0]
+    assert all(side["agrees"] for each in report["passes"] for side in each["money"])
+    assert any(side["left_out"] != "0" for side in first["money"])
+    counts = {flow["flow"]: flow["counts"] for flow in first["flows"]}
+    assert counts["payments_to_infor_gl"]["rejected"] > 0 < counts["orders_to_infor"]["parked"]
     assert [] == _children_of(build)
 
 

@@ -1,0 +1,26 @@
+"""The flows of the demonstration, and what has to be there before each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+AFTER: Mapping[str, tuple[str, ...]] = {
+    "products_to_salesforce": (),
+    "customers_to_salesforce": (),
+    "products_to_infor": (),
+    "customers_to_infor": (),
+    "orders_to_salesforce": ("customers_to_salesforce", "products_to_salesforce"),
+    "orders_to_infor": ("customers_to_infor", "products_to_infor"),
+    "inventory_to_salesforce": ("products_to_salesforce",),
+    "payments_to_infor_gl": (),
+    "shipments_to_salesforce": ("orders_to_salesforce",),
+    "credits_to_salesforce": ("orders_to_salesforce",),
+    "shipments_to_infor": ("orders_to_infor",),
+    "inventory_to_infor": ("products_to_infor", "shipments_to_infor"),
+}
+FLOWS = tuple(AFTER)
+
+
+def target_of(flow: str) -> str:
+    """The system that a flow writes to."""
+    return "infor" if "_to_infor" in flow else "salesforce"

@@ -1,0 +1,124 @@
+"""What is in Salesforce and M3, by the keys that expectations have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from demo.expected.infor_journals import PLACES
+from demo.expected.records import Record, rounded
+
+Tables = Mapping[str, list[Record]]
+
+# object of Salesforce: the field that a record is found by
+SALESFORCE = {
+    "Account": "Brightpearl_Id__c",
+    "Contact": "Brightpearl_Id__c",
+    "Product2": "Brightpearl_Id__c",
+    "PricebookEntry": "Brightpearl_Id__c",
+    "Order": "Brightpearl_Order_Id__c",
+    "OrderItem": "Brightpearl_Row_Id__c",
+    "Brightpearl_Shipment__c": "Brightpearl_Id__c",
+    "Brightpearl_Shipment_Line__c": "Brightpearl_Id__c",
+    "Brightpearl_Return__c": "Brightpearl_Id__c",
+    "Brightpearl_Return_Line__c": "Brightpearl_Id__c",
+    "Pricebook2": "Name",
+}
+# tables of M3
+INFOR = (
+    "customers", "addresses", "items", "aliases", "item_warehouse", "balances", "orders", "order_addresses",
+    "order_lines", "order_charges", "deliveries", "messages", "journals", "journal_lines", "vouchers",
+)  # fmt: skip
+COMPANY = "100"
+# what the company has before any sync
+SEEDED = {"TEMPLATE", "ITEM-1", "ITEM-2", "ACME01", "ACME02"}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Records of a system by object and key, and the keys by the system's own ids, to follow links."""
+
+    records: dict[str, dict[str, Record]]
+    keys: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def stamps(self, object: str) -> dict[str, tuple[Any, ...]]:
+        """When each record of an object was last written, as text that changes with every write."""
+        return {
+            key: tuple(record.get(name) for name in ("SystemModstamp", "LMTS", "CHNO"))
+            for key, record in self.records[object].items()
+        }
+
+
+def in_salesforce(tables: Tables) -> Found:
+    """All records that carry a key of ours."""
+    named = {
+        object: [record for record in tables[object] if record[key]] for object, key in SALESFORCE.items()
+    }
+    return Found(
+        {object: {each[SALESFORCE[object]]: each for each in records} for object, records in named.items()},
+        {
+            object: {each["Id"]: each[SALESFORCE[object]] for each in records}
+            for object, records in named.items()
+        },
+    )
+
+
+def in_infor(tables: Tables) -> Found:
+    """All records of the company but those that it has of its own."""
+    own = {name: list(_synced(records)) for name, records in tables.items()}
+    numbers = {order["ORNO"]: order["CUOR"] for order in own["orders"]}
+    places = {(line["ORNO"], str(line["PONR"])): line["CUPO"] for line in own["order_lines"]}
+    totals = _totals(own)
+    return Found({
+        "Customer": _by(own["customers"], "CUNO"),
+        "CustomerAddress": _by(own["addresses"], "CUNO", "ADRT", "ADID"),
+        "Item": _by(own["items"], "ITNO"),
+        "ItemAlias": _by(own["aliases"], "POPN"),
+        "ItemWarehouse": _by(own["item_warehouse"], "ITNO", "WHLO"),
+        "StockCount": _by(own["balances"], "WHLO", "ITNO", "WHSL"),
+        "Order": {each["CUOR"]: {**each, "TOTAL": totals[each["ORNO"]]} for each in own["orders"]},
+        "OrderAddress": {f"{numbers[each['ORNO']]}|{each['ADRT']}": each for each in own["order_addresses"]},
+        "OrderLine": {f"{numbers[each['ORNO']]}|{each['CUPO']}": each for each in own["order_lines"]},
+        "OrderCharge": {f"{numbers[each['ORNO']]}|{each['CRID']}": each for each in own["order_charges"]},
+        "Delivery": _by(own["deliveries"], "CUOR"),
+        "Pick": {
+            each["PMSN"]: {**each, "CUOR": numbers[each["RIDN"]], "CUPO": places[each["RIDN"], each["RIDL"]]}
+            for each in own["messages"]
+        },
+        "Journal": _by(own["journals"], "KEY1"),
+        "JournalLine": _by(own["journal_lines"], "KEY1", "LINE"),
+        "Voucher": _numbered(own["vouchers"]),
+    })  # fmt: skip
+
+
+def _synced(records: list[Record]) -> Iterator[Record]:
+    for record in records:
+        if record["CONO"] == COMPANY and not SEEDED & {record.get("ITNO"), record.get("CUNO")}:
+            yield record
+
+
+def _by(records: list[Record], *names: str) -> dict[str, Record]:
+    return {"|".join(str(each[name]) for name in names): each for each in records}
+
+
+def _numbered(vouchers: list[Record]) -> dict[str, Record]:
+    """Lines of vouchers by the journal they came from and their place in it."""
+    found: dict[str, Record] = {}
+    for each in sorted(vouchers, key=lambda line: (line["KEY1"], int(line["JSNO"]))):
+        place = sum(1 for line in (1, 2) if f"{each['KEY1']}|{line}" in found) + 1
+        found[f"{each['KEY1']}|{place}"] = each
+    return found
+
+
+def _totals(own: Mapping[str, list[Record]]) -> dict[str, Decimal]:
+    """Lines and charges of each order added up, each rounded as its currency is."""
+    places = {order["ORNO"]: PLACES.get(order["CUCD"], 2) for order in own["orders"]}
+    totals = dict.fromkeys(places, Decimal(0))
+    for line in own["order_lines"]:
+        number = line["ORNO"]
+        totals[number] += rounded(Decimal(line["ORQT"]) * Decimal(line["SAPR"]), places[number])
+    for charge in own["order_charges"]:
+        totals[charge["ORNO"]] += Decimal(charge["CRAM"])
+    return totals

@@ -1,0 +1,75 @@
+"""Runs all flows once, each as soon as those before it have ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from demo.airflow_api import Airflow
+from demo.flows import AFTER
+from demo.report import FlowResult
+
+POLL_SECONDS = 0.4
+Tell = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that has begun, and who hears of it."""
+
+    id: str
+    began: float
+    tell: Tell
+
+
+@dataclass(slots=True)
+class Round:
+    """One run of every flow; ``open_line`` gives for a flow's name where its news go, None ends the line."""
+
+    airflow: Airflow
+    open_line: Callable[[str], Tell]
+    close_line: Callable[[str], None]
+    running: dict[str, Run] = field(default_factory=dict)
+    results: dict[str, FlowResult] = field(default_factory=dict)
+
+    def go(self, conf: Mapping[str, Any], seconds: float = 600) -> tuple[FlowResult, ...]:
+        """Results in the order of ``AFTER``.
+
+        Raises:
+            RuntimeError: a run failed, or not all ended in time; says which.
+        """
+        deadline = time.monotonic() + seconds
+        while len(self.results) < len(AFTER):
+            self._start(conf)
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{', '.join(self.running)} did not end in {seconds:.0f} seconds")
+            time.sleep(POLL_SECONDS)
+            self._look()
+        return tuple(self.results[flow] for flow in AFTER)
+
+    def _start(self, conf: Mapping[str, Any]) -> None:
+        for flow, parents in AFTER.items():
+            begun = flow in self.running or flow in self.results
+            if not begun and all(parent in self.results for parent in parents):
+                tell = self.open_line(flow)
+                self.running[flow] = Run(self.airflow.trigger(flow, conf), time.monotonic(), tell)
+
+    def _look(self) -> None:
+        # asked for before the tasks, so that a run which is not among them has failed no task
+        unfinished = self.airflow.unfinished()
+        for flow, task in self.airflow.doing().items():
+            if flow in self.running:
+                self.running[flow].tell(task)
+        for flow in sorted(self.running.keys() - unfinished):
+            self._end(flow, self.running.pop(flow))
+
+    def _end(self, flow: str, run: Run) -> None:
+        took = time.monotonic() - run.began
+        result = FlowResult.of(self.airflow.summary(flow, run.id), took)
+        run.tell(
+            ", ".join(f"{count:,} {what}" for what, count in result.counts.items() if count) or "nothing new"
+        )
+        self.close_line(flow)
+        self.results[flow] = result
