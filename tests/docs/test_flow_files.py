@@ -30,6 +30,7 @@ MAPPINGS = markdown.ROOT / "include" / "mappings"
         ("objects", spec.ObjectSpec),
         ("totals", spec.TotalsSpec),
         ("gate", spec.GateSpec),
+        ("write_back", spec.WriteBackSpec),
         ("reconcile", spec.ReconcileSpec),
     ],
 )
