@@ -98,6 +98,7 @@ def _show(plan: Plan, quotas: dict[str, Quota]) -> None:
     told = "as in past runs" if plan.measured else "no past run: reckoned"
     console.print(f"{plan.records:,} records, at most {rows} ({told})", highlight=False, markup=False)
     table = Table("System", "Calls", "to read", "to write", "Minutes", "Left today", "Share of the day")
+    table.columns[0].no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
     for system, costs in plan.costs.items():

@@ -1,22 +1,30 @@
-"""``brightpearl salesforce``: what the flows need in an org, and whether it is there."""
+"""``brightpearl salesforce``: what the flows need in an org, whether it is there, and putting it there."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
-from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.errors import Misconfigured, SyncError
 
-salesforce = typer.Typer(help="Check what the flows need in a Salesforce org.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from airflow_provider_brightpearl.clients.salesforce import SalesforceClient
+    from airflow_provider_brightpearl.endpoints.salesforce_deploy import Deployed
+    from airflow_provider_brightpearl.endpoints.salesforce_schema import Finding
+
+salesforce = typer.Typer(
+    help="Check and deploy what the flows need in a Salesforce org.", no_args_is_help=True
+)
 console = Console()
 
 
 @salesforce.callback()
 def group() -> None:
-    """Check what the flows need in a Salesforce org."""
+    """Check and deploy what the flows need in a Salesforce org."""
 
 
 @salesforce.command()
@@ -24,23 +32,84 @@ def deploy(
     check: Annotated[
         bool, typer.Option("--check", help="Compare an org with the shipped source; change nothing.")
     ] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Deploy what the org lacks.")] = False,
+    assign_to: Annotated[
+        str, typer.Option(help="User who gets the permission set; that of the connection if left out.")
+    ] = "",
     conn_id: Annotated[
         str, typer.Option(help="Connection of the org; its user is the one that syncs.")
     ] = "salesforce_default",
 ) -> None:
-    """Compare an org with the custom fields and objects that the flows need, and say what is missing."""
-    from airflow_provider_brightpearl.endpoints.salesforce_schema import SOURCE, compare, wanted_fields
+    """Compare an org with the custom fields and objects that the flows need, and deploy what is missing."""
     from airflow_provider_brightpearl.hooks.salesforce import SalesforceHook
 
-    if not check:
-        raise Misconfigured(
-            f"say --check to compare an org; `sf project deploy start` in {SOURCE} deploys what it lacks"
-        )
-    wanted = wanted_fields()
-    findings = compare(wanted, SalesforceHook(conn_id).get_client().describe)
-    for finding in findings:
-        console.print(str(finding), markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{len(wanted)} fields compared, {len(findings)} things missing")
-    if findings:
-        console.print(f"deploy them with `sf project deploy start` in {SOURCE}", markup=False, soft_wrap=True)
+    if check == apply:
+        raise Misconfigured("say --check to compare an org, or --apply to deploy what it lacks")
+    client = SalesforceHook(conn_id).get_client()
+    findings = _compared(client)
+    if apply:
+        _applied(client, findings, assign_to)
+        findings = _compared(client)
+    elif findings:
+        _say("--apply deploys what is not there")
     sys.exit(1 if findings else 0)
+
+
+def _compared(client: SalesforceClient) -> list[Finding]:
+    from airflow_provider_brightpearl.endpoints.salesforce_schema import compare, wanted_fields
+
+    wanted = wanted_fields()
+    findings = compare(wanted, client.describe)
+    for finding in findings:
+        _say(str(finding))
+    _say(f"{len(wanted)} fields compared, {len(findings)} things missing")
+    return findings
+
+
+def _applied(client: SalesforceClient, findings: list[Finding], user: str) -> None:
+    from airflow_provider_brightpearl.endpoints.salesforce_deploy import assigned, deploy, deployable, package
+
+    wanted, others = deployable(findings)
+    has_set = assigned(client, user)
+    if not wanted and has_set:
+        _say("nothing to deploy" + (": what is named above has to be changed by hand" if others else ""))
+        return
+    if wanted or has_set is None:
+        _say(f"deploying {len(wanted)} objects and the permission set …")
+        done = deploy(client, package(wanted))
+        _show(done)
+        if not done.success:
+            raise Misconfigured(
+                f"Salesforce: deployment {done.id} ended as {done.status}; nothing was changed"
+            )
+    _assign(client, user)
+
+
+def _assign(client: SalesforceClient, user: str) -> None:
+    from airflow_provider_brightpearl.endpoints.salesforce_deploy import assign
+    from airflow_provider_brightpearl.endpoints.salesforce_schema import PERMISSION_SET
+
+    whom = user or "the user of the connection"
+    try:
+        assign(client, user)
+    except SyncError as error:
+        _say(
+            f"{error}\nassign it by hand: Setup, Permission Sets, {PERMISSION_SET}, Manage Assignments, {whom}"
+        )
+        return
+    _say(f"permission set {PERMISSION_SET} is assigned to {whom}")
+
+
+def _show(done: Deployed) -> None:
+    table = Table(
+        "Component", "Kind", "Outcome", title=f"Deployment {done.id}: {done.status}", title_justify="left"
+    )
+    for each in done.outcomes:
+        table.add_row(each.name, each.kind, f"{each.word}: {each.problem}" if each.problem else each.word)
+    console.print(table)
+    if done.error:
+        _say(done.error)
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -210,8 +210,9 @@ class SalesforceClient:
         self,
         method: str,
         path: str,
-        body: str | None = None,
+        body: str | bytes | None = None,
         *,
+        content_type: str = _JSON,
         repeatable: bool = False,
     ) -> Any:
         """The parsed answer of any REST call, None where it has no body.
@@ -219,10 +220,11 @@ class SalesforceClient:
         Args:
             method: HTTP method.
             path: below ``/services/data/vXX.0/``, with its query, or a path from the root.
-            body: JSON text.
+            body: JSON text, or what ``content_type`` says.
+            content_type: of the body.
             repeatable: whether sending a write twice is harmless.
         """
-        return self._call(method, path, _json, body=body, repeatable=repeatable)
+        return self._call(method, path, _json, body=body, content_type=content_type, repeatable=repeatable)
 
     def _call(
         self,

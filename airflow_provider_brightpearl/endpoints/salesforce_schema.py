@@ -50,11 +50,15 @@ class WantedField:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing an org lacks: the object, the field where it is about one, and what is wrong."""
+    """One thing an org lacks: the object, the field where it is about one, and what is wrong.
+
+    ``missing`` is what a deployment can bring.
+    """
 
     object: str
     field: str
     problem: str
+    missing: bool = False
 
     def __str__(self) -> str:
         return (
@@ -104,21 +108,21 @@ def _object(name: str, fields: Sequence[WantedField], describe: Describe) -> Ite
     except SyncError as error:
         if error.status != 404:
             raise
-        yield Finding(name, "", "is not in this org, or this user may not see it")
+        yield Finding(name, "", "is not in this org, or this user may not see it", missing=True)
         return
     if not described.get("updateable", True):
         yield Finding(name, "", "this user may not write it")
     there = {field["name"]: field for field in described["fields"]}
     for wanted in fields:
-        yield from (
-            Finding(name, wanted.name, problem) for problem in _problems(wanted, there.get(wanted.name))
-        )
+        found = there.get(wanted.name)
+        if found is None:
+            problem = f"is not there, or this user may not see it (permission set {PERMISSION_SET})"
+            yield Finding(name, wanted.name, problem, missing=True)
+            continue
+        yield from (Finding(name, wanted.name, problem) for problem in _problems(wanted, found))
 
 
-def _problems(wanted: WantedField, there: Mapping[str, Any] | None) -> Iterator[str]:
-    if there is None:
-        yield f"is not there, or this user may not see it (permission set {PERMISSION_SET})"
-        return
+def _problems(wanted: WantedField, there: Mapping[str, Any]) -> Iterator[str]:
     fitting = _TYPES.get(wanted.kind)
     if fitting is None:
         raise Misconfigured(f"{wanted.object}.{wanted.name}: type {wanted.kind} is not known here")

@@ -15,6 +15,7 @@ _UNTHROTTLED: dict[str, dict[str, object]] = {
     "brightpearl": {"throttle": False},
     "infor": {"throttle": False, "limit_logins": False},
 }
+_BARE: dict[str, dict[str, object]] = {"salesforce": {"bare": True}}
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -25,6 +26,9 @@ def _arguments() -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", type=int, default=getattr(default, name))
     parser.add_argument("--until", type=_instant, default=None, help="ISO instant, the end of history")
     parser.add_argument("--no-throttle", action="store_true", help="let every call through")
+    parser.add_argument(
+        "--bare-org", action="store_true", help="no custom field in Salesforce, to deploy into"
+    )
     parser.add_argument("--clock-speed", type=float, default=1.0, help="sandbox seconds in a real second")
     return parser
 
@@ -49,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         until=wanted.until,
         port=wanted.port,
         clock_speed=wanted.clock_speed,
-        settings=_UNTHROTTLED if wanted.no_throttle else None,
+        settings={**(_UNTHROTTLED if wanted.no_throttle else {}), **(_BARE if wanted.bare_org else {})},
     )
     with sandbox:
         print(ready_line(sandbox.url), flush=True)

@@ -50,6 +50,8 @@ class Sandbox:
         for name, wanted in self._settings.items():
             app.frame.systems[name].settings.update(wanted)
             app.frame.first_settings[name].update(wanted)
+            if "bare" in wanted:
+                app.frame.systems[name].seed(self.size)
         self._socket = socket.create_server(("127.0.0.1", self._port), backlog=512)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._server = uvicorn.Server(_config(app))

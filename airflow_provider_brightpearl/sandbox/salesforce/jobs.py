@@ -1,4 +1,4 @@
-"""What lives longer than a call: query cursors and bulk jobs."""
+"""What lives longer than a call: query cursors, bulk jobs, deployments."""
 
 from __future__ import annotations
 
@@ -39,12 +39,13 @@ class Cursors:
 
 
 class Jobs:
-    """Cursors, ingest jobs and query jobs of the org."""
+    """Cursors, ingest jobs, query jobs and deployments of the org."""
 
     def __init__(self, org: Org) -> None:
         self.cursors = Cursors(org)
         self.ingest: dict[str, Any] = {}
         self.queries: dict[str, Any] = {}
+        self.deploys: dict[str, Any] = {}
         self._count = 0
 
     def clear(self) -> None:
@@ -54,6 +55,7 @@ class Jobs:
         self.cursors.clear()
         self.ingest.clear()
         self.queries.clear()
+        self.deploys.clear()
 
     def next_id(self) -> str:
         """The id of a new job."""

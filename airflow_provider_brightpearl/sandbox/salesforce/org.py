@@ -20,6 +20,14 @@ OBJECTS = (*crm.OBJECTS, *products.OBJECTS, *orders.OBJECTS, *fulfilment.OBJECTS
 
 
 Rule = Mapping[str, object]
+Metadata = tuple[dict[str, SObject], set[str], dict[str, frozenset[str]]]
+
+
+def _bare(sobject: SObject) -> SObject:
+    """An object as it was before anything was deployed: custom fields gone, custom objects empty."""
+    custom = sobject.name.endswith("__c")
+    fields = () if custom else tuple(field for field in sobject.fields if not field.custom)
+    return replace(sobject, fields=fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,8 @@ class Org:
         self.settings: dict[str, object] = default_settings()
         self.lock = threading.RLock()
         self.objects: dict[str, SObject] = {}
+        self.deployed: set[str] = set()  # since the org began; hidden until a permission set shows them
+        self.permission_sets: dict[str, frozenset[str]] = {}
         self.store = Store({})
         self.random = random.Random(0)
         self.auto_numbers: dict[str, list[str]] = {}
@@ -57,7 +67,9 @@ class Org:
     def clear(self, seed: int) -> None:
         """An empty org with the objects it was born with."""
         self.organization = self.user = self.standard_book = ""
-        self.objects = {sobject.name: sobject for sobject in OBJECTS}
+        born = map(_bare, OBJECTS) if self.settings["bare"] else OBJECTS
+        self.objects = {sobject.name: sobject for sobject in born if sobject.fields}
+        self.deployed, self.permission_sets = set(), {}
         self.store = Store(self.objects)
         self.random = random.Random(seed)
         self.settings["daily_api_used"] = 0
@@ -70,10 +82,15 @@ class Org:
     @property
     def schema(self) -> Schema:
         """The objects and fields under the present switches."""
-        wanted = [self.settings[name] for name in SCHEMA_SWITCHES]
+        assigned = self.store["PermissionSetAssignment"]
+        wanted = [
+            *(self.settings[name] for name in SCHEMA_SWITCHES),
+            assigned.last_number,
+            len(assigned.rows),
+        ]
         if self._schema is None or self._schema[0] != wanted:
             copies = [list(value) if isinstance(value, list) else value for value in wanted]
-            self._schema = (copies, Schema(self.objects.values(), self.settings))
+            self._schema = (copies, Schema(self.objects.values(), self.settings, self._hidden()))
         return self._schema[1]
 
     def add_field(self, object_name: str, new: Field) -> None:
@@ -89,6 +106,50 @@ class Org:
         self.objects[sobject.name] = sobject
         self.store.add(sobject)
         self._schema = None
+
+    def replace_field(self, object_name: str, changed: Field) -> None:
+        """Deploy a field anew."""
+        sobject = self.objects[object_name]
+        fields = tuple(changed if each.name == changed.name else each for each in sobject.fields)
+        self.objects[object_name] = replace(sobject, fields=fields)
+        self._schema = None
+
+    def set_permissions(self, name: str, label: str, granted: set[str]) -> tuple[bool, bool]:
+        """Deploy a permission set; says whether it is new, and whether it has changed."""
+        before = self.permission_sets.get(name)
+        self.permission_sets[name] = frozenset(granted)
+        self._schema = None
+        if before is None:
+            table = self.store["PermissionSet"]
+            table.insert({"Id": table.next_id(), "Name": name, "Label": label, "IsCustom": True})
+        return before is None, before != self.permission_sets[name]
+
+    def metadata(self) -> Metadata:
+        """Objects, what is hidden of them, and permission sets, to go back to."""
+        return dict(self.objects), set(self.deployed), dict(self.permission_sets)
+
+    def restore_metadata(self, before: Metadata) -> None:
+        """Takes a deployment back."""
+        sets = self.store["PermissionSet"]
+        for row in [row for row in sets.rows.values() if row["Name"] in self.permission_sets]:
+            if row["Name"] not in before[2]:
+                sets.purge(row)
+        self.objects, self.deployed, self.permission_sets = before
+        self._schema = None
+
+    def _hidden(self) -> set[str]:
+        """What was deployed and no permission set that the user has shows; required fields are always shown."""
+        sets, granted = self.store["PermissionSet"], set[str]()
+        for row in self.store["PermissionSetAssignment"].rows.values():
+            if row["AssigneeId"] == self.user and row["PermissionSetId"] in sets.rows:
+                granted |= self.permission_sets.get(sets.rows[row["PermissionSetId"]]["Name"], frozenset())
+        needed = {
+            f"{name}.{field.name}"
+            for name, each in self.objects.items()
+            for field in each.fields
+            if field.required
+        }
+        return self.deployed - granted - needed
 
     def now(self) -> str:
         """The present second as stored text."""

@@ -41,10 +41,14 @@ class Entity:
 class Schema:
     """All objects under one position of the switches."""
 
-    def __init__(self, objects: Iterable[SObject], settings: Mapping[str, object]) -> None:
-        hidden = {name.lower() for name in words(settings, "invisible_fields")}
+    def __init__(
+        self, objects: Iterable[SObject], settings: Mapping[str, object], unseen: Iterable[str] = ()
+    ) -> None:
+        hidden = {name.lower() for name in (*words(settings, "invisible_fields"), *unseen)}
         self.entities: dict[str, Entity] = {}
         for sobject in objects:
+            if sobject.name.lower() in hidden:
+                continue
             shown = (f for f in _all_fields(sobject, settings) if _visible(f, sobject, settings, hidden))
             fields = [_with_scale(f, settings) if f.scale_from else f for f in shown]
             self.entities[sobject.name] = Entity(sobject, fields)

@@ -30,6 +30,9 @@ def default_settings() -> dict[str, object]:
         "daily_api_used": 0,
         "bulk_calls_count": True,
         "strict_parameters": True,
+        # what is deployed
+        "bare": False,  # without any custom field or object, from the next reset on
+        "deploy_polls": 1,  # looks at a deployment before it is done
         # edition
         "multi_currency": True,
         "currencies": list(CURRENCIES),

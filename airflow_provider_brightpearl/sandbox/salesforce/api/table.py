@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..call import Resource
-from . import collections, composite, describe, graph, ingest, queries, query_jobs, records, tree
+from . import collections, composite, deploys, describe, graph, ingest, queries, query_jobs, records, tree
 
 TABLE: list[Resource] = [
     *describe.TABLE,
@@ -14,5 +14,6 @@ TABLE: list[Resource] = [
     *tree.TABLE,
     *ingest.TABLE,
     *query_jobs.TABLE,
+    *deploys.TABLE,
     *records.TABLE,
 ]
