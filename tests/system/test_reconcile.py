@@ -14,7 +14,7 @@ FLOWS = ("customers_to_salesforce", "products_to_salesforce", "orders_to_salesfo
 DAG = """
 from airflow_provider_brightpearl.dag import reconcile_dag
 
-reconcile = reconcile_dag({flows!r})
+reconcile = reconcile_dag({flows!r}, default_args={{"retries": 0}})
 """
 KEY = "Brightpearl_Order_Id__c"
 COLUMNS = ("state", "missing", "differing", "deleted", "repaired")
