@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,24 @@ pytestmark = [
 ]
 
 
-def test_jsforce_gets_along_with_the_org(api: Api) -> None:
-    command = [str(NODE), "conformance.mjs", api.sandbox.url]
+PACKAGE = {
+    "package.xml": """<?xml version="1.0" encoding="UTF-8"?>
+<Package xmlns="http://soap.sforce.com/2006/04/metadata">
+    <types><members>Account.Shop__c</members><name>CustomField</name></types>
+    <version>62.0</version>
+</Package>""",
+    "objects/Account.object": """<?xml version="1.0" encoding="UTF-8"?>
+<CustomObject xmlns="http://soap.sforce.com/2006/04/metadata">
+    <fields><fullName>Shop__c</fullName><label>Shop</label><length>40</length><type>Text</type></fields>
+</CustomObject>""",
+}
+
+
+def test_jsforce_gets_along_with_the_org(api: Api, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "package.zip", "w") as archive:
+        for name, text in PACKAGE.items():
+            archive.writestr(name, text)
+    command = [str(NODE), "conformance.mjs", api.sandbox.url, str(tmp_path / "package.zip")]
     done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=90, check=False)
     assert 0 == done.returncode, done.stderr
     seen = json.loads(done.stdout)
@@ -44,3 +61,4 @@ def test_jsforce_gets_along_with_the_org(api: Api) -> None:
     assert [201, 201] == seen["composite"]
     assert ([1, 1, 0], "STRING_TOO_LONG") == (seen["bulk"], seen["bulkError"])
     assert ["B1"] == seen["bulkQuery"]
+    assert ["Succeeded", 1, "Account.Shop__c"] == seen["deploy"]

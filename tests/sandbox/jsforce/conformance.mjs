@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 // Drives the simulated org with jsforce and prints one JSON object of what it saw.
 import jsforce from "jsforce";
 
@@ -65,5 +66,15 @@ seen.bulkError = bulk.failedResults[0].sf__Error.split(":")[0];
 
 const stream = await conn.bulk2.query("SELECT Id, Name FROM Account WHERE Name = 'B1'");
 seen.bulkQuery = (await stream.toArray()).map((row) => row.Name);
+
+const zip = readFileSync(process.argv[3]);
+const deploy = await conn.metadata.deployRest(zip, { rollbackOnError: true, singlePackage: true });
+const wait = async (left) => {
+  const path = `${base}/metadata/deployRequest/${deploy.id}?includeDetails=true`;
+  const { deployResult } = await conn.request(path);
+  return deployResult.done || !left ? deployResult : wait(left - 1);
+};
+const deployed = await wait(5);
+seen.deploy = [deployed.status, deployed.numberComponentsDeployed, deployed.details.componentSuccesses[0].fullName];
 
 console.log(JSON.stringify(seen));
