@@ -7,17 +7,12 @@ Facts are from the swagger files of M3's REST service and from its public client
 from __future__ import annotations
 
 import random
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from math import ceil
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote, urlencode
 
-import msgspec
 import requests
 from requests.auth import AuthBase
 
@@ -30,6 +25,14 @@ from airflow_provider_brightpearl.clients.infor_answers import (
     answers,
     check,
 )
+from airflow_provider_brightpearl.clients.infor_calls import (
+    BULK_SIZE,
+    Transaction,
+    body,
+    is_read,
+    mi_text,
+    packed,
+)
 from airflow_provider_brightpearl.clients.infor_fields import inputs, misfit
 from airflow_provider_brightpearl.clients.transport import exchange, meter_of, new_session, with_retries
 from airflow_provider_brightpearl.core.retry import Backoff, delay
@@ -38,40 +41,11 @@ from airflow_provider_brightpearl.errors import Misconfigured, TimedOut
 __all__ = ["BULK_SIZE", "Answer", "InforClient", "Record", "State", "Transaction", "is_read", "mi_text"]
 
 T = TypeVar("T")
-# what integrators send, as larger bulks meet the gateway's 60 s; the bytes are a vendor's release note
-BULK_SIZE = 50
-BULK_BYTES = 28_000
 READ_SECONDS = 310.0
 VERSIONS = ("v2", "v1")
-_READS = re.compile(r"(Get|Lst|List|Sel|Select|Search)(?![a-z])")
 _JSON = "application/json; charset=UTF-8"
 _LONGEST_SPIKE = 60.0
 _BULK_QUERY = {"dateformat": "YMD8", "excludeempty": "false", "righttrim": "true", "maxrecs": "0"}
-
-
-@dataclass(frozen=True, slots=True)
-class Transaction:
-    """One MI transaction with its input: field to text."""
-
-    name: str
-    record: Record
-
-
-def is_read(transaction: str) -> bool:
-    """Whether a transaction only reads, by its verb; RtvNextNumber does not, it uses a number up."""
-    return bool(_READS.match(transaction))
-
-
-def mi_text(value: str | int | Decimal | date | bool | None) -> str:
-    """A value as MI takes it: exact digits with a point, dates as yyyymmdd, 1 and 0 for true and false."""
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, Decimal):
-        plain = format(value, "f")
-        return plain.rstrip("0").rstrip(".") if "." in plain else plain
-    if isinstance(value, float):
-        raise TypeError(f"{value!r} is not exact; use Decimal")
-    return value.strftime("%Y%m%d") if isinstance(value, date) else "" if value is None else str(value)
 
 
 class InforClient:
@@ -169,17 +143,7 @@ class InforClient:
 
     def pack(self, transactions: Sequence[Transaction]) -> Iterator[Sequence[int]]:
         """Places of the transactions that go into one call each, in order."""
-        group: list[int] = []
-        room = 0
-        for place, transaction in enumerate(transactions):
-            size = len(_encoded(transaction))
-            if group and (len(group) == self.bulk_size or room + size > BULK_BYTES):
-                yield group
-                group, room = [], 0
-            group.append(place)
-            room += size
-        if group:
-            yield group
+        yield from packed(transactions, self.bulk_size)
 
     def bulk(
         self,
@@ -256,9 +220,9 @@ class InforClient:
         query = {**_BULK_QUERY, **self._context()}
         if columns:
             query["returncols"] = ",".join(columns)
-        body = _body(program, self.company, transactions)
+        content = body(program, self.company, transactions)
         return self._call(
-            lambda: self._once("POST", f"/v2/execute?{urlencode(query)}", operation, reads, body),
+            lambda: self._once("POST", f"/v2/execute?{urlencode(query)}", operation, reads, content),
             lambda response: answers(response, operation, len(transactions), read=reads),
             repeatable=safe,
         )
@@ -342,17 +306,3 @@ def _misfit(program: str, transaction: Transaction) -> Answer | None:
     if found is None:
         return None
     return Answer(State.REFUSED, code="", message=found.reason, field=found.field)
-
-
-def _encoded(transaction: Transaction) -> bytes:
-    return msgspec.json.encode({"transaction": transaction.name, "record": transaction.record})
-
-
-def _body(program: str, company: str, transactions: Sequence[Transaction]) -> bytes:
-    head: dict[str, Any] = {"program": program}
-    if company:
-        head["cono"] = int(company)
-    head |= {"excludeEmptyValues": False, "rightTrim": True, "maxReturnedRecords": 0}
-    listed = b",".join(_encoded(each) for each in transactions)
-    # the server reads as it goes, so the transactions come last
-    return msgspec.json.encode(head)[:-1] + b',"transactions":[' + listed + b"]}"
