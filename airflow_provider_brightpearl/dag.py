@@ -104,11 +104,8 @@ def reconcile_dag(
     chosen = _reconciled(folder, flows)
     arguments = _reconcile_arguments(chosen, schedule) | dag_kwargs
     arguments["default_args"] = _task_defaults() | (default_args or {})
-    common: dict[str, Any] = {
-        "mappings": str(folder),
-        "source_conn_id": source_conn_id,
-        "target_conn_id": target_conn_id,
-    }
+    common: dict[str, Any] = {"source_conn_id": source_conn_id, "target_conn_id": target_conn_id}
+    common["mappings"] = str(folder)
     with DAG(dag_id=dag_id, **arguments) as dag:
         for flow in chosen:
             found = CompareOperator(task_id=f"compare_{flow.flow}", flow=flow.flow, **common)
