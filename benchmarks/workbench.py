@@ -53,7 +53,7 @@ def environment(work: Path, url: str = "") -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         "PYTHONPATH": str(ROOT),
-        **(sandbox.connections(url) if url else {}),
+        **(sandbox.Sandbox(url).connections() if url else {}),
     }
 
 

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from airflow_provider_brightpearl import settings
+from airflow_provider_brightpearl.cli.account import account
 from airflow_provider_brightpearl.cli.mapping import mapping
 from airflow_provider_brightpearl.cli.plan import plan
 from airflow_provider_brightpearl.cli.reconcile import reconcile
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(mapping, name="mapping")
 app.add_typer(salesforce, name="salesforce")
+app.add_typer(account, name="account")
 app.command()(reconcile)
 app.command()(plan)
 console = Console()
