@@ -30,6 +30,8 @@ from tests.endpoints.m3 import Tenant
 from tests.fakes import FakeSource
 from tests.flows.site import MAPPINGS
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
 FLOW = load_flow(MAPPINGS / "payments_to_infor_gl.yaml")
 PLACES = {"JPY": 0, "GBP": 2, "EUR": 2, "USD": 2, "SEK": 2, "CHF": 2, "AUD": 2, "KWD": 3, "BHD": 3}
 KINDS = ("RECEIPT", "CAPTURE", "PAYMENT", "AUTH", "VOID")

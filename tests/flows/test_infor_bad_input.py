@@ -15,6 +15,8 @@ from airflow_provider_brightpearl.stores.schema import dead_letter
 from tests.endpoints.m3 import client_for
 from tests.endpoints.test_infor_flows import M3Site
 
+pytestmark = pytest.mark.slow
+
 ORDERS, PAYMENTS = "orders_to_infor", "payments_to_infor_gl"
 
 

@@ -19,6 +19,8 @@ from tests.endpoints.test_infor_flows import M3Site
 
 pytestmark = pytest.mark.slow
 
+pytestmark = pytest.mark.slow
+
 FLOW = "orders_to_infor"
 MANY = "/public-api/acmetest/multi-message"
 
