@@ -69,7 +69,7 @@ def _not_a_record(path: Path, column: Column) -> str:
 def _unknown(path: Path, name: str, known: Schema) -> str:
     place = f" in {'.'.join(path)}" if path else ""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    hint = f"; did you mean {close[0]}?" if close else "."
     return f"unknown column {name}{place}{hint} Known: {', '.join(known)}"
 
 

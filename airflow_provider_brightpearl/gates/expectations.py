@@ -96,15 +96,16 @@ class _Found:
 @cache
 def _library() -> Any:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    # it tells of its own workings, and begins while it is imported
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         # its imports warn about Python modules that it uses and we do not
         warnings.simplefilter("ignore", DeprecationWarning)
         import great_expectations
         import great_expectations.expectations
 
-    # the second one sets its own level when it is imported
-    for name in ("great_expectations", "great_expectations.data_context.types.base"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # this part of it sets its own level
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.CRITICAL)
     return great_expectations
 
 

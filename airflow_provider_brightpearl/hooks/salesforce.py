@@ -45,7 +45,7 @@ class SalesforceHook(ProviderSalesforceHook):
 
         extra = self.get_connection(self.conn_id).extra_dejson
         self.session: requests.Session | None = self.session or _session(extra)
-        self._warn_of_stray_password(extra)
+        self._check_login(extra)
         try:
             return super().conn
         except SalesforceAuthenticationFailed as error:
@@ -81,13 +81,19 @@ class SalesforceHook(ProviderSalesforceHook):
             f"{self.conn.sf_instance} answers ({daily.get('Remaining', 'unknown')} API calls left today)",
         )
 
-    def _warn_of_stray_password(self, extra: Mapping[str, Any]) -> None:
+    def _check_login(self, extra: Mapping[str, Any]) -> None:
+        """What the login would refuse in words that name something else, or would take in another way than meant."""
         connection = self.get_connection(self.conn_id)
-        key, secret = (
-            self._get_field(dict(extra), "consumer_key"),
-            self._get_field(dict(extra), "consumer_secret"),
-        )
-        if connection.login and connection.password and key and secret:
+        names = ("consumer_key", "consumer_secret", "domain")
+        key, secret, domain = (self._get_field(dict(extra), name) for name in names)
+        with_password = connection.login and connection.password
+        if key and secret and not domain and not with_password:
+            raise Misconfigured(
+                f"connection {self.conn_id}: domain is missing; consumer key and secret are for the org's own "
+                "domain: Setup, My Domain, such as acme.my for https://acme.my.salesforce.com",
+                system=SYSTEM, operation="login",
+            )  # fmt: skip
+        if key and secret and with_password:
             log.warning(
                 "connection %s holds login and password beside consumer key and secret, so the password "
                 "grant is used; clear login and password for the client-credentials flow",

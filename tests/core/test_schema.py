@@ -47,7 +47,7 @@ def test_a_path_leads_to_its_column(path: Path, expected: Column) -> None:
     [
         (("partty",), "unknown column partty; did you mean party? Known: id, party, lines, tags, more"),
         (("party", "cty"), "unknown column cty in party; did you mean city? Known: city, place"),
-        (("party", "zzz"), "unknown column zzz in party Known: city, place"),
+        (("party", "zzz"), "unknown column zzz in party. Known: city, place"),
         (("id", "x"), "id is a single BIGINT and has nothing below it"),
         (
             ("lines", "sku"),

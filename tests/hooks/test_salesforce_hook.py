@@ -47,6 +47,7 @@ def test_a_login_beside_a_key_pair_is_warned_about(
     ("extra", "more", "reason"),
     [
         ({**PAIR, "consumer_secret": "wrong"}, {}, "Salesforce refused the login"),
+        ({**PAIR, "domain": ""}, {}, "domain is missing"),
         ({}, {}, "no complete set of credentials"),
         ({**PAIR, "endpoint_override": "http://127.0.0.1:9"}, {}, "cannot be reached"),
         ({**PAIR, "request_timeout": "soon"}, {}, "request_timeout is not a number"),
