@@ -33,7 +33,7 @@ CLIENTS := .venv-inforion/.ready $(if $(shell command -v npm),tests/sandbox/jsfo
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: .venv-3.3/.ready ## Run the three flows on Airflow 3.3.2 against the sandbox, and check the outcome
+demo: .venv-3.3/.ready ## Run all flows on Airflow 3.3.2 against the sandbox, and check the outcome
 	@$(BIN)/python -m demo
 
 up: .venv-3.3/.ready ## Start the sandbox and Airflow with its UI on this machine; Ctrl-C ends both

@@ -6,6 +6,7 @@ home is tried first, so that a current Airflow never sees a deprecated path; not
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -49,6 +50,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
 }
 
 
+@cache
 def airflow_version() -> tuple[int, int]:
     """Major and minor version of the Airflow that is installed, without importing it."""
     major, minor = version("apache-airflow").split(".")[:2]

@@ -86,7 +86,12 @@ class Demonstration:
 
     def _judged(self, name: str, flows: tuple[FlowResult, ...], now: State, *more: Check) -> Pass:
         both = money(now)
-        held = (*(checks.equal(system, now) for system in NAMES), checks.balanced(now), checks.agrees(both))
+        held = (
+            *(checks.equal(system, now) for system in NAMES),
+            checks.told(now),
+            checks.balanced(now),
+            checks.agrees(both),
+        )
         return Pass(name, flows, (*held, *more), tuple(both))
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 from demo.compare import changed, compare, written
+from demo.expected.records import of_type
 from demo.flows import target_of
 from demo.report import Check, FlowResult
 from demo.systems import NAMES, Money, State
 
 SHOWN = 10
+# the custom field that orders_to_infor writes back
+M3_NUMBER = "PCF_M3ORDER"
 # written by picks and counts too, whose own records are looked at
 MOVED_BY_OTHERS = {"ItemWarehouse"}
 
@@ -35,6 +38,17 @@ def balanced(now: State) -> Check:
             sums[line["KEY1"], name] = sums.get((line["KEY1"], name), Decimal(0)) + Decimal(line[name])
     against = [f"{key}: {name} adds up to {total}" for (key, name), total in sums.items() if total]
     return Check(f"{len(sums) // 2:,} journals in M3, each zero in sum", tuple(against))
+
+
+def told(now: State) -> Check:
+    """Whether every Brightpearl order that is in M3 carries the number it has there."""
+    numbers = {key: order["ORNO"] for key, order in now.found["infor"].records["Order"].items()}
+    against = [
+        f"order {order['id']} says M3 order {said}, and it is {numbers.get(str(order['id']))}"
+        for order in of_type(now.source, "SO")
+        if (said := order["customFields"].get(M3_NUMBER)) != numbers.get(str(order["id"]))
+    ]
+    return Check(f"{len(numbers):,} Brightpearl orders carry their M3 number, and no others", tuple(against))
 
 
 def counted(now: State, flows: tuple[FlowResult, ...]) -> Check:

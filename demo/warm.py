@@ -19,6 +19,8 @@ MODULES = (
     "airflow_provider_brightpearl.operators.stages",
     "airflow_provider_brightpearl.gates.frames",
     "great_expectations.expectations",
+    "sqlglot.dialects.duckdb",
+    "upath.implementations.local",
 )
 
 if sys.argv[1:2] == ["scheduler"]:

@@ -48,8 +48,7 @@ def received(payment: Record) -> Decimal:
 def _lines(payment: Record, currency: Record, accounts: Mapping[str, str]) -> Iterator[tuple[str, Fields]]:
     key, amount = f"BP{payment['paymentId']}", received(payment)
     own = currency["accountingCurrencyCode"]
-    exact = rounded(amount / Decimal(currency["exchangeRate"]), 6)
-    in_books = rounded(exact, PLACES.get(own, 2))
+    in_books = rounded(amount / Decimal(currency["exchangeRate"]), PLACES.get(own, 2))
     said = f"{payment['orderId']} {payment['paymentMethodCode'].lower()}"[:24]
     both = ((accounts[payment["paymentMethodCode"]], 1), (ON_ACCOUNT, -1))
     for line, (account, sign) in enumerate(both, 1):

@@ -175,6 +175,21 @@ def test_a_journal_that_is_not_zero_in_sum_is_named(state: State) -> None:
     assert any(said.startswith(f"{journal}: CUAM adds up to") for said in checks.balanced(spoiled).against)
 
 
+def test_an_order_that_does_not_say_its_m3_number_is_named(state: State) -> None:
+    numbers = {key: order["ORNO"] for key, order in state.found["infor"].records["Order"].items()}
+    orders = [
+        each | {"customFields": {"PCF_M3ORDER": numbers[str(each["id"])]}}
+        if str(each["id"]) in numbers
+        else each
+        for each in state.source["order"]
+    ]
+    told = replace(state, source={**state.source, "order": orders})
+    assert checks.told(told).holds
+    wrong = next(each for each in orders if str(each["id"]) in numbers)
+    wrong["customFields"] = {}
+    assert (f"order {wrong['id']} says M3 order None, and it is {wrong['id']}",) == checks.told(told).against
+
+
 def test_a_link_to_another_record_is_named(state: State) -> None:
     crm = state.found["salesforce"]
     order = next(iter(crm.records["Order"].values()))

@@ -17,7 +17,7 @@ from demo.flows import FLOWS
 from demo.processes import stop
 
 ROOT = Path(__file__).parents[2]
-SMALL = ("--customers", "100", "--products", "30", "--orders", "120")
+SMALL = ("--customers", "120", "--products", "30", "--orders", "120")
 
 
 def _children_of(build: Path) -> list[str]:
