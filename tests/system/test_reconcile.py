@@ -78,3 +78,7 @@ def test_drift_is_found_reported_repaired_and_gone(site, sandbox):
 
     site.run("airflow", "dags", "test", "reconcile")
     assert ("to look at", 0, 0, 1, 0) == tuple(_found(site)[name] for name in COLUMNS)
+
+    shown = site.run("brightpearl", "reconcile", "orders_to_salesforce", "--everything")
+    assert "orders_to_salesforce: to look at" in shown
+    assert deleted in shown
