@@ -17,6 +17,9 @@ COUNTED = {"2", "3", "4"}
 
 @pytest.fixture
 def site(stocked_site: Site) -> Site:
+    """At noon, far from the nightly sweep."""
+    now = stocked_site.now()
+    stocked_site.pass_time((12 - now.hour) % 24 * 60 - now.minute + 60)
     return stocked_site
 
 
