@@ -19,7 +19,7 @@ def rows(*, quick: bool) -> Iterator[Row]:
         # what was shipped in the past was never counted into M3
         sandbox.control("POST", "/settings/infor", {"stock_checked_at_pick": False})
         env = workbench.environment(work, sandbox.url)
-        for flow in FLOWS:
+        for flow in FLOWS[:2] if quick else FLOWS:
             yield from _rows(flow, _run(flow, env))
 
 

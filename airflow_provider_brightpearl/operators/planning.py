@@ -61,17 +61,22 @@ def plan_run(wiring: Wiring, request: Request, now: datetime, runs: int = 1) -> 
     asked = source.calls - before
     past = wiring.ledger.runs(flow.flow)
     rates = rows_per_record(flow, past)
-    read = written = told = records = 0
+    own = len(list(constants(flow, selection)))
+    read = written = told = 0
     for share, count in _shares(found, runs):
-        outlook = source.foresee(share)
-        outlook = replace(outlook, records=outlook.records + len(list(constants(flow, selection))))
-        records += outlook.records * count
+        outlook = _with(source.foresee(share), own)
         read += outlook.calls * count
         written += count * (write_calls(sink, flow, outlook, rates, selection) + _queries(flow, outlook))
         told += count * tell_calls(wiring, outlook.records)
+    records = _with(source.foresee(found), own).records
     rows = Work.expected(records, rates).rows
     costs = {flow.source_system: Costs(read, told, asked), flow.target: Costs(0, written)}
     return Plan(flow.flow, selection, runs, records, rows, any(_moved(each) for each in past), costs)
+
+
+def _with(outlook: Outlook, constants: int) -> Outlook:
+    """The outlook with the records that the flow file holds itself."""
+    return replace(outlook, records=outlook.records + constants)
 
 
 def read_calls(wiring: Wiring, source: Source, selection: Selection) -> int:

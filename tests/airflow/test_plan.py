@@ -121,8 +121,10 @@ def test_limits_of_the_day_are_the_orgs_own(home: Path, sandbox: Sandbox) -> Non
 
 
 def test_a_back_fill_counts_the_searches_of_every_run(home: Path) -> None:
-    once = planned("orders_to_salesforce", "--last", "2d")[1]["brightpearl"]
+    said, table = planned("orders_to_salesforce", "--last", "2d")
+    counted, once = re.findall(r"^[\d,]+ records", said, re.M), table["brightpearl"]
     said, table = planned("orders_to_salesforce", "--last", "2d", "--backfill")
+    assert counted == re.findall(r"^[\d,]+ records", said, re.M)
     assert re.search(r"19[123] runs", said)
     assert 2 * 191 <= int(table["brightpearl"][0].replace(",", "")) > int(once[0])
 
