@@ -10,8 +10,9 @@ from typing import Any
 
 from airflow_provider_brightpearl.core.schema import StreamSchema
 from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.mapping.engine import Mapper, read_mapped
+from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.mapping.lookups import LookupTable, load_lookups
+from airflow_provider_brightpearl.mapping.mapped import read_mapped
 from airflow_provider_brightpearl.mapping.spec import FlowSpec, load_flow
 
 SchemaOf = Callable[[str], StreamSchema]

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,16 +13,12 @@ import duckdb
 
 from airflow_provider_brightpearl.core.records import Money, Rejection, Stage
 from airflow_provider_brightpearl.core.schema import StreamSchema, sql_type
-from airflow_provider_brightpearl.mapping.compile import (
-    META,
-    CompiledObject,
-    inexact_texts,
-    layers,
-    raw_columns,
-    raw_table,
-)
+from airflow_provider_brightpearl.mapping import problems
+from airflow_provider_brightpearl.mapping.compiled import CompiledObject
 from airflow_provider_brightpearl.mapping.engine_session import Session, literal, ref_table
 from airflow_provider_brightpearl.mapping.lookups import LookupTable
+from airflow_provider_brightpearl.mapping.mapped import MapResult
+from airflow_provider_brightpearl.mapping.queries import META, inexact_texts, layers, raw_columns, raw_table
 from airflow_provider_brightpearl.mapping.shapes import Misshapen, reshape
 from airflow_provider_brightpearl.mapping.spec import FlowSpec
 
@@ -38,37 +31,6 @@ class Resolver(Protocol):
     """Target ids of keys already bound."""
 
     def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class MapResult:
-    """What became of one raw part: rows per object, rejected records with their line, money of all records.
-
-    ``left_out`` counts the records that the first object's ``where`` does not want; ``warnings`` counts what
-    rejects nothing and should still be known.
-    """
-
-    records: int
-    rows: dict[str, int]
-    rejections: tuple[tuple[int, Rejection], ...]
-    money: Money
-    left_out: int
-    left_out_money: Money
-    warnings: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class MappedRow:
-    """One row of a mapped part, ready to be written: ``payload`` is the JSON of its fields."""
-
-    pos: int
-    source_id: str
-    key: str
-    parent: str
-    payload: str
-    fingerprint: str
-    amount: Decimal | None
-    currency: str
 
 
 class Mapper:
@@ -260,8 +222,8 @@ class Mapper:
         found = dict(unmappable)
         for item in self.compiled.objects:
             rows = [*self._twins(item), *self._failing(item)]
-            for pos, _, source_id, row, amount, currency, problems in sorted(rows, key=_place):
-                rejection = _rejection(item.name, source_id, row, amount, currency, problems)
+            for pos, _, source_id, row, amount, currency, found_wrong in sorted(rows, key=_place):
+                rejection = problems.rejection(item.name, source_id, row, amount, currency, found_wrong)
                 earlier = found.get(pos)
                 # a defect outweighs a missing parent: waiting would not help
                 if earlier is None or (earlier.waits_for and not rejection.waits_for):
@@ -346,57 +308,3 @@ class Mapper:
 
 def _place(row: tuple[Any, ...]) -> tuple[int, int]:
     return row[0], row[1]
-
-
-def _rejection(
-    name: str,
-    source_id: str,
-    row: str,
-    amount: Decimal | None,
-    currency: str | None,
-    problems: list[dict[str, Any]],
-) -> Rejection:
-    # branches of one expression may find the same thing
-    problems = list({_plain(problem): problem for problem in problems}.values())
-    defects = [problem for problem in problems if not problem["waits"]]
-    first, *others = defects or problems
-    reason = f"{first['field']}: {first['value']!r} {first['reason']}" if first["value"] else _plain(first)
-    also = "".join(f"; {_plain(other)}" for other in others[:5])
-    waits = None
-    if not defects:
-        flow, _, target = first["waits"].partition(".")
-        waits = (flow, target, first["value"])
-    return Rejection(
-        source_id,
-        Stage.TRANSFORM,
-        reason + also,
-        object=name,
-        row=row,
-        field=first["field"],
-        value=first["value"] or "",
-        waits_for=waits,
-        amount=amount,
-        currency=currency or "",
-    )
-
-
-def _plain(problem: Mapping[str, Any]) -> str:
-    value = f" {problem['value']!r}" if problem["value"] else ""
-    return f"{problem['field']}:{value} {problem['reason']}"
-
-
-@cache
-def _reader(process: int) -> duckdb.DuckDBPyConnection:
-    """One connection per process, since opening one takes longer than reading a part."""
-    return duckdb.connect()
-
-
-def read_mapped(path: Path) -> list[MappedRow]:
-    """The rows of one mapped file, in source order."""
-    with _reader(os.getpid()).cursor() as cursor:
-        rows = cursor.execute(
-            "SELECT _pos, _source_id, _key, _parent, _payload, _fingerprint, _amount, coalesce(_currency, '') "
-            "FROM read_parquet($1)",
-            [str(path)],
-        ).fetchall()
-    return [MappedRow(*row) for row in rows]

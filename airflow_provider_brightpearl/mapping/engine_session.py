@@ -14,10 +14,11 @@ import duckdb
 from airflow_provider_brightpearl.core.schema import StreamSchema, sql_type
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.mapping import functions
-from airflow_provider_brightpearl.mapping.compile import (
-    CompiledFlow,
-    CompiledObject,
-    compile_flow,
+from airflow_provider_brightpearl.mapping.compile import compile_flow
+from airflow_provider_brightpearl.mapping.compiled import CompiledFlow, CompiledObject
+from airflow_provider_brightpearl.mapping.expressions import value_macro
+from airflow_provider_brightpearl.mapping.lookups import LookupTable
+from airflow_provider_brightpearl.mapping.queries import (
     levels,
     object_query,
     problems_query,
@@ -25,8 +26,6 @@ from airflow_provider_brightpearl.mapping.compile import (
     record_table,
     where_warnings_query,
 )
-from airflow_provider_brightpearl.mapping.expressions import value_macro
-from airflow_provider_brightpearl.mapping.lookups import LookupTable
 from airflow_provider_brightpearl.mapping.spec import FlowSpec, ObjectSpec
 
 _INEXACT = re.compile(r"\b(DOUBLE|FLOAT)\b")

@@ -14,7 +14,6 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,12 +21,10 @@ import sqlglot
 from sqlglot import exp
 
 from airflow_provider_brightpearl.core.schema import ListOf, MapOf, Path, Schema, UnknownColumn, find, leaves
+from airflow_provider_brightpearl.mapping import syntax
+from airflow_provider_brightpearl.mapping.syntax import ExpressionError
 
 ROW = "row"
-
-
-class ExpressionError(ValueError):
-    """An expression that cannot be used; the message names the place and what is known there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +102,8 @@ class _Compiler:
 
     def visit(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
         """The rewritten tree of a node that is evaluated only where all guards hold."""
-        if isinstance(node, _FORBIDDEN) or _function_name(node) in _VOLATILE:
-            raise ExpressionError(_forbidden(node))
+        if isinstance(node, syntax.FORBIDDEN) or syntax.function_name(node) in syntax.VOLATILE:
+            raise ExpressionError(syntax.forbidden(node))
         if isinstance(node, (exp.Column, exp.Dot)):
             return self._path(node, guards)
         special = _SPECIAL.get(type(node))
@@ -123,7 +120,7 @@ class _Compiler:
         return type(node)(**{name: visited(value) for name, value in node.args.items()})
 
     def _path(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
-        names = _names(node)
+        names = syntax.names(node)
         if names is None:
             return self._rebuild(node, guards)
         if names[0] == ROW and self.scope.row is not None:
@@ -141,8 +138,8 @@ class _Compiler:
     def _column(self, names: Path, prefix: str = "", below: Path = ()) -> exp.Expression:
         """A path as a column of its own, and what lies below it; inside sum_rows a row is the lambda's, whole."""
         if names[0] == ROW and self.scope.in_rows:
-            return _access(exp.column(f"{prefix}{ROW}", quoted=True), (*names[1:], *below))
-        return _access(exp.column(prefix + ".".join(names), quoted=True), below)
+            return syntax.access(exp.column(f"{prefix}{ROW}", quoted=True), (*names[1:], *below))
+        return syntax.access(exp.column(prefix + ".".join(names), quoted=True), below)
 
     def _find(self, node: exp.Expression, schema: Schema, names: Path, prefix: str = "") -> Any:
         try:
@@ -151,7 +148,7 @@ class _Compiler:
             hint = ""
             if not prefix and names[0] == ROW:
                 hint = "; row is there only in objects with rows:"
-            raise ExpressionError(f"{prefix}{error}{hint}{_at(node)}") from error
+            raise ExpressionError(f"{prefix}{error}{hint}{syntax.at(node)}") from error
 
     def _check_leaves(self, column: Any, names: Path, guards: tuple[str, ...]) -> None:
         for below, kind in leaves(column):
@@ -246,12 +243,12 @@ class _Compiler:
             return self._sum_rows(node, guards)
         if name == "join_rows":
             return self._join_rows(node, guards)
-        if name in _SHORT_FOR and len(node.expressions) == 1 and _names(node.expressions[0]):
-            return self.visit(_written_out(name, node.expressions[0]), guards)
+        if name in syntax.SHORT_FOR and len(node.expressions) == 1 and syntax.names(node.expressions[0]):
+            return self.visit(syntax.written_out(name, node.expressions[0]), guards)
         return self._rebuild(node, guards)
 
     def _lookup(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
-        name = _text_argument(node, "lookup('table', key)")
+        name = syntax.text_argument(node, "lookup('table', key)")
         if name not in self.scope.lookups:
             known = ", ".join(sorted(self.scope.lookups)) or "none"
             raise ExpressionError(f"unknown lookup {name!r}; known: {known}")
@@ -264,7 +261,7 @@ class _Compiler:
         return self._joined(Call("lookup", name, key), reason, guards)
 
     def _ref(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
-        target = _text_argument(node, "ref('flow.Object', key, ...)")
+        target = syntax.text_argument(node, "ref('flow.Object', key, ...)")
         if self.scope.in_rows:
             raise ExpressionError("ref cannot be used inside sum_rows or join_rows")
         if target.count(".") != 1:
@@ -295,7 +292,7 @@ class _Compiler:
         """SQL of a list with the value of the second argument for every row of the first."""
         if len(node.expressions) != arguments or not isinstance(node.expressions[0], (exp.Column, exp.Dot)):
             raise ExpressionError(f"use {usage}")
-        rows = _names(node.expressions[0]) or ()
+        rows = syntax.names(node.expressions[0]) or ()
         column = self._find(node.expressions[0], self.scope.columns, rows)
         if not isinstance(column, (MapOf, ListOf)):
             raise ExpressionError(f"{usage} needs a map or list of rows; {'.'.join(rows)} is neither")
@@ -304,14 +301,14 @@ class _Compiler:
         self.scope.paths |= inner.paths
         for check in inner.take_checks():
             self._check_rows(rows, column, check, guards)
-        return _each(rows, column, value.sql("duckdb"), paired=False)
+        return syntax.each(rows, column, value.sql("duckdb"), paired=False)
 
     def _check_rows(self, rows: Path, column: MapOf | ListOf, check: Check, guards: tuple[str, ...]) -> None:
-        broken = _each(rows, column, check.condition.replace('"_raw_row"', '"_raw"'), paired=True)
+        broken = syntax.each(rows, column, check.condition.replace('"_raw_row"', '"_raw"'), paired=True)
         value, reason = "''", f"a row of {'.'.join(rows)}: {check.reason}"
         if check.lookup:
             missing = f"CASE WHEN {check.condition} THEN {check.value} END"
-            keys = f"list_sort(list_distinct({_each(rows, column, missing, paired=False)}))"
+            keys = f"list_sort(list_distinct({syntax.each(rows, column, missing, paired=False)}))"
             value, reason = f"array_to_string({keys}, ', ')", check.reason
         self._check(f"list_bool_or({broken})", value, reason, guards, lookup=check.lookup)
 
@@ -326,21 +323,6 @@ def known_macro(lookup: str) -> str:
     return f"known_in_{lookup}"
 
 
-_FORBIDDEN = (
-    exp.Query, exp.AggFunc, exp.Star, exp.Window, exp.Lambda, exp.Placeholder, exp.Parameter, exp.Explode, exp.Unnest,
-)  # fmt: skip
-_VOLATILE = frozenset(
-    "current_date current_time current_timestamp current_localtime current_localtimestamp localtime localtimestamp "
-    "get_current_time get_current_timestamp transaction_timestamp now today rand random uuid uuidv4 uuidv7 "
-    "gen_random_uuid nextval currval setseed".split()
-)
-
-# as functions.MACROS has them, which serve addresses that are not plain columns
-_SHORT_FOR = {
-    "street": "text(concat_ws(chr(10), text(addressLine1), text(addressLine2)))",
-    "city": "text(addressLine3)",
-}
-
 _SPECIAL: dict[type, Any] = {
     exp.Case: _Compiler.case,
     exp.If: _Compiler.either,
@@ -352,74 +334,3 @@ _SPECIAL: dict[type, Any] = {
     exp.Div: _Compiler.divide,
     exp.Anonymous: _Compiler.function,
 }
-
-
-def _written_out(name: str, address: exp.Expression) -> exp.Expression:
-    def part(node: exp.Expression) -> exp.Expression:
-        if not isinstance(node, exp.Column):
-            return node
-        return exp.Dot(this=address.copy(), expression=exp.to_identifier(node.name))
-
-    return sqlglot.parse_one(_SHORT_FOR[name], read="duckdb").transform(part)
-
-
-def _each(rows: Path, column: MapOf | ListOf, body: str, *, paired: bool) -> str:
-    """SQL of a list with the body's value for every row; paired rows come with their raw text as ``_raw``."""
-    typed, raw = (exp.column(prefix + ".".join(rows), quoted=True).sql("duckdb") for prefix in ("", "_raw_"))
-    if isinstance(column, MapOf):
-        typed, raw = f"map_values({typed})", f"map_values({raw})"
-    if not paired:
-        return f'list_transform({typed}, lambda "row": {body})'
-    body = body.replace('"_raw"', "struct_extract(pair, 2)").replace('"row"', "struct_extract(pair, 1)")
-    return f"list_transform(list_zip({typed}, {raw}), lambda pair: coalesce({body}, false))"
-
-
-def _names(node: exp.Expression) -> Path | None:
-    """The steps of ``a.b.c``, or None where something else than names is in it."""
-    return tuple(_steps(node)) if all(step is not None for step in _steps(node)) else None  # type: ignore[arg-type]
-
-
-def _steps(node: exp.Expression | None) -> Iterator[str | None]:
-    if isinstance(node, exp.Dot):
-        yield from _steps(node.this)
-        yield from _steps(node.expression)
-    elif isinstance(node, exp.Column):
-        yield from (part.name for part in node.parts)
-    elif isinstance(node, exp.Identifier):
-        yield node.name
-    else:
-        yield None
-
-
-def _at(node: exp.Expression) -> str:
-    start = min(
-        (part.meta["start"] for part in node.find_all(exp.Identifier) if "start" in part.meta), default=None
-    )
-    return "" if start is None else f" (at column {start + 1})"
-
-
-def _access(base: exp.Expression, names: Path) -> exp.Expression:
-    for name in names:
-        base = exp.Anonymous(this="struct_extract", expressions=[base, exp.Literal.string(name)])
-    return base
-
-
-def _text_argument(node: exp.Expression, usage: str) -> str:
-    first = node.expressions[0] if node.expressions else None
-    if not isinstance(first, exp.Literal) or not first.is_string or len(node.expressions) < 2:
-        raise ExpressionError(f"use {usage}")
-    return str(first.name)
-
-
-def _function_name(node: exp.Expression) -> str:
-    if not isinstance(node, exp.Func):
-        return ""
-    return str(node.this if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
-
-
-def _forbidden(node: exp.Expression) -> str:
-    if _function_name(node) in _VOLATILE:
-        return f"{node.sql('duckdb')} gives another value at every run, so no record would ever be unchanged"
-    if isinstance(node, exp.AggFunc):
-        return f"{node.sql('duckdb')} sums over records; within one record use sum_rows(rows, expression)"
-    return f"{node.sql('duckdb')} is not a single value of one record"

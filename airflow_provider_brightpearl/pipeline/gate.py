@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_brightpearl.core.ports import Gate, Staging, Verdict
 from airflow_provider_brightpearl.core.records import PartRef, Rejection
-from airflow_provider_brightpearl.mapping.engine import read_mapped
+from airflow_provider_brightpearl.mapping.mapped import read_mapped
 from airflow_provider_brightpearl.mapping.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline import rejected
 

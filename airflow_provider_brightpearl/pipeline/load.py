@@ -20,7 +20,7 @@ from airflow_provider_brightpearl.core.ports import (
     Staging,
 )
 from airflow_provider_brightpearl.core.records import Counts, Money, Outcome, PartRef, Rejection, Stage
-from airflow_provider_brightpearl.mapping.engine import MappedRow, read_mapped
+from airflow_provider_brightpearl.mapping.mapped import MappedRow, read_mapped
 from airflow_provider_brightpearl.mapping.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline import rejected
 from airflow_provider_brightpearl.pipeline.write_back import Outbox

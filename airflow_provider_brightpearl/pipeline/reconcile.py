@@ -18,8 +18,8 @@ from airflow_provider_brightpearl.core.ports import Staging
 from airflow_provider_brightpearl.core.reconcile import Comparison, Entry, Side, Tally, compare
 from airflow_provider_brightpearl.core.records import PartRef
 from airflow_provider_brightpearl.core.window import Window
-from airflow_provider_brightpearl.mapping.engine import read_mapped
 from airflow_provider_brightpearl.mapping.identity import identity_of, key_is_id, needs_records
+from airflow_provider_brightpearl.mapping.mapped import read_mapped
 from airflow_provider_brightpearl.mapping.reconcile_spec import ReconcileSpec
 from airflow_provider_brightpearl.mapping.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline.rejected import money_as_text

@@ -10,7 +10,8 @@ from typing import Any
 
 from airflow_provider_brightpearl.core.ports import Staging
 from airflow_provider_brightpearl.core.records import PartRef
-from airflow_provider_brightpearl.mapping.engine import Mapper, MapResult
+from airflow_provider_brightpearl.mapping.engine import Mapper
+from airflow_provider_brightpearl.mapping.mapped import MapResult
 from airflow_provider_brightpearl.mapping.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline import rejected
 

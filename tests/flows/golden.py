@@ -14,8 +14,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from airflow_provider_brightpearl.endpoints.registry import stream_schema
-from airflow_provider_brightpearl.mapping.engine import Mapper, read_mapped
+from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.mapping.lookups import LookupTable, load_lookups
+from airflow_provider_brightpearl.mapping.mapped import read_mapped
 from airflow_provider_brightpearl.mapping.spec import load_flow
 from tests.fakes import EverythingBound
 

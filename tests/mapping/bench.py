@@ -12,8 +12,9 @@ from typing import Any
 
 from airflow_provider_brightpearl.core.records import Rejection
 from airflow_provider_brightpearl.core.schema import ListOf, MapOf, StreamSchema
-from airflow_provider_brightpearl.mapping.engine import Mapper, MapResult, Resolver, read_mapped
+from airflow_provider_brightpearl.mapping.engine import Mapper, Resolver
 from airflow_provider_brightpearl.mapping.lookups import LookupTable
+from airflow_provider_brightpearl.mapping.mapped import MapResult, read_mapped
 from airflow_provider_brightpearl.mapping.spec import FlowSpec
 from tests.fakes import EverythingBound
 

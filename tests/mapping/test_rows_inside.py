@@ -10,8 +10,9 @@ import pytest
 
 from airflow_provider_brightpearl.core.schema import ListOf, StreamSchema
 from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.mapping.engine import Mapper, MapResult, read_mapped
+from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.mapping.lookups import LookupTable
+from airflow_provider_brightpearl.mapping.mapped import MapResult, read_mapped
 from airflow_provider_brightpearl.mapping.spec import FlowSpec
 from tests.fakes import NothingBound
 
