@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from airflow_provider_brightpearl.core.ports import Binding, RecordChange, RowResult, RunEntry, Verdict
+from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
+from airflow_provider_brightpearl.core.ports import Binding, RunEntry, Verdict
 from airflow_provider_brightpearl.core.records import Rejection
 from airflow_provider_brightpearl.core.window import Selection
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from airflow_provider_brightpearl.core.ports import Binding, RowResult
+from airflow_provider_brightpearl.core.changes import RowResult
+from airflow_provider_brightpearl.core.ports import Binding
 from airflow_provider_brightpearl.core.window import Window
 
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from airflow_provider_brightpearl.core.records import Calls, Counts, Money, PartRef, Rejection, Stage
+from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
+from airflow_provider_brightpearl.core.records import Calls, Counts, Money, PartRef, Rejection
 from airflow_provider_brightpearl.core.window import Selection, Window
-
-if TYPE_CHECKING:
-    from airflow_provider_brightpearl.core.work import Found, Outlook, Work
+from airflow_provider_brightpearl.core.work import Found, Outlook, Work
 
 
 class Source(Protocol):
@@ -45,61 +44,6 @@ class Source(Protocol):
     def foresee(self, found: Found) -> Outlook:
         """What reading takes where the searches find this; asks nothing."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One target row to write: ``payload`` is the JSON object of its fields without the key.
-
-    ``key`` is the value of the external id, ``parent`` that of the row's parent in the same record, if it has one;
-    ``target_id`` is set where the row is already bound.
-    """
-
-    object: str
-    key: str
-    payload: str
-    fingerprint: str
-    parent: str = ""
-    target_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """One target row whose source row is gone."""
-
-    object: str
-    key: str
-    target_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class RecordChange:
-    """All that has to be written for one source record; parents come before their rows."""
-
-    source_id: str
-    changes: tuple[Change, ...]
-    removals: tuple[Removal, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RowResult:
-    """What the target said to one row: an id, or why it was refused.
-
-    ``unfinished`` rows are there, but a later call is still to complete them: should it never come, the next run
-    has to write them again. ``told`` is what else the target said of the row, by its own names, for write-backs.
-    """
-
-    source_id: str
-    object: str
-    key: str
-    target_id: str = ""
-    created: bool = False
-    removed: bool = False
-    unfinished: bool = False
-    error: str = ""
-    field: str = ""
-    value: str = ""
-    told: tuple[tuple[str, str], ...] = ()
 
 
 class Sink(Protocol):
@@ -308,9 +252,3 @@ class Gate(Protocol):
     def judge(self, parts: Sequence[Mapping[str, Path]]) -> Verdict:
         """Judges the mapped parts (object name to local Parquet file each); nothing is changed."""
         ...
-
-
-__all__ = [
-    "Binding", "Bindings", "Change", "DeadLetters", "Gate", "Intent", "IntentState", "Intents", "Ledger",
-    "RecordChange", "Removal", "RowResult", "RunEntry", "Sink", "Source", "Stage", "Staging", "Verdict",
-]  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from airflow_provider_brightpearl.core.ports import RecordChange
+from airflow_provider_brightpearl.core.changes import RecordChange
 
 
 @dataclass(frozen=True, slots=True)

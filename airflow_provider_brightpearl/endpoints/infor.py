@@ -8,7 +8,8 @@ from typing import Protocol
 
 from airflow_provider_brightpearl.clients.infor import InforClient, Transaction
 from airflow_provider_brightpearl.clients.infor_fields import inputs
-from airflow_provider_brightpearl.core.ports import Change, Intents, RecordChange, Removal, RowResult
+from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowResult
+from airflow_provider_brightpearl.core.ports import Intents
 from airflow_provider_brightpearl.core.work import Work
 from airflow_provider_brightpearl.endpoints.infor_documents import Document
 from airflow_provider_brightpearl.endpoints.infor_journals import JournalWriter

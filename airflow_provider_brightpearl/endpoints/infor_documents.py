@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import partial
 
 from airflow_provider_brightpearl.clients.infor import Answer, InforClient, State, Transaction
-from airflow_provider_brightpearl.core.ports import RowResult
+from airflow_provider_brightpearl.core.changes import RowResult
 from airflow_provider_brightpearl.endpoints.infor_rows import Row
 from airflow_provider_brightpearl.endpoints.intent_writing import Desk, Unanswered, digest_of
 

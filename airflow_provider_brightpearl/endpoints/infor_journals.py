@@ -12,7 +12,8 @@ from decimal import Decimal, InvalidOperation
 
 from airflow_provider_brightpearl.clients.infor import Answer, InforClient, Record, Transaction
 from airflow_provider_brightpearl.clients.infor_fields import inputs
-from airflow_provider_brightpearl.core.ports import Intent, IntentState, RowResult
+from airflow_provider_brightpearl.core.changes import RowResult
+from airflow_provider_brightpearl.core.ports import Intent, IntentState
 from airflow_provider_brightpearl.endpoints.infor_documents import (
     Document,
     Stage,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from airflow_provider_brightpearl.clients.infor import Answer, InforClient, Record, Transaction
-from airflow_provider_brightpearl.core.ports import RowResult
+from airflow_provider_brightpearl.core.changes import RowResult
 from airflow_provider_brightpearl.endpoints.infor_objects import KeyedObject
 from airflow_provider_brightpearl.endpoints.infor_rows import SEPARATOR, Row, same
 

@@ -12,7 +12,8 @@ from decimal import Decimal
 
 from airflow_provider_brightpearl.clients.infor import Answer, InforClient, Transaction
 from airflow_provider_brightpearl.core.census import TargetRow
-from airflow_provider_brightpearl.core.ports import Binding, RowResult
+from airflow_provider_brightpearl.core.changes import RowResult
+from airflow_provider_brightpearl.core.ports import Binding
 from airflow_provider_brightpearl.endpoints.infor_keyed import keys_of
 from airflow_provider_brightpearl.endpoints.infor_objects import DOCUMENTS, KEYED, KeyedObject
 from airflow_provider_brightpearl.errors import Misconfigured

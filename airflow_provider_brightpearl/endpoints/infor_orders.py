@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from airflow_provider_brightpearl.clients.infor import Answer, InforClient, Record, Transaction
-from airflow_provider_brightpearl.core.ports import IntentState, RowResult
+from airflow_provider_brightpearl.core.changes import RowResult
+from airflow_provider_brightpearl.core.ports import IntentState
 from airflow_provider_brightpearl.endpoints.infor_documents import (
     Document,
     Stage,

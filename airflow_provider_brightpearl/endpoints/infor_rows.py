@@ -12,7 +12,7 @@ import msgspec
 
 from airflow_provider_brightpearl.clients.infor import Answer, mi_text
 from airflow_provider_brightpearl.clients.infor_fields import DATES, inputs
-from airflow_provider_brightpearl.core.ports import Change, RecordChange, RowResult
+from airflow_provider_brightpearl.core.changes import Change, RecordChange, RowResult
 from airflow_provider_brightpearl.mapping.spec import ObjectSpec
 
 SEPARATOR = "|"

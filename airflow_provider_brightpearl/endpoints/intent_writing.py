@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from airflow_provider_brightpearl.core.ports import Change, Intent, Intents, IntentState
+from airflow_provider_brightpearl.core.changes import Change
+from airflow_provider_brightpearl.core.ports import Intent, Intents, IntentState
 from airflow_provider_brightpearl.errors import TimedOut, Unavailable
 
 

@@ -23,7 +23,7 @@ from airflow_provider_brightpearl.clients.salesforce import (
 )
 from airflow_provider_brightpearl.clients.salesforce_graph import Node
 from airflow_provider_brightpearl.clients.salesforce_rows import COLLECTION_ROWS
-from airflow_provider_brightpearl.core.ports import Change, RecordChange, Removal, RowResult
+from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowResult
 from airflow_provider_brightpearl.core.work import Work
 from airflow_provider_brightpearl.endpoints.salesforce_calls import calls_by_graph, calls_by_object
 from airflow_provider_brightpearl.mapping.spec import FlowSpec, ObjectSpec

@@ -12,7 +12,8 @@ from airflow_provider_brightpearl.clients.salesforce import RowAnswer, Salesforc
 from airflow_provider_brightpearl.clients.salesforce_bulk_query import QUERY_THRESHOLD
 from airflow_provider_brightpearl.clients.salesforce_rows import COLLECTION_ROWS
 from airflow_provider_brightpearl.core.census import TargetRow
-from airflow_provider_brightpearl.core.ports import Binding, RowResult
+from airflow_provider_brightpearl.core.changes import RowResult
+from airflow_provider_brightpearl.core.ports import Binding
 from airflow_provider_brightpearl.mapping.identity import currency_field
 from airflow_provider_brightpearl.mapping.reconcile_spec import ReconcileSpec
 from airflow_provider_brightpearl.mapping.spec import FlowSpec

@@ -8,17 +8,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from airflow_provider_brightpearl.core.ports import (
-    Binding,
-    Bindings,
-    Change,
-    DeadLetters,
-    RecordChange,
-    Removal,
-    RowResult,
-    Sink,
-    Staging,
-)
+from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowResult
+from airflow_provider_brightpearl.core.ports import Binding, Bindings, DeadLetters, Sink, Staging
 from airflow_provider_brightpearl.core.records import Counts, Money, Outcome, PartRef, Rejection, Stage
 from airflow_provider_brightpearl.mapping.mapped import MappedRow, read_mapped
 from airflow_provider_brightpearl.mapping.spec import FlowSpec

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_brightpearl.core.ports import Intent, Intents, IntentState, RowResult
+from airflow_provider_brightpearl.core.changes import RowResult
+from airflow_provider_brightpearl.core.ports import Intent, Intents, IntentState
 from airflow_provider_brightpearl.core.write_back import Kind, Message, Reply, WriteBack
 from airflow_provider_brightpearl.errors import SyncError, TimedOut
 from airflow_provider_brightpearl.mapping.spec import FlowSpec

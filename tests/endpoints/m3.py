@@ -13,7 +13,8 @@ from airflow_provider_brightpearl.clients.auth import MemoryTokens
 from airflow_provider_brightpearl.clients.infor import InforClient, Transaction
 from airflow_provider_brightpearl.clients.infor_auth import IonApp, IonAuth, ServiceAccountTokens
 from airflow_provider_brightpearl.clients.transport import new_session
-from airflow_provider_brightpearl.core.ports import Change, Intents, RecordChange, RowResult
+from airflow_provider_brightpearl.core.changes import Change, RecordChange, RowResult
+from airflow_provider_brightpearl.core.ports import Intents
 from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.endpoints.infor import InforSink
 from airflow_provider_brightpearl.mapping.spec import FlowSpec, parse_flow

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_brightpearl.core.ports import Change, IntentState
+from airflow_provider_brightpearl.core.changes import Change
+from airflow_provider_brightpearl.core.ports import IntentState
 from airflow_provider_brightpearl.endpoints.infor_journals import imbalance
 from airflow_provider_brightpearl.endpoints.infor_rows import Row
 from airflow_provider_brightpearl.errors import TimedOut

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_brightpearl.core.ports import Removal
+from airflow_provider_brightpearl.core.changes import Removal
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.engine import open_engine

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_brightpearl.core.ports import Change, IntentState
+from airflow_provider_brightpearl.core.changes import Change
+from airflow_provider_brightpearl.core.ports import IntentState
 from airflow_provider_brightpearl.endpoints.intent_writing import Desk, Unanswered, digest_of
 from airflow_provider_brightpearl.errors import TimedOut, Unavailable
 from airflow_provider_brightpearl.stores.engine import open_engine

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_brightpearl.clients.salesforce import SalesforceClient
-from airflow_provider_brightpearl.core.ports import Change, RecordChange, Removal, RowResult
+from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowResult
 from airflow_provider_brightpearl.endpoints import registry
 from airflow_provider_brightpearl.endpoints.salesforce import SalesforceSink, relationship
 from airflow_provider_brightpearl.errors import Misconfigured

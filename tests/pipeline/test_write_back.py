@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Engine
 
-from airflow_provider_brightpearl.core.ports import IntentState, RowResult
+from airflow_provider_brightpearl.core.changes import RowResult
+from airflow_provider_brightpearl.core.ports import IntentState
 from airflow_provider_brightpearl.core.write_back import Message, Reply
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, TimedOut, Unavailable
 from airflow_provider_brightpearl.mapping.spec import FlowSpec, parse_flow
