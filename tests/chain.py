@@ -79,7 +79,17 @@ class Chain:
 
     def load(self, mapped: Plain, verdict: Plain, sink: Sink) -> Plain:
         return through_xcom(
-            load(self.flow, self.run, mapped, verdict, sink, self.bindings, self.letters, self.staging)
+            load(
+                self.flow,
+                self.run,
+                mapped,
+                verdict,
+                sink,
+                self.bindings,
+                self.letters,
+                self.staging,
+                sweep=self.facts.selection.sweep,
+            )
         )
 
     def settle(

@@ -60,6 +60,11 @@ class Selection:
     everything: bool = False
     moves_watermark: bool = False
 
+    @property
+    def sweep(self) -> bool:
+        """Whether the schedule asks for everything, not a person."""
+        return self.everything and self.window is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:

@@ -144,6 +144,9 @@ class ObjectSpec(_Model):
     written_last: dict[str, str] = Field(
         default={}, description="Field written alone after all rows; its value meanwhile"
     )
+    resend_in_sweep: bool = Field(
+        False, description="A sweep writes unchanged rows too, as the target changes them by itself"
+    )
 
     @property
     def key_field(self) -> str:

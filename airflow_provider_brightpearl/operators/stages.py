@@ -100,7 +100,7 @@ def load(
     sink, staging = wiring.sink(known.attempt), wiring.staging(known.run)
     report = loading.load(
         wiring.flow, known.attempt, mapped, verdict, sink, wiring.bindings, wiring.letters, staging,
-        wiring.outbox(known.attempt),
+        wiring.outbox(known.attempt), sweep=known.selection.sweep,
     )  # fmt: skip
     report["calls"]["planned"] = planning.part_calls(wiring, sink, mapped["records"], known.selection)
     return report

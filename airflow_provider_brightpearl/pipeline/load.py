@@ -27,6 +27,7 @@ class _Batch:
     run: str
     rows: Rows
     bound: dict[tuple[str, str], Binding]
+    sweep: bool = False
     written: dict[str, list[RowResult]] = field(default_factory=dict)
 
     def changes(self, skip: set[str]) -> Iterator[RecordChange]:
@@ -58,7 +59,10 @@ class _Batch:
 
     def _differs(self, name: str, row: MappedRow) -> bool:
         bound = self.bound.get((name, row.key))
-        return bound is None or bound.fingerprint != row.fingerprint
+        if bound is None or bound.fingerprint != row.fingerprint:
+            return True
+        # a repeat of this run has sent it already
+        return self.sweep and self.flow.objects[name].resend_in_sweep and bound.written_run != self.run
 
     def _write(self, name: str, row: MappedRow) -> Change:
         bound = self.bound.get((name, row.key))
@@ -128,13 +132,15 @@ def load(
     letters: DeadLetters,
     staging: Staging,
     outbox: Outbox | None = None,
+    *,
+    sweep: bool = False,
 ) -> dict[str, Any]:
     """The report of one part: counts, money, calls and rejections, as plain values.
 
     What the source is to be told goes to the ``outbox``, which a flow with ``write_back`` needs.
     A repeat after a crash writes only what is not bound yet, and counts what the earlier try wrote.
     """
-    batch = _Batch(flow, run, _rows(flow, mapped, staging), {})
+    batch = _Batch(flow, run, _rows(flow, mapped, staging), {}, sweep)
     held = {each.source_id for each, _ in rejected.read(staging, verdict["rejections"])}
     for each in bindings.of_records(flow.flow, list(batch.rows)):
         batch.bound[each.object, each.key] = each

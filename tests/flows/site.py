@@ -83,7 +83,18 @@ class Site:
         for part in mapped:
             sink = registry.sink(flow.target, self._salesforce(), flow, Intents(self.database), run)
             loads.append(
-                load.load(flow, run, part, verdict or {}, sink, self.bindings, self.letters, staging, outbox)
+                load.load(
+                    flow,
+                    run,
+                    part,
+                    verdict or {},
+                    sink,
+                    self.bindings,
+                    self.letters,
+                    staging,
+                    outbox,
+                    sweep=selection.sweep,
+                )
             )
         # intents keep the time of this machine, and no test wants to wait
         later = datetime.now(UTC) + QUIET

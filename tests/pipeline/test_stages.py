@@ -111,6 +111,24 @@ def test_a_second_run_over_the_same_writes_nothing(stages: Fixture) -> None:
     assert ["1", "2"] == written(sink)
 
 
+def test_a_sweep_writes_unchanged_rows_of_what_the_target_changes_by_itself(tmp_path: Path) -> None:
+    spec = flow(FIELDS, rows={"Line": {**LINE, "resend_in_sweep": True}}, window={"sweep": "0 3 * * *"})
+    stages = Fixture(spec, SCHEMA, tmp_path, lookups={"status": lookup({"a": "A", "b": "B"})})
+    sink = FakeSink()
+    stages.go(source(record(1)), sink)
+    stages.go(source(record(1)), sink, now=NOW + timedelta(hours=1))
+    asked = stages.go(source(record(1)), sink, Request(RunKind.MANUAL, everything=True))
+    assert (["1"], 1) == (written(sink), asked["unchanged"])
+    stages.start("nightly")
+    (part,) = stages.extract(source(record(1)), stages.select(None, NOW + timedelta(days=1)))
+    mapped = stages.transform(part)
+    verdict = stages.judge([mapped])
+    for _ in ("a try", "its repeat"):
+        stages.load(mapped, verdict, sink)
+        assert ["1", "1"] == written(sink)
+    assert [("Line", "11"), ("Line", "12")] == [(each.object, each.key) for each in sink.log[-1].changes]
+
+
 def test_only_rows_that_changed_are_written(stages: Fixture) -> None:
     sink = FakeSink()
     stages.go(source(record(1), record(2)), sink)
