@@ -6,8 +6,8 @@ MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 
 PYTHON ?= python3
-# pytest workers; the suite is tuned for two cores
-WORKERS ?= 2
+# pytest workers; one more than the two cores the suite is tuned for, as some tests wait for a scheduler
+WORKERS ?= 3
 # more arguments for pytest, such as ARGS="-k window"
 ARGS ?=
 
@@ -23,7 +23,7 @@ EXTRAS_2.11.0 := sandbox,postgres,test
 BIN := .venv-3.3/bin
 # tests of what has nothing to do with the version of Airflow run on the newest only
 ONCE := tests/bench tests/demo tests/docs tests/sandbox tests/test_compose.py
-PYTEST := -p no:cacheprovider -n $(WORKERS) --dist loadfile -q
+PYTEST := -p no:cacheprovider -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q
 # clients that others wrote, to prove the sandbox; jsforce where there is npm
 CLIENTS := .venv-inforion/.ready $(if $(shell command -v npm),tests/sandbox/jsforce/node_modules/.package-lock.json)
 

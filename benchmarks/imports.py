@@ -36,7 +36,7 @@ def rows(*, quick: bool) -> Iterator[Row]:
         env = workbench.environment(work)
         # the first time modules are compiled and Airflow writes its configuration
         heavy = {name: _run(name, env)[2] for name in PROGRAMS}["dags"]
-        for _ in range(3 if quick else ROUNDS):
+        for _ in range(1 if quick else ROUNDS):
             for name in PROGRAMS:
                 wall, cpu, _ = _run(name, env)
                 times.setdefault(name, []).append((wall, cpu))

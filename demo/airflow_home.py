@@ -17,7 +17,7 @@ from pathlib import Path
 
 import requests
 
-from demo.processes import free_port, stop
+from demo.processes import free_port, stop, uninterrupted
 
 BIN = Path(sys.executable).parent
 USER = PASSWORD = "admin"  # noqa: S105 - on this machine only, and printed
@@ -125,7 +125,7 @@ def started(home: Home, *components: str) -> Iterator[Home]:
     processes: list[subprocess.Popen[str]] = []
     try:
         for component in components:
-            with (home.logs / f"{component}.log").open("w") as log:
+            with (home.logs / f"{component}.log").open("w") as log, uninterrupted():
                 processes.append(
                     subprocess.Popen(  # noqa: S603 - likewise
                         [str(BIN / "airflow"), component],

@@ -28,6 +28,16 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
         stop([process])
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Holds back Ctrl-C until the end of the block: a process that is started and in no list yet would be left behind."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def stop(processes: list[subprocess.Popen[str]], grace: float = GRACE_SECONDS) -> None:
     """Asks all process groups to end, waits, and kills what is left of them."""
     for process in processes:

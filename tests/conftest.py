@@ -17,6 +17,14 @@ from tests.postgres import postgres_url
 __all__ = ["database_url", "engine", "postgres_url"]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, in files of their own: begun last, one of them would keep all workers but one waiting."""
+    items.sort(
+        key=lambda item: not (item.get_closest_marker("system") or item.get_closest_marker("benchmark"))
+    )
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of a state database, once on SQLite and once on PostgreSQL."""
