@@ -30,7 +30,7 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Holds back Ctrl-C until the end of the block: a process that is started and in no list yet would be left behind."""
+    """Holds back Ctrl-C until the end of the block: a process started, and in no list yet, would be left behind."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
