@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from datetime import datetime
 from decimal import Decimal
@@ -387,3 +388,26 @@ def test_whatever_happened_a_second_pass_changes_nothing(
         assert summary["extracted"] - (flow == ORDERS and summary["parked"]) == summary["unchanged"]
     assert before == everything(site)
     assert isinstance(site.ledger.watermark(ORDERS), datetime)
+
+
+def test_record_types_are_a_lookup_in_the_org_and_a_line_in_the_flow_file(bare: Site, tmp_path: Path) -> None:
+    bare.mappings = Path(shutil.copytree(bare.mappings, tmp_path / "mappings"))
+    file = bare.mappings / f"{CUSTOMERS}.yaml"
+    table = (
+        "{query: \"SELECT Id, DeveloperName FROM RecordType WHERE SobjectType = 'Account'\", "
+        "key: DeveloperName, value: Id}"
+    )
+    text = file.read_text().replace("lookups:\n", f"lookups:\n  record_type: {table}\n", 1)
+    file.write_text(
+        text.replace(
+            "    fields:\n", "    fields:\n      RecordTypeId: lookup('record_type', 'Business')\n", 1
+        )
+    )
+    summary = bare.run(CUSTOMERS)
+    (business,) = (
+        row["Id"]
+        for row in bare.sandbox.snapshot("salesforce", "RecordType")
+        if row["DeveloperName"] == "Business"
+    )
+    found = {row["RecordTypeId"] for row in bare.there("Account").values()}
+    assert ({business}, 0) == (found, summary["rejected"])
