@@ -9,6 +9,7 @@ from simple_salesforce import Salesforce
 
 from airflow_provider_brightpearl.clients.salesforce import SalesforceClient
 from airflow_provider_brightpearl.clients.transport import new_session
+from tests.flows.site import Site as Flows
 
 FLOWS = ("customers_to_salesforce", "products_to_salesforce", "orders_to_salesforce")
 DAG = """
@@ -47,8 +48,9 @@ def _spoil(sandbox) -> tuple[dict[str, object], dict[str, object], str]:
 
 
 def test_drift_is_found_reported_repaired_and_gone(site, sandbox):
+    flows = Flows(sandbox, site.home / "brightpearl")
     for flow in FLOWS:
-        site.run("airflow", "dags", "test", flow)
+        flows.run(flow)
     (site.home / "dags" / "reconcile.py").write_text(DAG.format(flows=["orders_to_salesforce"]))
     lost, changed, deleted = _spoil(sandbox)
     spoilt = list(sandbox.snapshot("salesforce", "Order"))
