@@ -65,6 +65,12 @@ class Site:
                 _ended(process, 8)
         self.running.clear()
 
+    def keep_dags(self, *names: str) -> None:
+        """Removes all DAG files but these: every command of Airflow serialises all DAGs there are."""
+        for file in (self.home / "dags").iterdir():
+            if file.name not in names:
+                file.unlink()
+
     def rows(self, database: str, query: str) -> list[dict[str, Any]]:
         """Rows of a SQLite file of this home."""
         with closing(sqlite3.connect(self.home / database, timeout=30)) as connection:

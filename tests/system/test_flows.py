@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def test_the_starter_dags_move_every_record_once_and_then_find_nothing_new(site, sandbox):
+    site.keep_dags("customers.py", "products.py", "orders.py")
     for flow in FLOWS:
         site.run("airflow", "dags", "test", flow)
     runs = {flow: site.ledger(flow)[0] for flow in FLOWS}
@@ -30,6 +31,7 @@ def test_the_starter_dags_move_every_record_once_and_then_find_nothing_new(site,
 
 
 def test_a_task_that_cannot_log_in_says_so_and_fails_at_once(site):
+    site.keep_dags("customers.py")
     site.env["AIRFLOW_CONN_BRIGHTPEARL_DEFAULT"] = site.env["AIRFLOW_CONN_BRIGHTPEARL_DEFAULT"].replace(
         "sandbox-staff-token", "wrong"
     )

@@ -51,6 +51,7 @@ def test_drift_is_found_reported_repaired_and_gone(site, sandbox):
     flows = Flows(sandbox, site.home / "brightpearl")
     for flow in FLOWS:
         flows.run(flow)
+    site.keep_dags()
     (site.home / "dags" / "reconcile.py").write_text(DAG.format(flows=["orders_to_salesforce"]))
     lost, changed, deleted = _spoil(sandbox)
     spoilt = list(sandbox.snapshot("salesforce", "Order"))
