@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_brightpearl import alerts, settings
 from airflow_provider_brightpearl.compat import AirflowSkipException, BaseOperator
+from airflow_provider_brightpearl.operators import run_words
 from airflow_provider_brightpearl.operators.retry import plain_reason
 
 Plain = dict[str, Any]
@@ -156,8 +157,11 @@ class SettleOperator(StageOperator):
         # no template field: where the gate was skipped, Airflow 3 would log that there is none as an error
         verdict = context["ti"].xcom_pull(task_ids=self.gate_task_id) if parts else None
         summary = stages.settle(wiring, parts, _all(self.mapped), verdict, _all(self.loads), self.facts)
+        self.log.info("%s", run_words.summary(summary))
         self._tell(summary, context)
-        self.log.info("%s staging folders of old runs removed", stages.sweep_staging())
+        removed = stages.sweep_staging()
+        if removed:
+            self.log.info("%s staging folders of old runs removed", removed)
         if not parts:
             context["ti"].xcom_push(key="return_value", value=summary)
             raise AirflowSkipException("nothing new in this window")
