@@ -22,7 +22,7 @@ EXTRAS_2.11.0 := sandbox,postgres,test
 
 BIN := .venv-3.3/bin
 # tests of what has nothing to do with the version of Airflow run on the newest only
-ONCE := tests/bench tests/demo tests/docs tests/sandbox tests/test_compose.py
+ONCE := tests/bench tests/demo tests/docs tests/sandbox tests/endpoints/test_payments.py tests/test_compose.py
 PYTEST := -p no:cacheprovider -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q
 # clients that others wrote, to prove the sandbox; jsforce where there is npm
 CLIENTS := .venv-inforion/.ready $(if $(shell command -v npm),tests/sandbox/jsforce/node_modules/.package-lock.json)
