@@ -23,6 +23,8 @@ EXTRAS_2.11.0 := sandbox,postgres,test
 BIN := .venv-3.3/bin
 # tests of what has nothing to do with the version of Airflow run on the newest only
 ONCE := tests/bench tests/demo tests/docs tests/sandbox tests/endpoints/test_payments.py tests/test_compose.py
+# tests of what knows no Airflow run on the newest and on the oldest dependencies; those in between tell nothing more
+PURE := tests/clients tests/core tests/gates tests/mapping
 PYTEST := -p no:cacheprovider -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q
 # clients that others wrote, to prove the sandbox; jsforce where there is npm
 CLIENTS := .venv-inforion/.ready $(if $(shell command -v npm),tests/sandbox/jsforce/node_modules/.package-lock.json)
@@ -45,10 +47,10 @@ test-3.3: .venv-3.3/.ready $(CLIENTS)
 	$(BIN)/python -m pytest $(PYTEST) $(ARGS)
 
 test-2.11: .venv-2.11/.ready
-	.venv-2.11/bin/python -m pytest $(PYTEST) $(ONCE:%=--ignore=%) $(ARGS)
+	.venv-2.11/bin/python -m pytest $(PYTEST) $(addprefix --ignore=,$(ONCE) $(PURE)) $(ARGS)
 
 test-2.11.0: .venv-2.11.0/.ready
-	.venv-2.11.0/bin/python -m pytest $(PYTEST) $(ONCE:%=--ignore=%) -m "not system" $(ARGS)
+	.venv-2.11.0/bin/python -m pytest $(PYTEST) $(addprefix --ignore=,$(ONCE)) -m "not system" $(ARGS)
 
 test-fast: .venv-3.3/.ready ## Run the quick tests only, on Airflow 3.3.2
 	$(BIN)/python -m pytest $(PYTEST) -m "not (system or benchmark or slow)" $(ARGS)

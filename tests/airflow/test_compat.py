@@ -21,6 +21,7 @@ def test_unknown_name_is_an_attribute_error():
         _ = compat.Nothing
 
 
+@pytest.mark.slow
 def test_names_come_without_warnings_on_airflow_3(run):
     if compat.airflow_version() < (3, 0):
         pytest.skip("Airflow 2.11 warns about its own internals")

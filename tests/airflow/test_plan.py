@@ -83,6 +83,7 @@ FLOWS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flow", FLOWS)
 def test_what_is_planned_is_what_a_run_then_makes(home: Path, flow: str) -> None:
     if flow == "inventory_to_salesforce":

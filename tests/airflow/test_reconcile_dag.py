@@ -68,6 +68,7 @@ def test_a_wrong_schedule_is_named(compared):
         reconcile_dag(mappings=compared, schedule="nightly")
 
 
+@pytest.mark.slow
 def test_parsing_imports_nothing_heavy(compared, run):
     code = (
         "import sys\nfrom airflow_provider_brightpearl.dag import reconcile_dag\n"

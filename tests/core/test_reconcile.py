@@ -105,6 +105,7 @@ def test_a_side_out_of_order_is_refused():
         compare([Entry("2"), Entry("1")], ())
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_entries_take_some_megabytes():
     tracemalloc.start()
     try:

@@ -16,6 +16,8 @@ from airflow_provider_brightpearl.sandbox.server import Sandbox
 from tests.endpoints.m3 import client_for
 from tests.flows.site import Site
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class M3Site(Site):

@@ -86,6 +86,7 @@ def test_an_order_is_written_with_lines_and_address_and_its_number_comes_back(m3
     assert IntentState.DONE == m3.intents.of("orders_to_infor", "Order", ["500123"])["500123"].state
 
 
+@pytest.mark.slow
 def test_a_thousand_orders_of_three_lines_take_the_fewest_bulk_calls(m3: Tenant) -> None:
     sink = m3.sink(ORDERS)
     records = [order(number, 3) for number in range(1000)]

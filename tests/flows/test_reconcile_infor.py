@@ -21,6 +21,8 @@ FLOWS = (
     "payments_to_infor_gl",
 )
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def _synced(folder: Path) -> Iterator[Auditor]:

@@ -197,6 +197,7 @@ def test_whole_parts_fail_as_sentences(part: dict[str, Path]) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "expectation", "options", "said"),
     [

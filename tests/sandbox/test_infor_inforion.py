@@ -30,6 +30,7 @@ print("RESULT" + json.dumps(list(found["MESSAGE"])))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not PYTHON.exists(), reason="inforion is not installed; `make test` does it")
 def test_inforion_logs_in_and_adds_customers_in_bulk(m3: M3, tmp_path: Path) -> None:
     m3.settings(records_in_errors=True)  # it reads `records` of failed items too

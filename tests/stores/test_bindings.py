@@ -4,6 +4,7 @@ import threading
 import time
 from dataclasses import replace
 
+import pytest
 from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.ports import Binding
@@ -63,6 +64,7 @@ def test_nothing_is_fine(engine: Engine) -> None:
     assert bindings.resolve("orders", "Order", []) == {}
 
 
+@pytest.mark.slow
 def test_twenty_thousand_are_quick(engine: Engine) -> None:
     bindings = Bindings(engine)
     rows = [bound(str(number), source_id=str(number)) for number in range(20_000)]

@@ -22,6 +22,7 @@ import pytest
 
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 
+ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
 
@@ -70,6 +71,11 @@ class Site:
         for file in (self.home / "dags").iterdir():
             if file.name not in names:
                 file.unlink()
+
+    def warm(self) -> None:
+        """Lets the scheduler of Airflow 3 load what tasks need, once for all that it forks, as the demo does."""
+        (self.home / "config").mkdir()
+        shutil.copy(ROOT / "demo" / "warm.py", self.home / "config" / "airflow_local_settings.py")
 
     def rows(self, database: str, query: str) -> list[dict[str, Any]]:
         """Rows of a SQLite file of this home."""
@@ -170,6 +176,8 @@ def _environment(home: Path, url: str) -> dict[str, str]:
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API_AUTH__JWT_SECRET": "only-for-tests-and-long-enough-for-sha512-" * 2,
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        # the default of a second is for schedulers that are to stay quiet
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "AIRFLOW_CONN_BRIGHTPEARL_DEFAULT": json.dumps(brightpearl),
         "AIRFLOW_CONN_SALESFORCE_DEFAULT": json.dumps(salesforce),
         "PYTHONDONTWRITEBYTECODE": "",

@@ -51,6 +51,7 @@ def test_a_backfill_is_exact_and_repeatable(site, sandbox, days, store):
     store.record(RunEntry("before", FLOW, "scheduled", "done", None, "", Counts(), Calls(), {}, last), last)
     dates = ("-s", f"{first:%Y-%m-%d}", "-e", f"{last:%Y-%m-%d}", "-y")
     if airflow_version() >= (3, 0):
+        site.warm()
         dates += ("--max-active-runs", "2")
         site.run("airflow", "dags", "reserialize")
     _backfill(site, "brightpearl", "backfill", FLOW, *dates)
