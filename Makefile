@@ -52,8 +52,8 @@ test-2.11: .venv-2.11/.ready
 test-2.11.0: .venv-2.11.0/.ready
 	.venv-2.11.0/bin/python -m pytest $(PYTEST) $(addprefix --ignore=,$(ONCE)) -m "not system" $(ARGS)
 
-test-fast: .venv-3.3/.ready ## Run the quick tests only, on Airflow 3.3.2
-	$(BIN)/python -m pytest $(PYTEST) -m "not (system or benchmark or slow)" $(ARGS)
+test-fast: .venv-3.3/.ready ## Run the quick tests only, on Airflow 3.3.2, without those of sandbox, demo and docs
+	$(BIN)/python -m pytest $(PYTEST) $(addprefix --ignore=,$(ONCE)) -m "not (system or benchmark or slow)" $(ARGS)
 
 check: .venv-3.3/.ready ## Lint, types, layers, dependencies, flow files and their schema
 	$(BIN)/ruff check .
