@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_brightpearl import settings
+from airflow_provider_brightpearl.core.window import in_words
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def window_text(selection: Mapping[str, Any]) -> str:
     window = selection.get("window")
     if not window:
         return "everything"
-    return f"{window['start'] or 'the beginning'} to {window['end']}"
+    return in_words(window)
 
 
 def _count_lines(summary: Mapping[str, Any]) -> list[str]:

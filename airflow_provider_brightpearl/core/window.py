@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -46,6 +47,11 @@ class Window:
         if end is None:
             raise ValueError("a window needs an end")
         return cls(datetime.fromisoformat(start) if start else None, datetime.fromisoformat(end))
+
+
+def in_words(window: Mapping[str, str | None]) -> str:
+    """A window as plain values in words."""
+    return f"{window['start'] or 'the beginning'} to {window['end']}"
 
 
 @dataclass(frozen=True, slots=True)

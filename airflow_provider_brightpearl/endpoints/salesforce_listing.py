@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,6 +17,8 @@ from airflow_provider_brightpearl.core.ports import Binding
 from airflow_provider_brightpearl.mapping.identity import currency_field
 from airflow_provider_brightpearl.mapping.reconcile_spec import ReconcileSpec
 from airflow_provider_brightpearl.mapping.spec import FlowSpec
+
+T = TypeVar("T")
 
 _GONE = ("ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY")
 # a query's address holds 16,000 bytes, and a quoted id takes up to 30 of them
@@ -60,9 +62,8 @@ class SalesforceListing:
             numbers = [int(key) for key in keys]
             yield from self._between(min(numbers), max(numbers), len(keys))
             return
-        for start in range(0, len(keys), _ASKED):
-            listed = ", ".join(_quoted(key) for key in keys[start : start + _ASKED])
-            yield from self._query(f"{self.key} IN ({listed})")
+        for chunk in _chunks(keys, _ASKED):
+            yield from self._query(f"{self.key} IN {_listed(chunk)}")
 
     def _between(self, low: int, high: int, expected: int) -> Iterator[TargetRow]:
         parts = [f"({self.key} >= '{first}' AND {self.key} <= '{last}')" for first, last in _spans(low, high)]
@@ -93,9 +94,8 @@ class SalesforceListing:
         """Those of the rows that are neither deleted nor in the recycle bin."""
         found: set[str] = set()
         target = self.flow.target_object(object_name)
-        for start in range(0, len(target_ids), _ASKED):
-            listed = ", ".join(_quoted(each) for each in target_ids[start : start + _ASKED])
-            soql = f"SELECT Id FROM {target} WHERE Id IN ({listed})"  # noqa: S608
+        for chunk in _chunks(target_ids, _ASKED):
+            soql = f"SELECT Id FROM {target} WHERE Id IN {_listed(chunk)}"  # noqa: S608
             found.update(str(record["Id"]) for record in self.client.query(soql))
         return found
 
@@ -113,13 +113,13 @@ class SalesforceListing:
             yield from self._delete([row for row in rows if row.object == name])
 
     def _set(self, rows: Sequence[Binding], fields: Mapping[str, Any]) -> Iterator[list[RowResult]]:
-        for chunk in _chunks(rows):
+        for chunk in _chunks(rows, COLLECTION_ROWS):
             bodies = [msgspec.json.encode({self.key: row.key, **fields}).decode() for row in chunk]
             answers = self.client.upsert(self.object, self.key, bodies)
             yield [_result(*pair) for pair in zip(chunk, answers, strict=True)]
 
     def _delete(self, rows: Sequence[Binding]) -> Iterator[list[RowResult]]:
-        for chunk in _chunks(rows):
+        for chunk in _chunks(rows, COLLECTION_ROWS):
             answers = self.client.delete([row.target_id for row in chunk])
             yield [_result(*pair) for pair in zip(chunk, answers, strict=True)]
 
@@ -129,19 +129,21 @@ def _same(there: Any, wanted: Any) -> bool:
     return str(there).lower() == str(wanted).lower()
 
 
-def _chunks(rows: Sequence[Binding]) -> Iterator[Sequence[Binding]]:
-    for start in range(0, len(rows), COLLECTION_ROWS):
-        yield rows[start : start + COLLECTION_ROWS]
+def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """Texts as a list in SOQL."""
+    from simple_salesforce.format import quote_soql_value
+
+    return f"({', '.join(map(quote_soql_value, texts))})"
 
 
 def _result(row: Binding, answer: RowAnswer) -> RowResult:
     error = "" if answer.success or answer.code in _GONE else f"{answer.code}: {answer.message}"
     return RowResult(row.source_id, row.object, row.key, row.target_id, removed=not error, error=error)
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def _spans(low: int, high: int) -> Iterator[tuple[int, int]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment
+from airflow_provider_brightpearl.pages import page
 
 EXAMPLES = 5
 
@@ -50,9 +50,10 @@ def write_page(path: Path, flow: str, run: str, results: Results) -> None:
     objects: dict[str, list[Finding]] = {}
     for finding in results.findings:
         objects.setdefault(finding.object, []).append(finding)
-    template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_PAGE)
     failed = sum(finding.verdict == "failed" for finding in results.findings)
-    html = template.render(
+    html = page(
+        f"Gate of {flow}",
+        _BODY,
         flow=flow,
         run=run,
         results=results,
@@ -66,36 +67,8 @@ def write_page(path: Path, flow: str, run: str, results: Results) -> None:
     path.with_suffix(".json").write_text(json.dumps(result, default=str), encoding="utf-8")
 
 
-_PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Gate of {{ flow }}</title>
-<style>
-:root { color-scheme: light dark; --line: #8884;
-  --good: light-dark(#15803d, #4ade80); --bad: light-dark(#b91c1c, #f87171);
-  --mild: light-dark(#a16207, #facc15); }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; padding: 1.5rem; }
-header { border-left: .4rem solid var(--good); padding: .2rem 1rem; }
-header.failed { border-color: var(--bad); }
-h1 { font-size: 1.3rem; margin: 0; }
-h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
-p { margin: .2rem 0; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid var(--line); }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-.word { font-weight: 600; color: var(--good); }
-.failed .word { color: var(--bad); }
-.warned .word { color: var(--mild); }
-code { font: 13px ui-monospace, monospace; overflow-wrap: anywhere; }
-ul { margin: 0; padding-left: 1rem; }
-</style>
-</head>
-<body>
-<header class="{{ 'failed' if failed else 'passed' }}">
+_BODY = """\
+<header class="{{ 'bad' if failed else 'good' }}">
 <h1>{{ flow }}: {% if failed %}{{ failed }} of {{ total }} expectations failed\
 {% else %}all {{ total }} expectations passed{% endif %}</h1>
 <p>{% if run %}Run <code>{{ run }}</code>, {% endif %}{{ results.rows }} rows judged</p>
@@ -135,6 +108,4 @@ ul { margin: 0; padding-left: 1rem; }
 <p>This flow expects nothing of its rows.</p>
 {% endfor %}
 </main>
-</body>
-</html>
 """

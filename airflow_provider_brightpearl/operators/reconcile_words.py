@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_brightpearl.core.window import in_words
+
 Found = Mapping[str, Any]
 
 KINDS = {
@@ -38,8 +40,7 @@ def summary(found: Found) -> list[str]:
 
 def period_text(found: Found) -> str:
     """The period of creation in words."""
-    period = found["period"]
-    return f"from {period['start'] or 'the beginning'} to {period['end']}"
+    return f"from {in_words(found['period'])}"
 
 
 def _ids(found: Found, kind: str) -> str:
@@ -72,40 +73,23 @@ def _done(found: Found) -> Iterator[str]:
 
 def write_page(path: Path, found: Found) -> None:
     """Writes the result as one page that needs nothing else to be read."""
-    from jinja2 import Environment
+    # makes use of Jinja, which no DAG file needs
+    from airflow_provider_brightpearl.pages import page
 
-    template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_PAGE)
     good = found["state"] in ("clean", "repaired")
-    html = template.render(
-        found=found, kinds=KINDS, period=period_text(found), money=list(money_rows(found)), good=good
+    html = page(
+        f"Reconciliation of {found['flow']}",
+        _BODY,
+        found=found,
+        kinds=KINDS,
+        period=period_text(found),
+        money=list(money_rows(found)),
+        good=good,
     )
     path.write_text(html, encoding="utf-8")
 
 
-_PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Reconciliation of {{ found.flow }}</title>
-<style>
-:root { color-scheme: light dark; --line: #8884;
-  --good: light-dark(#15803d, #4ade80); --bad: light-dark(#b91c1c, #f87171); }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1.5rem; }
-header { border-left: .4rem solid var(--bad); padding: .2rem 1rem; }
-header.good { border-color: var(--good); }
-h1 { font-size: 1.3rem; margin: 0; }
-h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
-p { margin: .2rem 0; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid var(--line); }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-code { font: 13px ui-monospace, monospace; overflow-wrap: anywhere; }
-</style>
-</head>
-<body>
+_BODY = """\
 <header class="{{ 'good' if good else 'bad' }}">
 <h1>{{ found.flow }}: {{ found.state }}</h1>
 <p>Records created {{ period }}. Run <code>{{ found.run }}</code></p>
@@ -138,6 +122,4 @@ code { font: 13px ui-monospace, monospace; overflow-wrap: anywhere; }
 </table></div>
 {% endif %}
 </main>
-</body>
-</html>
 """

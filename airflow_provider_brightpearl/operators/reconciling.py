@@ -155,7 +155,6 @@ def _sync(wiring: Wiring, ids: Sequence[str], run: str) -> dict[str, Any]:
 
 def keep(found: Mapping[str, Any]) -> None:
     """Writes a result to the state database."""
-    done = found["state"] not in ("drift",)
     Reconciliations(state.state_engine()).record(
         Reconciliation(
             **{
@@ -164,7 +163,7 @@ def keep(found: Mapping[str, Any]) -> None:
             },
             period=Window.from_dict(found["period"]),
             started_at=datetime.fromisoformat(found["started_at"]),
-            ended_at=_now() if done else None,
+            ended_at=None if found["state"] == "drift" else _now(),
             repaired=found.get("repaired", 0),
             removed=found.get("removed", 0),
         )

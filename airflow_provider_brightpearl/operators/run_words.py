@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from airflow_provider_brightpearl.core.window import in_words
+
 COUNTS = ("created", "updated", "unchanged", "rejected", "parked")
 _REASONS = 10
 
@@ -17,7 +19,7 @@ def summary(run: Mapping[str, Any]) -> str:
 
 def _records(run: Mapping[str, Any]) -> str:
     window = run["window"]
-    where = f", changes from {window['start'] or 'the beginning'} to {window['end']}" if window else ""
+    where = f", changes from {in_words(window)}" if window else ""
     counted = ", ".join(f"{run[name]} {name}" for name in COUNTS)
     return f"{run['flow']}: {run['extracted']} records: {counted}{where}"
 

@@ -42,10 +42,11 @@ def extract(wiring: Wiring, context: Mapping[str, Any]) -> tuple[list[Part], dic
     request = request_of(context)
     selection = plan(request, flow.window.policy, wiring.ledger.watermark(flow.flow), started_at)
     source, staging = wiring.source(), wiring.staging(run)
+    before = source.calls
     parts = extracting.extract(flow, selection, source, wiring.letters, staging, wiring.version)
     planned = planning.read_calls(wiring, source, selection)
     calls = Calls(
-        {flow.source_system: source.calls},
+        {flow.source_system: source.calls - before},
         {flow.source_system: source.fewest_calls},
         {flow.source_system: planned},
     )

@@ -74,7 +74,7 @@ class Wiring:
         return FileStaging(settings.staging_path(), self.flow.flow, run)
 
     def source(self) -> Source:
-        return registry.source(self.flow.source, _client(self.flow.source_system, self.source_conn_id))
+        return registry.source(self.flow.source, self.source_client)
 
     def sink(self, run: str) -> Sink:
         return registry.sink(self.flow.target, self.target_client, self.flow, self.intents, run)
@@ -85,7 +85,7 @@ class Wiring:
 
     def write_back(self) -> WriteBack:
         """The source, to be told."""
-        return registry.write_back(self.flow, _client(self.flow.source_system, self.source_conn_id))
+        return registry.write_back(self.flow, self.source_client)
 
     @cached_property
     def source_client(self) -> Any:

@@ -37,7 +37,7 @@ class Ledger:
         ``watermark`` is an aware instant; one before the watermark that stands is passed over.
         """
         with writing(self._engine) as connection:
-            _write_run(connection, entry)
+            schema.replace(connection, schema.run, _row(entry))
             if watermark is not None:
                 _move(connection, entry, watermark)
 
@@ -46,7 +46,7 @@ class Ledger:
         now = datetime.now(UTC)
         entry = RunEntry("check", "", "check", "check", None, "", Counts(), Calls(), {}, now)
         with writing(self._engine) as connection, connection.begin_nested() as trial:
-            _write_run(connection, entry)
+            schema.replace(connection, schema.run, _row(entry))
             trial.rollback()
 
     def runs(self, flow: str, limit: int = 20) -> list[RunEntry]:
@@ -56,13 +56,6 @@ class Ledger:
         with reading(self._engine) as connection:
             newest = query.order_by(table.c.started_at.desc(), table.c.run).limit(limit)
             return [_entry(row) for row in connection.execute(newest)]
-
-
-def _write_run(connection: Connection, entry: RunEntry) -> None:
-    row = _row(entry)
-    statement = schema.upsert(connection, schema.run).values(**row)
-    changed = {name: statement.excluded[name] for name in row if name not in ("flow", "run")}
-    connection.execute(statement.on_conflict_do_update(index_elements=["flow", "run"], set_=changed))
 
 
 def _move(connection: Connection, entry: RunEntry, watermark: datetime) -> None:

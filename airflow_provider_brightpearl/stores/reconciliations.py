@@ -17,6 +17,7 @@ from airflow_provider_brightpearl.stores.engine import reading, writing
 
 _PLAIN = {"in_source": "source", "in_target": "target", "matched": "matched", "missing": "missing",
           "differing": "differing", "deleted": "deleted"}  # fmt: skip
+_SAME = ("flow", "run", "state", "note", "started_at", "ended_at", "repaired", "removed")
 _JSON = ("counts", "money", "ids", "calls")
 
 
@@ -51,11 +52,8 @@ class Reconciliations:
 
     def record(self, entry: Reconciliation) -> None:
         """Writes a reconciliation, again if it is there."""
-        row = _row(entry)
         with writing(self._engine) as connection:
-            statement = schema.upsert(connection, schema.reconciliation).values(**row)
-            changed = {name: statement.excluded[name] for name in row if name not in ("flow", "run")}
-            connection.execute(statement.on_conflict_do_update(index_elements=["flow", "run"], set_=changed))
+            schema.replace(connection, schema.reconciliation, _row(entry))
 
     def latest(self, flow: str, limit: int = 20) -> list[Reconciliation]:
         """The latest reconciliations of a flow, newest first."""
@@ -66,9 +64,8 @@ class Reconciliations:
 
 
 def _row(entry: Reconciliation) -> dict[str, Any]:
-    same = ("flow", "run", "state", "note", "started_at", "ended_at", "repaired", "removed")
     return {
-        **{name: getattr(entry, name) for name in same},
+        **{name: getattr(entry, name) for name in _SAME},
         **{name: json.dumps(getattr(entry, name)) for name in _JSON},
         **{column: entry.counts.get(name, 0) for column, name in _PLAIN.items()},
         "period_start": entry.period.start,
@@ -78,9 +75,8 @@ def _row(entry: Reconciliation) -> dict[str, Any]:
 
 def _entry(row: Any) -> Reconciliation:
     values = row._mapping
-    same = ("flow", "run", "state", "note", "started_at", "ended_at", "repaired", "removed")
     return Reconciliation(
-        **{name: values[name] for name in same},
+        **{name: values[name] for name in _SAME},
         **{name: json.loads(values[name]) for name in _JSON},
         period=Window(row.period_start, row.period_end),
     )

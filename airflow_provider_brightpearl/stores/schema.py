@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -177,6 +178,14 @@ def upsert(connection: sa.engine.Connection, table: sa.Table) -> Any:
     """An INSERT that takes ON CONFLICT, in the dialect of this connection."""
     on_postgres = connection.dialect.name == "postgresql"
     return postgresql.insert(table) if on_postgres else sqlite.insert(table)
+
+
+def replace(connection: sa.engine.Connection, table: sa.Table, row: Mapping[str, Any]) -> None:
+    """Writes a row, over the one that has its key."""
+    key = [column.name for column in table.primary_key]
+    statement = upsert(connection, table).values(**row)
+    changed = {name: statement.excluded[name] for name in row if name not in key}
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed))
 
 
 def version(connection: sa.engine.Connection) -> int:

@@ -136,9 +136,13 @@ def test_flow_files_are_found_beside_the_dag_folder(mappings, run):
 
 
 def test_parsing_a_dag_file_imports_nothing_heavy(mappings, run):
+    assert_nothing_heavy(run, f"dag.sync_dag('orders_to_salesforce', mappings={str(mappings)!r})")
+
+
+def assert_nothing_heavy(run, statement):
+    """A process of its own that runs the statement has loaded nothing that takes long to load."""
     code = (
-        "import sys\nfrom airflow_provider_brightpearl.dag import sync_dag\n"
-        f"sync_dag('orders_to_salesforce', mappings={str(mappings)!r})\n"
+        f"import sys\nfrom airflow_provider_brightpearl import dag\n{statement}\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
     done = run("python", "-c", code)

@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_brightpearl.dag import reconcile_dag
 from airflow_provider_brightpearl.errors import DriftTooLarge, Misconfigured
 from airflow_provider_brightpearl.operators.reconcile_words import summary, write_page
-from tests.airflow.test_dag import HEAVY
+from tests.airflow.test_dag import assert_nothing_heavy
 
 FOUND = {
     "flow": "orders_to_salesforce",
@@ -70,13 +70,7 @@ def test_a_wrong_schedule_is_named(compared):
 
 @pytest.mark.slow
 def test_parsing_imports_nothing_heavy(compared, run):
-    code = (
-        "import sys\nfrom airflow_provider_brightpearl.dag import reconcile_dag\n"
-        f"reconcile_dag(mappings={str(compared)!r})\n"
-        f"print([name for name in {HEAVY!r} if name in sys.modules])"
-    )
-    done = run("python", "-c", code)
-    assert "[]" == done.stdout.strip().splitlines()[-1], done.stderr
+    assert_nothing_heavy(run, f"dag.reconcile_dag(mappings={str(compared)!r})")
 
 
 def test_the_summary_names_counts_ids_and_sums():
