@@ -22,9 +22,9 @@ EXTRAS_2.11.0 := sandbox,postgres,test
 
 BIN := .venv-3.3/bin
 # tests of what has nothing to do with the version of Airflow run on the newest only
-ONCE := tests/bench tests/demo tests/docs tests/sandbox tests/endpoints/test_payments.py tests/test_compose.py
+ONCE := tests/bench tests/demo tests/docs tests/sandbox tests/systems/infor/test_payments.py tests/test_compose.py
 # tests of what knows no Airflow run on the newest and on the oldest dependencies; those in between tell nothing more
-PURE := tests/clients tests/core tests/gates tests/mapping
+PURE := tests/contracts tests/core tests/flow tests/gates tests/mapping tests/runtime tests/systems
 PYTEST := -p no:cacheprovider -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q
 # clients that others wrote, to prove the sandbox; jsforce where there is npm
 CLIENTS := .venv-inforion/.ready $(if $(shell command -v npm),tests/sandbox/jsforce/node_modules/.package-lock.json)
@@ -59,7 +59,6 @@ check: .venv-3.3/.ready ## Lint, types, layers, dependencies, flow files and the
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy demo
 	$(BIN)/lint-imports
 	$(BIN)/deptry airflow_provider_brightpearl
 	$(BIN)/brightpearl mapping check include/mappings/*.yaml

@@ -8,11 +8,13 @@ from __future__ import annotations
 import html
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_brightpearl import settings
-from airflow_provider_brightpearl.core.window import in_words
+
+if TYPE_CHECKING:
+    from airflow_provider_brightpearl.core.reports import RunSummary
 
 log = logging.getLogger(__name__)
 
@@ -43,26 +45,24 @@ def failure(context: Mapping[str, Any]) -> Alert:
     )
 
 
-def rejections(summary: Mapping[str, Any], context: Mapping[str, Any]) -> Alert:
+def rejections(summary: RunSummary, context: Mapping[str, Any]) -> Alert:
     """The alert of a run that went through but left records behind: how many, why, and where the log is."""
-    instance = context["ti"]
-    flow = getattr(context.get("task"), "flow", instance.dag_id)
+    counts = summary.counts
     return Alert(
-        f"{flow}: {summary['rejected']} of {summary['extracted']} records rejected",
+        f"{summary.flow}: {counts.rejected} of {counts.extracted} records rejected",
         (
-            *_count_lines(summary),
-            *_reason_lines(summary["reasons"]),
-            *summary.get("warnings", ()),
+            *_count_lines(asdict(counts)),
+            *(f"{number} x {reason}" for reason, number in summary.reasons[:REASONS_SHOWN]),
+            *summary.warnings,
             *_where(context),
         ),
     )
 
 
-def warnings(summary: Mapping[str, Any], context: Mapping[str, Any]) -> Alert:
+def warnings(summary: RunSummary, context: Mapping[str, Any]) -> Alert:
     """The alert of a run in which all went through, but something has to be looked at."""
-    instance = context["ti"]
-    flow = getattr(context.get("task"), "flow", instance.dag_id)
-    return Alert(f"{flow}: please check", (*summary["warnings"], *_count_lines(summary), *_where(context)))
+    lines = (*summary.warnings, *_count_lines(asdict(summary.counts)), *_where(context))
+    return Alert(f"{summary.flow}: please check", lines)
 
 
 def send(alert: Alert, addresses: Iterable[str] | None = None) -> None:
@@ -81,33 +81,27 @@ def send(alert: Alert, addresses: Iterable[str] | None = None) -> None:
 
 def _where(context: Mapping[str, Any]) -> list[str]:
     instance = context["ti"]
-    facts = _pull(instance, "extract", "facts") or {}
+    run = _pull(instance, "extract", "run") or {}
     lines = [f"run: {instance.run_id}, try {instance.try_number}"]
-    if facts.get("selection"):
-        lines.append(f"window: {window_text(facts['selection'])}")
+    if run.get("selection"):
+        lines.append(f"window: {window_text(run['selection'])}")
     link = getattr(instance, "log_url", None)
     return [*lines, f"log: {link}"] if link else lines
 
 
 def window_text(selection: Mapping[str, Any]) -> str:
-    """A run's selection in words."""
+    """A run's selection, as it travels between tasks, for people."""
     if selection.get("ids"):
-        return f"{len(selection['ids'])} ids"
+        return f"ids: {len(selection['ids'])}"
     window = selection.get("window")
     if not window:
-        return "everything"
-    return in_words(window)
+        return "full resync"
+    return f"{window['start'] or 'the beginning'} to {window['end']}"
 
 
-def _count_lines(summary: Mapping[str, Any]) -> list[str]:
-    counts = summary.get("counts") or {
-        name: summary[name] for name in ("rejected", "parked") if name in summary
-    }
-    return ["counts: " + ", ".join(f"{name} {number}" for name, number in counts.items())] if counts else []
-
-
-def _reason_lines(reasons: Iterable[Any]) -> list[str]:
-    return [f"{number} x {reason}" for reason, number in list(reasons)[:REASONS_SHOWN]]
+def _count_lines(counts: Mapping[str, Any]) -> list[str]:
+    shown = {name: counts[name] for name in COUNTS if name in counts}
+    return ["counts: " + ", ".join(f"{name} {number}" for name, number in shown.items())] if shown else []
 
 
 def _pull(instance: Any, task_id: str, key: str = "return_value") -> Any:

@@ -38,6 +38,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "airflow.timetables.interval:CronDataIntervalTimetable",
     ),
     "DAG": ("airflow.sdk:DAG", "airflow.models.dag:DAG"),
+    "ObjectStoragePath": ("airflow.sdk:ObjectStoragePath", "airflow.io.path:ObjectStoragePath"),
     "Param": ("airflow.sdk:Param", "airflow.models.param:Param"),
     "RetryDecision": ("airflow.sdk:RetryDecision",),
     "RetryPolicy": ("airflow.sdk:RetryPolicy",),

@@ -22,12 +22,13 @@ from airflow_provider_brightpearl.compat import (
     airflow_version,
 )
 from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.flow.load import load_flow
+from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.flow_docs import describe, describe_reconciliation
-from airflow_provider_brightpearl.mapping.spec import FlowSpec, load_flow
 from airflow_provider_brightpearl.notifications import SyncNotifier
 from airflow_provider_brightpearl.operators.reconcile import CompareOperator, RepairOperator
 from airflow_provider_brightpearl.operators.retry import retry_arguments
-from airflow_provider_brightpearl.operators.sync import (
+from airflow_provider_brightpearl.operators.stages import (
     ExtractOperator,
     GateOperator,
     LoadOperator,
@@ -130,7 +131,7 @@ def _reconciled(folder: Path, names: Sequence[str] | None) -> list[FlowSpec]:
 def _reconcile_arguments(flows: Sequence[FlowSpec], schedule: Any) -> dict[str, Any]:
     if isinstance(schedule, str):
         if not croniter.is_valid(schedule):
-            raise Misconfigured(f"reconcile_dag: schedule {schedule!r} is not a cron text")
+            raise Misconfigured(f"reconcile_dag: schedule {schedule!r} is not a valid cron expression")
         schedule = CronDataIntervalTimetable(schedule, timezone="UTC")
     names = [flow.flow for flow in flows]
     return {
@@ -152,7 +153,7 @@ def _reconcile_params(names: list[str]) -> dict[str, Any]:
     return {
         "from": common["from"],
         "to": common["to"],
-        "everything": common["everything"],
+        "full_resync": common["full_resync"],
         "flows": Param(
             None,
             type=["null", "array"],
@@ -226,7 +227,7 @@ def _timetable(flow: FlowSpec, cron: str) -> Any:
     # a plain cron text has intervals of no width on Airflow 3, and every window would be empty
     if not croniter.is_valid(cron):
         raise Misconfigured(
-            f"{flow.flow}.yaml: schedule: {cron!r} is not a cron text; write one such as '*/15 * * * *'"
+            f"{flow.flow}.yaml: schedule: {cron!r} is not a valid cron expression; write one such as '*/15 * * * *'"
         )
     timetable = CronDataIntervalTimetable(cron, timezone=flow.timezone)
     if not flow.after or airflow_version() < (3, 0):
@@ -250,10 +251,10 @@ def _params() -> dict[str, Any]:
             title="Ids",
             description="Ids of source records, one a line; only these are read",
         ),
-        "everything": Param(
+        "full_resync": Param(
             False,
             type="boolean",
-            title="Everything",
+            title="Full resync",
             description="Read all records of the source, whenever changed",
         ),
     }
@@ -265,20 +266,18 @@ def _task_defaults() -> dict[str, Any]:
 
 def _add_stages(flow: FlowSpec, common: dict[str, Any]) -> None:
     extract = ExtractOperator(task_id="extract", **common)
-    facts = extract.output["facts"]
-    transform = _per_part(
-        TransformOperator, {"part": extract.output}, task_id="transform", facts=facts, **common
-    )
-    gate = GateOperator(task_id="gate", mapped=transform.output, facts=facts, **common)
+    run = extract.output["run"]
+    transform = _per_part(TransformOperator, {"part": extract.output}, task_id="transform", run=run, **common)
+    gate = GateOperator(task_id="gate", mapped=transform.output, run=run, **common)
     load = _per_part(
-        LoadOperator, {"mapped": transform.output}, task_id="load", verdict=gate.output, facts=facts, **common
+        LoadOperator, {"mapped": transform.output}, task_id="load", gate=gate.output, run=run, **common
     )
     settle = SettleOperator(
         task_id="settle",
         parts=extract.output,
         mapped=transform.output,
         loads=load.output,
-        facts=facts,
+        run=run,
         # nothing new skips the stages between, and still the watermark moves
         trigger_rule="none_failed",
         outlets=[create_asset(flow=flow.flow)],

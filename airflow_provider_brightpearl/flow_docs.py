@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airflow_provider_brightpearl.mapping.spec import FlowSpec, ObjectSpec
+from airflow_provider_brightpearl.flow.spec import FlowSpec, ObjectSpec
 
 
 def describe(flow: FlowSpec) -> str:

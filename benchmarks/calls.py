@@ -26,15 +26,15 @@ def rows(*, quick: bool) -> Iterator[Row]:
 def _run(flow: str, env: dict[str, str]) -> dict[str, Any]:
     request = {"flow": flow, "stage": "everything", "given": ["first"]}
     outcome: dict[str, Any] = workbench.measured("benchmarks.stage", request, env)["outcome"]
-    if not outcome["created"] + outcome["updated"]:
+    if not outcome["counts"]["created"] + outcome["counts"]["updated"]:
         raise RuntimeError(f"{flow}: nothing was written: {outcome['reasons'][:3]}")
     return outcome
 
 
 def _rows(flow: str, outcome: dict[str, Any]) -> Iterator[Row]:
-    yield said(f"{flow}: records", outcome["extracted"], "records")
-    for system, made in outcome["calls"].items():
-        fewest = outcome["fewest_calls"][system]
+    yield said(f"{flow}: records", outcome["counts"]["extracted"], "records")
+    for system, made in outcome["calls"]["made"].items():
+        fewest = outcome["calls"]["minimum"][system]
         yield said(f"{flow}: fewest calls to {system}", fewest, "calls")
         yield said(f"{flow}: calls to {system}", made, "calls")
         if fewest:

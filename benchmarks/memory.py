@@ -49,13 +49,15 @@ class _Run:
 
     def peaks(self, orders: int) -> dict[str, float]:
         self._stage("import")
-        parts, facts = self._stage("extract", "bench")
-        mapped = [self._stage("transform", part, facts) for part in parts]
-        verdict = self._stage("gate", mapped, facts)
-        loads = [self._stage("load", part, verdict, facts) for part in mapped]
-        summary = self._stage("settle", parts, mapped, verdict, loads, facts)
-        if summary["created"] != orders:
-            raise RuntimeError(f"{summary['created']} of {orders} orders arrived: {summary['reasons']}")
+        extracted = self._stage("extract", "bench")
+        info, parts = extracted["run"], extracted["parts"]
+        mapped = [self._stage("transform", info, part) for part in parts]
+        judged = self._stage("gate", info, mapped)
+        loads = [self._stage("load", info, part, judged) for part in mapped]
+        summary = self._stage("settle", info, parts, mapped, judged, loads)
+        created = summary["counts"]["created"]
+        if created != orders:
+            raise RuntimeError(f"{created} of {orders} orders arrived: {summary['reasons']}")
         return self.found
 
     def _stage(self, stage: str, *given: Any) -> Any:

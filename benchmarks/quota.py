@@ -22,7 +22,7 @@ from benchmarks.report import Row, at_most, said
 from benchmarks.workbench import give
 
 # contacts take the most calls per record: search, contacts, postal addresses
-FLOW, STREAM = "customers_to_salesforce", "brightpearl.contacts"
+FLOW, STREAM = "customers_to_salesforce", "contacts"
 CUSTOMERS = 41_500
 CALLS = 500
 LIMIT, SECONDS = 200, 60
@@ -50,7 +50,7 @@ def rows(*, quick: bool) -> Iterator[Row]:
 
 
 def main(request: dict[str, Any]) -> dict[str, Any]:
-    from airflow_provider_brightpearl.endpoints import registry
+    from airflow_provider_brightpearl.systems.brightpearl.source import BrightpearlSource
     from benchmarks.extraction_ours import client, extracted
 
     speed = request["speed"]
@@ -59,9 +59,9 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
         sleep=lambda seconds: time.sleep(seconds / speed),
         now=lambda: time.monotonic() * speed,
     )
-    source = registry.source(STREAM, made)
-    _, records, _ = extracted(source, FLOW, Path(request["folder"]))
-    return {"records": records, "fewest": source.fewest_calls}
+    source = BrightpearlSource(made, STREAM)
+    found = extracted(source, FLOW, Path(request["folder"]))
+    return {"records": found.records, "fewest": source.min_calls}
 
 
 if __name__ == "__main__":

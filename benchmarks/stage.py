@@ -1,46 +1,60 @@
-"""One stage of a run, or all five, in this process, as a task of Airflow runs it; gives its outcome and peak memory."""
+"""One stage of a run, or all five, in this process, as a task of Airflow runs it; gives its outcome and peak memory.
+
+What a stage is given, and what it gives, are reports as plain JSON: what passes from task to task through XCom.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, get_type_hints
 
-from airflow_provider_brightpearl.operators import stages
-from airflow_provider_brightpearl.operators.wiring import Wiring
+import msgspec
+
+from airflow_provider_brightpearl.core.reports import ExtractReport, RunSummary
+from airflow_provider_brightpearl.core.window import Request, RunKind
+from airflow_provider_brightpearl.environment import airflow_environment
+from airflow_provider_brightpearl.runtime import run
+from airflow_provider_brightpearl.runtime.wiring import Wiring
 from benchmarks.workbench import MAPPINGS, give, peak_megabytes
 
-
-def extract(wiring: Wiring, run: str) -> Any:
-    return stages.extract(
-        wiring, {"run_id": run, "dag_run": SimpleNamespace(run_type="manual"), "params": {}}
-    )
+MANUAL = Request(RunKind.MANUAL)
 
 
-def everything(wiring: Wiring, run: str) -> Any:
-    parts, facts = extract(wiring, run)
-    mapped = [stages.transform(wiring, part, facts) for part in parts]
-    verdict = stages.gate(wiring, mapped, facts) if mapped else None
-    loads = [stages.load(wiring, part, verdict or {}, facts) for part in mapped]
-    return stages.settle(wiring, parts, mapped, verdict, loads, facts)
+def nothing(wiring: Wiring) -> None:
+    """Shows what imports and the flow file take."""
 
 
-STAGES = {
-    "import": lambda wiring: None,
+def extract(wiring: Wiring, name: str) -> ExtractReport:
+    return run.extract(wiring, MANUAL, name)
+
+
+def everything(wiring: Wiring, name: str) -> RunSummary:
+    return run.run_flow(wiring, MANUAL, name)
+
+
+STAGES: dict[str, Callable[..., Any]] = {
+    "import": nothing,
     "extract": extract,
-    "transform": stages.transform,
-    "gate": stages.gate,
-    "load": stages.load,
-    "settle": stages.settle,
+    "transform": run.transform,
+    "gate": run.gate,
+    "load": run.load,
+    "settle": run.settle,
     "everything": everything,
 }
 
 
 def main(request: dict[str, Any]) -> dict[str, Any]:
-    wiring = Wiring.of(request["flow"], str(MAPPINGS), None, None)
-    outcome = STAGES[request["stage"]](wiring, *request["given"])
-    return {"outcome": outcome, "peak_mb": peak_megabytes()}
+    wiring = Wiring.of(request["flow"], airflow_environment(MAPPINGS))
+    outcome = _run(STAGES[request["stage"]], wiring, request["given"])
+    return {"outcome": msgspec.to_builtins(outcome), "peak_mb": peak_megabytes()}
+
+
+def _run(stage: Callable[..., Any], wiring: Wiring, given: Sequence[Any]) -> Any:
+    """A stage with what it is given, read as the types it asks for."""
+    _, *kinds = (kind for name, kind in get_type_hints(stage).items() if name != "return")
+    return stage(wiring, *(msgspec.convert(value, kind) for value, kind in zip(given, kinds, strict=True)))
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 
-from airflow_provider_brightpearl.endpoints import registry
+from airflow_provider_brightpearl.flow.load import load_flow
+from airflow_provider_brightpearl.flow.lookups import load_lookups
 from airflow_provider_brightpearl.mapping.engine import Mapper
-from airflow_provider_brightpearl.mapping.lookups import load_lookups
-from airflow_provider_brightpearl.mapping.spec import load_flow
+from airflow_provider_brightpearl.systems import registry
 from benchmarks.workbench import MAPPINGS, give
 
 FLOW = load_flow(MAPPINGS / "orders_to_salesforce.yaml")

@@ -60,7 +60,7 @@ class Demonstration:
 
     def _again(self, before: State) -> Pass:
         self.systems.forget_calls()
-        flows = self._flows("all again", {"everything": True})
+        flows = self._flows("all again", {"full_resync": True})
         writes = self.systems.writes()
         now = self._look("all again", story.ALL_ACCOUNTS)
         none = (checks.only_these_written(system, before, now) for system in NAMES)

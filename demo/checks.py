@@ -69,11 +69,11 @@ def agrees(money: list[Money]) -> Check:
     """Whether both sides have the same money, but for what was rejected or parked."""
     against = [
         f"{each.flow}: {each.source} {each.currency} in Brightpearl, {each.target} in the target and "
-        f"{each.left_out} rejected or parked"
+        f"{each.held_back} rejected or parked"
         for each in money
         if not each.agrees
     ]
-    open_ones = sum(1 for each in money if each.left_out)
+    open_ones = sum(1 for each in money if each.held_back)
     note = f", {open_ones} of them after what is rejected or parked" if open_ones else ""
     return Check(f"{len(money)} totals of money agree on both sides to the last digit{note}", tuple(against))
 

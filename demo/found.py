@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from demo.expected.infor_journals import PLACES
 from demo.expected.records import Record, rounded
 
-Tables = Mapping[str, list[Record]]
+Tables = Mapping[str, Sequence[Record]]
 
 # object of Salesforce: the field that a record is found by
 SALESFORCE = {
@@ -93,7 +93,7 @@ def in_infor(tables: Tables) -> Found:
     })  # fmt: skip
 
 
-def _synced(records: list[Record]) -> Iterator[Record]:
+def _synced(records: Sequence[Record]) -> Iterator[Record]:
     for record in records:
         if record["CONO"] == COMPANY and not SEEDED & {record.get("ITNO"), record.get("CUNO")}:
             yield record

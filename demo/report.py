@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ class FlowResult:
     flow: str
     counts: dict[str, int]
     calls: dict[str, int]
-    fewest_calls: dict[str, int]
+    min_calls: dict[str, int]
     reasons: list[list[Any]]
     seconds: float
     seconds_with_airflow: float
@@ -34,13 +35,18 @@ class FlowResult:
         """The result of a run, from the summary that it left in Airflow."""
         return cls(
             flow=summary["flow"],
-            counts={name: summary[name] for name in COUNTS},
-            calls=summary["calls"],
-            fewest_calls=summary["fewest_calls"],
+            counts={name: summary["counts"][name] for name in COUNTS},
+            calls=summary["calls"]["made"],
+            min_calls=summary["calls"]["minimum"],
             reasons=summary["reasons"],
-            seconds=round(summary["seconds"], 1),
+            seconds=round(_seconds(summary), 1),
             seconds_with_airflow=round(seconds_with_airflow, 1),
         )
+
+
+def _seconds(summary: Mapping[str, Any]) -> float:
+    began, ended = (datetime.fromisoformat(summary[name]) for name in ("started_at", "ended_at"))
+    return (ended - began).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ def _cells(flow: FlowResult) -> Iterator[str]:
 
 
 def _calls(flow: FlowResult, system: str) -> str:
-    return f"{flow.calls.get(system, 0)} / {flow.fewest_calls.get(system, 0)}"
+    return f"{flow.calls.get(system, 0)} / {flow.min_calls.get(system, 0)}"
 
 
 def money_table(passes: Sequence[Pass]) -> Table:
@@ -118,7 +124,7 @@ def _amounts(side: Money | None) -> tuple[str, str, str]:
     if side is None:
         return "", "", ""
     style = "" if side.agrees else "[red]"
-    out = f"{side.left_out:,.2f}" if side.left_out else ""
+    out = f"{side.held_back:,.2f}" if side.held_back else ""
     return f"{side.source:,.2f}", f"{style}{side.target:,.2f}", out
 
 

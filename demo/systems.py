@@ -37,12 +37,12 @@ class Money:
     flow: str
     currency: str
     source: Decimal
-    left_out: Decimal
+    held_back: Decimal
     target: Decimal
 
     @property
     def agrees(self) -> bool:
-        return self.source == self.target + self.left_out
+        return self.source == self.target + self.held_back
 
 
 def state(sandbox: Sandbox, accounts: Mapping[str, str]) -> State:
@@ -83,7 +83,7 @@ def _sides(
     target: Amounts,
 ) -> Iterator[Money]:
     system = wanted["infor" if "_to_infor" in flow else "salesforce"]
-    out = system.left_out(flow)
+    out = system.held_back(flow)
     source = _sum(map(amount, records))
     missing = _sum(amount(each) for each in records if str(each[key]) in out)
     there = _sum(target)

@@ -16,7 +16,7 @@ MODULES = (
     "airflow_provider_brightpearl.hooks.brightpearl",
     "airflow_provider_brightpearl.hooks.infor",
     "airflow_provider_brightpearl.hooks.salesforce",
-    "airflow_provider_brightpearl.operators.stages",
+    "airflow_provider_brightpearl.runtime.run",
     "airflow_provider_brightpearl.gates.frames",
     "great_expectations.expectations",
     "sqlglot.dialects.duckdb",

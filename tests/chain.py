@@ -1,118 +1,137 @@
-"""The five stages of a flow in a row, as the operators run them, over ports given by a test."""
+"""One flow over ports in memory, run by the product's own stages."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from airflow_provider_brightpearl.core.ports import Bindings, DeadLetters, Gate, Ledger, Sink, Source
-from airflow_provider_brightpearl.core.records import Calls
-from airflow_provider_brightpearl.core.run import RunFacts
+from airflow_provider_brightpearl.core.ports.gate import Gate
+from airflow_provider_brightpearl.core.ports.source import Source, WriteBack
+from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetters, Ledger, Staging
+from airflow_provider_brightpearl.core.ports.target import Sink
+from airflow_provider_brightpearl.core.records import PartRef
+from airflow_provider_brightpearl.core.reports import (
+    ExtractReport,
+    GateReport,
+    LoadReport,
+    Report,
+    RunInfo,
+    RunSummary,
+    TransformReport,
+)
 from airflow_provider_brightpearl.core.schema import StreamSchema
-from airflow_provider_brightpearl.core.window import Request, RunKind, Selection, plan
+from airflow_provider_brightpearl.core.window import Request, RunKind
+from airflow_provider_brightpearl.flow.lookups import LookupTable
+from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.engine import Mapper
-from airflow_provider_brightpearl.mapping.lookups import LookupTable
-from airflow_provider_brightpearl.mapping.spec import FlowSpec
-from airflow_provider_brightpearl.pipeline.extract import extract
-from airflow_provider_brightpearl.pipeline.gate import judge
-from airflow_provider_brightpearl.pipeline.load import load
-from airflow_provider_brightpearl.pipeline.settle import Stores, refuse, settle
-from airflow_provider_brightpearl.pipeline.transform import transform
+from airflow_provider_brightpearl.pipeline.write_back import Outbox
+from airflow_provider_brightpearl.runtime import run
+from airflow_provider_brightpearl.runtime.environment import Environment
+from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.staging import FileStaging
-from tests.fakes import MemoryBindings, MemoryLedger, MemoryLetters, PassingGate
+from tests.fakes import MemoryCrosswalk, MemoryIntents, MemoryLedger, MemoryLetters, PassingGate
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
-Plain = dict[str, Any]
+R = TypeVar("R", bound=Report)
 
 
 @dataclass
 class Chain:
-    """The stages of one flow with everything that stays between its runs."""
+    """The stages of one flow with everything that stays between its runs; it stands for the flow's wiring."""
 
     flow: FlowSpec
     schema: StreamSchema
     folder: Path
-    lookups: Mapping[str, LookupTable] = field(default_factory=dict)
-    bindings: Bindings = field(default_factory=MemoryBindings)
+    tables: Mapping[str, LookupTable] = field(default_factory=dict)
+    crosswalk: Crosswalk = field(default_factory=MemoryCrosswalk)
     letters: DeadLetters = field(default_factory=MemoryLetters)
     ledger: Ledger = field(default_factory=MemoryLedger)
-    gate: Gate = field(default_factory=PassingGate)
+    judge: Gate = field(default_factory=PassingGate)
     version: str = "v1"
     runs: int = 0
+    now: datetime = NOW
+    queries_target: bool = False
 
-    def start(self, run: str = "") -> None:
-        """Begins a run: every staged file goes below its own folder."""
-        self.runs += 1
-        self.run = run or f"run {self.runs}"
-        self.staging = FileStaging(str(self.folder), self.flow.flow, self.run)
-
-    def select(self, request: Request | None, now: datetime) -> Selection:
-        return plan(
-            request or Request(RunKind.MANUAL),
-            self.flow.window.policy,
-            self.ledger.watermark(self.flow.flow),
-            now,
-        )
-
-    def extract(self, source: Source, selection: Selection) -> list[Plain]:
-        parts = extract(self.flow, selection, source, self.letters, self.staging, self.version)
-        system = self.flow.source_system
-        calls = Calls({system: source.calls}, {system: source.fewest_calls})
-        self.facts = RunFacts(self.run, RunKind.MANUAL, selection, self.version, NOW, calls)
-        return through_xcom(parts)
-
-    def transform(self, part: Plain) -> Plain:
-        def open_mapper(folders: Any) -> Mapper:
-            return Mapper(self.flow, self.schema, self.lookups, self.bindings, folders)
-
-        return through_xcom(transform(self.flow, part, open_mapper, self.staging))
-
-    def judge(self, mapped: list[Plain]) -> Plain:
-        verdict = through_xcom(judge(self.flow, mapped, self.gate, self.staging))
-        if verdict["closed"]:
-            raise refuse(self.flow, self.facts, mapped, verdict, self.stores, NOW)
-        return verdict
-
-    def load(self, mapped: Plain, verdict: Plain, sink: Sink) -> Plain:
-        return through_xcom(
-            load(
-                self.flow,
-                self.run,
-                mapped,
-                verdict,
-                sink,
-                self.bindings,
-                self.letters,
-                self.staging,
-                sweep=self.facts.selection.sweep,
-            )
-        )
-
-    def settle(
-        self, parts: list[Plain], mapped: list[Plain], verdict: Plain | None, loads: list[Plain]
-    ) -> Plain:
-        return through_xcom(settle(self.flow, self.facts, parts, mapped, verdict, loads, self.stores, NOW))
+    # what stages ask of a wiring
 
     @property
-    def stores(self) -> Stores:
-        return Stores(self.ledger, self.letters, self.staging)
+    def environment(self) -> Environment:
+        def nowhere(*_: Any) -> Any:
+            raise AssertionError("no system is connected")
+
+        return Environment(self.folder, nowhere, lambda: self.folder, nowhere, now=lambda: self.now)
+
+    def staging(self, run: str) -> Staging:
+        return FileStaging(self.folder, self.flow.flow, run)
+
+    def source(self) -> Source:
+        return self.reads
+
+    def sink(self, run: str) -> Sink:
+        return self.writes
+
+    def gate(self, page: Path, run: str) -> Gate:
+        return self.judge
+
+    def lookups(self) -> Mapping[str, LookupTable]:
+        return self.tables
+
+    def outbox(self, run: str) -> Outbox:
+        return Outbox(self.flow, run, MemoryIntents())
+
+    def write_back(self) -> WriteBack:
+        raise AssertionError("nothing is written back")
+
+    def open_mapper(self, lookups: Mapping[str, LookupTable], folders: Sequence[Path]) -> Mapper:
+        return Mapper(self.flow, self.schema, lookups, self.crosswalk, folders)
+
+    # stages, with what passes between them as it comes out of XCom
+
+    @property
+    def wiring(self) -> Wiring:
+        return cast("Wiring", self)
+
+    def extract(
+        self, source: Source, request: Request | None = None, name: str = "", now: datetime = NOW
+    ) -> ExtractReport:
+        self.runs += 1
+        self.reads, self.now = source, now
+        report = run.extract(self.wiring, request or Request(RunKind.MANUAL), name or f"run {self.runs}")
+        self.info: RunInfo = through_xcom(report).run
+        return through_xcom(report)
+
+    def transform(self, part: PartRef) -> TransformReport:
+        return through_xcom(run.transform(self.wiring, self.info, part))
+
+    def evaluate(self, mapped: Sequence[TransformReport]) -> GateReport:
+        return through_xcom(run.gate(self.wiring, self.info, mapped))
+
+    def load(self, mapped: TransformReport, judged: GateReport, sink: Sink) -> LoadReport:
+        self.writes = sink
+        return through_xcom(run.load(self.wiring, self.info, mapped, judged))
+
+    def settle(
+        self,
+        parts: Sequence[PartRef],
+        mapped: Sequence[TransformReport],
+        judged: GateReport | None,
+        loads: Sequence[LoadReport],
+    ) -> RunSummary:
+        return through_xcom(run.settle(self.wiring, self.info, parts, mapped, judged, loads))
 
     def go(
-        self, source: Source, sink: Sink, request: Request | None = None, now: datetime = NOW, run: str = ""
-    ) -> Plain:
-        """A whole run; gives its summary."""
-        self.start(run)
-        parts = self.extract(source, self.select(request, now))
-        mapped = [self.transform(part) for part in parts]
-        verdict = self.judge(mapped) if mapped else None
-        loads = [self.load(each, verdict, sink) for each in mapped] if verdict else []
-        return self.settle(parts, mapped, verdict, loads)
+        self, source: Source, sink: Sink, request: Request | None = None, now: datetime = NOW, name: str = ""
+    ) -> RunSummary:
+        """A whole run."""
+        self.runs += 1
+        self.reads, self.writes, self.now = source, sink, now
+        return run.run_flow(self.wiring, request or Request(RunKind.MANUAL), name or f"run {self.runs}")
 
 
-def through_xcom(value: Any) -> Any:
-    """What is left of a value that passes from task to task."""
-    return json.loads(json.dumps(value))
+def through_xcom(report: R) -> R:
+    """What is left of a report that passes from task to task."""
+    return type(report).from_dict(json.loads(json.dumps(report.as_dict())))

@@ -11,8 +11,8 @@ from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.engine import open_engine, writing
-from airflow_provider_brightpearl.stores.schema import metadata
-from tests.postgres import postgres_url
+from airflow_provider_brightpearl.stores.tables import metadata
+from tests.postgres import postgres_url, state_url
 
 __all__ = ["database_url", "engine", "postgres_url"]
 
@@ -28,10 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of a state database, once on SQLite and once on PostgreSQL."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'state.db'}"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
+    return state_url(request.param, request, tmp_path)
 
 
 @pytest.fixture

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
-from airflow_provider_brightpearl.core.ports import Binding, RunEntry, Verdict
+from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
+from airflow_provider_brightpearl.core.estimate import WriteVolume
+from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
+from airflow_provider_brightpearl.core.ports.gate import Gate, GateResult
+from airflow_provider_brightpearl.core.ports.source import Read, Source
+from airflow_provider_brightpearl.core.ports.stores import (
+    Binding,
+    Crosswalk,
+    DeadLetters,
+    Intent,
+    Intents,
+    IntentState,
+    Ledger,
+    Resolver,
+)
+from airflow_provider_brightpearl.core.ports.target import Sink
 from airflow_provider_brightpearl.core.records import Rejection
+from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.core.window import Selection
+from airflow_provider_brightpearl.errors import Unavailable
 
 
 class NothingBound:
@@ -30,15 +47,20 @@ class EverythingBound:
         return {key: f"{object_name}:{key}" for key in keys if key not in self.missing}
 
 
-class MemoryBindings:
-    """``Bindings`` in a dict."""
+class MemoryCrosswalk:
+    """``Crosswalk`` in a dict."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str, str], Binding] = {}
 
     def of_records(self, flow: str, source_ids: Sequence[str]) -> list[Binding]:
         wanted = set(source_ids)
-        return [each for each in self.rows.values() if each.flow == flow and each.source_id in wanted]
+        found = (each for each in self.rows.values() if each.flow == flow and each.source_id in wanted)
+        return sorted(found, key=lambda each: (each.object, each.key))
+
+    def roots(self, flow: str, object_name: str) -> Iterator[Binding]:
+        mine = (each for each in self.rows.values() if (each.flow, each.object) == (flow, object_name))
+        yield from sorted(mine, key=lambda each: each.key)
 
     def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
         found = ((key, self.rows.get((flow, object_name, key))) for key in keys)
@@ -57,26 +79,99 @@ class MemoryBindings:
             self.rows.pop((flow, object_name, key), None)
 
 
+@dataclass(frozen=True)
+class Letter:
+    """A record that waits, rejected or parked, under the mapping version that said so last."""
+
+    rejection: Rejection
+    payload: bytes
+    mapping_version: str
+
+
 @dataclass
 class MemoryLetters:
-    """``DeadLetters`` in a dict; ``ready`` is what ``due`` gives."""
+    """``DeadLetters`` in a dict, oldest first; ``crosswalk`` knows which parents have come."""
 
-    ready: list[str] = field(default_factory=list)
-    kept: dict[str, tuple[Rejection, bytes]] = field(default_factory=dict)
-    resolved: list[str] = field(default_factory=list)
+    crosswalk: Resolver = field(default_factory=NothingBound)
+    letters: dict[tuple[str, str], Letter] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> dict[str, tuple[Rejection, bytes]]:
+        """Rejection and record by source id, for tests of one flow."""
+        return {name: (each.rejection, each.payload) for (_, name), each in self.letters.items()}
 
     def keep(
         self, flow: str, run: str, mapping_version: str, letters: Sequence[tuple[Rejection, bytes]]
     ) -> None:
+        chosen: dict[str, Letter] = {}
         for rejection, payload in letters:
-            self.kept[rejection.source_id] = rejection, payload
+            earlier = chosen.get(rejection.source_id)
+            if earlier is None or (earlier.rejection.waits_for and not rejection.waits_for):
+                chosen[rejection.source_id] = Letter(rejection, payload, mapping_version)
+        for name in sorted(chosen):
+            self.letters[flow, name] = chosen[name]
 
     def resolve(self, flow: str, run: str, source_ids: Sequence[str]) -> int:
-        self.resolved += source_ids
-        return sum(1 for source_id in source_ids if self.kept.pop(source_id, None))
+        return sum(self.letters.pop((flow, name), None) is not None for name in set(source_ids))
 
     def due(self, flow: str, mapping_version: str, limit: int) -> list[str]:
-        return self.ready[:limit]
+        mine = ((name, each) for (owner, name), each in self.letters.items() if owner == flow)
+        return [name for name, each in mine if self._due(each, mapping_version)][:limit]
+
+    def _due(self, letter: Letter, mapping_version: str) -> bool:
+        if letter.rejection.waits_for is None:
+            return letter.mapping_version != mapping_version
+        flow, object_name, key = letter.rejection.waits_for
+        return key in self.crosswalk.resolve(flow, object_name, [key])
+
+    def waiting(self, flow: str, source_ids: Sequence[str]) -> set[str]:
+        return {name for name in source_ids if (flow, name) in self.letters}
+
+
+@dataclass
+class MemoryIntents:
+    """``Intents`` in a dict."""
+
+    rows: dict[tuple[str, str, str], Intent] = field(default_factory=dict)
+
+    def of(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, Intent]:
+        found = ((key, self.rows.get((flow, object_name, key))) for key in keys)
+        return {key: each for key, each in found if each}
+
+    def begin(self, intents: Sequence[Intent]) -> list[Intent]:
+        if not all(self._is_newest(each) for each in intents):
+            raise Unavailable("another worker is writing some of the same records")
+        return self._put(intents, IntentState.IN_DOUBT)
+
+    def confirm(self, intents: Sequence[Intent]) -> None:
+        self._put(intents, IntentState.DONE)
+
+    def fail(self, intents: Sequence[Intent]) -> None:
+        self._put(intents, IntentState.REFUSED)
+
+    def plan(self, intents: Sequence[Intent]) -> None:
+        self._put(intents, IntentState.DUE)
+
+    def unsettled(self, flow: str, objects: Iterable[str]) -> list[Intent]:
+        wanted, open_states = set(objects), (IntentState.DUE, IntentState.IN_DOUBT)
+        mine = (each for each in self.rows.values() if each.flow == flow and each.object in wanted)
+        found = (each for each in mine if each.state in open_states)
+        return sorted(found, key=lambda each: (each.key, each.object))
+
+    def _is_newest(self, intent: Intent) -> bool:
+        known = self.rows.get((intent.flow, intent.object, intent.key))
+        return known is None or known.attempt == intent.attempt
+
+    def _put(self, intents: Sequence[Intent], state: IntentState) -> list[Intent]:
+        """Records what builds on the newest state; what was read before that is passed over."""
+        now = datetime.now(UTC)
+        put = [
+            replace(each, state=state, attempt=each.attempt + 1, changed_at=now)
+            for each in intents
+            if self._is_newest(each)
+        ]
+        self.rows |= {(each.flow, each.object, each.key): each for each in put}
+        return put
 
 
 @dataclass
@@ -84,43 +179,58 @@ class MemoryLedger:
     """``Ledger`` in a list."""
 
     marks: dict[str, datetime] = field(default_factory=dict)
-    entries: list[RunEntry] = field(default_factory=list)
+    entries: list[RunSummary] = field(default_factory=list)
 
     def watermark(self, flow: str) -> datetime | None:
         return self.marks.get(flow)
 
-    def record(self, entry: RunEntry, watermark: datetime | None = None) -> None:
-        self.entries.append(entry)
-        if watermark and watermark > self.marks.get(
-            entry.flow, datetime.min.replace(tzinfo=watermark.tzinfo)
-        ):
-            self.marks[entry.flow] = watermark
+    def record(self, run: RunSummary, watermark: datetime | None = None) -> None:
+        self.entries = [each for each in self.entries if (each.flow, each.run) != (run.flow, run.run)]
+        self.entries.append(run)
+        if watermark:
+            self.marks[run.flow] = max(watermark, self.marks.get(run.flow, watermark))
+
+    def runs(self, flow: str, limit: int = 20) -> list[RunSummary]:
+        mine = (replace(each, warnings=(), write_back=None) for each in self.entries if each.flow == flow)
+        by_name = sorted(mine, key=lambda each: each.run)
+        return sorted(by_name, key=lambda each: each.started_at, reverse=True)[:limit]
 
     def check(self) -> None:
         return None
 
 
 class FakeSource:
-    """``Source`` over given lines; remembers what was selected."""
+    """``Source`` over given lines with an ``id`` each; remembers what was selected. Each reading is one call."""
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         self.lines = list(lines)
         self.selections: list[Selection] = []
-        self.calls = self.fewest_calls = 1
+        self.calls = 0
 
-    def read(self, selection: Selection) -> Iterator[bytes]:
+    def read(self, selection: Selection) -> Iterator[Read]:
         self.selections.append(selection)
-        yield from self.lines
+        if selection.window is not None or selection.full_resync:
+            self.calls += 1
+            yield from self._pairs()
+
+    def read_ids(self, ids: Sequence[str]) -> Iterator[Read]:
+        self.calls += 1
+        known = dict(self._pairs())
+        yield from ((source_id, known.get(source_id)) for source_id in ids)
+
+    def _pairs(self) -> Iterator[Read]:
+        for line in self.lines:
+            yield str(json.loads(line).get("id", "")), line
 
 
 class PassingGate:
-    """``Gate`` that finds what it is told to: nothing, unless told otherwise."""
+    """``Gate`` that finds what it is given: nothing, unless given otherwise."""
 
     def __init__(self, *rejections: Rejection, batch: Sequence[str] = ()) -> None:
-        self.verdict = Verdict(rejections, tuple(batch), 0)
+        self.result = GateResult(rejections, tuple(batch), 0)
 
-    def judge(self, parts: Sequence[Mapping[str, Path]]) -> Verdict:
-        return self.verdict
+    def evaluate(self, parts: Sequence[Mapping[str, Path]]) -> GateResult:
+        return self.result
 
 
 class Crash(Exception):
@@ -142,8 +252,11 @@ class FakeSink:
     calls: int = 0
     log: list[RecordChange] = field(default_factory=list)
 
-    def fewest_calls(self, records: Sequence[RecordChange]) -> int:
+    def min_calls(self, records: Sequence[RecordChange]) -> int:
         return -(-len(records) // self.per_call)
+
+    def estimate_write(self, volume: WriteVolume) -> int:
+        return -(-volume.records // self.per_call)
 
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         for start in range(0, len(records), self.per_call):
@@ -158,12 +271,15 @@ class FakeSink:
             reason = self.refuse.get((change.object, change.key))
             if reason:
                 yield RowResult(
-                    record.source_id, change.object, change.key, error=reason, field="F", value="v"
-                )
+                    record.source_id, change.object, change.key, RowOutcome.REFUSED, reason=reason, field="F",
+                    value="v",
+                )  # fmt: skip
                 return
         for removal in record.removals:
             self.rows.pop((removal.object, removal.key), None)
-            yield RowResult(record.source_id, removal.object, removal.key, removal.target_id, removed=True)
+            yield RowResult(
+                record.source_id, removal.object, removal.key, RowOutcome.REMOVED, removal.target_id
+            )
         for change in record.changes:
             created = (change.object, change.key) not in self.rows
             self.rows[change.object, change.key] = change.payload
@@ -171,6 +287,17 @@ class FakeSink:
                 record.source_id,
                 change.object,
                 change.key,
+                RowOutcome.CREATED if created else RowOutcome.UPDATED,
                 f"T-{change.object}-{change.key}",
-                created=created,
             )
+
+
+# the type checker compares each fake with its port here
+RESOLVERS: tuple[type[Resolver], ...] = (NothingBound, EverythingBound, MemoryCrosswalk)
+STORES: tuple[type[Crosswalk], type[DeadLetters], type[Intents], type[Ledger]] = (
+    MemoryCrosswalk, MemoryLetters, MemoryIntents, MemoryLedger,
+)  # fmt: skip
+SOURCE: type[Source] = FakeSource
+GATE: type[Gate] = PassingGate
+SINK: type[Sink] = FakeSink
+ESTIMATE: type[EstimatesWrites] = FakeSink

@@ -1,10 +1,11 @@
-"""PostgreSQL for tests: a database of its own for each test session and worker, dropped at the end."""
+"""Databases for tests; on PostgreSQL one of its own for each test session and worker, dropped at the end."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -47,3 +48,11 @@ def postgres_url() -> Iterator[str]:
         pytest.skip(line)
     yield server().set(database=name).render_as_string(hide_password=False)
     run_there(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def state_url(system: str, request: pytest.FixtureRequest, folder: Path) -> str:
+    """URL of a state database, on ``sqlite`` in a folder, on ``postgresql`` as ``postgres_url`` gives it."""
+    if system == "sqlite":
+        return f"sqlite:///{folder / 'state.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url

@@ -13,8 +13,8 @@ from airflow_provider_brightpearl import settings
 from airflow_provider_brightpearl.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from airflow_provider_brightpearl.clients.brightpearl import BrightpearlClient
-    from airflow_provider_brightpearl.mapping.spec import FlowSpec
+    from airflow_provider_brightpearl.flow.spec import FlowSpec
+    from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
 
 account = typer.Typer(help="Check what the flows need in a Brightpearl account.", no_args_is_help=True)
 console = Console()
@@ -34,9 +34,9 @@ def check(
     conn_id: Annotated[str, typer.Option(help="Connection of the account.")] = "brightpearl_default",
 ) -> None:
     """Compare an account with the custom fields and web-hooks that the flow files need."""
-    from airflow_provider_brightpearl import state
-    from airflow_provider_brightpearl.hooks.brightpearl import BrightpearlHook
-    from airflow_provider_brightpearl.mapping.spec import load_flow
+    from airflow_provider_brightpearl.environment import connect
+    from airflow_provider_brightpearl.flow.load import load_flow
+    from airflow_provider_brightpearl.systems.brightpearl.system import BRIGHTPEARL
 
     if apply and not webhook_url:
         raise Misconfigured(
@@ -46,7 +46,7 @@ def check(
     flows = [load_flow(file) for file in sorted(folder.glob("*.yaml"))]
     if not flows:
         raise Misconfigured(f"there are no flow files in {folder}")
-    client = BrightpearlHook(conn_id, tokens=state.token_store()).get_client()
+    client = connect(BRIGHTPEARL, conn_id)
     missing = _fields(client, flows)
     if webhook_url:
         missing += _hooks(client, flows, webhook_url, apply=apply)
@@ -54,7 +54,7 @@ def check(
 
 
 def _fields(client: BrightpearlClient, flows: list[FlowSpec]) -> int:
-    from airflow_provider_brightpearl.endpoints.brightpearl_account import fields_missing, fields_needed
+    from airflow_provider_brightpearl.systems.brightpearl.account import fields_missing, fields_needed
 
     needed = fields_needed(flows)
     missing = fields_missing(client, needed)
@@ -65,7 +65,7 @@ def _fields(client: BrightpearlClient, flows: list[FlowSpec]) -> int:
 
 
 def _hooks(client: BrightpearlClient, flows: list[FlowSpec], address: str, *, apply: bool) -> int:
-    from airflow_provider_brightpearl.endpoints.brightpearl_account import (
+    from airflow_provider_brightpearl.systems.brightpearl.account import (
         events_needed,
         hooks_missing,
         subscribe,

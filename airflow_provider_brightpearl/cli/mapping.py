@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from airflow_provider_brightpearl import settings
+from airflow_provider_brightpearl.cli.words import plural
 from airflow_provider_brightpearl.errors import Misconfigured
 
 SCHEMA_FILE = "flow.schema.json"
@@ -33,29 +34,22 @@ def check(
     problems = [problem for file in chosen for problem in _problems(file)]
     for problem in problems:
         console.print(problem, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{len(chosen)} flow files, {len(problems)} problems")
+    console.print(f"{plural(len(chosen), 'flow file')}, {plural(len(problems), 'problem')}")
     sys.exit(1 if problems else 0)
 
 
 def _problems(file: Path) -> list[str]:
     """What is wrong with one flow file: its expressions, or else its target and expectations."""
-    from airflow_provider_brightpearl.endpoints.reconciling import check_reconcile
-    from airflow_provider_brightpearl.endpoints.registry import (
-        check_target,
-        check_write_back,
-        stream_schema,
-    )
+    from airflow_provider_brightpearl.flow.load import load_flow
     from airflow_provider_brightpearl.gates.rules import rules_of
-    from airflow_provider_brightpearl.mapping.check import check_flow
-    from airflow_provider_brightpearl.mapping.spec import load_flow
+    from airflow_provider_brightpearl.mapping.check import check_mapping
+    from airflow_provider_brightpearl.systems.registry import check_flow, stream_schema
 
-    if problems := check_flow(file, stream_schema):
+    if problems := check_mapping(file, stream_schema):
         return problems
     flow = load_flow(file)
     try:
-        check_target(flow.target, flow)
-        check_write_back(flow)
-        check_reconcile(flow)
+        check_flow(flow)
         rules_of(flow)
     except Misconfigured as error:
         return [str(error)]
@@ -70,8 +64,8 @@ def preview(
     ],
 ) -> None:
     """Map one source record and show what would be written."""
-    from airflow_provider_brightpearl.endpoints.registry import stream_schema
     from airflow_provider_brightpearl.mapping.check import preview as mapped
+    from airflow_provider_brightpearl.systems.registry import stream_schema
 
     shown = mapped(_file_of(flow), _record(record), stream_schema)
     if not sys.stdout.isatty():
@@ -120,7 +114,7 @@ def schema(
     ] = False,
 ) -> None:
     """Show the JSON schema of flow files, which editors complete from."""
-    from airflow_provider_brightpearl.mapping.spec import FlowSpec
+    from airflow_provider_brightpearl.flow.spec import FlowSpec
 
     text = json.dumps(FlowSpec.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
     if not write:

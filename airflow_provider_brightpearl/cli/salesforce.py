@@ -12,9 +12,9 @@ from rich.table import Table
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError
 
 if TYPE_CHECKING:
-    from airflow_provider_brightpearl.clients.salesforce import SalesforceClient
-    from airflow_provider_brightpearl.endpoints.salesforce_deploy import Deployed
-    from airflow_provider_brightpearl.endpoints.salesforce_schema import Finding
+    from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
+    from airflow_provider_brightpearl.systems.salesforce.metadata.compare import Finding
+    from airflow_provider_brightpearl.systems.salesforce.metadata.deploy import Deployed
 
 salesforce = typer.Typer(
     help="Check and deploy what the flows need in a Salesforce org.", no_args_is_help=True
@@ -56,7 +56,7 @@ def deploy(
 
 
 def _compared(client: SalesforceClient) -> list[Finding]:
-    from airflow_provider_brightpearl.endpoints.salesforce_schema import compare, wanted_fields
+    from airflow_provider_brightpearl.systems.salesforce.metadata.compare import compare, wanted_fields
 
     wanted = wanted_fields()
     findings = compare(wanted, client.describe)
@@ -67,7 +67,12 @@ def _compared(client: SalesforceClient) -> list[Finding]:
 
 
 def _applied(client: SalesforceClient, findings: list[Finding], user: str) -> None:
-    from airflow_provider_brightpearl.endpoints.salesforce_deploy import assigned, deploy, deployable, package
+    from airflow_provider_brightpearl.systems.salesforce.metadata.deploy import (
+        assigned,
+        deploy,
+        deployable,
+        package,
+    )
 
     wanted, others = deployable(findings)
     has_set = assigned(client, user)
@@ -86,8 +91,8 @@ def _applied(client: SalesforceClient, findings: list[Finding], user: str) -> No
 
 
 def _assign(client: SalesforceClient, user: str) -> None:
-    from airflow_provider_brightpearl.endpoints.salesforce_deploy import assign
-    from airflow_provider_brightpearl.endpoints.salesforce_schema import PERMISSION_SET
+    from airflow_provider_brightpearl.systems.salesforce.metadata.compare import PERMISSION_SET
+    from airflow_provider_brightpearl.systems.salesforce.metadata.deploy import assign
 
     whom = user or "the user of the connection"
     try:

@@ -1,8 +1,9 @@
-"""What is to be written for a source record, and what the target said to it."""
+"""What has to be written for a source record, and what the target answered to it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +40,38 @@ class RecordChange:
     removals: tuple[Removal, ...] = ()
 
 
+class RowOutcome(StrEnum):
+    """What became of one row that was sent."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    REMOVED = "removed"
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """What the target said to one row: an id, or why it was refused.
+    """What the target answered to one row: its id, or why it was refused (``reason``, ``field``, ``value``).
 
-    ``unfinished`` rows are there, but a later call is still to complete them: should it never come, the next run
-    has to write them again. ``told`` is what else the target said of the row, by its own names, for write-backs.
+    An ``unfinished`` row exists, but a later call has still to complete it: should that never come, the next run has
+    to write it again. ``returned_fields`` is what else the target said of the row, by its own names, for write-backs.
     """
 
     source_id: str
     object: str
     key: str
+    outcome: RowOutcome
     target_id: str = ""
-    created: bool = False
-    removed: bool = False
-    unfinished: bool = False
-    error: str = ""
+    reason: str = ""
     field: str = ""
     value: str = ""
-    told: tuple[tuple[str, str], ...] = ()
+    unfinished: bool = False
+    returned_fields: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        return self.outcome is RowOutcome.REFUSED
+
+    @property
+    def removed(self) -> bool:
+        return self.outcome is RowOutcome.REMOVED

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """The stage that produced a rejection."""
+    """The stage that rejected a record."""
 
     TRANSFORM = "transform"
     GATE = "gate"
@@ -28,7 +28,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PartRef:
-    """One staged file: where it is, how many records (one a line) and the digest of its bytes.
+    """One staged file: where it is, how many records (one per line) and the digest of its bytes.
 
     ``path`` is relative to the run's staging folder, so that workers may mount it elsewhere.
     """
@@ -36,13 +36,6 @@ class PartRef:
     path: str
     records: int
     digest: str
-
-    def as_dict(self) -> dict[str, object]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, object]) -> PartRef:
-        return cls(path=str(data["path"]), records=int(str(data["records"])), digest=str(data["digest"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +110,21 @@ class Calls:
     """
 
     made: dict[str, int] = field(default_factory=dict)
-    fewest: dict[str, int] = field(default_factory=dict)
+    minimum: dict[str, int] = field(default_factory=dict)
     planned: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, system: str, made: int, minimum: int, planned: int = 0, rows: Mapping[str, int] | None = None
+    ) -> Calls:
+        """The calls to one system."""
+        return cls({system: made}, {system: minimum}, {system: planned}, dict(rows or {}))
 
     def __add__(self, other: Calls) -> Calls:
         return Calls(
             _add(self.made, other.made),
-            _add(self.fewest, other.fewest),
+            _add(self.minimum, other.minimum),
             _add(self.planned, other.planned),
             _add(self.rows, other.rows),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -38,20 +37,11 @@ class Window:
     def empty(self) -> bool:
         return self.start is not None and self.start >= self.end
 
-    def as_dict(self) -> dict[str, str | None]:
-        return {"start": self.start.isoformat() if self.start else None, "end": self.end.isoformat()}
 
-    @classmethod
-    def from_dict(cls, data: dict[str, str | None]) -> Window:
-        start, end = data["start"], data["end"]
-        if end is None:
-            raise ValueError("a window needs an end")
-        return cls(datetime.fromisoformat(start) if start else None, datetime.fromisoformat(end))
-
-
-def in_words(window: Mapping[str, str | None]) -> str:
-    """A window as plain values in words."""
-    return f"{window['start'] or 'the beginning'} to {window['end']}"
+def format_window(window: Window) -> str:
+    """A window for people: ``2026-01-01T00:00:00+00:00 to …``, or from the beginning."""
+    start = window.start.isoformat() if window.start else "the beginning"
+    return f"{start} to {window.end.isoformat()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +53,13 @@ class Selection:
 
     window: Window | None
     ids: tuple[str, ...] = ()
-    everything: bool = False
+    full_resync: bool = False
     moves_watermark: bool = False
 
     @property
     def sweep(self) -> bool:
-        """Whether the schedule asks for everything, not a person."""
-        return self.everything and self.window is not None
+        """Whether the schedule asks for a full resync, not a person."""
+        return self.full_resync and self.window is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +83,7 @@ class Request:
     start: datetime | None = None
     end: datetime | None = None
     ids: tuple[str, ...] = ()
-    everything: bool = False
+    full_resync: bool = False
 
 
 def plan(request: Request, policy: Policy, watermark: datetime | None, now: datetime) -> Selection:
@@ -106,8 +96,8 @@ def plan(request: Request, policy: Policy, watermark: datetime | None, now: date
     """
     if request.ids:
         return Selection(window=None, ids=request.ids)
-    if request.everything:
-        return Selection(window=None, everything=True)
+    if request.full_resync:
+        return Selection(window=None, full_resync=True)
     if request.start is not None or request.end is not None:
         return Selection(window=Window(request.start, request.end or now - policy.delay))
     if request.kind is RunKind.BACKFILL and request.interval is not None:
@@ -127,7 +117,7 @@ def _forward(request: Request, policy: Policy, watermark: datetime | None, now: 
     window = Window(start - policy.lookback if start else None, end)
     # windows without their lookback join end to end, so that each instant of the sweep falls into one of them
     sweeps = policy.sweep is not None and (start is None or _fires(policy.sweep, start, end))
-    return Selection(window=window, everything=sweeps, moves_watermark=True)
+    return Selection(window=window, full_resync=sweeps, moves_watermark=True)
 
 
 def is_cron(text: str) -> bool:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_brightpearl.core.ports import Verdict
+from airflow_provider_brightpearl.core.ports.gate import GateResult
 from airflow_provider_brightpearl.core.records import Rejection, Stage
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.gates.page import EXAMPLES, Finding, Results, write_page
@@ -23,7 +23,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 class ExpectationGate:
-    """Implements ``core.ports.Gate`` with the expectations of a flow.
+    """The gate of a flow; see ``core.ports.gate.Gate``.
 
     Parts are judged one by one, so memory stays flat, and what looks at many rows at once (unique, mean, row
     count) sees one part at a time.
@@ -39,7 +39,7 @@ class ExpectationGate:
         self._page = page
         self._run = run
 
-    def judge(self, parts: Sequence[Mapping[str, Path]]) -> Verdict:
+    def evaluate(self, parts: Sequence[Mapping[str, Path]]) -> GateResult:
         """Judges mapped parts (object name to Parquet file each).
 
         Returns:
@@ -54,7 +54,7 @@ class ExpectationGate:
         if self._page is not None:
             results = Results(found.evaluated, found.findings, found.validations)
             write_page(self._page, self._flow.flow, self._run, results)
-        return Verdict(tuple(found.rejections), tuple(found.batch_failures), found.evaluated)
+        return GateResult(tuple(found.rejections), tuple(found.batch_failures), found.evaluated)
 
     def _judged(self, parts: Sequence[Mapping[str, Path]]) -> _Found:
         import duckdb

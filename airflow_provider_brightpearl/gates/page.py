@@ -53,7 +53,7 @@ def write_page(path: Path, flow: str, run: str, results: Results) -> None:
     failed = sum(finding.verdict == "failed" for finding in results.findings)
     html = page(
         f"Gate of {flow}",
-        _BODY,
+        "gate.html",
         flow=flow,
         run=run,
         results=results,
@@ -65,47 +65,3 @@ def write_page(path: Path, flow: str, run: str, results: Results) -> None:
     path.write_text(html, encoding="utf-8")
     result = {"flow": flow, "run": run, "rows": results.rows, "validations": list(results.validations)}
     path.with_suffix(".json").write_text(json.dumps(result, default=str), encoding="utf-8")
-
-
-_BODY = """\
-<header class="{{ 'bad' if failed else 'good' }}">
-<h1>{{ flow }}: {% if failed %}{{ failed }} of {{ total }} expectations failed\
-{% else %}all {{ total }} expectations passed{% endif %}</h1>
-<p>{% if run %}Run <code>{{ run }}</code>, {% endif %}{{ results.rows }} rows judged</p>
-</header>
-<main>
-{% for name, findings in objects.items() %}
-<section>
-<h2>{{ name }}</h2>
-<div class="scroll">
-<table>
-<thead><tr><th scope="col">Expectation</th><th scope="col">Verdict</th>\
-<th scope="col" class="number">Rows</th><th scope="col" class="number">Failed</th>\
-<th scope="col">Examples</th></tr></thead>
-<tbody>
-{% for finding in findings %}
-<tr class="{{ finding.verdict }}">
-<td>{{ finding.says }}</td>
-<td><span class="word">{{ finding.verdict }}</span></td>
-<td class="number">{{ finding.evaluated }}</td>
-<td class="number">{{ finding.failed }}</td>
-<td>{% if finding.examples or finding.notes %}<ul>
-{% for source_id, row, value in finding.examples %}
-<li>record <code>{{ source_id }}</code>{% if row %}, row <code>{{ row }}</code>{% endif %}: \
-{% if value %}<code>{{ value }}</code>{% else %}nothing{% endif %}</li>
-{% endfor %}
-{% for note in finding.notes[:many] %}
-<li>{{ note }}</li>
-{% endfor %}
-</ul>{% endif %}</td>
-</tr>
-{% endfor %}
-</tbody>
-</table>
-</div>
-</section>
-{% else %}
-<p>This flow expects nothing of its rows.</p>
-{% endfor %}
-</main>
-"""

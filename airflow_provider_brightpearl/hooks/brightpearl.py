@@ -11,19 +11,18 @@ from urllib.parse import urlsplit
 
 from airflow.providers.http.hooks.http import HttpHook
 
-from airflow_provider_brightpearl.clients.auth import (
-    MemoryTokens,
+from airflow_provider_brightpearl.core.retry import Backoff
+from airflow_provider_brightpearl.environment import token_store
+from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SchemaMismatch, SyncError
+from airflow_provider_brightpearl.systems.brightpearl.auth import (
     OAuthApp,
-    OAuthAuth,
     OAuthTokens,
     PrivateAppAuth,
-    Token,
-    TokenStore,
+    oauth_auth,
 )
-from airflow_provider_brightpearl.clients.brightpearl import BrightpearlClient
-from airflow_provider_brightpearl.clients.transport import new_session
-from airflow_provider_brightpearl.core.retry import Backoff
-from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SchemaMismatch, SyncError
+from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
+from airflow_provider_brightpearl.systems.http.oauth import Token, TokenStore
+from airflow_provider_brightpearl.systems.http.transport import new_session
 
 if TYPE_CHECKING:
     import requests
@@ -53,9 +52,7 @@ class BrightpearlHook(HttpHook):
 
     Args:
         brightpearl_conn_id: Airflow connection id.
-        tokens: where refreshed OAuth tokens outlive the task; without it they are lost at its end, which
-            is only
-            good enough for an app whose refresh tokens do not change.
+        tokens: where refreshed OAuth tokens outlive the task, instead of the state database.
     """
 
     conn_name_attr = "brightpearl_conn_id"
@@ -117,14 +114,20 @@ class BrightpearlHook(HttpHook):
         dev_ref = str(extra.get("dev_ref") or "")
         kind = str(extra.get("token_kind") or ("oauth" if extra.get("refresh_token") else "staff"))
         if kind not in _KINDS:
-            raise Misconfigured(f"connection: token_kind {kind!r} is none of {', '.join(_KINDS)}")
+            raise Misconfigured(f"connection: token_kind {kind!r} must be one of {', '.join(_KINDS)}")
         if kind != "oauth":
             token = _required(connection.password, f"password (the {kind} token)")
             return PrivateAppAuth(app_ref, token, kind=kind, dev_ref=dev_ref)
         app = OAuthApp(app_ref, dev_ref, _token_url(extra, account), str(extra.get("client_secret") or ""))
-        store = self._tokens or MemoryTokens()
+        initial = _initial(extra)
+        store = self._tokens or token_store()
+        if store is None:
+            raise Misconfigured(
+                f"connection {self.brightpearl_conn_id}: OAuth needs a Fernet key ([core] fernet_key) to keep "
+                "refreshed tokens, or the connection would stop working after its first refresh"
+            )
         name = f"brightpearl:{account}:{app_ref}"
-        return OAuthAuth(OAuthTokens(app, name, store, _initial(extra), session))
+        return oauth_auth(OAuthTokens(app, name, store, initial, session))
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 from airflow.providers.http.hooks.http import HttpHook
 
-from airflow_provider_brightpearl.clients.auth import MemoryTokens, TokenStore
-from airflow_provider_brightpearl.clients.infor import BULK_SIZE, READ_SECONDS, InforClient
-from airflow_provider_brightpearl.clients.infor_auth import IonApp, IonAuth, ServiceAccountTokens
-from airflow_provider_brightpearl.clients.transport import new_session
 from airflow_provider_brightpearl.core.retry import Backoff
+from airflow_provider_brightpearl.environment import token_store
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError
+from airflow_provider_brightpearl.systems.http.oauth import BearerAuth, MemoryTokens, TokenStore
+from airflow_provider_brightpearl.systems.http.transport import new_session
+from airflow_provider_brightpearl.systems.infor.auth import IonApp, ServiceAccountTokens
+from airflow_provider_brightpearl.systems.infor.client import BULK_SIZE, READ_SECONDS, InforClient
 
 if TYPE_CHECKING:
     import requests
@@ -45,8 +46,7 @@ class InforHook(HttpHook):
 
     Args:
         infor_conn_id: Airflow connection id.
-        tokens: where the token that all workers share is kept; without it every task logs in, and a tenant
-            has 100 tokens a day.
+        tokens: where the token that all workers share is kept, instead of the state database.
     """
 
     conn_name_attr = "infor_conn_id"
@@ -98,7 +98,7 @@ class InforHook(HttpHook):
         _warn_of_plain_http(app)
         session = new_session(read_seconds=_number(extra, "timeout", READ_SECONDS))
         # apart from the session that get_conn signs, or the login would sign itself
-        auth = IonAuth(ServiceAccountTokens(app, self._store(), new_session()))
+        auth = BearerAuth(ServiceAccountTokens(app, self._store(), new_session()))
         return InforClient(
             app.gateway, app.tenant, auth, session,
             company=_company(extra), division=_text(extra, "divi"), suite=_text(extra, "suite") or "M3",
@@ -108,12 +108,13 @@ class InforHook(HttpHook):
         )  # fmt: skip
 
     def _store(self) -> TokenStore:
-        if self._tokens is None:
+        store = self._tokens or token_store()
+        if store is None:
             log.warning(
                 "tokens of connection %s are not shared: every task logs in, and a tenant has 100 tokens "
                 "a day; set a Fernet key", self.infor_conn_id,
             )  # fmt: skip
-        return self._tokens or MemoryTokens()
+        return store or MemoryTokens()
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:

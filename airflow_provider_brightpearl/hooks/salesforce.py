@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import requests
 from airflow.providers.salesforce.hooks.salesforce import SalesforceHook as ProviderSalesforceHook
 
-from airflow_provider_brightpearl.clients.salesforce import SalesforceClient
-from airflow_provider_brightpearl.clients.salesforce_bulk import PACE
-from airflow_provider_brightpearl.clients.transport import READ_SECONDS, new_session, redacted
 from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SyncError, Unavailable
+from airflow_provider_brightpearl.systems.http.transport import READ_SECONDS, new_session, redacted
+from airflow_provider_brightpearl.systems.salesforce.bulk import PACE
+from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 
 if TYPE_CHECKING:
     from simple_salesforce import Salesforce

@@ -10,10 +10,11 @@ from typing import Any
 
 from airflow_provider_brightpearl.core.schema import StreamSchema
 from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.flow.load import load_flow
+from airflow_provider_brightpearl.flow.lookups import LookupTable, load_lookups
+from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.engine import Mapper
-from airflow_provider_brightpearl.mapping.lookups import LookupTable, load_lookups
 from airflow_provider_brightpearl.mapping.mapped import read_mapped
-from airflow_provider_brightpearl.mapping.spec import FlowSpec, load_flow
 
 SchemaOf = Callable[[str], StreamSchema]
 
@@ -25,7 +26,7 @@ class _Unbound:
         return {key: f"<{flow}.{object_name} {key}>" for key in keys}
 
 
-def check_flow(path: Path, schema_of: SchemaOf) -> list[str]:
+def check_mapping(path: Path, schema_of: SchemaOf) -> list[str]:
     """What is wrong with one flow file, each with file, field and position; empty where it is right."""
     try:
         flow = load_flow(path)
@@ -64,5 +65,5 @@ def _mapper(flow: FlowSpec, path: Path, schema_of: SchemaOf, folder: Path) -> Ma
     lookups = load_lookups(flow, path.parent)
     for name, spec in flow.lookups.items():
         if spec.query is not None:
-            lookups[name] = LookupTable({}, "pass")
+            lookups[name] = LookupTable({}, "keep")
     return Mapper(flow, schema_of(flow.source), lookups, _Unbound(), (folder,))

@@ -16,10 +16,10 @@ from airflow_provider_brightpearl.core.schema import (
     prune,
 )
 from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.flow.lookups import LookupTable
+from airflow_provider_brightpearl.flow.spec import FlowSpec, ObjectSpec
 from airflow_provider_brightpearl.mapping.compiled import CompiledFlow, CompiledObject, column_name
 from airflow_provider_brightpearl.mapping.expressions import Check, Scope, compile_expression
-from airflow_provider_brightpearl.mapping.lookups import LookupTable
-from airflow_provider_brightpearl.mapping.spec import FlowSpec, ObjectSpec
 from airflow_provider_brightpearl.mapping.syntax import ExpressionError
 
 
@@ -76,7 +76,7 @@ class _Flow:
             checks.extend(pair for pair in taken if pair[1] not in known)
             return sql
 
-        one_per = tuple(field("one_per", text) for text in spec.one_per)
+        distinct_on = tuple(field("distinct_on", text) for text in spec.distinct_on)
         key = f"CAST({field(f'key.{spec.key_field}', spec.key_expression)} AS VARCHAR)"
         parent = self._parent(spec, field)
         fields = {label: field(f"fields.{label}", text) for label, text in spec.fields.items()}
@@ -93,7 +93,7 @@ class _Flow:
         warnings = tuple(pair for pair in checks if pair[1].lookup in self.warning)
         refusing = tuple(pair for pair in checks if pair not in warnings)
         return CompiledObject(
-            name, rows, path, row_paths, where, one_per, key, parent, fields, tuple(scope.calls), refusing,
+            name, rows, path, row_paths, where, distinct_on, key, parent, fields, tuple(scope.calls), refusing,
             where_checks, warnings, where_warnings,
         )  # fmt: skip
 

@@ -18,7 +18,7 @@ class CompiledObject:
     rows_path: Path
     row_paths: tuple[Path, ...]
     where: str
-    one_per: tuple[str, ...]
+    distinct_on: tuple[str, ...]
     key: str
     parent: str
     fields: Mapping[str, str]

@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import duckdb
 
+from airflow_provider_brightpearl.core.ports.stores import Resolver
 from airflow_provider_brightpearl.core.records import Money, Rejection, Stage
 from airflow_provider_brightpearl.core.schema import StreamSchema, sql_type
+from airflow_provider_brightpearl.flow.lookups import LookupTable
+from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping import problems
 from airflow_provider_brightpearl.mapping.compiled import CompiledObject
 from airflow_provider_brightpearl.mapping.engine_session import Session, literal, ref_table
-from airflow_provider_brightpearl.mapping.lookups import LookupTable
 from airflow_provider_brightpearl.mapping.mapped import MapResult
 from airflow_provider_brightpearl.mapping.queries import META, inexact_texts, layers, raw_columns, raw_table
 from airflow_provider_brightpearl.mapping.shapes import Misshapen, reshape
-from airflow_provider_brightpearl.mapping.spec import FlowSpec
 
 log = logging.getLogger(__name__)
 
 _OF_PROBLEM = "_pos, _row_no, _source_id, _row, _amount, _currency"
-
-
-class Resolver(Protocol):
-    """Target ids of keys already bound."""
-
-    def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]: ...
 
 
 class Mapper:
@@ -84,10 +79,10 @@ class Mapper:
         rejections = self._rejections(unmappable)
         rows = {item.name: self._export(item, folder) for item in self.compiled.objects}
         unwanted = f'_pos NOT IN (SELECT _pos FROM "mapped_{self.flow.root}" UNION ALL SELECT _pos FROM bad)'
-        left_out = self._one(f"SELECT count(*) FROM rec WHERE {unwanted}")
-        left_out_money = self._money(unwanted) if left_out else {}
+        filtered = self._one(f"SELECT count(*) FROM rec WHERE {unwanted}")
+        filtered_money = self._money(unwanted) if filtered else {}
         return MapResult(
-            records, rows, rejections, self._money("true"), left_out, left_out_money, self._warned(records),
+            records, rows, rejections, self._money("true"), filtered, filtered_money, self._warned(records),
         )  # fmt: skip
 
     def _load(self, raw: Path, folder: Path) -> dict[int, Misshapen]:

@@ -13,11 +13,12 @@ import duckdb
 
 from airflow_provider_brightpearl.core.schema import StreamSchema, sql_type
 from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.flow.lookups import LookupTable
+from airflow_provider_brightpearl.flow.spec import FlowSpec, ObjectSpec
 from airflow_provider_brightpearl.mapping import functions
 from airflow_provider_brightpearl.mapping.compile import compile_flow
 from airflow_provider_brightpearl.mapping.compiled import CompiledFlow, CompiledObject
 from airflow_provider_brightpearl.mapping.expressions import value_macro
-from airflow_provider_brightpearl.mapping.lookups import LookupTable
 from airflow_provider_brightpearl.mapping.queries import (
     levels,
     object_query,
@@ -26,7 +27,6 @@ from airflow_provider_brightpearl.mapping.queries import (
     record_table,
     where_warnings_query,
 )
-from airflow_provider_brightpearl.mapping.spec import FlowSpec, ObjectSpec
 
 _INEXACT = re.compile(r"\b(DOUBLE|FLOAT)\b")
 _EXACT_NUMBER = re.compile(r"DECIMAL|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$")
@@ -193,7 +193,7 @@ def _expressions(spec: ObjectSpec) -> Iterator[tuple[str, str]]:
     if spec.where:
         yield "where", spec.where
     yield f"key.{spec.key_field}", spec.key_expression
-    yield from (("one_per", text) for text in spec.one_per)
+    yield from (("distinct_on", text) for text in spec.distinct_on)
     yield from ((f"fields.{name}", text) for name, text in spec.fields.items())
 
 

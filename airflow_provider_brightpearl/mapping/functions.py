@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import duckdb
 
+from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.mapping import addresses
 from airflow_provider_brightpearl.mapping.expressions import known_macro, value_macro
-from airflow_provider_brightpearl.mapping.lookups import LookupTable
 
 # ISO 4217 currencies whose minor unit is not two decimals
 _MINOR_UNITS = {
@@ -77,7 +77,7 @@ def lookup_macros(name: str, table: LookupTable) -> tuple[str, str]:
     """The macros of a lookup for places where no join is possible: its value, and whether it has a key."""
     entries = ", ".join(f"{_quoted(key)}: {_quoted(value)}" for key, value in table.values.items())
     values = f"CAST(MAP {{{entries}}} AS MAP(VARCHAR, VARCHAR))"
-    other = {"pass": "key", "default": _quoted(table.default)}.get(table.unknown, "NULL")
+    other = {"keep": "key", "default": _quoted(table.default)}.get(table.unknown, "NULL")
     known = f"key IS NULL OR map_contains({values}, key)" if table.unknown in ("reject", "warn") else "true"
     found = f"CASE WHEN map_contains({values}, key) THEN {values}[key] ELSE {other} END"
     return (

@@ -18,7 +18,7 @@ from airflow_provider_brightpearl.core.records import Money, Rejection
 class MapResult:
     """What became of one raw part: rows per object, rejected records with their line, money of all records.
 
-    ``left_out`` counts the records that the first object's ``where`` does not want; ``warnings`` counts what
+    ``filtered`` counts the records that the first object's ``where`` does not want; ``warnings`` counts what
     rejects nothing and should still be known.
     """
 
@@ -26,8 +26,8 @@ class MapResult:
     rows: dict[str, int]
     rejections: tuple[tuple[int, Rejection], ...]
     money: Money
-    left_out: int
-    left_out_money: Money
+    filtered: int
+    filtered_money: Money
     warnings: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -21,9 +21,9 @@ from airflow_provider_brightpearl.core.schema import (
     inexact,
     sql_type,
 )
+from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.mapping.compiled import CompiledFlow, CompiledObject, column_name
 from airflow_provider_brightpearl.mapping.expressions import Call, Check
-from airflow_provider_brightpearl.mapping.lookups import LookupTable
 
 _OF_CALL = re.compile(r"\b_[kfc](\d+)\b")
 META = ("_pos", "_source_id", "_row", "_row_no", "_key", "_parent")
@@ -142,8 +142,8 @@ def _join(index: int, call: Call, tables: Mapping[int, str]) -> str:
 def _joined_value(index: int, call: Call, lookups: Mapping[str, LookupTable]) -> str:
     policy = lookups[call.target].unknown if call.kind == "lookup" else "reject"
     value, known = f"t{index}.value", f"t{index}.key IS NOT NULL"
-    if policy in ("pass", "default"):
-        other = f"_k{index}" if policy == "pass" else f"'{_quoted(str(lookups[call.target].default))}'"
+    if policy in ("keep", "default"):
+        other = f"_k{index}" if policy == "keep" else f"'{_quoted(str(lookups[call.target].default))}'"
         value = f"CASE WHEN {known} THEN {value} ELSE {other} END"
     found = known if policy in ("reject", "warn") else "true"
     return f"{found} AS _f{index}, {value} AS _c{index}"
@@ -176,10 +176,8 @@ def _query(item: CompiledObject, ctes: list[str], compiled: CompiledFlow, more: 
     last = f"l{len(layers(item.calls)) - 1}" if item.calls else "l"
     kept = " OR ".join(f"({sql})" for sql in (item.where, *(check.condition for check in item.where_checks)))
     keyed = f"SELECT *, {item.key} AS _key, {item.parent} AS _parent FROM {last} WHERE {kept}"
-    if item.one_per:
-        keyed += (
-            f" QUALIFY row_number() OVER (PARTITION BY _pos, {', '.join(item.one_per)} ORDER BY _row_no) = 1"
-        )
+    if item.distinct_on:
+        keyed += f" QUALIFY row_number() OVER (PARTITION BY _pos, {', '.join(item.distinct_on)} ORDER BY _row_no) = 1"
     return (
         f"WITH {', '.join(ctes)}, keyed AS ({keyed}) SELECT {', '.join(META)}, "
         f"{compiled.amount} AS _amount, {compiled.currency} AS _currency{more} FROM keyed"

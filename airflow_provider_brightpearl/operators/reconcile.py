@@ -6,28 +6,16 @@ from typing import Any
 
 from airflow_provider_brightpearl import alerts
 from airflow_provider_brightpearl.compat import AirflowSkipException
-from airflow_provider_brightpearl.operators.request import request_of
-from airflow_provider_brightpearl.operators.retry import plain_reason
-from airflow_provider_brightpearl.operators.sync import StageOperator
+from airflow_provider_brightpearl.operators.request import check_conf
+from airflow_provider_brightpearl.operators.stages import StageOperator
 
 Plain = dict[str, Any]
 
 
-class _ReconcileOperator(StageOperator):
-    """A task of a reconciliation: no run of the flow, so a failure is no row of its ledger."""
+class CompareOperator(StageOperator):
+    """Compares ids, counts and sums of both systems; returns what differs, and keeps it in the state database.
 
-    def execute(self, context: Any) -> Any:
-        from airflow_provider_brightpearl.operators.wiring import Wiring
-
-        with plain_reason(self.log):
-            wiring = Wiring.of(self.flow, self.mappings, self.source_conn_id, self.target_conn_id)
-            return self.stage(wiring, context)
-
-
-class CompareOperator(_ReconcileOperator):
-    """Compares ids, counts and sums of both systems; gives what differs, and keeps it in the state database.
-
-    Params of the DAG: ``from``, ``to`` (creation of the records), ``everything``, ``max_repair``, and ``flows``,
+    Params of the DAG: ``from``, ``to`` (creation of the records), ``full_resync``, ``max_repair``, and ``flows``,
     which leaves out the flows that it does not name. Fails where more differs than is repaired.
     """
 
@@ -35,40 +23,37 @@ class CompareOperator(_ReconcileOperator):
     ui_color = "#dbe9f6"
 
     def stage(self, wiring: Any, context: Any) -> Plain:
-        from airflow_provider_brightpearl.operators import reconciling
+        from airflow_provider_brightpearl.core.reports import ReconcileState
+        from airflow_provider_brightpearl.runtime.reconcile import check_drift, compare
+        from airflow_provider_brightpearl.runtime.request import request_from
 
+        check_conf(context)
         params = context.get("params") or {}
         if params.get("flows") and self.flow not in params["flows"]:
             raise AirflowSkipException("this run is for other flows")
-        asked = request_of(context)
-        found = reconciling.compare(
+        asked = request_from(params)
+        found = compare(
             wiring,
             str(context["run_id"]),
             start=asked.start,
             end=asked.end,
-            everything=asked.everything,
+            full_resync=asked.full_resync,
             max_repair=params.get("max_repair"),
         )
         if found is None:
             raise AirflowSkipException("the flow has not run yet, so there is nothing to compare")
-        self._tell(wiring, found, context)
-        reconciling.refuse_much(found)
-        return found
-
-    def _tell(self, wiring: Any, found: Plain, context: Any) -> None:
-        from airflow_provider_brightpearl.operators import reconcile_words
-
-        page = _page(wiring, found)
-        self.log.info("%s\npage: %s", "\n".join(reconcile_words.summary(found)), page)
-        if found["state"] == "to look at":
+        _log_page(self.log, wiring, found)
+        if found.state is ReconcileState.NEEDS_REVIEW:
             alerts.send(_alert(found, context))
+        check_drift(found)
+        return dict(found.as_dict())
 
 
-class RepairOperator(_ReconcileOperator):
-    """Writes again what is missing or differs, by the flow's own stages, and takes out what was deleted.
+class RepairOperator(StageOperator):
+    """Writes again what is missing or differs, by the flow's own stages, and removes rows of deleted records.
 
     Args:
-        found: what ``CompareOperator`` gave.
+        found: what ``CompareOperator`` returned.
     """
 
     template_fields = ("flow", "source_conn_id", "target_conn_id", "found")
@@ -79,29 +64,31 @@ class RepairOperator(_ReconcileOperator):
         self.found = found
 
     def stage(self, wiring: Any, context: Any) -> Plain:
-        from airflow_provider_brightpearl.operators import reconcile_words, reconciling
+        from airflow_provider_brightpearl.core.reports import ReconcileReport
+        from airflow_provider_brightpearl.runtime.reconcile import repair
 
-        if not any(self.found[name] for name in ("repair", "remove", "forget")):
-            raise AirflowSkipException("there is nothing to repair")
-        found = reconciling.repair(wiring, self.found)
-        page = _page(wiring, found)
-        self.log.info("%s\npage: %s", "\n".join(reconcile_words.summary(found)), page)
+        compared = ReconcileReport.from_dict(self.found)
+        if not (compared.repair or compared.remove or compared.stale_bindings):
+            raise AirflowSkipException("nothing to repair")
+        found = repair(wiring, compared)
+        _log_page(self.log, wiring, found)
         alerts.send(_alert(found, context))
-        return found
+        return dict(found.as_dict())
 
 
-def _page(wiring: Any, found: Plain) -> str:
-    from airflow_provider_brightpearl.operators.reconcile_words import write_page
+def _log_page(log: Any, wiring: Any, found: Any) -> None:
+    from airflow_provider_brightpearl.runtime.reconcile_report import reconcile_lines, write_page
 
-    staging = wiring.staging(found["run"])
+    staging = wiring.staging(found.run)
     with staging.create("reconcile/reconciliation.html") as path:
         write_page(path, found)
-    return str(staging.folder / "reconcile/reconciliation.html")
+    page = staging.folder / "reconcile/reconciliation.html"
+    log.info("%s\npage: %s", "\n".join(reconcile_lines(found)), page)
 
 
-def _alert(found: Plain, context: Any) -> alerts.Alert:
-    from airflow_provider_brightpearl.operators.reconcile_words import summary
+def _alert(found: Any, context: Any) -> alerts.Alert:
+    from airflow_provider_brightpearl.runtime.reconcile_report import reconcile_lines
 
-    lines = summary(found)
     link = getattr(context["ti"], "log_url", None)
-    return alerts.Alert(f"{found['flow']}: {found['state']}", (*lines, *([f"log: {link}"] if link else [])))
+    lines = (*reconcile_lines(found), *([f"log: {link}"] if link else []))
+    return alerts.Alert(f"{found.flow}: {found.state}", lines)

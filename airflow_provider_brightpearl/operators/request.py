@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_brightpearl.core.window import Request, RunKind, Window, parse_instant
-from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.core.window import Request, RunKind, Window
+from airflow_provider_brightpearl.runtime.request import check_names, request_from
 
 _KINDS = {"backfill": RunKind.BACKFILL, "scheduled": RunKind.SCHEDULED}
 
@@ -15,27 +15,23 @@ _KINDS = {"backfill": RunKind.BACKFILL, "scheduled": RunKind.SCHEDULED}
 def request_of(context: Mapping[str, Any]) -> Request:
     """Kind, data interval and params of a run.
 
-    Runs that are triggered by hand or by an asset carry no interval of any meaning: Airflow 3 gives none,
-    and Airflow 2 the last one of the schedule.
+    Runs that are triggered by hand or by an asset carry no meaningful interval: Airflow 3 gives none, and Airflow 2
+    the last one of the schedule.
 
     Raises:
-        Misconfigured: a param cannot be read; names it.
+        Misconfigured: a param is unknown or cannot be read; names it.
     """
+    check_conf(context)
     kind = run_kind(context["dag_run"].run_type)
-    params = context.get("params") or {}
-    start, end = _instant(params, "from"), _instant(params, "to")
-    if start and end and start >= end:
-        raise Misconfigured(
-            f"param from ({start.isoformat()}) has to lie before param to ({end.isoformat()})"
-        )
-    return Request(
-        kind=kind,
-        interval=None if kind is RunKind.MANUAL else _interval(context),
-        start=start,
-        end=end,
-        ids=_ids(params.get("ids")),
-        everything=bool(params.get("everything")),
-    )
+    interval = None if kind is RunKind.MANUAL else _interval(context)
+    return request_from(context.get("params") or {}, kind, interval)
+
+
+def check_conf(context: Mapping[str, Any]) -> None:
+    """Raises ``Misconfigured`` where the run's conf has a key that is no param of its DAG."""
+    known = getattr(context.get("dag"), "params", None)
+    if known:
+        check_names(getattr(context["dag_run"], "conf", None) or {}, tuple(known))
 
 
 def run_kind(run_type: Any) -> RunKind:
@@ -53,22 +49,3 @@ def _interval(context: Mapping[str, Any]) -> Window | None:
 
 def _plain(instant: datetime) -> datetime:
     return datetime.fromisoformat(instant.isoformat())
-
-
-def _instant(params: Mapping[str, Any], name: str) -> datetime | None:
-    value = params.get(name)
-    if not value:
-        return None
-    try:
-        return parse_instant(str(value))
-    except ValueError:
-        raise Misconfigured(
-            f"param {name} is {value!r}; write an instant such as 2026-01-31T00:00:00+00:00"
-        ) from None
-
-
-def _ids(value: Any) -> tuple[str, ...]:
-    if not value:
-        return ()
-    entries = value.replace(",", " ").split() if isinstance(value, str) else value
-    return tuple(str(entry).strip() for entry in entries if str(entry).strip())

@@ -23,7 +23,7 @@ LONGEST_DELAY = timedelta(minutes=30)
 
 
 @contextmanager
-def plain_reason(log: logging.Logger) -> Iterator[None]:
+def airflow_errors(log: logging.Logger) -> Iterator[None]:
     """Ends a stage's errors in one plain line of the task log, and tells Airflow whether to try again."""
     try:
         yield
@@ -44,7 +44,7 @@ def retry_arguments(retries: int) -> dict[str, Any]:
         "max_retry_delay": LONGEST_DELAY,
     }
     if compat.airflow_version() >= (3, 3):
-        arguments["retry_policy"] = _wait_as_told()
+        arguments["retry_policy"] = _honour_retry_after()
     return arguments
 
 
@@ -55,8 +55,8 @@ def wait_of(error: BaseException) -> timedelta | None:
     return None
 
 
-def _wait_as_told() -> Any:
-    class WaitAsTold(compat.RetryPolicy):
+def _honour_retry_after() -> Any:
+    class HonourRetryAfter(compat.RetryPolicy):
         def evaluate(
             self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
         ) -> Any:
@@ -65,4 +65,4 @@ def _wait_as_told() -> Any:
                 return compat.RetryDecision.default()
             return compat.RetryDecision.retry(wait, str(exception))
 
-    return WaitAsTold()
+    return HonourRetryAfter()

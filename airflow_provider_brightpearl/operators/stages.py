@@ -1,137 +1,219 @@
-"""Each stage with its ports: what an operator, or any other caller with a context, runs."""
+"""The five stages of a flow as the tasks of its DAG: thin, they open the ports and call the stage.
+
+What passes between tasks is small and plain (names, counts, digests); records stay in staging files. Use
+``sync_dag`` to make such a DAG, or ``FlowOperator`` to run a whole flow in one task.
+"""
 
 from __future__ import annotations
 
-import logging
-import shutil
-from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_brightpearl import settings
-from airflow_provider_brightpearl.core.records import Calls
-from airflow_provider_brightpearl.core.run import RunFacts
-from airflow_provider_brightpearl.core.window import plan
-from airflow_provider_brightpearl.mapping.lookups import LookupTable
-from airflow_provider_brightpearl.operators import planning
+from airflow_provider_brightpearl import alerts, settings
+from airflow_provider_brightpearl.compat import AirflowSkipException, BaseOperator
 from airflow_provider_brightpearl.operators.request import request_of
-from airflow_provider_brightpearl.operators.wiring import Wiring
-from airflow_provider_brightpearl.pipeline import extract as extracting
-from airflow_provider_brightpearl.pipeline import gate as gating
-from airflow_provider_brightpearl.pipeline import load as loading
-from airflow_provider_brightpearl.pipeline import settle as settling
-from airflow_provider_brightpearl.pipeline import transform as transforming
-from airflow_provider_brightpearl.stores.staging import FileStaging, sweep
+from airflow_provider_brightpearl.operators.retry import airflow_errors
 
-log = logging.getLogger(__name__)
-
-Part = dict[str, Any]
-LOOKUPS = "lookups.json"
+Plain = dict[str, Any]
 
 
-def extract(wiring: Wiring, context: Mapping[str, Any]) -> tuple[list[Part], dict[str, Any]]:
-    """Plans the run and reads what it selects; gives the raw parts, and the facts for the later tasks."""
-    started_at = _now()
-    flow, run = wiring.flow, str(context["run_id"])
-    # reading costs API calls, so a state database that is down stops the run before the first
-    wiring.ledger.check()
-    request = request_of(context)
-    selection = plan(request, flow.window.policy, wiring.ledger.watermark(flow.flow), started_at)
-    source, staging = wiring.source(), wiring.staging(run)
-    before = source.calls
-    parts = extracting.extract(flow, selection, source, wiring.letters, staging, wiring.version)
-    planned = planning.read_calls(wiring, source, selection)
-    calls = Calls(
-        {flow.source_system: source.calls - before},
-        {flow.source_system: source.fewest_calls},
-        {flow.source_system: planned},
-    )
-    if parts:
-        calls += _stage_lookups(wiring, staging)
-    return parts, RunFacts(run, request.kind, selection, wiring.version, started_at, calls).as_dict()
+class StageOperator(BaseOperator):
+    """One stage of one flow.
 
-
-def _stage_lookups(wiring: Wiring, staging: FileStaging) -> Calls:
-    """Keeps the translation tables for all parts of a run; gives the calls that those of the target took."""
-    tables = wiring.lookups()
-    staging.write_json(LOOKUPS, {name: asdict(table) for name, table in tables.items()})
-    if not wiring.asks_target:
-        return Calls()
-    made = {wiring.flow.target: wiring.target_client.calls}
-    return Calls(made, made, made)
-
-
-def transform(wiring: Wiring, part: Part, facts: Mapping[str, Any]) -> Part:
-    """Maps one raw part."""
-    staging = wiring.staging(facts["run"])
-    lookups = {name: LookupTable(**plain) for name, plain in staging.read_json(LOOKUPS).items()}
-    return transforming.transform(wiring.flow, part, partial(wiring.open_mapper, lookups), staging)
-
-
-def gate(wiring: Wiring, mapped: list[Part], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Judges all mapped parts, and keeps the page of what was found in staging.
-
-    Raises:
-        GateClosed: too much failed; the dead letters and the ledger row are written.
+    Args:
+        flow: name of the flow.
+        mappings: folder of the flow files.
+        source_conn_id: connection of the source, None for the system's usual one.
+        target_conn_id: connection of the target, likewise.
     """
-    flow, staging = wiring.flow, wiring.staging(facts["run"])
-    with TemporaryDirectory() as folder:
-        page = Path(folder) / "expectations.html"
-        verdict = gating.judge(flow, mapped, wiring.gate(page, facts["run"]), staging)
-        kept = [_keep(staging, path) for path in sorted(Path(folder).iterdir())]
-    if kept:
-        log.info("what the gate found: %s", staging.folder / kept[0])
-    if verdict["closed"]:
-        raise settling.refuse(
-            flow, RunFacts.from_dict(facts), mapped, verdict, wiring.stores(staging), _now()
+
+    ui_fgcolor = "#1b1f24"
+
+    def __init__(
+        self,
+        *,
+        flow: str,
+        mappings: str,
+        source_conn_id: str | None = None,
+        target_conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.flow = flow
+        self.mappings = mappings
+        self.source_conn_id = source_conn_id
+        self.target_conn_id = target_conn_id
+
+    def execute(self, context: Any) -> Any:
+        # imported by the worker only: the ports pull in DuckDB, requests and SQLAlchemy
+        from airflow_provider_brightpearl.environment import airflow_environment
+        from airflow_provider_brightpearl.runtime.wiring import Wiring
+
+        with airflow_errors(self.log):
+            environment = airflow_environment(self.mappings)
+            wiring = Wiring.of(self.flow, environment, self.source_conn_id, self.target_conn_id)
+            return self.stage(wiring, context)
+
+    def stage(self, wiring: Any, context: Any) -> Any:
+        raise NotImplementedError
+
+
+class ExtractOperator(StageOperator):
+    """Reads the records of the window into staging; returns the parts, and as XCom ``run`` what is fixed of the run."""
+
+    template_fields = ("flow", "source_conn_id", "target_conn_id")
+    ui_color = "#dbe9f6"
+
+    def stage(self, wiring: Any, context: Any) -> list[Plain]:
+        from airflow_provider_brightpearl.runtime import run
+
+        report = run.extract(wiring, request_of(context), str(context["run_id"])).as_dict()
+        context["ti"].xcom_push(key="run", value=report["run"])
+        parts: list[Plain] = report["parts"]
+        return parts
+
+
+class TransformOperator(StageOperator):
+    """Maps one raw part to the target's fields, or a list of them one after the other."""
+
+    template_fields = ("flow", "source_conn_id", "target_conn_id", "part", "run")
+    ui_color = "#e3f2df"
+
+    def __init__(self, *, part: Plain | list[Plain], run: Plain, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.part = part
+        self.run = run
+
+    def stage(self, wiring: Any, context: Any) -> Plain | list[Plain]:
+        import msgspec
+
+        from airflow_provider_brightpearl.core.records import PartRef
+        from airflow_provider_brightpearl.core.reports import RunInfo
+        from airflow_provider_brightpearl.runtime import run
+
+        info = RunInfo.from_dict(self.run)
+        return _each(
+            self.part, lambda part: run.transform(wiring, info, msgspec.convert(part, PartRef)).as_dict()
         )
-    return verdict
 
 
-def load(
-    wiring: Wiring, mapped: Part, verdict: Mapping[str, Any], facts: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Writes one mapped part, once the state database has proved that it can remember what was written."""
-    wiring.ledger.check()
-    known = RunFacts.from_dict(facts)
-    sink, staging = wiring.sink(known.attempt), wiring.staging(known.run)
-    report = loading.load(
-        wiring.flow, known.attempt, mapped, verdict, sink, wiring.bindings, wiring.letters, staging,
-        wiring.outbox(known.attempt), sweep=known.selection.sweep,
-    )  # fmt: skip
-    report["calls"]["planned"] = planning.part_calls(wiring, sink, mapped["records"], known.selection)
-    return report
+class GateOperator(StageOperator):
+    """Judges all mapped parts; above the flow's threshold nothing is loaded."""
+
+    template_fields = ("flow", "source_conn_id", "target_conn_id", "mapped", "run")
+    ui_color = "#fdf0d0"
+
+    def __init__(self, *, mapped: list[Plain], run: Plain, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mapped = mapped
+        self.run = run
+
+    def stage(self, wiring: Any, context: Any) -> Plain | None:
+        from airflow_provider_brightpearl.core.reports import RunInfo, TransformReport
+        from airflow_provider_brightpearl.runtime import run
+
+        mapped = [TransformReport.from_dict(each) for each in _all(self.mapped)]
+        return run.gate(wiring, RunInfo.from_dict(self.run), mapped).as_dict() if mapped else None
 
 
-def settle(
-    wiring: Wiring,
-    parts: list[Part],
-    mapped: list[Part],
-    verdict: Mapping[str, Any] | None,
-    loads: list[Part],
-    facts: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Tells the source what is due, then proves that the run adds up and records it; gives its summary."""
-    stores, known = wiring.stores(wiring.staging(facts["run"])), RunFacts.from_dict(facts)
-    told = wiring.outbox(known.attempt).tell(wiring.write_back, _now()) if wiring.flow.write_back else None
-    return settling.settle(wiring.flow, known, parts, mapped, verdict, loads, stores, _now(), told)
+class LoadOperator(StageOperator):
+    """Writes one mapped part to the target, or a list of them: what passed the gate and has changed."""
+
+    template_fields = ("flow", "source_conn_id", "target_conn_id", "mapped", "gate", "run")
+    ui_color = "#ece3f4"
+
+    def __init__(self, *, mapped: Plain | list[Plain], gate: Plain, run: Plain, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mapped = mapped
+        self.gate = gate
+        self.run = run
+
+    def stage(self, wiring: Any, context: Any) -> Plain | list[Plain]:
+        from airflow_provider_brightpearl.core.reports import GateReport, RunInfo, TransformReport
+        from airflow_provider_brightpearl.runtime import run
+
+        info, judged = RunInfo.from_dict(self.run), GateReport.from_dict(self.gate)
+        return _each(
+            self.mapped,
+            lambda part: run.load(wiring, info, TransformReport.from_dict(part), judged).as_dict(),
+        )
 
 
-def _keep(staging: FileStaging, path: Path) -> str:
-    name = f"gate/{path.name}"
-    with staging.create(name) as target:
-        shutil.move(path, target)
-    return name
+class SettleOperator(StageOperator):
+    """Proves that counts and money add up, then writes ledger, dead letters and watermark.
+
+    Ends as skipped where the source had nothing new, so that no asset event goes out.
+    """
+
+    template_fields = ("flow", "source_conn_id", "target_conn_id", "parts", "mapped", "loads", "run")
+    ui_color = "#d6ece8"
+
+    def __init__(
+        self,
+        *,
+        parts: list[Plain],
+        mapped: list[Plain],
+        loads: list[Plain],
+        run: Plain,
+        gate_task_id: str = "gate",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.parts = parts
+        self.mapped = mapped
+        self.loads = loads
+        self.run = run
+        self.gate_task_id = gate_task_id
+
+    def stage(self, wiring: Any, context: Any) -> Plain:
+        summary = self._settled(wiring, context)
+        finish_run(wiring, summary, context, self.log)
+        if not summary.counts.extracted:
+            context["ti"].xcom_push(key="return_value", value=summary.as_dict())
+            raise AirflowSkipException("nothing new in this window")
+        return dict(summary.as_dict())
+
+    def _settled(self, wiring: Any, context: Any) -> Any:
+        import msgspec
+
+        from airflow_provider_brightpearl.core.records import PartRef
+        from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, RunInfo, TransformReport
+        from airflow_provider_brightpearl.runtime import run
+
+        parts = [msgspec.convert(each, PartRef) for each in _all(self.parts)]
+        # no template field: where the gate was skipped, Airflow 3 would log that there is none as an error
+        judged = context["ti"].xcom_pull(task_ids=self.gate_task_id) if parts else None
+        return run.settle(
+            wiring,
+            RunInfo.from_dict(self.run),
+            parts,
+            [TransformReport.from_dict(each) for each in _all(self.mapped)],
+            GateReport.from_dict(judged) if judged else None,
+            [LoadReport.from_dict(each) for each in _all(self.loads)],
+        )
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+def finish_run(wiring: Any, summary: Any, context: Any, log: Any) -> None:
+    """Logs what a run did, sends what people have to know of it, and removes staging files that are too old."""
+    from airflow_provider_brightpearl.runtime.run_summary import summary_lines
+    from airflow_provider_brightpearl.stores.staging import sweep
+
+    log.info("%s", "\n".join(summary_lines(summary)))
+    if summary.counts.rejected and settings.switch("alert_on_rejections"):
+        alerts.send(alerts.rejections(summary, context))
+    elif summary.warnings:
+        alerts.send(alerts.warnings(summary, context))
+    environment = wiring.environment
+    removed = sweep(environment.staging(), datetime.now(UTC) - environment.keep_staging)
+    if removed:
+        log.info("%s staging folders of old runs removed", removed)
 
 
-def sweep_staging() -> int:
-    """Removes the staging files of runs older than ``keep_staging_days``; says of how many runs."""
-    return sweep(settings.staging_path(), _now() - timedelta(days=settings.number("keep_staging_days")))
+def _all(values: Any) -> list[Plain]:
+    # a slice, since Airflow 3 reads on until it hits an error, and logs it
+    return list(values[:]) if values else []
+
+
+def _each(parts: Plain | list[Plain], stage: Callable[[Plain], Plain]) -> Plain | list[Plain]:
+    return [stage(part) for part in parts] if isinstance(parts, list) else stage(parts)

@@ -1,42 +1,66 @@
-"""Reads what a run selects and stages it as it came, in parts."""
+"""Reads what a run selects and stages the raw records in parts."""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, islice
-from typing import Any
 
-from airflow_provider_brightpearl.core.ports import DeadLetters, Source, Staging
+from airflow_provider_brightpearl.core.ports.source import Source
+from airflow_provider_brightpearl.core.ports.stores import DeadLetters, Staging
+from airflow_provider_brightpearl.core.records import PartRef
 from airflow_provider_brightpearl.core.window import Selection
-from airflow_provider_brightpearl.mapping.spec import FlowSpec
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+
+log = logging.getLogger(__name__)
 
 # dead letters read again in one run; the rest follows in the next one
 DUE_LIMIT = 10_000
 
 
-def extract(
-    flow: FlowSpec, selection: Selection, source: Source, letters: DeadLetters, staging: Staging, version: str
-) -> list[dict[str, Any]]:
-    """References of the raw parts, none where there is nothing new.
+def with_due(flow: FlowSpec, selection: Selection, letters: DeadLetters, version: str) -> Selection:
+    """The selection with the ids whose reason for rejection may be gone, where the run moves the watermark.
 
-    A run that moves the watermark also reads the records whose reason for rejection may be gone: parked ones whose
-    parent has arrived, and rejected ones since the mapping changed.
+    These are parked records whose parent has arrived, and rejected ones whose mapping has changed since.
     """
-    if selection.moves_watermark:
-        selection = replace(selection, ids=tuple(letters.due(flow.flow, version, DUE_LIMIT)))
-    records = chain(constants(flow, selection), source.read(selection))
-    parts: list[dict[str, Any]] = []
+    if not selection.moves_watermark:
+        return selection
+    return replace(selection, ids=tuple(letters.due(flow.flow, version, DUE_LIMIT)))
+
+
+def extract_parts(
+    flow: FlowSpec, selection: Selection, source: Source, staging: Staging
+) -> tuple[PartRef, ...]:
+    """Stages the records of a selection, ``part_size`` per part; no part where there is nothing new."""
+    records = chain(constants(flow, selection), _read(source, selection))
+    parts: list[PartRef] = []
     while first := next(records, None):
-        name = f"raw/{len(parts):05}.jsonl"
         lines = chain([first], islice(records, flow.part_size - 1))
-        parts.append(staging.write_lines(name, lines).as_dict())
-    return parts
+        parts.append(staging.write_lines(f"raw/{len(parts):05}.jsonl", lines))
+    return tuple(parts)
+
+
+def _read(source: Source, selection: Selection) -> Iterator[bytes]:
+    """Every record of the selection once: those of its window, then named ones that were not among them."""
+    wanted = dict.fromkeys(selection.ids)
+    missing = 0
+    for source_id, record in source.read(selection):
+        wanted.pop(source_id, None)
+        missing += record is None
+        if record is not None:
+            yield record
+    for _, record in source.read_ids(tuple(wanted)) if wanted else ():
+        missing += record is None
+        if record is not None:
+            yield record
+    if missing:
+        log.warning("%s ids were found and could not be read", missing)
 
 
 def constants(flow: FlowSpec, selection: Selection) -> Iterator[bytes]:
     """The records that a flow file holds itself, which go along where all is read."""
     from_the_start = selection.window is not None and selection.window.start is None
-    if from_the_start or selection.everything:
+    if from_the_start or selection.full_resync:
         yield from (json.dumps(record, ensure_ascii=False).encode() for record in flow.constants)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
 
-from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowResult
-from airflow_provider_brightpearl.core.ports import Binding, Bindings, DeadLetters, Sink, Staging
-from airflow_provider_brightpearl.core.records import Counts, Money, Outcome, PartRef, Rejection, Stage
+from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowOutcome, RowResult
+from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
+from airflow_provider_brightpearl.core.ports.stores import Binding, Crosswalk, DeadLetters, Staging
+from airflow_provider_brightpearl.core.ports.target import Sink
+from airflow_provider_brightpearl.core.records import Calls, Counts, Money, Outcome, PartRef, Rejection, Stage
+from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, TransformReport
+from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.mapped import MappedRow, read_mapped
-from airflow_provider_brightpearl.mapping.spec import FlowSpec
-from airflow_provider_brightpearl.pipeline import rejected
+from airflow_provider_brightpearl.pipeline.rejections import (
+    money_of,
+    raw_lines,
+    read_rejections,
+    write_rejections,
+)
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
 
 Rows = dict[str, list[tuple[str, MappedRow]]]
@@ -21,7 +28,7 @@ Rows = dict[str, list[tuple[str, MappedRow]]]
 
 @dataclass(slots=True)
 class _Batch:
-    """One part while it is loaded: its rows by record, what is bound, and what the target said."""
+    """One part while it is loaded: its rows by record, what is bound, and what the target answered."""
 
     flow: FlowSpec
     run: str
@@ -52,8 +59,8 @@ class _Batch:
             if (each.object, each.key) not in there and each.object in self.flow.objects
         )
         changed = [pair for pair in rows if self._differs(*pair)]
-        if (changed or gone) and rows[0] not in changed and self.flow.objects[self.flow.root].written_last:
-            # a first object with a field written last opens and closes its rows, so it goes along
+        if (changed or gone) and rows[0] not in changed and self.flow.objects[self.flow.root].set_last:
+            # a first object with a field that is set last opens and closes its rows, so it goes along
             changed.insert(0, rows[0])
         return RecordChange(source_id, tuple(self._write(*pair) for pair in changed), gone)
 
@@ -78,9 +85,12 @@ class _Batch:
             for name, row in self.rows[source_id]
         }
         confirmed = [
-            self._binding(result, "" if result.unfinished else fingerprints[result.object, result.key])
+            self._binding(
+                result,
+                "" if result.unfinished else fingerprints[result.object, result.key],
+            )
             for result in results
-            if not result.error and not result.removed
+            if not result.refused and not result.removed
         ]
         return [*self._touched(results), *confirmed]
 
@@ -94,7 +104,8 @@ class _Batch:
 
     def _binding(self, result: RowResult, fingerprint: str) -> Binding:
         earlier = self.bound.get((result.object, result.key))
-        created_run = earlier.created_run if earlier else (self.run if result.created else "")
+        created = self.run if result.outcome is RowOutcome.CREATED else ""
+        created_run = earlier.created_run if earlier else created
         return Binding(
             self.flow.flow,
             result.object,
@@ -109,11 +120,11 @@ class _Batch:
     def outcome(self, source_id: str) -> Outcome:
         """What became of a record, over all tries of this run."""
         results = self.written.get(source_id, [])
-        if any(result.error for result in results):
+        if any(result.refused for result in results):
             return Outcome.REJECTED
-        root = self.rows[source_id][0]
-        earlier = self.bound.get((root[0], root[1].key))
-        if any(result.object == root[0] and result.created for result in results):
+        name, root = self.rows[source_id][0]
+        earlier = self.bound.get((name, root.key))
+        if any(result.object == name and result.outcome is RowOutcome.CREATED for result in results):
             return Outcome.CREATED
         if earlier and earlier.created_run == self.run:
             return Outcome.CREATED
@@ -121,68 +132,113 @@ class _Batch:
         touched = any(each and each.written_run == self.run for each in before)
         return Outcome.UPDATED if results or touched else Outcome.UNCHANGED
 
+    def refusals(self) -> Iterator[Rejection]:
+        """The first refusal of each record that has one."""
+        for source_id, results in self.written.items():
+            refused = next((result for result in results if result.refused), None)
+            if refused:
+                root = self.rows[source_id][0][1]
+                yield Rejection(
+                    source_id,
+                    Stage.LOAD,
+                    refused.reason,
+                    object=refused.object,
+                    row=refused.key,
+                    field=refused.field,
+                    value=refused.value,
+                    amount=root.amount,
+                    currency=root.currency,
+                )
 
-def load(
+    def money(self, source_ids: Sequence[str]) -> Money:
+        """Totals of these records."""
+        totals: Money = {}
+        for source_id in source_ids:
+            root = self.rows[source_id][0][1]
+            if root.amount is not None:
+                totals[root.currency] = totals.get(root.currency, Decimal(0)) + root.amount
+        return totals
+
+    def rows_written(self) -> dict[str, int]:
+        """Rows that the target confirmed, by object."""
+        written = {
+            (result.object, result.key)
+            for results in self.written.values()
+            for result in results
+            if not result.refused
+        }
+        return dict(Counter(name for name, _ in written))
+
+
+def load_part(
     flow: FlowSpec,
     run: str,
-    mapped: Mapping[str, Any],
-    verdict: Mapping[str, Any],
+    mapped: TransformReport,
+    gate: GateReport,
     sink: Sink,
-    bindings: Bindings,
+    crosswalk: Crosswalk,
     letters: DeadLetters,
     staging: Staging,
     outbox: Outbox | None = None,
     *,
     sweep: bool = False,
-) -> dict[str, Any]:
-    """The report of one part: counts, money, calls and rejections, as plain values.
+) -> LoadReport:
+    """Writes what passed the gate and has changed.
 
-    What the source is to be told goes to the ``outbox``, which a flow with ``write_back`` needs.
     A repeat after a crash writes only what is not bound yet, and counts what the earlier try wrote.
+
+    Args:
+        flow: the flow.
+        run: names this attempt of the run in the crosswalk.
+        mapped: the part.
+        gate: what the gate found; its rejected records are not written.
+        sink: the target.
+        crosswalk: what is bound.
+        letters: closed for records that go through.
+        staging: the run's files.
+        outbox: where write-backs are recorded; a flow with ``write_back`` needs it.
+        sweep: whether unchanged rows are sent of objects that say so.
     """
     batch = _Batch(flow, run, _rows(flow, mapped, staging), {}, sweep)
-    held = {each.source_id for each, _ in rejected.read(staging, verdict["rejections"])}
-    for each in bindings.of_records(flow.flow, list(batch.rows)):
+    held = {each.source_id for each, _ in read_rejections(staging, gate.rejections)}
+    for each in crosswalk.of_records(flow.flow, list(batch.rows)):
         batch.bound[each.object, each.key] = each
     changes = list(batch.changes(held))
     calls = sink.calls
     for results in sink.write(changes):
         if outbox is not None:
-            # before the rows are bound: a bound row is not written again, and would never be told of
+            # before the rows are bound: a bound row is not written again, and would never be written back
             outbox.keep(results)
-        _bind(batch, bindings, results)
+        _bind(batch, crosswalk, results)
     made = sink.calls - calls
     outcomes = {source_id: batch.outcome(source_id) for source_id in batch.rows if source_id not in held}
-    refused = list(_refusals(batch, outcomes))
+    refused = list(batch.refusals())
     passed = [source_id for source_id, outcome in outcomes.items() if outcome is not Outcome.REJECTED]
     letters.resolve(flow.flow, run, passed)
-    counts = Counts.of(outcomes.values())
-    return {
-        "name": mapped["name"],
-        "counts": _plain(counts),
-        "rows_written": _rows_written(batch),
-        "money": {
-            "loaded": rejected.money_as_text(_money(batch, passed)),
-            "rejected": rejected.money_as_text(rejected.money_of(refused)),
-        },
-        # rows of refused records are not sent, which the fewest do not know
-        "calls": {"made": made, "fewest": min(made, sink.fewest_calls(changes))},
-        "rejections": _keep_refused(staging, mapped, batch, refused),
-    }
+    # rows of refused records are not sent, which the fewest do not know
+    fewest = min(made, sink.min_calls(changes)) if isinstance(sink, EstimatesWrites) else made
+    return LoadReport(
+        name=mapped.name,
+        counts=Counts.of(outcomes.values()),
+        calls=Calls.of(flow.target, made, fewest, rows=batch.rows_written()),
+        rejections=_stage_refusals(staging, mapped, batch, refused),
+        loaded_money=batch.money(passed),
+        rejected_money=money_of(refused),
+    )
 
 
-def _rows(flow: FlowSpec, mapped: Mapping[str, Any], staging: Staging) -> Rows:
+def _rows(flow: FlowSpec, mapped: TransformReport, staging: Staging) -> Rows:
     rows: Rows = {}
     for name in flow.objects:
-        with staging.local(PartRef.from_dict(mapped["objects"][name])) as path:
+        with staging.local(mapped.objects[name]) as path:
             for row in read_mapped(path):
                 rows.setdefault(row.source_id, []).append((name, row))
     return rows
 
 
-def _bind(batch: _Batch, bindings: Bindings, results: Sequence[RowResult]) -> None:
+def _bind(batch: _Batch, crosswalk: Crosswalk, results: Sequence[RowResult]) -> None:
     confirmed = batch.bindings(results)
-    bindings.bind(confirmed)
+    crosswalk.bind(confirmed)
     batch.bound |= {(each.object, each.key): each for each in confirmed}
     gone: dict[str, list[str]] = {}
     for result in results:
@@ -190,59 +246,13 @@ def _bind(batch: _Batch, bindings: Bindings, results: Sequence[RowResult]) -> No
         if result.removed:
             gone.setdefault(result.object, []).append(result.key)
     for name, keys in gone.items():
-        bindings.unbind(batch.flow.flow, name, keys)
+        crosswalk.unbind(batch.flow.flow, name, keys)
 
 
-def _refusals(batch: _Batch, outcomes: Mapping[str, Outcome]) -> Iterator[Rejection]:
-    for source_id, outcome in outcomes.items():
-        if outcome is Outcome.REJECTED:
-            error = next(result for result in batch.written[source_id] if result.error)
-            root = batch.rows[source_id][0][1]
-            yield Rejection(
-                source_id,
-                Stage.LOAD,
-                error.error,
-                object=error.object,
-                row=error.key,
-                field=error.field,
-                value=error.value,
-                amount=root.amount,
-                currency=root.currency,
-            )
-
-
-def _money(batch: _Batch, source_ids: Sequence[str]) -> Money:
-    totals: Money = {}
-    for source_id in source_ids:
-        root = batch.rows[source_id][0][1]
-        if root.amount is not None:
-            totals[root.currency] = totals.get(root.currency, Decimal(0)) + root.amount
-    return totals
-
-
-def _rows_written(batch: _Batch) -> dict[str, int]:
-    written = {
-        (result.object, result.key)
-        for results in batch.written.values()
-        for result in results
-        if not result.error
-    }
-    return dict(Counter(name for name, _ in written))
-
-
-def _keep_refused(
-    staging: Staging, mapped: Mapping[str, Any], batch: _Batch, refused: Sequence[Rejection]
-) -> dict[str, Any]:
+def _stage_refusals(
+    staging: Staging, mapped: TransformReport, batch: _Batch, refused: Sequence[Rejection]
+) -> PartRef:
     places = {each.source_id: batch.rows[each.source_id][0][1].pos for each in refused}
-    lines = rejected.raw_lines(staging, mapped["raw"], places.values())
+    lines = raw_lines(staging, mapped.raw, places.values())
     pairs = ((each, lines[places[each.source_id]]) for each in refused)
-    return rejected.write(staging, f"rejected/load-{mapped['name']}.jsonl", pairs)
-
-
-def _plain(counts: Counts) -> dict[str, int]:
-    return {
-        "created": counts.created,
-        "updated": counts.updated,
-        "unchanged": counts.unchanged,
-        "rejected": counts.rejected,
-    }
+    return write_rejections(staging, f"rejected/load-{mapped.name}.jsonl", pairs)

@@ -8,21 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from airflow_provider_brightpearl.core.census import Census, Crosswalk, Listing, Seen, Waiting
-from airflow_provider_brightpearl.core.ports import Staging
-from airflow_provider_brightpearl.core.reconcile import Comparison, Entry, Side, Tally, compare
+from more_itertools import chunked
+
+from airflow_provider_brightpearl.core.compare import Comparison, Entry, Side, compare
+from airflow_provider_brightpearl.core.ports.source import ListedRecord, SourceInventory
+from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetters, Staging
+from airflow_provider_brightpearl.core.ports.target import Target, TargetRow
 from airflow_provider_brightpearl.core.records import PartRef
+from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
 from airflow_provider_brightpearl.core.window import Window
-from airflow_provider_brightpearl.mapping.identity import identity_of, key_is_id, needs_records
+from airflow_provider_brightpearl.flow.identity import currency_field, identity_of, key_is_id, needs_records
+from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
+from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.mapped import read_mapped
-from airflow_provider_brightpearl.mapping.reconcile_spec import ReconcileSpec
-from airflow_provider_brightpearl.mapping.spec import FlowSpec
-from airflow_provider_brightpearl.pipeline.rejected import money_as_text
 from airflow_provider_brightpearl.pipeline.transform import OpenMapper
 
 # ids shown of each kind of difference
@@ -33,10 +36,10 @@ SHOWN = 20
 class Ports:
     """What one reconciliation of a flow works on."""
 
-    census: Census
-    listing: Listing
-    bindings: Crosswalk
-    letters: Waiting
+    inventory: SourceInventory
+    target: Target
+    crosswalk: Crosswalk
+    letters: DeadLetters
     staging: Staging
 
 
@@ -56,39 +59,48 @@ class Drift:
     """Source ids by what is to be done about them.
 
     missing: not in the target and nothing says why; differing: there with another amount; waiting: rejected or
-    parked, so known; by_hand: cannot be written again by the flow; deleted: rows left by deleted records;
-    forgotten: bound, and gone on both sides; outside: in the target, and no record of this flow's period.
+    parked, so known; manual: cannot be written again by the flow; deleted: rows left by deleted records;
+    stale_bindings: bound, and gone on both sides; unmatched: in the target, and no record of this flow's period.
     """
 
     missing: list[str] = field(default_factory=list)
     differing: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
-    by_hand: list[str] = field(default_factory=list)
+    manual: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
-    forgotten: list[str] = field(default_factory=list)
-    outside: list[str] = field(default_factory=list)
+    stale_bindings: list[str] = field(default_factory=list)
+    unmatched: list[str] = field(default_factory=list)
 
 
-def reconcile(
-    flow: FlowSpec, id_column: str, period: Window, watermark: datetime, ports: Ports, open_mapper: OpenMapper
-) -> dict[str, Any]:
-    """What differs, as plain values: counts, money, ids, and under ``state`` what it comes to.
+def find_drift(
+    flow: FlowSpec,
+    run: str,
+    id_column: str,
+    period: Window,
+    watermark: datetime,
+    ports: Ports,
+    open_mapper: OpenMapper,
+    now: datetime,
+) -> ReconcileReport:
+    """What differs between both systems of a flow; changes nothing.
 
     Args:
         flow: the flow; ``reconcile`` says how its sides are compared.
+        run: names the reconciliation.
         id_column: name of the id in raw records.
         period: creation of the records that are compared.
         watermark: how far the flow has read.
         ports: both systems, and what the state database knows.
         open_mapper: opens the mapping of ``identity_of(flow)``.
+        now: when the comparison began, aware.
     """
     spec = flow.reconcile or ReconcileSpec()
     plain = key_is_id(flow, id_column)
     source = _source_side(flow, id_column, period, watermark, ports, open_mapper)
     target = _target_side(flow, source, ports, plain)
-    found = compare(source.side, target, amounts=ports.listing.amounts, tolerance=spec.tolerance)
+    found = compare(source.side, target, amounts=spec.amount is not None, tolerance=spec.tolerance)
     drift = _judged(flow, found, source, ports)
-    return _report(flow, spec, period, found, drift, source, ports)
+    return _report(flow, run, spec, period, now, found, drift, source, ports)
 
 
 # the two sides
@@ -104,8 +116,8 @@ def _source_side(
 ) -> _Source:
     source = _Source()
     whole = needs_records(flow, id_column)
-    due = _due(ports.census.created(period), watermark, source)
-    for number, chunk in enumerate(_chunked(due, flow.part_size)):
+    due = _due(ports.inventory.created(period), watermark, source)
+    for number, chunk in enumerate(chunked(due, flow.part_size)):
         if whole:
             _map(flow, number, chunk, source, ports, open_mapper)
         else:
@@ -114,7 +126,7 @@ def _source_side(
     return source
 
 
-def _due(listed: Iterable[Seen], watermark: datetime, source: _Source) -> Iterator[Seen]:
+def _due(listed: Iterable[ListedRecord], watermark: datetime, source: _Source) -> Iterator[ListedRecord]:
     """The records that the flow has had its turn to read."""
     for seen in listed:
         source.seen.add(seen.source_id)
@@ -127,14 +139,14 @@ def _due(listed: Iterable[Seen], watermark: datetime, source: _Source) -> Iterat
 def _map(
     flow: FlowSpec,
     number: int,
-    chunk: Sequence[Seen],
+    chunk: Sequence[ListedRecord],
     source: _Source,
     ports: Ports,
     open_mapper: OpenMapper,
 ) -> None:
     lines = [seen.record for seen in chunk if seen.record]
     missing = [seen.source_id for seen in chunk if not seen.record]
-    records = ports.census.records(missing) if missing else iter(lines)
+    records = ports.inventory.records(missing) if missing else iter(lines)
     part = ports.staging.write_lines(f"reconcile/{number:05}.jsonl", records)
     for row in _identities(identity_of(flow), part, source, ports.staging, open_mapper):
         source.side.add(Entry(row.source_id, row.amount, row.currency))
@@ -154,24 +166,46 @@ def _identities(
 
 def _target_side(flow: FlowSpec, source: _Source, ports: Ports, plain: bool) -> Side:
     ids = [entry.id for entry in source.side]
-    ranged = plain and all(name.isdigit() for name in ids)
+    between = plain and all(name.isdigit() for name in ids)
     of_key = {key: source_id for source_id, key in source.keys.items()}
     keys = ids if plain else [source.keys.get(name, name) for name in ids]
-    rows = ports.listing.rows(keys, _bound_keys(flow, ids, ports), ranged=ranged)
+    fields = _Amount.of(flow)
+    rows = ports.target.read(keys, fields.names, _bound_keys(flow, ids, ports), between=between)
     # a record that is not judged is not missed on the other side either
     unjudged = source.seen.difference(ids)
     return Side(
-        Entry(name, row.amount, row.currency)
+        fields.entry(name, row)
         for row in rows
         if (name := of_key.get(row.key, row.key)) not in unjudged
         and not (row.retired and name not in source.seen)
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Amount:
+    """Where rows of the target hold their amount and its currency, if amounts are compared."""
+
+    amount: str | None
+    currency: str | None
+
+    @classmethod
+    def of(cls, flow: FlowSpec) -> _Amount:
+        return cls(flow.reconcile.amount if flow.reconcile else None, currency_field(flow))
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name in (self.amount, self.currency) if name]
+
+    def entry(self, name: str, row: TargetRow) -> Entry:
+        amount = row.fields.get(self.amount) if self.amount else None
+        currency = row.fields.get(self.currency) if self.currency else None
+        return Entry(name, None if amount is None else Decimal(str(amount)), str(currency or ""))
+
+
 def _bound_keys(flow: FlowSpec, ids: Sequence[str], ports: Ports) -> dict[str, str]:
-    if not ports.listing.by_binding:
+    if not ports.target.reads_bound_rows_only:
         return {}
-    rows = ports.bindings.of_records(flow.flow, ids)
+    rows = ports.crosswalk.of_records(flow.flow, ids)
     return {row.key: row.target_id for row in rows if row.object == flow.root}
 
 
@@ -181,7 +215,7 @@ def _bound_keys(flow: FlowSpec, ids: Sequence[str], ports: Ports) -> dict[str, s
 def _judged(flow: FlowSpec, found: Comparison, source: _Source, ports: Ports) -> Drift:
     drift = Drift()
     waiting = ports.letters.waiting(flow.flow, [*found.missing.ids, *found.differing.ids])
-    rows = ports.bindings.of_records(flow.flow, found.missing.ids)
+    rows = ports.crosswalk.of_records(flow.flow, found.missing.ids)
     bound = {row.source_id for row in rows if row.object == flow.root}
     for name in found.missing.ids:
         # one that was there has been taken out of the target since, whatever was said of it later
@@ -189,7 +223,7 @@ def _judged(flow: FlowSpec, found: Comparison, source: _Source, ports: Ports) ->
     for name in found.differing.ids:
         _place(drift, name, drift.differing, name in waiting, True, ports)
     if flow.reconcile and flow.reconcile.deleted == "ignore":
-        drift.outside += found.extra.ids
+        drift.unmatched += found.extra.ids
     else:
         _sweep(flow, drift, found.extra.ids, source, ports)
     return drift
@@ -199,24 +233,24 @@ def _place(drift: Drift, name: str, usual: list[str], waits: bool, written: bool
     if waits:
         drift.waiting.append(name)
     else:
-        (drift.by_hand if written and not ports.listing.rewrites else usual).append(name)
+        (drift.manual if written and not ports.target.can_rewrite else usual).append(name)
 
 
 def _sweep(flow: FlowSpec, drift: Drift, extra: Sequence[str], source: _Source, ports: Ports) -> None:
-    """Tells which rows are left of deleted records: those only the target has, and those bound to nothing."""
+    """Finds rows that are left of deleted records: those that only the target has, and those bound to nothing."""
     bound = {
         row.source_id: row.target_id
-        for row in ports.bindings.roots(flow.flow, flow.root)
+        for row in ports.crosswalk.roots(flow.flow, flow.root)
         if row.source_id not in source.seen
     }
-    names = set(bound) if ports.census.sweeps else _within(bound, source.seen)
-    gone = ports.census.gone({*names, *extra} - _constant_ids(flow))
+    names = set(bound) if ports.inventory.lists_all_ids else _within(bound, source.seen)
+    gone = ports.inventory.deleted_ids({*names, *extra} - _constant_ids(flow))
     for name in extra:
-        (drift.deleted if name in gone else drift.outside).append(name)
+        (drift.deleted if name in gone else drift.unmatched).append(name)
     lost = sorted(gone.difference(extra))
-    there = ports.listing.there(flow.root, [bound[name] for name in lost])
+    there = ports.target.existing_ids(flow.root, [bound[name] for name in lost])
     for name in lost:
-        (drift.deleted if bound[name] in there else drift.forgotten).append(name)
+        (drift.deleted if bound[name] in there else drift.stale_bindings).append(name)
 
 
 def _constant_ids(flow: FlowSpec) -> set[str]:
@@ -232,24 +266,20 @@ def _within(names: Iterable[str], seen: Iterable[str]) -> set[str]:
     return {name for name in names if name.isdigit() and low <= int(name) <= high}
 
 
-def _chunked(items: Iterable[Seen], size: int) -> Iterator[list[Seen]]:
-    rest = iter(items)
-    while chunk := list(islice(rest, size)):
-        yield chunk
-
-
 # what it comes to
 
 
 def _report(
     flow: FlowSpec,
+    run: str,
     spec: ReconcileSpec,
     period: Window,
+    started_at: datetime,
     found: Comparison,
     drift: Drift,
     source: _Source,
     ports: Ports,
-) -> dict[str, Any]:
+) -> ReconcileReport:
     # beyond what is remembered by id, nothing is repaired anyway
     unkept = sum(each.count - len(each.ids) for each in (found.missing, found.differing))
     repair = [*drift.missing, *drift.differing]
@@ -263,38 +293,34 @@ def _report(
         "differing": len(drift.differing) + found.differing.count - len(found.differing.ids),
         **{
             name: len(getattr(drift, name))
-            for name in ("waiting", "by_hand", "deleted", "outside", "forgotten")
+            for name in ("waiting", "manual", "deleted", "unmatched", "stale_bindings")
         },
         "pending": source.pending,
         "unreadable": source.unreadable,
         "repeated": found.repeated.count,
     }
     small = size <= spec.max_repair
-    return {
-        "flow": flow.flow,
-        "period": period.as_dict(),
-        "state": _state(size, small, counts, spec),
-        "counts": counts,
-        "money": {"source": _money(found.source), "target": _money(found.target)},
-        "ids": {
-            name: getattr(drift, name)[:SHOWN] for name in Drift.__slots__ if getattr(drift, name)
-        },
-        "drift": size,
-        "max_repair": spec.max_repair,
-        "repair": repair if small else [],
-        "remove": remove if small else [],
-        "forget": drift.forgotten[: spec.max_repair] if small else [],
-        "calls": {flow.source_system: ports.census.calls, flow.target: ports.listing.calls},
-        "note": ports.listing.note,
-    }  # fmt: skip
+    return ReconcileReport(
+        flow=flow.flow,
+        run=run,
+        state=_state(size, small, counts, spec),
+        period=period,
+        counts=counts,
+        money={"source": found.source.money, "target": found.target.money},
+        ids={name: tuple(ids[:SHOWN]) for name in Drift.__slots__ if (ids := getattr(drift, name))},
+        calls={flow.source_system: ports.inventory.calls, flow.target: ports.target.calls},
+        note=ports.target.note,
+        started_at=started_at,
+        drift=size,
+        max_repair=spec.max_repair,
+        repair=tuple(repair) if small else (),
+        remove=tuple(remove) if small else (),
+        stale_bindings=tuple(drift.stale_bindings[: spec.max_repair]) if small else (),
+    )
 
 
-def _money(tally: Tally) -> dict[str, str]:
-    return money_as_text(tally.money)
-
-
-def _state(size: int, small: bool, counts: Mapping[str, int], spec: ReconcileSpec) -> str:
+def _state(size: int, small: bool, counts: Mapping[str, int], spec: ReconcileSpec) -> ReconcileState:
     if size:
-        return "drift" if small else "too much"
-    told = counts["by_hand"] or counts["repeated"] or (counts["deleted"] and spec.deleted == "report")
-    return "to look at" if told else "clean"
+        return ReconcileState.DRIFT if small else ReconcileState.OVER_LIMIT
+    review = counts["manual"] or counts["repeated"] or (counts["deleted"] and spec.deleted == "report")
+    return ReconcileState.NEEDS_REVIEW if review else ReconcileState.CLEAN

@@ -1,54 +1,54 @@
-"""Makes the crosswalk fit for a repair: what is gone from the target is written anew, what was deleted is taken out."""
+"""Prepares the crosswalk for a repair: what is gone from the target is written again, what was deleted is removed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from airflow_provider_brightpearl.core.ports import Binding
-from airflow_provider_brightpearl.mapping.spec import FlowSpec
+from airflow_provider_brightpearl.core.ports.stores import Binding
+from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline.reconcile import Ports
 
 
-def forget(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> int:
-    """Lets the next load write these records whole; gives how many of their rows were gone from the target.
+def prepare_rewrite(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> int:
+    """Makes the next load write these records whole; returns how many of their rows were gone from the target.
 
     Rows that are gone are unbound; of those that are there the fingerprint is forgotten.
     """
-    rows = [row for row in ports.bindings.of_records(flow.flow, source_ids) if row.object in flow.objects]
+    rows = [row for row in ports.crosswalk.of_records(flow.flow, source_ids) if row.object in flow.objects]
     gone = 0
     for name in flow.objects:
         mine = [row for row in rows if row.object == name]
-        there = ports.listing.there(name, [row.target_id for row in mine]) if mine else set()
+        there = ports.target.existing_ids(name, [row.target_id for row in mine]) if mine else set()
         lost = [row.key for row in mine if row.target_id not in there]
-        ports.bindings.unbind(flow.flow, name, lost)
-        ports.bindings.bind([replace(row, fingerprint="") for row in mine if row.target_id in there])
+        ports.crosswalk.unbind(flow.flow, name, lost)
+        ports.crosswalk.bind([replace(row, fingerprint="") for row in mine if row.target_id in there])
         gone += len(lost)
     return gone
 
 
-def remove(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> tuple[int, list[str]]:
-    """Takes the rows of deleted records out of the target; gives how many records, and what was refused."""
-    rows = [row for row in ports.bindings.of_records(flow.flow, source_ids) if row.object in flow.objects]
+def remove_rows(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> tuple[int, list[str]]:
+    """Removes the rows of deleted records from the target; returns how many records, and what was refused."""
+    rows = [row for row in ports.crosswalk.of_records(flow.flow, source_ids) if row.object in flow.objects]
     rows += _unbound(flow, set(source_ids) - {row.source_id for row in rows}, ports)
     refused: dict[str, str] = {}
-    for results in ports.listing.remove(rows):
+    for results in ports.target.remove(rows):
         refused |= {
-            each.source_id: f"{each.object} {each.key}: {each.error}" for each in results if each.error
+            each.source_id: f"{each.object} {each.key}: {each.reason}" for each in results if each.refused
         }
     for name in flow.objects:
         keys = [row.key for row in rows if row.object == name and row.source_id not in refused]
-        ports.bindings.unbind(flow.flow, name, keys)
+        ports.crosswalk.unbind(flow.flow, name, keys)
     return len({row.source_id for row in rows}) - len(refused), list(refused.values())
 
 
 def _unbound(flow: FlowSpec, source_ids: set[str], ports: Ports) -> list[Binding]:
     """Rows of the target that the crosswalk does not know, such as those of a state database that was lost."""
-    found = ports.listing.rows(sorted(source_ids), {}, ranged=False) if source_ids else ()
+    found = ports.target.read(sorted(source_ids), [], {}) if source_ids else ()
     return [Binding(flow.flow, flow.root, row.key, row.key, row.target_id, "", "", "") for row in found]
 
 
-def drop(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> None:
+def drop_stale_bindings(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> None:
     """Forgets the bindings of records that neither system has any more."""
-    for row in ports.bindings.of_records(flow.flow, source_ids):
-        ports.bindings.unbind(flow.flow, row.object, [row.key])
+    for row in ports.crosswalk.of_records(flow.flow, source_ids):
+        ports.crosswalk.unbind(flow.flow, row.object, [row.key])

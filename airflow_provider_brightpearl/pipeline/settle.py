@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from airflow_provider_brightpearl.core.ports import DeadLetters, Ledger, RunEntry, Staging
-from airflow_provider_brightpearl.core.records import Calls, Counts, Money, add_money
-from airflow_provider_brightpearl.core.run import RunFacts
+from airflow_provider_brightpearl.core.ports.stores import DeadLetters, Ledger, Staging
+from airflow_provider_brightpearl.core.records import Counts, Money, PartRef, add_money
+from airflow_provider_brightpearl.core.reports import (
+    GateReport,
+    LoadReport,
+    RunInfo,
+    RunSummary,
+    TransformReport,
+    WriteBackReport,
+)
 from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance
-from airflow_provider_brightpearl.mapping.spec import FlowSpec
-from airflow_provider_brightpearl.pipeline import rejected
-from airflow_provider_brightpearl.pipeline.gate import top_reasons
-
-Plain = Mapping[str, Any]
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.pipeline.rejections import read_rejections, top_reasons
 
 _WARNINGS = 10
+_REASONS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,132 +34,147 @@ class Stores:
     staging: Staging
 
 
-def settle(
-    flow: FlowSpec,
-    facts: RunFacts,
-    parts: Sequence[Plain],
-    mapped: Sequence[Plain],
-    verdict: Plain | None,
-    loads: Sequence[Plain],
-    stores: Stores,
-    now: datetime,
-    told: Plain | None = None,
-) -> dict[str, Any]:
-    """The summary of a run, as plain values: counts, calls, money and top reasons.
+@dataclass(frozen=True, slots=True)
+class StageReports:
+    """What the stages of one run reported; ``gate`` is None where there was nothing to judge."""
 
-    ``verdict`` is None where there was nothing to judge; ``told`` is what came of the write-backs to the source.
+    parts: Sequence[PartRef] = ()
+    mapped: Sequence[TransformReport] = ()
+    gate: GateReport | None = None
+    loads: Sequence[LoadReport] = ()
+    write_back: WriteBackReport | None = None
+
+    @property
+    def _gates(self) -> list[GateReport]:
+        return [self.gate] if self.gate else []
+
+    @property
+    def counts(self) -> Counts:
+        """Records by outcome, over all stages."""
+        early = (
+            Counts(each.records, unchanged=each.filtered, rejected=each.rejected, parked=each.parked)
+            for each in self.mapped
+        )
+        judged = Counts(rejected=self.gate.rejected if self.gate else 0)
+        return sum((each.counts for each in self.loads), sum(early, judged))
+
+    @property
+    def money(self) -> dict[str, Money]:
+        """Totals of what was extracted, loaded (or rightly filtered), and rejected or parked."""
+        stages: list[TransformReport | GateReport | LoadReport] = [*self.mapped, *self._gates, *self.loads]
+        return {
+            "extracted": add_money(each.extracted_money for each in self.mapped),
+            "loaded": add_money(
+                [*(each.loaded_money for each in self.loads), *(each.filtered_money for each in self.mapped)]
+            ),
+            "rejected": add_money(each.rejected_money for each in stages),
+        }
+
+    @property
+    def rejections(self) -> list[PartRef]:
+        """The staged rejections of all stages."""
+        stages: list[TransformReport | GateReport | LoadReport] = [*self.mapped, *self._gates, *self.loads]
+        return [each.rejections for each in stages]
+
+
+def settle_run(
+    flow: FlowSpec, run: RunInfo, reports: StageReports, stores: Stores, now: datetime
+) -> RunSummary:
+    """Proves that a run adds up, and records it.
 
     Raises:
         OutOfBalance: records or money were lost on the way; the run is in the ledger, the watermark stays.
     """
-    verdicts = [verdict] if verdict else []
-    counts = _counts(mapped, verdicts, loads)
-    money = {
-        "extracted": _money(mapped, "extracted"),
-        "loaded": add_money([_money(loads, "loaded"), _money(mapped, "left_out")]),
-        "rejected": _money([*mapped, *verdicts, *loads], "rejected"),
-    }
-    problem = _imbalance(sum(part["records"] for part in parts), counts, money)
-    state = "out of balance" if problem else "done"
-    warnings = [*warned(mapped), *(told or {}).get("warnings", ())]
-    kept = _keep(flow, facts, [*mapped, *verdicts, *loads], stores)
-    entry = RunEntry(
-        facts.run, flow.flow, facts.kind.value, state, facts.selection.window, facts.mapping_version, counts,
-        _calls(flow, facts, loads, told), money, facts.started_at, now, kept,
-        problem or "; ".join(warnings),
-    )  # fmt: skip
-    window = facts.selection.window
-    moves = facts.selection.moves_watermark and window is not None and not problem
-    stores.ledger.record(entry, window.end if moves and window else None)
+    problem = _imbalance(sum(part.records for part in reports.parts), reports)
+    written_back = reports.write_back
+    warnings = (*mapping_warnings(reports.mapped), *(written_back.warnings if written_back else ()))
+    calls = sum((each.calls for each in reports.loads), run.calls)
+    summary = RunSummary(
+        run=run.run,
+        flow=flow.flow,
+        kind=run.kind.value,
+        state="out of balance" if problem else "done",
+        window=run.selection.window,
+        mapping_version=run.mapping_version,
+        counts=reports.counts,
+        calls=calls + written_back.calls if written_back else calls,
+        money=reports.money,
+        started_at=run.started_at,
+        ended_at=now,
+        reasons=_keep_letters(flow, run, reports.rejections, stores),
+        note=problem or "; ".join(warnings),
+        warnings=warnings,
+        write_back=written_back,
+    )
+    window = run.selection.window
+    moves = run.selection.moves_watermark and window is not None and not problem
+    stores.ledger.record(summary, window.end if moves and window else None)
     if problem:
         raise OutOfBalance(f"{flow.flow}: {problem}")
-    written_back = {name: told[name] for name in ("told", "waiting", "given_up")} if told else {}
-    return summary(entry) | {"warnings": warnings, "write_back": written_back}
+    return summary
 
 
-def warned(mapped: Iterable[Plain]) -> list[str]:
+def mapping_warnings(mapped: Iterable[TransformReport]) -> list[str]:
     """What the mapping warns of, over all parts, with the number of rows it is about."""
     found: Counter[str] = Counter()
     for part in mapped:
-        found.update(part.get("warnings", {}))
+        found.update(part.warnings)
     return [f"{text} ({count} rows)" for text, count in found.most_common(_WARNINGS)]
 
 
-def refuse(
-    flow: FlowSpec, facts: RunFacts, mapped: Sequence[Plain], verdict: Plain, stores: Stores, now: datetime
+def gate_closed_error(
+    flow: FlowSpec, run: RunInfo, reports: StageReports, stores: Stores, now: datetime
 ) -> GateClosed:
     """The error of a run whose gate is closed, after its dead letters and ledger row are written."""
-    money = {"extracted": _money(mapped, "extracted")}
-    kept = _keep(flow, facts, [*mapped, verdict], stores)
-    entry = RunEntry(
-        facts.run, flow.flow, facts.kind.value, "gate closed", facts.selection.window, facts.mapping_version,
-        Counts(extracted=verdict["records"]), facts.calls, money, facts.started_at, now, kept,
-        verdict["closed"],
+    gate = reports.gate
+    closed = gate.closed if gate else ""
+    summary = RunSummary(
+        run=run.run,
+        flow=flow.flow,
+        kind=run.kind.value,
+        state="gate closed",
+        window=run.selection.window,
+        mapping_version=run.mapping_version,
+        counts=Counts(extracted=gate.records if gate else 0),
+        calls=run.calls,
+        money={"extracted": reports.money["extracted"]},
+        started_at=run.started_at,
+        ended_at=now,
+        reasons=_keep_letters(flow, run, reports.rejections, stores),
+        note=closed,
+    )
+    stores.ledger.record(summary)
+    return GateClosed(closed, system=flow.source_system, operation=flow.flow)
+
+
+def failed_run(flow: str, run: RunInfo, note: str, now: datetime) -> RunSummary:
+    """The ledger's row of a run that failed before its end."""
+    return RunSummary(
+        run=run.run, flow=flow, kind=run.kind.value, state="failed", window=run.selection.window,
+        mapping_version=run.mapping_version, counts=Counts(), calls=run.calls, money={},
+        started_at=run.started_at, ended_at=now, note=note,
     )  # fmt: skip
-    stores.ledger.record(entry)
-    return GateClosed(verdict["closed"], system=flow.source_system, operation=flow.flow)
 
 
-def summary(entry: RunEntry) -> dict[str, Any]:
-    """A ledger row as plain values, for XCom, alerts and reports."""
-    return {
-        "flow": entry.flow,
-        "run": entry.run,
-        "kind": entry.kind,
-        "state": entry.state,
-        "window": entry.window.as_dict() if entry.window else None,
-        "mapping_version": entry.mapping_version,
-        **asdict(entry.counts),
-        "calls": entry.calls.made,
-        "fewest_calls": entry.calls.fewest,
-        "planned_calls": entry.calls.planned,
-        "money": {stage: rejected.money_as_text(dict(total)) for stage, total in entry.money.items()},
-        "reasons": [list(pair) for pair in entry.reasons],
-        "seconds": (entry.ended_at - entry.started_at).total_seconds() if entry.ended_at else None,
-    }
-
-
-def _counts(mapped: Sequence[Plain], verdicts: Sequence[Plain], loads: Sequence[Plain]) -> Counts:
-    early = sum(
-        (Counts(part["records"], unchanged=part["left_out"], rejected=part["rejected"], parked=part["parked"])
-         for part in mapped),
-        Counts(),
-    )  # fmt: skip
-    judged = sum((Counts(rejected=verdict["rejected"]) for verdict in verdicts), early)
-    return sum((Counts(**load["counts"]) for load in loads), judged)
-
-
-def _money(reports: Iterable[Plain], stage: str) -> Money:
-    return add_money(rejected.money_from_text(report["money"][stage]) for report in reports)
-
-
-def _imbalance(staged: int, counts: Counts, money: Mapping[str, Money]) -> str:
+def _imbalance(staged: int, reports: StageReports) -> str:
+    counts, money = reports.counts, reports.money
     if staged != counts.extracted or counts.extracted != counts.settled:
         return f"{staged} records were staged, {counts.extracted} mapped and {counts.settled} accounted for"
-    ended = add_money([money["loaded"], money["rejected"]])
-    for currency in sorted({*money["extracted"], *ended}):
-        before, after = money["extracted"].get(currency, 0), ended.get(currency, 0)
+    return _money_gap(money["extracted"], add_money([money["loaded"], money["rejected"]]))
+
+
+def _money_gap(extracted: Mapping[str, object], ended: Mapping[str, object]) -> str:
+    for currency in sorted({*extracted, *ended}):
+        before, after = extracted.get(currency, 0), ended.get(currency, 0)
         if before != after:
             return f"{before} {currency} were extracted, {after} {currency} loaded or rejected"
     return ""
 
 
-def _calls(flow: FlowSpec, facts: RunFacts, loads: Sequence[Plain], told: Plain | None) -> Calls:
-    reports = [(flow.target, load["calls"], load["rows_written"]) for load in loads]
-    reports += [(flow.source_system, told["calls"], {})] if told else []
-    return sum((_calls_of(*report) for report in reports), facts.calls)
-
-
-def _calls_of(system: str, calls: Plain, rows: Mapping[str, int]) -> Calls:
-    return Calls(
-        {system: calls["made"]}, {system: calls["fewest"]}, {system: calls.get("planned", 0)}, dict(rows)
-    )
-
-
-def _keep(
-    flow: FlowSpec, facts: RunFacts, reports: Iterable[Plain], stores: Stores
+def _keep_letters(
+    flow: FlowSpec, run: RunInfo, rejections: Iterable[PartRef], stores: Stores
 ) -> tuple[tuple[str, int], ...]:
-    """Keeps the dead letters of a run and gives their commonest reasons."""
-    letters = [pair for report in reports for pair in rejected.read(stores.staging, report["rejections"])]
-    stores.letters.keep(flow.flow, facts.run, facts.mapping_version, letters)
-    return tuple(top_reasons((each for each, _ in letters), 10))
+    """Keeps the dead letters of a run; returns their commonest reasons."""
+    letters = [pair for ref in rejections for pair in read_rejections(stores.staging, ref)]
+    stores.letters.keep(flow.flow, run.run, run.mapping_version, letters)
+    return tuple(top_reasons((each for each, _ in letters), _REASONS))

@@ -3,68 +3,59 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from airflow_provider_brightpearl.core.ports import Staging
-from airflow_provider_brightpearl.core.records import PartRef
+from airflow_provider_brightpearl.core.ports.stores import Staging
+from airflow_provider_brightpearl.core.records import Outcome, PartRef
+from airflow_provider_brightpearl.core.reports import TransformReport
 from airflow_provider_brightpearl.mapping.engine import Mapper
-from airflow_provider_brightpearl.mapping.mapped import MapResult
-from airflow_provider_brightpearl.mapping.spec import FlowSpec
-from airflow_provider_brightpearl.pipeline import rejected
+from airflow_provider_brightpearl.pipeline.rejections import money_of, raw_lines, write_rejections
 
 OpenMapper = Callable[[Sequence[Path]], Mapper]
 
 
-def transform(
-    flow: FlowSpec, part: Mapping[str, Any], open_mapper: OpenMapper, staging: Staging
-) -> dict[str, Any]:
-    """The mapped part: a reference per object, rejections, counts and money, as plain values.
+def map_part(part: PartRef, open_mapper: OpenMapper, staging: Staging) -> TransformReport:
+    """Maps a raw part to one staged file per object, and stages what it rejects.
 
     Args:
-        flow: the flow.
-        part: reference of a raw part.
+        part: the raw part.
         open_mapper: gives a mapper that may use only the folders it is given.
         staging: the run's files.
     """
-    ref = PartRef.from_dict(part)
-    name = Path(ref.path).stem
-    with staging.local(ref) as raw, TemporaryDirectory() as work:
+    name = Path(part.path).stem
+    with staging.local(part) as raw, TemporaryDirectory() as work:
         with open_mapper((raw.parent, Path(work))) as mapper:
             result = mapper.map_part(raw, Path(work))
         objects = {
-            each: _keep(staging, f"mapped/{name}/{each}.parquet", Path(work) / f"{each}.parquet", count)
+            each: _stage(staging, f"mapped/{name}/{each}.parquet", Path(work) / f"{each}.parquet", count)
             for each, count in result.rows.items()
         }
-    return {
-        "name": name,
-        "raw": dict(part),
-        "records": result.records,
-        "objects": objects,
-        "left_out": result.left_out,
-        "rejections": _keep_rejections(staging, name, part, result),
-        **rejected.tally(rejection for _, rejection in result.rejections),
-        "warnings": dict(result.warnings),
-        "money": {
-            "extracted": rejected.money_as_text(result.money),
-            "rejected": rejected.money_as_text(rejected.money_of(each for _, each in result.rejections)),
-            "left_out": rejected.money_as_text(result.left_out_money),
-        },
-    }
+    lines = raw_lines(staging, part, (pos for pos, _ in result.rejections))
+    rejected = [each for _, each in result.rejections]
+    parked = sum(each.outcome is Outcome.PARKED for each in rejected)
+    return TransformReport(
+        name=name,
+        raw=part,
+        records=result.records,
+        objects=objects,
+        rejections=write_rejections(
+            staging,
+            f"rejected/transform-{name}.jsonl",
+            ((each, lines[pos]) for pos, each in result.rejections),
+        ),
+        rejected=len(rejected) - parked,
+        parked=parked,
+        filtered=result.filtered,
+        warnings=dict(result.warnings),
+        extracted_money=result.money,
+        rejected_money=money_of(rejected),
+        filtered_money=result.filtered_money,
+    )
 
 
-def _keep(staging: Staging, name: str, made: Path, rows: int) -> dict[str, Any]:
+def _stage(staging: Staging, name: str, made: Path, rows: int) -> PartRef:
     with staging.create(name) as target:
         shutil.move(made, target)
-    return staging.ref(name, rows).as_dict()
-
-
-def _keep_rejections(
-    staging: Staging, name: str, part: Mapping[str, Any], result: MapResult
-) -> dict[str, Any]:
-    lines = rejected.raw_lines(staging, part, (pos for pos, _ in result.rejections))
-    return rejected.write(
-        staging, f"rejected/transform-{name}.jsonl", ((each, lines[pos]) for pos, each in result.rejections)
-    )
+    return staging.ref(name, rows)

@@ -1,7 +1,7 @@
-"""Tells the source what became of its records: written down before a row is bound, told when the run ends.
+"""Writes back to the source what became of its records: recorded before a row is bound, delivered when the run ends.
 
-A write-back never undoes what was loaded. What could not be told stays due and is told by the next run; a note,
-which would be there twice if it were sent twice, is looked for where an answer was lost.
+A write-back never undoes what was loaded. What could not be delivered stays due and is delivered by the next run; a
+note, which would be doubled if it were sent twice, is looked for where an answer was lost.
 """
 
 from __future__ import annotations
@@ -11,14 +11,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from enum import StrEnum
 
 from airflow_provider_brightpearl.core.changes import RowResult
-from airflow_provider_brightpearl.core.ports import Intent, Intents, IntentState
-from airflow_provider_brightpearl.core.write_back import Kind, Message, Reply, WriteBack
+from airflow_provider_brightpearl.core.ports.source import Message, Reply, WriteBack
+from airflow_provider_brightpearl.core.ports.stores import Intent, Intents, IntentState
+from airflow_provider_brightpearl.core.records import Calls
+from airflow_provider_brightpearl.core.reports import WriteBackReport
 from airflow_provider_brightpearl.errors import SyncError, TimedOut
-from airflow_provider_brightpearl.mapping.spec import FlowSpec
-from airflow_provider_brightpearl.mapping.write_back import WriteBackSpec, render
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.flow.write_back import WriteBackSpec, render
+
+
+class Kind(StrEnum):
+    """How a record is written back to: by fields, which may be set twice, or by a note, which would be doubled."""
+
+    FIELDS = "fields"
+    NOTE = "note"
+
 
 # a note whose answer was lost may still come in for so long
 QUIET = timedelta(seconds=60)
@@ -27,11 +37,11 @@ _REASONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """What a flow has to tell its source, kept in the intent table under the source's ids.
+    """What a flow has to write back to its source, kept in the intent table under the source's ids.
 
     Args:
-        flow: its ``write_back`` says what is told of which object.
-        run: what is noted with every intent.
+        flow: its ``write_back`` says what is written back for which object.
+        run: recorded with every intent.
         intents: the store.
     """
 
@@ -41,7 +51,7 @@ class Outbox:
 
     @property
     def places(self) -> dict[str, tuple[WriteBackSpec, Kind]]:
-        """What is told under which name in the intent table: ``Order.fields``, ``Order.note``."""
+        """What is written back, by its name in the intent table: ``Order.fields``, ``Order.note``."""
         return {
             f"{name}.{kind}": (spec, kind)
             for name, spec in self.flow.write_back.items()
@@ -50,7 +60,7 @@ class Outbox:
         }
 
     def keep(self, results: Sequence[RowResult]) -> None:
-        """Writes down what has to be told of these rows; nothing where it was told, or is due, already."""
+        """Records what has to be written back for these rows; nothing where it was delivered, or is due, already."""
         for place, (spec, kind) in self.places.items():
             name = place.partition(".")[0]
             wanted = [
@@ -64,12 +74,17 @@ class Outbox:
     def _plan(self, place: str, wanted: Sequence[Intent]) -> None:
         known = self.intents.of(self.flow.flow, place, [each.key for each in wanted])
         attempts = {key: each.attempt for key, each in known.items()}
-        told = {(key, each.digest) for key, each in known.items()}
-        fresh = [each for each in wanted if (each.key, each.digest) not in told]
+        recorded = {(key, each.digest) for key, each in known.items()}
+        fresh = [each for each in wanted if (each.key, each.digest) not in recorded]
         self.intents.plan([replace(each, attempt=attempts.get(each.key, 0)) for each in fresh])
 
     def _intent(self, place: str, row: RowResult, spec: WriteBackSpec, kind: Kind) -> Intent:
-        said = {**dict(row.told), "target_id": row.target_id, "source_id": row.source_id, "key": row.key}
+        said = {
+            **dict(row.returned_fields),
+            "target_id": row.target_id,
+            "source_id": row.source_id,
+            "key": row.key,
+        }
         # one note per target row, however its status and the flow file change later
         digest = row.target_id if kind is Kind.NOTE else json.dumps(_fields(spec, said), sort_keys=True)
         return Intent(
@@ -77,25 +92,28 @@ class Outbox:
             target_id=row.target_id,
         )  # fmt: skip
 
-    def tell(self, connect: Callable[[], WriteBack], now: datetime) -> dict[str, Any]:
-        """Tells all that is due, also what earlier runs left; gives what came of it, as plain values.
+    def deliver(self, connect: Callable[[], WriteBack], now: datetime) -> WriteBackReport:
+        """Delivers all that is due, also what earlier runs left.
 
-        ``connect`` is called where there is something to tell. Errors of the source do not leave this: they are
-        among the ``warnings``, and what they kept from being told stays due.
+        Errors of the source do not leave this: they are among the ``warnings``, and what they held up stays due.
+
+        Args:
+            connect: opens the source; called where something is due.
+            now: an aware instant.
         """
         places = self.places
         unsettled = self.intents.unsettled(self.flow.flow, places) if places else []
-        telling = _Telling(self.intents, self.flow.source_system, places)
+        delivery = _Delivery(self.intents, self.flow.source_system, places)
         if unsettled:
             try:
-                telling.go(connect(), unsettled, now)
+                delivery.go(connect(), unsettled, now)
             except SyncError as error:
-                telling.reasons[str(error)] += 1
-        return telling.report(unsettled)
+                delivery.reasons[str(error)] += 1
+        return delivery.report(unsettled)
 
 
 @dataclass(slots=True)
-class _Telling:
+class _Delivery:
     """One attempt at everything that is due."""
 
     intents: Intents
@@ -105,7 +123,7 @@ class _Telling:
     given_up: list[str] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     made: int = 0
-    fewest: int = 0
+    minimum: int = 0
 
     def go(self, writer: WriteBack, unsettled: Sequence[Intent], now: datetime) -> None:
         before = writer.calls
@@ -113,7 +131,7 @@ class _Telling:
             due = [*(each for each in unsettled if each.state is IntentState.DUE)]
             due += self._missing(writer, [each for each in unsettled if _is_quiet(each, now)])
             due.sort(key=lambda each: (each.key, each.object))
-            self.fewest = writer.fewest_calls(len(due))
+            self.minimum = writer.min_calls(len(due))
             messages = [self._message(each) for each in due]
             for group in writer.groups(messages):
                 replies = self._send(writer, [(due[place], messages[place]) for place in group])
@@ -126,7 +144,7 @@ class _Telling:
         """Those of the notes in doubt that are not there; the others are done."""
         if not doubtful:
             return []
-        there = writer.noted([Message(each.key, note=_sent(each)) for each in doubtful])
+        there = writer.find_notes([Message(each.key, note=_sent(each)) for each in doubtful])
         pairs = list(zip(doubtful, there, strict=True))
         self._confirm([each for each, found in pairs if found])
         return [each for each, found in pairs if not found]
@@ -153,11 +171,11 @@ class _Telling:
         return replies
 
     def _take(self, answered: Sequence[tuple[Intent, Reply]]) -> None:
-        told = [(replace(each, reason=reply.reason), reply) for each, reply in answered]
-        self._confirm([each for each, reply in told if reply.state is IntentState.DONE])
-        self.intents.plan([each for each, reply in told if reply.state is IntentState.DUE])
-        self.intents.fail([each for each, reply in told if reply.state is IntentState.REFUSED])
-        for each, reply in told:
+        replied = [(replace(each, reason=reply.reason), reply) for each, reply in answered]
+        self._confirm([each for each, reply in replied if reply.state is IntentState.DONE])
+        self.intents.plan([each for each, reply in replied if reply.state is IntentState.DUE])
+        self.intents.fail([each for each, reply in replied if reply.state is IntentState.REFUSED])
+        for each, reply in replied:
             if reply.state is IntentState.REFUSED:
                 self.given_up.append(f"{each.key} ({reply.reason})")
             elif reply.state is not IntentState.DONE:
@@ -167,17 +185,17 @@ class _Telling:
         self.intents.confirm(intents)
         self.done |= {(each.object, each.key) for each in intents}
 
-    def report(self, unsettled: Sequence[Intent]) -> dict[str, Any]:
+    def report(self, unsettled: Sequence[Intent]) -> WriteBackReport:
         open_ones = {each.key for each in unsettled if (each.object, each.key) not in self.done}
         gone = {text.partition(" ")[0] for text in self.given_up}
         waiting = open_ones - gone
-        return {
-            "told": len({each.key for each in unsettled} - open_ones),
-            "waiting": len(waiting),
-            "given_up": len(gone),
-            "calls": {"made": self.made, "fewest": self.fewest},
-            "warnings": list(self._warnings(len(waiting), len(gone))),
-        }
+        return WriteBackReport(
+            delivered=len({each.key for each in unsettled} - open_ones),
+            waiting=len(waiting),
+            given_up=len(gone),
+            calls=Calls.of(self.system, self.made, self.minimum),
+            warnings=tuple(self._warnings(len(waiting), len(gone))),
+        )
 
     def _warnings(self, waiting: int, gone: int) -> Iterator[str]:
         if waiting:
@@ -202,7 +220,7 @@ def _sent(intent: Intent) -> str:
 
 
 def _is_written(result: RowResult) -> bool:
-    return bool(result.target_id) and not (result.error or result.removed or result.unfinished)
+    return bool(result.target_id) and not (result.refused or result.removed or result.unfinished)
 
 
 def _is_quiet(intent: Intent, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.core.records import Rejection
 from airflow_provider_brightpearl.stores.engine import chunks, reading, writing
-from airflow_provider_brightpearl.stores.schema import binding, dead_letter, upsert
+from airflow_provider_brightpearl.stores.tables import binding, dead_letter, upsert
 
 letter = dead_letter.c
 
@@ -30,8 +30,8 @@ class LetterState(StrEnum):
 _WAITING = (LetterState.OPEN.value, LetterState.PARKED.value)
 
 
-class DeadLetters:
-    """Implements ``core.ports.DeadLetters`` on the state database: one letter per flow and source record.
+class SqlDeadLetters:
+    """Dead letters on the state database, one per flow and source record; see ``core.ports.stores.DeadLetters``.
 
     Args:
         now: the clock, for first and last seen.

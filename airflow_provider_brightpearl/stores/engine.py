@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.pool import QueuePool
 
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SyncError, Unavailable
-from airflow_provider_brightpearl.stores import schema
+from airflow_provider_brightpearl.stores import tables
 
 CHUNK = 500
 _CONNECT_SECONDS = 10
@@ -38,10 +38,10 @@ def open_engine(url: str) -> Engine:
     """
     engine = _engine(_known(url))
     with reading(engine) as connection:
-        current = schema.version(connection)
-    if current < schema.VERSION:
+        current = tables.version(connection)
+    if current < tables.VERSION:
         with writing(engine) as connection:
-            schema.create(connection)
+            tables.create(connection)
     return engine
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +11,10 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from airflow_provider_brightpearl.core.ports import Intent, IntentState
+from airflow_provider_brightpearl.core.ports.stores import Intent, IntentState
 from airflow_provider_brightpearl.errors import Unavailable
 from airflow_provider_brightpearl.stores.engine import chunks, reading, writing
-from airflow_provider_brightpearl.stores.schema import intent, upsert
+from airflow_provider_brightpearl.stores.tables import intent, upsert
 
 _NAMES = (
     "flow", "object", "key", "digest", "run", "state", "step", "reference", "target_id", "reason", "attempt",
@@ -24,11 +24,17 @@ _COLUMNS = [intent.c[name] for name in _NAMES]
 _KEY = ("flow", "object", "key")
 
 
-class Intents:
-    """Implements ``core.ports.Intents`` on the state database."""
+class SqlIntents:
+    """Intents on the state database; see ``core.ports.stores.Intents``.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: the state database.
+        now: the clock, for when an intent changed.
+    """
+
+    def __init__(self, engine: Engine, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._engine = engine
+        self._now = now
 
     def of(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, Intent]:
         """What is known of these keys."""
@@ -56,7 +62,7 @@ class Intents:
             Unavailable: another worker has written one of them down since it was read.
         """
         claim = uuid4().hex
-        now = datetime.now(UTC)
+        now = self._now()
         begun = [
             replace(each, state=IntentState.IN_DOUBT, attempt=each.attempt + 1, changed_at=now)
             for each in intents
@@ -87,7 +93,7 @@ class Intents:
             return [_intent(row) for row in connection.execute(query)]
 
     def _answered(self, intents: Sequence[Intent], state: IntentState) -> None:
-        now = datetime.now(UTC)
+        now = self._now()
         told = [replace(each, state=state, attempt=each.attempt + 1, changed_at=now) for each in intents]
         with writing(self._engine) as connection:
             _write(connection, told, "")
@@ -121,7 +127,7 @@ def _check_claim(connection: Connection, intents: Sequence[Intent], claim: str) 
     claimed = connection.execute(query).scalar() or 0
     if claimed < len({(each.flow, each.object, each.key) for each in intents}):
         raise Unavailable(
-            "another worker is writing some of the same records; this one steps back",
+            "another worker is writing some of the same records; backing off",
             system="state database",
             operation="begin intents",
         )

@@ -2,81 +2,58 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from airflow_provider_brightpearl.core.records import Money
+from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
 from airflow_provider_brightpearl.core.window import Window
-from airflow_provider_brightpearl.stores import schema
+from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.engine import reading, writing
 
-_PLAIN = {"in_source": "source", "in_target": "target", "matched": "matched", "missing": "missing",
-          "differing": "differing", "deleted": "deleted"}  # fmt: skip
-_SAME = ("flow", "run", "state", "note", "started_at", "ended_at", "repaired", "removed")
-_JSON = ("counts", "money", "ids", "calls")
+_COUNTS = {"in_source": "source", "in_target": "target", "matched": "matched", "missing": "missing",
+           "differing": "differing", "deleted": "deleted"}  # fmt: skip
+_PLAIN = ("flow", "run", "note", "started_at", "ended_at", "repaired", "removed")
+_JSON: dict[str, Any] = {
+    "counts": dict[str, int], "money": dict[str, Money], "ids": dict[str, tuple[str, ...]], "calls": dict[str, int],
+}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciliation:
-    """One reconciliation, as it is kept.
-
-    ``state``: ``clean``, ``to look at``, ``drift`` (found, not repaired yet), ``repaired``, ``partly repaired`` or
-    ``too much``. ``counts`` and ``ids`` are by kind of difference, ``money`` by side and currency, exact as text.
-    """
-
-    flow: str
-    run: str
-    state: str
-    period: Window
-    counts: Mapping[str, int]
-    money: Mapping[str, Mapping[str, str]]
-    ids: Mapping[str, list[str]]
-    calls: Mapping[str, int]
-    note: str
-    started_at: datetime
-    ended_at: datetime | None = None
-    repaired: int = 0
-    removed: int = 0
-
-
-class Reconciliations:
-    """The table ``bp_reconciliation`` of the state database."""
+class SqlReconciliations:
+    """Reconciliations on the state database, a row each."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def record(self, entry: Reconciliation) -> None:
-        """Writes a reconciliation, again if it is there."""
+    def record(self, report: ReconcileReport) -> None:
+        """Writes a reconciliation, again if it exists."""
+        row = {
+            **{name: getattr(report, name) for name in _PLAIN},
+            **{name: msgspec.json.encode(getattr(report, name)).decode() for name in _JSON},
+            **{column: report.counts.get(name, 0) for column, name in _COUNTS.items()},
+            "state": report.state.value,
+            "period_start": report.period.start,
+            "period_end": report.period.end,
+        }
         with writing(self._engine) as connection:
-            schema.replace(connection, schema.reconciliation, _row(entry))
+            tables.replace(connection, tables.reconciliation, row)
 
-    def latest(self, flow: str, limit: int = 20) -> list[Reconciliation]:
-        """The latest reconciliations of a flow, newest first."""
-        table = schema.reconciliation
+    def latest(self, flow: str, limit: int = 20) -> list[ReconcileReport]:
+        """The latest reconciliations of a flow, newest first, without the ids that were to be repaired."""
+        table = tables.reconciliation
         query = sa.select(table).where(table.c.flow == flow).order_by(table.c.started_at.desc(), table.c.run)
         with reading(self._engine) as connection:
-            return [_entry(row) for row in connection.execute(query.limit(limit))]
+            return [_report(row) for row in connection.execute(query.limit(limit))]
 
 
-def _row(entry: Reconciliation) -> dict[str, Any]:
-    return {
-        **{name: getattr(entry, name) for name in _SAME},
-        **{name: json.dumps(getattr(entry, name)) for name in _JSON},
-        **{column: entry.counts.get(name, 0) for column, name in _PLAIN.items()},
-        "period_start": entry.period.start,
-        "period_end": entry.period.end,
-    }
-
-
-def _entry(row: Any) -> Reconciliation:
+def _report(row: Any) -> ReconcileReport:
     values = row._mapping
-    return Reconciliation(
-        **{name: values[name] for name in _SAME},
-        **{name: json.loads(values[name]) for name in _JSON},
+    return ReconcileReport(
+        **{name: values[name] for name in _PLAIN},
+        **{name: msgspec.json.decode(values[name], type=kind) for name, kind in _JSON.items()},
+        state=ReconcileState(row.state),
         period=Window(row.period_start, row.period_end),
     )

@@ -24,15 +24,15 @@ _RUN_FOLDER = re.compile(r".+~[0-9a-f]{10}")
 
 
 class FileStaging:
-    """Implements ``core.ports.Staging`` in the folder ``root/flow/run``.
+    """The files of one run in the folder ``root/flow/run``; see ``core.ports.stores.Staging``.
 
     Args:
         root: a local folder or fsspec URL, such as ``s3://bucket/staging``; the same one on every worker.
         run: any run id; the folder's name is made of it.
     """
 
-    def __init__(self, root: str | UPath, flow: str, run: str) -> None:
-        self.folder = UPath(root) / flow / run_folder(run)
+    def __init__(self, root: str | Path | UPath, flow: str, run: str) -> None:
+        self.folder = as_path(root) / flow / run_folder(run)
         self._written: dict[str, str] = {}
 
     def write_lines(self, name: str, lines: Iterable[bytes]) -> PartRef:
@@ -129,20 +129,25 @@ class FileStaging:
             yield copy
 
 
+def as_path(root: str | Path | UPath) -> UPath:
+    """A root as a path that knows its file system; one that does already, such as Airflow's, stays what it is."""
+    return root if isinstance(root, UPath) else UPath(root)
+
+
 def run_folder(run: str) -> str:
     """A folder name for a run id, readable and of its own for every id, safe on every file system."""
     readable = re.sub(r"[^A-Za-z0-9_.-]+", "_", run)[:100].strip(".") or "run"
     return f"{readable}~{hashlib.blake2b(run.encode(), digest_size=5).hexdigest()}"
 
 
-def sweep(root: str | UPath, older_than: datetime) -> int:
+def sweep(root: str | Path | UPath, older_than: datetime) -> int:
     """Deletes the run folders whose newest file is older than an aware instant; says how many.
 
     Folders that staging has not made are left alone.
     """
     if older_than.tzinfo is None:
         raise ValueError(f"retention needs an instant with a time zone, got {older_than.isoformat()}")
-    runs = [run for flow in _folders(UPath(root)) for run in _folders(flow)]
+    runs = [run for flow in _folders(as_path(root)) for run in _folders(flow)]
     old = [run for run in runs if _RUN_FOLDER.fullmatch(run.name) and _newest(run) < older_than]
     for folder in old:
         _delete(folder)

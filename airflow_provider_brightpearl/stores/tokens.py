@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.stores.engine import reading, writing
-from airflow_provider_brightpearl.stores.schema import token, upsert
+from airflow_provider_brightpearl.stores.tables import token, upsert
 
 T = TypeVar("T")
 

@@ -47,7 +47,7 @@ class Expected:
     rejected: dict[str, set[str]] = field(default_factory=dict)
     parked: dict[str, set[str]] = field(default_factory=dict)
 
-    def left_out(self, flow: str) -> set[str]:
+    def held_back(self, flow: str) -> set[str]:
         """Source ids that a flow has rejected or parked."""
         return self.rejected.get(flow, set()) | self.parked.get(flow, set())
 

@@ -11,10 +11,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from airflow_provider_brightpearl.cli import account as command
-from airflow_provider_brightpearl.endpoints.brightpearl_account import EVENTS, events_needed, fields_needed
 from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.mapping.spec import load_flow
+from airflow_provider_brightpearl.flow.load import load_flow
 from airflow_provider_brightpearl.sandbox.server import Sandbox
+from airflow_provider_brightpearl.systems.brightpearl.account import EVENTS, events_needed, fields_needed
 
 MAPPINGS = Path(__file__).parents[2] / "include" / "mappings"
 ADDRESS = "https://hooks.example.test/bp/5f2c"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import socketserver
 import threading
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
 from airflow_provider_brightpearl import alerts
+from airflow_provider_brightpearl.core.records import Calls, Counts
+from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.notifications import SyncNotifier
 
 WINDOW = {"start": "2026-01-01T00:00:00+00:00", "end": "2026-01-02T00:00:00+00:00"}
@@ -25,9 +28,14 @@ class Instance:
         return self.xcoms.get(f"{task_ids}_{key}")
 
 
+def run_with(counts, **more):
+    began = datetime(2026, 1, 2, tzinfo=UTC)
+    return RunSummary("r", "orders", "manual", "done", None, "v", counts, Calls(), {}, began, **more)
+
+
 @pytest.fixture
 def context():
-    instance = Instance(extract_facts={"selection": {"window": WINDOW}}, gate_return_value={"rejected": 3})
+    instance = Instance(extract_run={"selection": {"window": WINDOW}}, gate_return_value={"rejected": 3})
     return {
         "ti": instance,
         "task": SimpleNamespace(flow="orders"),
@@ -47,12 +55,8 @@ def test_failure_names_flow_window_counts_reason_and_log(context):
 
 
 def test_rejections_name_counts_and_the_most_frequent_reasons(context):
-    summary = {
-        "extracted": 10,
-        "created": 6,
-        "rejected": 4,
-        "reasons": [[f"reason {number}", number] for number in range(9, 0, -1)],
-    }
+    reasons = tuple((f"reason {number}", number) for number in range(9, 0, -1))
+    summary = run_with(Counts(extracted=10, created=6, rejected=4), reasons=reasons)
     lines = alerts.rejections(summary, context).text.splitlines()
     assert "orders: 4 of 10 records rejected" == lines[0]
     assert ["9 x reason 9", "8 x reason 8"] == lines[2:4]
@@ -62,8 +66,8 @@ def test_rejections_name_counts_and_the_most_frequent_reasons(context):
 @pytest.mark.parametrize(
     ("selection", "text"),
     [
-        ({"ids": ["1", "2"]}, "2 ids"),
-        ({"window": None}, "everything"),
+        ({"ids": ["1", "2"]}, "ids: 2"),
+        ({"window": None}, "full resync"),
         ({"window": {"start": None, "end": "E"}}, "the beginning to E"),
     ],
 )
@@ -127,6 +131,9 @@ class Mailbox:
 
 
 def test_warnings_are_told_although_nothing_was_rejected(context):
-    summary = {"warnings": ["Product2.AvailableStock__c: 9 is not in lookup counted (4 rows)"], "rejected": 0}
+    summary = run_with(
+        Counts(extracted=1), warnings=("AvailableStock__c: 9 is not in lookup counted (4 rows)",)
+    )
     lines = alerts.warnings(summary, context).text.splitlines()
-    assert ["orders: please check", *summary["warnings"], "counts: rejected 0"] == lines[:3]
+    assert ["orders: please check", *summary.warnings] == lines[:2]
+    assert lines[2].startswith("counts: extracted 1, ")

@@ -60,7 +60,7 @@ def test_settle_updates_the_asset_of_the_flow(dag):
 
 
 def test_params_are_empty_unless_given(dag):
-    assert {"from": None, "to": None, "ids": None, "everything": False} == dag.params.dump()
+    assert {"from": None, "to": None, "ids": None, "full_resync": False} == dag.params.dump()
 
 
 def test_page_names_source_target_and_fields_with_bars_escaped(dag):
@@ -101,7 +101,7 @@ def _utc(*date):
     ("change", "told"),
     [
         ("targets: x\n", "targets: unknown key"),
-        ("schedule: whenever\n", "schedule: 'whenever' is not a cron text"),
+        ("schedule: whenever\n", "schedule: 'whenever' is not a valid cron expression"),
         ("timezone: Mars/Olympus\n", "timezone: 'Mars/Olympus' is not a time zone"),
         ("start_date: soon\n", "start_date: 'soon' is not a date"),
         ("window: {lookback: 5x}\n", "window.lookback"),

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,17 +14,19 @@ from typer.testing import CliRunner
 
 from airflow_provider_brightpearl.cli import plan
 from airflow_provider_brightpearl.cli.app import app
-from airflow_provider_brightpearl.operators import stages
-from airflow_provider_brightpearl.operators.wiring import Wiring
+from airflow_provider_brightpearl.core.reports import RunSummary
+from airflow_provider_brightpearl.core.window import Request, RunKind
+from airflow_provider_brightpearl.environment import airflow_environment
+from airflow_provider_brightpearl.runtime.run import run_flow
+from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 
 MAPPINGS = Path(__file__).parents[2] / "include" / "mappings"
-SIZE = {"customers": 60, "products": 40, "orders": 120}
 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(**SIZE, seed=7) as running:
+    with Sandbox(customers=60, products=40, orders=120, seed=7) as running:
         running.control("POST", "/settings/brightpearl", {"throttle": False})
         running.control("POST", "/settings/infor", {"stock_checked_at_pick": False})
         yield running
@@ -67,14 +68,8 @@ def planned(flow: str, *options: str) -> tuple[str, dict[str, list[str]]]:
     return done.output, {row[0]: row[1:] for row in rows}
 
 
-def carried_out(flow: str) -> dict[str, Any]:
-    wiring = Wiring.of(flow, str(MAPPINGS), None, None)
-    context = {"run_id": "r1", "dag_run": SimpleNamespace(run_type="manual"), "params": {}}
-    parts, facts = stages.extract(wiring, context)
-    mapped = [stages.transform(wiring, part, facts) for part in parts]
-    verdict = stages.gate(wiring, mapped, facts)
-    loads = [stages.load(wiring, part, verdict, facts) for part in mapped]
-    return stages.settle(wiring, parts, mapped, verdict, loads, facts)
+def carried_out(flow: str) -> RunSummary:
+    return run_flow(Wiring.of(flow, airflow_environment(MAPPINGS)), Request(RunKind.MANUAL), "r1")
 
 
 FLOWS = (
@@ -91,11 +86,12 @@ def test_what_is_planned_is_what_a_run_then_makes(home: Path, flow: str) -> None
     said, table = planned(flow)
     summary = carried_out(flow)
     # of products whose stock is not tracked, a share is assumed to be bundles
-    records = int(re.search(r"^([\d,]+) records", said, re.M)[1].replace(",", ""))
-    assert summary["extracted"] == pytest.approx(records, abs=flow == "inventory_to_salesforce")
-    assert summary["planned_calls"] == {system: int(cells[0]) for system, cells in table.items()}
-    for system, made in summary["calls"].items():
-        assert made == pytest.approx(summary["planned_calls"][system], rel=0.2, abs=3)
+    [counted] = re.findall(r"^([\d,]+) records", said, re.M)
+    records = int(counted.replace(",", ""))
+    assert summary.counts.extracted == pytest.approx(records, abs=flow == "inventory_to_salesforce")
+    assert summary.calls.planned == {system: int(cells[0]) for system, cells in table.items()}
+    for system, made in summary.calls.made.items():
+        assert made == pytest.approx(summary.calls.planned[system], rel=0.2, abs=3)
 
 
 def test_a_plan_writes_nothing_and_asks_once_per_search(home: Path, sandbox: Sandbox) -> None:
@@ -112,7 +108,7 @@ def test_a_plan_writes_nothing_and_asks_once_per_search(home: Path, sandbox: San
 def test_limits_of_the_day_are_the_orgs_own(home: Path, sandbox: Sandbox) -> None:
     sandbox.control("POST", "/settings/salesforce", {"daily_api_limit": 5_000, "daily_api_used": 0})
     try:
-        _, table = planned("customers_to_salesforce", "--everything")
+        _, table = planned("customers_to_salesforce", "--full-resync")
     finally:
         sandbox.control("POST", "/settings/salesforce", {"daily_api_limit": 100_000})
     calls, _, writing, minutes, left, share = table["salesforce"]
@@ -133,9 +129,9 @@ def test_a_back_fill_counts_the_searches_of_every_run(home: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--last", "2 weeks"], "--last '2 weeks' is no time"),
-        (["--from", "yesterday"], "'yesterday' is no instant"),
-        (["--from", "2026-02-01", "--to", "2026-01-01"], "before the end"),
+        (["--last", "2 weeks"], "--last: '2 weeks' is not a duration"),
+        (["--from", "yesterday"], "from: 'yesterday' is not a valid timestamp"),
+        (["--from", "2026-02-01", "--to", "2026-01-01"], "must be before to"),
         (["--ids", "1,2", "--backfill"], "--backfill goes with"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -14,8 +15,10 @@ from airflow_provider_brightpearl.compat import airflow_version
 from airflow_provider_brightpearl.get_provider_info import get_provider_info
 
 
-def _schema() -> dict:
-    return json.loads((Path(find_spec("airflow").origin).parent / "provider_info.schema.json").read_text())
+def _schema() -> Any:
+    spec = find_spec("airflow")
+    assert spec and spec.origin
+    return json.loads((Path(spec.origin).parent / "provider_info.schema.json").read_text())
 
 
 def test_fits_the_schema_of_the_installed_airflow():

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
 import pytest
 
+from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
+from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.dag import reconcile_dag
 from airflow_provider_brightpearl.errors import DriftTooLarge, Misconfigured
-from airflow_provider_brightpearl.operators.reconcile_words import summary, write_page
+from airflow_provider_brightpearl.runtime.reconcile_report import reconcile_lines, write_page
 from tests.airflow.test_dag import assert_nothing_heavy
 
-FOUND = {
-    "flow": "orders_to_salesforce",
-    "run": "manual__1",
-    "state": "too much",
-    "period": {"start": "2026-05-01T00:00:00+00:00", "end": "2026-06-01T00:00:00+00:00"},
-    "counts": {
+FOUND = ReconcileReport(
+    flow="orders_to_salesforce",
+    run="manual__1",
+    state=ReconcileState.OVER_LIMIT,
+    period=Window(datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)),
+    counts={
         "source": 40, "target": 39, "matched": 12, "missing": 27, "differing": 1, "deleted": 0, "waiting": 0,
-        "by_hand": 0, "outside": 0, "forgotten": 0, "pending": 2, "unreadable": 0, "repeated": 0,
+        "manual": 0, "unmatched": 0, "stale_bindings": 0, "pending": 2, "unreadable": 0, "repeated": 0,
     },
-    "money": {"source": {"EUR": "10.10", "KWD": "1.005"}, "target": {"EUR": "9.10"}},
-    "ids": {"missing": ["100", "101"], "differing": ["<b>7</b>"]},
-    "drift": 28,
-    "max_repair": 20,
-    "note": "",
-}  # fmt: skip
+    money={
+        "source": {"EUR": Decimal("10.10"), "KWD": Decimal("1.005")},
+        "target": {"EUR": Decimal("9.10")},
+    },
+    ids={"missing": ("100", "101"), "differing": ("<b>7</b>",)},
+    calls={},
+    note="",
+    started_at=datetime(2026, 6, 1, tzinfo=UTC),
+    drift=28,
+    max_repair=20,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -45,7 +56,7 @@ def test_flows_with_a_block_have_two_tasks_each(compared):
 
 
 def test_params_are_empty_unless_given(compared):
-    empty = {"from": None, "to": None, "everything": False, "flows": None, "max_repair": None}
+    empty = {"from": None, "to": None, "full_resync": False, "flows": None, "max_repair": None}
     assert empty == reconcile_dag(mappings=compared).params.dump()
 
 
@@ -64,7 +75,7 @@ def test_a_flow_without_a_block_is_named(compared):
 
 
 def test_a_wrong_schedule_is_named(compared):
-    with pytest.raises(Misconfigured, match="'nightly' is not a cron text"):
+    with pytest.raises(Misconfigured, match="'nightly' is not a valid cron expression"):
         reconcile_dag(mappings=compared, schedule="nightly")
 
 
@@ -75,30 +86,30 @@ def test_parsing_imports_nothing_heavy(compared, run):
 
 def test_the_summary_names_counts_ids_and_sums():
     assert [
-        "orders_to_salesforce: too much; records created from 2026-05-01T00:00:00+00:00 to 2026-06-01T00:00:00+00:00",
+        "orders_to_salesforce: over_limit; records created from 2026-05-01T00:00:00+00:00 to 2026-06-01T00:00:00+00:00",
         "source 40, target 39, equal 12",
         "27 in the source, not in the target: 100, 101 …",
         "1 in both, amounts differ: <b>7</b>",
         "2 changed since the flow last read",
         "EUR: source 10.10, target 9.10, difference -1.00",
         "KWD: source 1.005, target 0, difference -1.005",
-    ] == summary(FOUND)
+    ] == reconcile_lines(FOUND)
 
 
 def test_the_page_shows_the_same_and_escapes_what_came_from_outside(tmp_path):
     write_page(tmp_path / "page.html", FOUND)
     page = (tmp_path / "page.html").read_text()
-    assert "orders_to_salesforce: too much" in page
+    assert "orders_to_salesforce: over_limit" in page
     assert "<code>100</code>" in page
     assert "<b>7</b>" not in page
     assert "-1.005" in page
 
 
 def test_too_much_drift_says_what_to_do():
-    from airflow_provider_brightpearl.operators.reconciling import refuse_much
+    from airflow_provider_brightpearl.runtime.reconcile import check_drift
 
     with pytest.raises(DriftTooLarge) as raised:
-        refuse_much(FOUND)
+        check_drift(FOUND)
     assert "28 records differ, more than the 20" in str(raised.value)
     assert "max_repair 28" in str(raised.value)
-    refuse_much({**FOUND, "state": "drift"})
+    check_drift(replace(FOUND, state=ReconcileState.DRIFT))

@@ -8,9 +8,7 @@ from types import SimpleNamespace
 import pendulum
 import pytest
 
-from airflow_provider_brightpearl.core.records import Calls
-from airflow_provider_brightpearl.core.run import RunFacts
-from airflow_provider_brightpearl.core.window import Request, RunKind, Selection, Window
+from airflow_provider_brightpearl.core.window import Request, RunKind, Window
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.operators.request import request_of
 
@@ -48,7 +46,8 @@ def test_no_interval_where_airflow_gives_none_or_one_without_width(interval):
 def test_params_of_the_trigger_form():
     asked = request_of(
         _context(
-            "manual", **{"from": "2026-01-01", "to": "2026-01-02T00:00:00Z", "ids": None, "everything": False}
+            "manual",
+            **{"from": "2026-01-01", "to": "2026-01-02T00:00:00Z", "ids": None, "full_resync": False},
         )
     )
     assert (DAY.start, DAY.end) == (asked.start, asked.end)
@@ -62,8 +61,8 @@ def test_ids_as_list_or_text(ids):
 @pytest.mark.parametrize(
     ("params", "told"),
     [
-        ({"from": "yesterday"}, "param from"),
-        ({"from": "2026-01-02", "to": "2026-01-01"}, "has to lie before"),
+        ({"from": "yesterday"}, "from: 'yesterday' is not a valid timestamp"),
+        ({"from": "2026-01-02", "to": "2026-01-01"}, "must be before to"),
     ],
 )
 def test_a_param_that_cannot_be_read_is_named(params, told):
@@ -71,8 +70,9 @@ def test_a_param_that_cannot_be_read_is_named(params, told):
         request_of(_context("manual", **params))
 
 
-def test_facts_survive_the_way_through_xcom():
-    facts = RunFacts(
-        "r", RunKind.BACKFILL, Selection(DAY, ids=("1",)), "abc", DAY.end, Calls({"a": 1}, {"a": 1})
-    )
-    assert facts == RunFacts.from_dict(facts.as_dict())
+def test_a_conf_key_that_the_dag_does_not_know_is_refused():
+    context = _context("manual", idz=["1"])
+    context["dag"] = SimpleNamespace(params={"from": None, "to": None, "ids": None, "full_resync": False})
+    context["dag_run"] = SimpleNamespace(run_type="manual", conf={"idz": ["1"]})
+    with pytest.raises(Misconfigured, match="unknown conf key 'idz'; known: from, to, ids, full_resync"):
+        request_of(context)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from airflow_provider_brightpearl import compat, errors
-from airflow_provider_brightpearl.operators.retry import plain_reason, retry_arguments, wait_of
+from airflow_provider_brightpearl.operators.retry import airflow_errors, retry_arguments, wait_of
 
 log = logging.getLogger("brightpearl.test")
 
@@ -26,7 +27,7 @@ log = logging.getLogger("brightpearl.test")
 def test_stop_fails_the_task_without_retry(error, caplog):
     with (
         pytest.raises(compat.AirflowFailException, match=r"why \(system x, status 401\)") as raised,
-        plain_reason(log),
+        airflow_errors(log),
     ):
         raise error("why", system="x", status=401)
     assert raised.value.__suppress_context__
@@ -35,7 +36,7 @@ def test_stop_fails_the_task_without_retry(error, caplog):
 
 @pytest.mark.parametrize("error", [errors.RateLimited, errors.TimedOut, errors.Unavailable])
 def test_retry_later_is_left_to_airflows_retries(error, caplog):
-    with pytest.raises(error), plain_reason(log):
+    with pytest.raises(error), airflow_errors(log):
         raise error("busy")
     assert "busy" == caplog.messages[-1]
 
@@ -56,7 +57,7 @@ def test_wait_is_what_the_system_said():
 
 
 def test_airflow_3_3_waits_as_told():
-    policy = retry_arguments(3).get("retry_policy")
+    policy: Any = retry_arguments(3).get("retry_policy")
     if compat.airflow_version() < (3, 3):
         assert None is policy
         return

@@ -10,7 +10,6 @@ from airflow_provider_brightpearl.core.records import (
     Calls,
     Counts,
     Outcome,
-    PartRef,
     Rejection,
     Stage,
     add_money,
@@ -49,11 +48,6 @@ def test_counts_add_up(one: list[Outcome], two: list[Outcome]) -> None:
 def test_calls_add_up_by_system() -> None:
     one, two = Calls({"a": 1, "b": 2}, {"a": 1}), Calls({"b": 3, "c": 4}, {"c": 2})
     assert Calls({"a": 1, "b": 5, "c": 4}, {"a": 1, "c": 2}) == one + two
-
-
-def test_a_part_survives_xcom() -> None:
-    ref = PartRef("raw/00000.jsonl", 5, "abc")
-    assert ref == PartRef.from_dict(ref.as_dict())
 
 
 def test_what_waits_is_parked() -> None:

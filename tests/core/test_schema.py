@@ -16,7 +16,7 @@ from airflow_provider_brightpearl.core.schema import (
     prune,
     sql_type,
 )
-from airflow_provider_brightpearl.endpoints.brightpearl import STREAMS
+from airflow_provider_brightpearl.systems.brightpearl.streams.table import STREAMS
 
 LINE: Schema = {"sku": "VARCHAR", "net": {"value": "DECIMAL(18,4)"}}
 SCHEMA: Schema = {

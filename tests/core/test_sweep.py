@@ -15,11 +15,11 @@ NIGHTLY = Policy(lookback=timedelta(minutes=30), delay=timedelta(minutes=2), swe
 def scheduled(start: datetime, watermark: datetime | None, policy: Policy = NIGHTLY) -> bool:
     interval = Window(start, start + timedelta(minutes=15))
     request = Request(RunKind.SCHEDULED, interval=interval)
-    return plan(request, policy, watermark, interval.end).everything
+    return plan(request, policy, watermark, interval.end).full_resync
 
 
 @pytest.mark.parametrize("minute", [0, 1, 13, 14])
-def test_a_day_of_runs_sweeps_once_wherever_its_intervals_begin(minute):
+def test_a_day_of_runs_sweeps_once_wherever_its_intervals_begin(minute: int) -> None:
     watermark = DAY + timedelta(minutes=minute - 2)
     sweeps = []
     for number in range(96):
@@ -31,30 +31,31 @@ def test_a_day_of_runs_sweeps_once_wherever_its_intervals_begin(minute):
     assert DAY + timedelta(hours=2, minutes=45) <= sweeps[0] <= DAY + timedelta(hours=3, minutes=15)
 
 
-def test_a_sweep_that_was_missed_is_made_up_for():
+def test_a_sweep_that_was_missed_is_made_up_for() -> None:
     yesterday = DAY - timedelta(hours=12)
     assert scheduled(DAY + timedelta(hours=10), watermark=yesterday)
 
 
-def test_the_first_run_reads_everything_as_it_begins_at_the_beginning():
+def test_the_first_run_reads_everything_as_it_begins_at_the_beginning() -> None:
     assert scheduled(DAY + timedelta(hours=10), watermark=None)
 
 
-def test_a_flow_without_sweep_never_reads_everything_by_itself():
+def test_a_flow_without_sweep_never_reads_everything_by_itself() -> None:
     plain = Policy(lookback=timedelta(minutes=30), delay=timedelta(minutes=2))
     assert not scheduled(DAY + timedelta(hours=3), DAY, plain)
 
 
-def test_a_sweep_moves_the_watermark_like_any_other_run():
+def test_a_sweep_moves_the_watermark_like_any_other_run() -> None:
     interval = Window(DAY, DAY + timedelta(days=1))
     request = Request(RunKind.SCHEDULED, interval=interval)
     selection = plan(request, NIGHTLY, DAY, interval.end)
+    assert selection.window is not None
     assert (True, True, interval.end - NIGHTLY.delay) == (
-        selection.everything, selection.moves_watermark, selection.window.end,
+        selection.full_resync, selection.moves_watermark, selection.window.end,
     )  # fmt: skip
 
 
-def test_a_backfill_reads_its_interval_and_no_more():
+def test_a_backfill_reads_its_interval_and_no_more() -> None:
     interval = Window(DAY, DAY + timedelta(days=1))
     selection = plan(Request(RunKind.BACKFILL, interval=interval), NIGHTLY, None, interval.end)
-    assert (False, interval) == (selection.everything, selection.window)
+    assert (False, interval) == (selection.full_resync, selection.window)

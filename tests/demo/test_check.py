@@ -141,7 +141,7 @@ def test_money_agrees_with_what_is_left_out(state: State) -> None:
     customer = state.source["order"][0]["parties"]["customer"]["contactId"]  # type: ignore[index]
     source = dict(state.source)
     source["contact"] = [
-        each | {"communication": each["communication"] | {"emails": {"PRI": {"email": "unknown"}}}}
+        {**each, "communication": each["communication"] | {"emails": {"PRI": {"email": "unknown"}}}}
         if each["contactId"] == customer
         else each
         for each in state.source["contact"]
@@ -162,10 +162,10 @@ def test_money_agrees_with_what_is_left_out(state: State) -> None:
         state.wanted | {"salesforce": without},
         {"salesforce": replace(crm, records=kept), "infor": found.in_infor(tables)},
     )
-    sides = [each for each in money(left) if each.flow == "orders_to_salesforce" and each.left_out]
+    sides = [each for each in money(left) if each.flow == "orders_to_salesforce" and each.held_back]
     assert sides
     assert checks.agrees(money(left)).holds
-    assert all(each.source == each.target + each.left_out for each in sides)
+    assert all(each.source == each.target + each.held_back for each in sides)
 
 
 def test_a_journal_that_is_not_zero_in_sum_is_named(state: State) -> None:
@@ -178,9 +178,9 @@ def test_a_journal_that_is_not_zero_in_sum_is_named(state: State) -> None:
 def test_an_order_that_does_not_say_its_m3_number_is_named(state: State) -> None:
     numbers = {key: order["ORNO"] for key, order in state.found["infor"].records["Order"].items()}
     orders = [
-        each | {"customFields": {"PCF_M3ORDER": numbers[str(each["id"])]}}
+        {**each, "customFields": {"PCF_M3ORDER": numbers[str(each["id"])]}}
         if str(each["id"]) in numbers
-        else each
+        else dict(each)
         for each in state.source["order"]
     ]
     told = replace(state, source={**state.source, "order": orders})

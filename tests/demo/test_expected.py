@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from airflow_provider_brightpearl.mapping.spec import load_flow
+from airflow_provider_brightpearl.flow.load import load_flow
 from demo.compare import same
 from demo.expected.infor_journals import journals, received
 from demo.expected.records import Expected, OneOf, note_lines, rounded

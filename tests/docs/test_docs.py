@@ -25,7 +25,7 @@ from airflow_provider_brightpearl.sandbox.clock import Clock
 from airflow_provider_brightpearl.sandbox.control import PREFIX, control_routes
 from airflow_provider_brightpearl.sandbox.faults import Fault
 from airflow_provider_brightpearl.sandbox.system import Size
-from airflow_provider_brightpearl.stores import schema
+from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.dead_letters import LetterState
 from tests.docs import markdown
 
@@ -159,7 +159,7 @@ def test_errors() -> None:
 
 def test_tables() -> None:
     documented = markdown.names(markdown.section("docs/operations.md", "State database"), "Table")
-    assert sorted(schema.metadata.tables) == sorted(documented)
+    assert sorted(tables.metadata.tables) == sorted(documented)
 
 
 def test_states() -> None:

@@ -10,9 +10,14 @@ from typing import Any, get_args
 import duckdb
 import pytest
 
-from airflow_provider_brightpearl.endpoints import infor_objects, registry
-from airflow_provider_brightpearl.mapping import expressions, functions, spec
-from airflow_provider_brightpearl.mapping.check import check_flow
+from airflow_provider_brightpearl.flow import spec
+from airflow_provider_brightpearl.flow.load import load_flow
+from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
+from airflow_provider_brightpearl.flow.write_back import WriteBackSpec
+from airflow_provider_brightpearl.mapping import expressions, functions
+from airflow_provider_brightpearl.mapping.check import check_mapping
+from airflow_provider_brightpearl.systems import registry
+from airflow_provider_brightpearl.systems.infor import objects
 from tests.docs import markdown
 
 MAPPINGS = markdown.ROOT / "include" / "mappings"
@@ -30,8 +35,8 @@ MAPPINGS = markdown.ROOT / "include" / "mappings"
         ("objects", spec.ObjectSpec),
         ("totals", spec.TotalsSpec),
         ("gate", spec.GateSpec),
-        ("write_back", spec.WriteBackSpec),
-        ("reconcile", spec.ReconcileSpec),
+        ("write_back", WriteBackSpec),
+        ("reconcile", ReconcileSpec),
     ],
 )
 def test_mapping_keys(heading: str, model: Any) -> None:
@@ -79,7 +84,7 @@ def test_whole_flows_in_examples_compile(block: markdown.Block, tmp_path: Path) 
     assert name
     file = tmp_path / f"{name[1]}.yaml"
     file.write_text(block.text, encoding="utf-8")
-    assert [] == check_flow(file, registry.stream_schema)
+    assert [] == check_mapping(file, registry.stream_schema)
 
 
 # mistakes made in orders_to_salesforce.yaml: what is replaced, and by what
@@ -112,7 +117,7 @@ def test_what_is_said_of_mistakes(mistake: str, tmp_path: Path) -> None:
     (tmp_path / "lookups").symlink_to(MAPPINGS / "lookups")
     file = tmp_path / "orders_to_salesforce.yaml"
     file.write_text(text.replace(right, wrong, 1), encoding="utf-8")
-    [problem] = check_flow(file, registry.stream_schema)
+    [problem] = check_mapping(file, registry.stream_schema)
     for part in _said()[mistake].split("…"):
         assert part.strip() in problem
 
@@ -121,7 +126,7 @@ def test_what_is_said_of_mistakes(mistake: str, tmp_path: Path) -> None:
 
 
 def _flows() -> dict[str, spec.FlowSpec]:
-    return {file.stem: spec.load_flow(file) for file in sorted(MAPPINGS.glob("*.yaml"))}
+    return {file.stem: load_flow(file) for file in sorted(MAPPINGS.glob("*.yaml"))}
 
 
 def test_shipped_flows() -> None:
@@ -154,11 +159,10 @@ def test_fields_that_an_org_needs() -> None:
 
 def test_streams() -> None:
     documented = markdown.names(markdown.section("docs/mapping.md", "Sources"), "Source")
-    assert sorted(
-        f"{name}.{stream}" for name, (table, _) in registry._STREAMS.items() for stream in table
-    ) == sorted(documented)
+    known = (f"{system.name}.{stream}" for system in registry.systems().values() for stream in system.streams)
+    assert sorted(known) == sorted(documented)
 
 
 def test_objects_of_infor() -> None:
     documented = markdown.names(markdown.section("docs/mapping.md", "Objects of Infor M3"), "Object")
-    assert sorted(infor_objects.known_objects()) == sorted(documented)
+    assert sorted(objects.known_objects()) == sorted(documented)

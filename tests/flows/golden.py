@@ -13,11 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from airflow_provider_brightpearl.endpoints.registry import stream_schema
+from airflow_provider_brightpearl.flow.load import load_flow
+from airflow_provider_brightpearl.flow.lookups import LookupTable, load_lookups
 from airflow_provider_brightpearl.mapping.engine import Mapper
-from airflow_provider_brightpearl.mapping.lookups import LookupTable, load_lookups
 from airflow_provider_brightpearl.mapping.mapped import read_mapped
-from airflow_provider_brightpearl.mapping.spec import load_flow
+from airflow_provider_brightpearl.systems.registry import stream_schema
 from tests.fakes import EverythingBound
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -53,7 +53,7 @@ def made_of(flow_name: str, record: dict[str, Any], bound: Mapping[str, str] | N
     """What a flow's mapping makes of one record; what only the org knows shows the key that was looked up."""
     flow = load_flow(MAPPINGS / f"{flow_name}.yaml")
     lookups = load_lookups(flow, MAPPINGS)
-    lookups |= {name: LookupTable({}, "pass") for name, spec in flow.lookups.items() if spec.query}
+    lookups |= {name: LookupTable({}, "keep") for name, spec in flow.lookups.items() if spec.query}
     with TemporaryDirectory() as work:
         folder = Path(work)
         raw = folder / "raw.jsonl"

@@ -1,4 +1,4 @@
-"""One sandbox, one state database, and flows run stage by stage as operators run them, without Airflow."""
+"""One sandbox, one state database, and flows that run between them, without Airflow."""
 
 from __future__ import annotations
 
@@ -9,29 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from simple_salesforce import Salesforce
+from sqlalchemy.engine import Engine
 
-from airflow_provider_brightpearl.clients.auth import PrivateAppAuth
-from airflow_provider_brightpearl.clients.brightpearl import BrightpearlClient
-from airflow_provider_brightpearl.clients.salesforce import SalesforceClient
-from airflow_provider_brightpearl.clients.transport import new_session
-from airflow_provider_brightpearl.core.records import Calls
-from airflow_provider_brightpearl.core.run import RunFacts
-from airflow_provider_brightpearl.core.window import Request, RunKind, plan
-from airflow_provider_brightpearl.endpoints import registry
-from airflow_provider_brightpearl.gates.expectations import ExpectationGate
-from airflow_provider_brightpearl.mapping.engine import Mapper
-from airflow_provider_brightpearl.mapping.lookups import load_lookups, lookup_digests
-from airflow_provider_brightpearl.mapping.spec import load_flow, mapping_version
-from airflow_provider_brightpearl.pipeline import extract, gate, load, settle, transform
-from airflow_provider_brightpearl.pipeline.write_back import QUIET, Outbox
+from airflow_provider_brightpearl.core.reports import RunSummary
+from airflow_provider_brightpearl.core.window import Request, RunKind
+from airflow_provider_brightpearl.runtime.environment import Environment
+from airflow_provider_brightpearl.runtime.run import run_flow
+from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.sandbox.server import Sandbox
-from airflow_provider_brightpearl.stores.bindings import Bindings
-from airflow_provider_brightpearl.stores.dead_letters import DeadLetters
+from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
+from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.engine import open_engine
-from airflow_provider_brightpearl.stores.intents import Intents
-from airflow_provider_brightpearl.stores.ledger import Ledger
-from airflow_provider_brightpearl.stores.staging import FileStaging
-from tests.fakes import PassingGate
+from airflow_provider_brightpearl.stores.ledger import SqlLedger
+from airflow_provider_brightpearl.systems.brightpearl.auth import PrivateAppAuth
+from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
+from airflow_provider_brightpearl.systems.http.oauth import MemoryTokens
+from airflow_provider_brightpearl.systems.http.transport import new_session
+from airflow_provider_brightpearl.systems.infor.client import InforClient
+from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
+from airflow_provider_brightpearl.systems.system import System
+from tests.systems.infor.m3 import client_for
 
 MAPPINGS = Path(__file__).parents[2] / "include" / "mappings"
 
@@ -43,63 +40,34 @@ class Site:
     sandbox: Sandbox
     folder: Path
     mappings: Path = MAPPINGS
-    judged: bool = False  # whether runs go through Great Expectations, which takes its time
+    tokens: MemoryTokens = field(default_factory=MemoryTokens)
     runs: int = 0
-    database: Any = field(init=False)
+    database: Engine = field(init=False)
 
     def __post_init__(self) -> None:
         self.database = open_engine(f"sqlite:///{self.folder / 'state.db'}")
-        self.ledger, self.letters = Ledger(self.database), DeadLetters(self.database)
-        self.bindings = Bindings(self.database)
+        self.ledger, self.letters = SqlLedger(self.database), SqlDeadLetters(self.database)
+        self.crosswalk = SqlCrosswalk(self.database)
 
-    def run(self, name: str, **asked: Any) -> dict[str, Any]:
-        """Runs a flow up to the sandbox's now; gives the summary that the run ends with."""
+    @property
+    def environment(self) -> Environment:
+        """This site as the place where flows run, by the sandbox's clock."""
+        return Environment(
+            self.mappings, lambda: self.database, lambda: self.folder / "staging", self.connect, now=self.now
+        )
+
+    def wiring(self, name: str) -> Wiring:
+        return Wiring.of(name, self.environment)
+
+    def run(self, name: str, **asked: Any) -> RunSummary:
+        """Runs a flow up to the sandbox's now."""
         self.runs += 1
-        flow, run, now = load_flow(self.mappings / f"{name}.yaml"), f"run{self.runs}", self.now()
-        version = mapping_version(flow, lookup_digests(flow, self.mappings))
-        staging = FileStaging(str(self.folder / "staging"), name, run)
-        source = registry.source(flow.source, self._brightpearl())
-        request = Request(RunKind.MANUAL, **asked)
-        selection = plan(request, flow.window.policy, self.ledger.watermark(name), now)
-        parts = extract.extract(flow, selection, source, self.letters, staging, version)
-        calls = Calls({flow.source_system: source.calls}, {flow.source_system: source.fewest_calls})
-        facts = RunFacts(run, RunKind.MANUAL, selection, version, now, calls)
-        client = self._salesforce()
-        lookups = load_lookups(flow, self.mappings, client.query)
-        schema = registry.stream_schema(flow.source)
-        mapped = [
-            transform.transform(
-                flow, part, lambda folders: Mapper(flow, schema, lookups, self.bindings, folders), staging
-            )
-            for part in parts
-        ]
-        stores = settle.Stores(self.ledger, self.letters, staging)
-        judge = ExpectationGate(flow) if self.judged else PassingGate()
-        verdict = gate.judge(flow, mapped, judge, staging) if mapped else None
-        if verdict and verdict["closed"]:
-            raise settle.refuse(flow, facts, mapped, verdict, stores, now)
-        loads = []
-        outbox = Outbox(flow, run, Intents(self.database))
-        for part in mapped:
-            sink = registry.sink(flow.target, self._salesforce(), flow, Intents(self.database), run)
-            loads.append(
-                load.load(
-                    flow,
-                    run,
-                    part,
-                    verdict or {},
-                    sink,
-                    self.bindings,
-                    self.letters,
-                    staging,
-                    outbox,
-                    sweep=selection.sweep,
-                )
-            )
-        # intents keep the time of this machine, and no test wants to wait
-        later = datetime.now(UTC) + QUIET
-        told = outbox.tell(lambda: registry.write_back(flow, self._brightpearl()), later)
-        return settle.settle(flow, facts, parts, mapped, verdict, loads, stores, now, told)
+        return run_flow(self.wiring(name), Request(RunKind.MANUAL, **asked), f"run{self.runs}")
+
+    def connect(self, system: System, conn_id: str | None = None) -> Any:
+        return {"brightpearl": self.brightpearl, "salesforce": self.salesforce, "infor": self.infor}[
+            system.name
+        ]()
 
     def now(self) -> datetime:
         """The sandbox's clock."""
@@ -127,11 +95,18 @@ class Site:
         """The records of a Brightpearl collection by id."""
         return {str(row[key]): row for row in self.sandbox.snapshot("brightpearl", name)}
 
-    def _brightpearl(self) -> BrightpearlClient:
+    def m3(self, collection: str) -> list[dict[str, Any]]:
+        """The rows of a table of M3's company."""
+        return [row for row in self.sandbox.snapshot("infor", collection) if row.get("CONO") == "100"]
+
+    def brightpearl(self) -> BrightpearlClient:
         auth = PrivateAppAuth("acmetest_sandbox", "sandbox-staff-token")
         return BrightpearlClient(self.sandbox.url, "acmetest", auth, new_session())
 
-    def _salesforce(self) -> SalesforceClient:
+    def salesforce(self) -> SalesforceClient:
         login = {"consumer_key": "sandbox-consumer-key", "consumer_secret": "sandbox-consumer-secret"}
         session = new_session(endpoint_override=self.sandbox.url)
         return SalesforceClient(Salesforce(**login, domain="acme.my", session=session))
+
+    def infor(self) -> InforClient:
+        return client_for(self.sandbox, self.tokens)

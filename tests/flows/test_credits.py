@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from datetime import timedelta
 from decimal import Decimal
@@ -25,13 +24,13 @@ def credits_of(site: Site) -> dict[str, dict[str, Any]]:
 def test_returns_equal_their_credits_and_name_the_order_and_its_products(site):
     site.act(credits_created=3)
     summary = site.run(FLOW)
-    assert {"brightpearl": 3} == {"brightpearl": summary["calls"]["brightpearl"]}
-    assert 3 == summary["fewest_calls"]["brightpearl"]
+    assert {"brightpearl": 3} == {"brightpearl": summary.calls.made["brightpearl"]}
+    assert 3 == summary.calls.minimum["brightpearl"]
     here, there = credits_of(site), site.there("Brightpearl_Return__c")
     orders = site.there("Order", "Brightpearl_Order_Id__c")
     items = site.there("OrderItem", "Brightpearl_Row_Id__c")
-    assert (len(here), 0) == (summary["created"], summary["parked"])
-    assert summary["money"]["extracted"] == summary["money"]["loaded"]
+    assert (len(here), 0) == (summary.counts.created, summary.counts.parked)
+    assert summary.money["extracted"] == summary.money["loaded"]
     lines = site.there("Brightpearl_Return_Line__c")
     for key, credit in here.items():
         row = there[key]
@@ -60,7 +59,6 @@ def test_the_orders_rows_are_found_where_nothing_was_cloned(site):
 
 
 def test_a_return_larger_than_the_order_is_rejected_by_name(site):
-    site.judged = True
     dear, many = (str(each) for each in site.act(credits_created=2)["credits_created"])
     site.patch(f"/brightpearl/order/{dear}", {"totalValue": {"total": "999999.00"}})
     row, line = next(iter(credits_of(site)[many]["orderRows"].items()))
@@ -68,8 +66,8 @@ def test_a_return_larger_than_the_order_is_rejected_by_name(site):
     site.patch(f"/brightpearl/order/{many}", {"orderRows": {row: {"quantity": {"magnitude": more}}}})
     site.pass_time(10)
     summary = site.run(FLOW)
-    assert 2 == summary["rejected"]
-    reasons = " ".join(reason for reason, _ in summary["reasons"])
+    assert 2 == summary.counts.rejected
+    reasons = " ".join(reason for reason, _ in summary.reasons)
     assert "Order_Total__c must be at least Total__c" in reasons
     assert "Ordered_Quantity__c must be at least Quantity__c" in reasons
     assert not {dear, many} & set(site.there("Brightpearl_Return__c"))
@@ -86,21 +84,21 @@ def test_a_credit_without_an_order_stands_alone(site):
 def test_a_credit_waits_for_its_order(site):
     credit = str(site.act(credits_created=1)["credits_created"][0])
     order = str(credits_of(site)[credit]["parentOrderId"])
-    site.bindings.unbind("orders_to_salesforce", "Order", [order])
+    site.crosswalk.unbind("orders_to_salesforce", "Order", [order])
     summary = site.run(FLOW)
-    assert 1 <= summary["parked"]
+    assert 1 <= summary.counts.parked
     assert credit not in site.there("Brightpearl_Return__c")
     site.run("orders_to_salesforce", start=site.now() - timedelta(days=900))
     site.pass_time(60)
-    assert 0 == site.run(FLOW)["parked"]
+    assert 0 == site.run(FLOW).counts.parked
     assert credit in site.there("Brightpearl_Return__c")
 
 
 def test_a_second_run_writes_nothing(site):
     site.run(FLOW)
     summary = site.run(FLOW)
-    assert (0, 0) == (summary["created"], summary["updated"])
-    assert json.dumps({}) == json.dumps(summary["money"]["rejected"])
+    assert (0, 0) == (summary.counts.created, summary.counts.updated)
+    assert {} == summary.money["rejected"]
 
 
 @pytest.fixture
@@ -138,5 +136,5 @@ def test_a_second_credit_of_the_same_goods_is_refused_by_the_org(reducing_site):
     site.sandbox.control("POST", "/brightpearl/order", copy)
     site.pass_time(10)
     summary = site.run(FLOW)
-    assert 1 == summary["rejected"]
-    assert "still available" in summary["reasons"][0][0]
+    assert 1 == summary.counts.rejected
+    assert "still available" in summary.reasons[0][0]

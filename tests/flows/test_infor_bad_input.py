@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import select
 
 from airflow_provider_brightpearl.sandbox.server import Sandbox
-from airflow_provider_brightpearl.stores.schema import dead_letter
-from tests.endpoints.m3 import client_for
-from tests.endpoints.test_infor_flows import M3Site
+from airflow_provider_brightpearl.stores.tables import dead_letter
+from tests.flows.site import Site
+from tests.systems.infor.m3 import client_for
 
 pytestmark = pytest.mark.slow
 
@@ -21,32 +21,32 @@ ORDERS, PAYMENTS = "orders_to_infor", "payments_to_infor_gl"
 
 
 @pytest.fixture
-def bare_site(tmp_path: Path) -> Iterator[M3Site]:
+def bare_site(tmp_path: Path) -> Iterator[Site]:
     """An account, a company that holds nothing of it, and flow files of its own."""
     with Sandbox(customers=8, products=6, orders=14, seed=3) as sandbox:
         sandbox.control("POST", "/settings/brightpearl", {"throttle": False})
-        site = M3Site(sandbox, tmp_path, judged=True)
+        site = Site(sandbox, tmp_path)
         copytree(site.mappings, tmp_path / "mappings")
         site.mappings = tmp_path / "mappings"
         yield site
 
 
 @pytest.fixture
-def site(bare_site: M3Site) -> M3Site:
+def site(bare_site: Site) -> Site:
     """A company that knows customers and products."""
     for name in ("customers_to_infor", "products_to_infor"):
         bare_site.run(name)
     return bare_site
 
 
-def letters(site: M3Site, flow: str) -> dict[str, Any]:
+def letters(site: Site, flow: str) -> dict[str, Any]:
     """The open letters of a flow by source id."""
     open_ones = (dead_letter.c.flow == flow, dead_letter.c.state.in_(["open", "parked"]))
     with site.database.connect() as connection:
         return {row.source_id: row for row in connection.execute(select(dead_letter).where(*open_ones))}
 
 
-def an_order(site: M3Site) -> tuple[str, str]:
+def an_order(site: Site) -> tuple[str, str]:
     """A sales order and one of its rows."""
     orders = sorted(
         (key, sorted(row["orderRows"]))
@@ -56,11 +56,11 @@ def an_order(site: M3Site) -> tuple[str, str]:
     return next((key, rows[0]) for key, rows in orders if rows)
 
 
-def in_m3(site: M3Site) -> list[str]:
+def in_m3(site: Site) -> list[str]:
     return sorted(row["CUOR"] for row in site.m3("orders"))
 
 
-def add_line(site: M3Site, lookup: str, line: str) -> None:
+def add_line(site: Site, lookup: str, line: str) -> None:
     file = site.mappings / "lookups" / lookup
     file.write_text(f"{file.read_text().rstrip()}\n{line}\n")
 
@@ -75,27 +75,27 @@ def add_line(site: M3Site, lookup: str, line: str) -> None:
     ids=["warehouse", "tax code"],
 )  # fmt: skip
 def test_an_order_without_a_mapping_is_one_letter_and_released_by_its_line(
-    site: M3Site, change: Any, lookup: str, line: str, reason: str
+    site: Site, change: Any, lookup: str, line: str, reason: str
 ) -> None:
     order, row = an_order(site)
     if isinstance(change, str):
         change = {"orderRows": {row: {"rowValue": {"taxCode": change}}}}
     site.patch(f"/brightpearl/order/{order}", change)
     summary = site.run(ORDERS)
-    assert (1, summary["extracted"] - 1) == (summary["rejected"], summary["created"])
+    assert (1, summary.counts.extracted - 1) == (summary.counts.rejected, summary.counts.created)
     assert {order: reason} == {key: each.reason for key, each in letters(site, ORDERS).items()}
-    assert [[reason, 1]] == summary["reasons"]
+    assert ((reason, 1),) == summary.reasons
     assert order not in in_m3(site)
 
     site.pass_time(60)
     add_line(site, lookup, line)
-    assert 1 == site.run(ORDERS)["created"]
+    assert 1 == site.run(ORDERS).counts.created
     assert ({}, 1) == (letters(site, ORDERS), in_m3(site).count(order))
 
 
-def test_orders_wait_for_customer_and_product_and_come_in_by_themselves(bare_site: M3Site) -> None:
+def test_orders_wait_for_customer_and_product_and_come_in_by_themselves(bare_site: Site) -> None:
     summary = bare_site.run(ORDERS)
-    assert (summary["extracted"], 0) == (summary["parked"], summary["rejected"])
+    assert (summary.counts.extracted, 0) == (summary.counts.parked, summary.counts.rejected)
     waiting = {(each.waits_flow, each.waits_object) for each in letters(bare_site, ORDERS).values()}
     assert {("customers_to_infor", "Customer")} == waiting
     bare_site.run("customers_to_infor")
@@ -103,73 +103,74 @@ def test_orders_wait_for_customer_and_product_and_come_in_by_themselves(bare_sit
     waiting = {(each.waits_flow, each.waits_object) for each in letters(bare_site, ORDERS).values()}
     assert {("products_to_infor", "Item")} == waiting
     bare_site.run("products_to_infor")
-    assert summary["extracted"] == bare_site.run(ORDERS)["created"]
+    assert summary.counts.extracted == bare_site.run(ORDERS).counts.created
     assert {} == letters(bare_site, ORDERS)
 
 
-def test_a_line_of_quantity_zero_is_named(site: M3Site) -> None:
+def test_a_line_of_quantity_zero_is_named(site: Site) -> None:
     order, row = an_order(site)
     site.patch(f"/brightpearl/order/{order}", {"orderRows": {row: {"quantity": {"magnitude": "0.0000"}}}})
     summary = site.run(ORDERS)
-    assert (1, summary["extracted"] - 1) == (summary["rejected"], summary["created"])
+    assert (1, summary.counts.extracted - 1) == (summary.counts.rejected, summary.counts.created)
     letter = letters(site, ORDERS)[order]
     assert ("OrderLine", row, "ORQT") == (letter.object, letter.row, letter.field)
     assert letter.reason.startswith("ORQT must be above 0")
 
 
-def test_a_line_that_m3_refuses_leaves_nothing_of_the_order_and_all_of_it_follows(site: M3Site) -> None:
+def test_a_line_that_m3_refuses_leaves_nothing_of_the_order_and_all_of_it_follows(site: Site) -> None:
     order, row = an_order(site)
     product = str(site.here("order")[order]["orderRows"][row]["productId"])
-    item = site.bindings.resolve("products_to_infor", "Item", [product])[product]
+    item = site.crosswalk.resolve("products_to_infor", "Item", [product])[product]
     m3 = client_for(site.sandbox, site.tokens)
     m3.write("MMS200MI", "UpdItmBasic", {"ITNO": item, "STAT": "90"})
     summary = site.run(ORDERS)
     refused = letters(site, ORDERS)
     assert order in refused
-    assert (summary["rejected"], summary["extracted"]) == (len(refused), len(refused) + summary["created"])
+    assert (summary.counts.rejected, summary.counts.extracted) == (
+        len(refused),
+        len(refused) + summary.counts.created,
+    )
     assert refused[order].reason.endswith("nothing of the order is in M3 and a replay sends all of it")
     assert {row["CUOR"] for row in site.m3("batch_orders")} == set(in_m3(site))
     assert not set(refused) & set(in_m3(site))
 
     m3.write("MMS200MI", "UpdItmBasic", {"ITNO": item, "STAT": "20"})
-    assert len(refused) == site.run(ORDERS, ids=tuple(refused))["created"]
+    assert len(refused) == site.run(ORDERS, ids=tuple(refused)).counts.created
     assert {} == letters(site, ORDERS)
-    assert len(set(in_m3(site))) == len(in_m3(site)) == summary["extracted"]
+    assert len(set(in_m3(site))) == len(in_m3(site)) == summary.counts.extracted
 
 
-def test_a_warehouse_that_the_flow_does_not_name_is_warned_of(site: M3Site) -> None:
+def test_a_warehouse_that_the_flow_does_not_name_is_warned_of(site: Site) -> None:
     file = site.mappings / "lookups" / "m3_warehouses.csv"
     whole = file.read_text()
     file.write_text("".join(line for line in whole.splitlines(keepends=True) if not line.startswith("3,")))
     summary = site.run("inventory_to_infor")
-    assert any(
-        text.startswith("StockCount.where: 3 is not in lookup warehouse") for text in summary["warnings"]
-    )
-    assert (0, True) == (summary["rejected"], summary["updated"] > 0)
+    assert any(text.startswith("StockCount.where: 3 is not in lookup warehouse") for text in summary.warnings)
+    assert (0, True) == (summary.counts.rejected, summary.counts.updated > 0)
     file.write_text(whole)
     # stock of seconds, which the shipped file does not name either
     add_line(site, "m3_warehouses.csv", "5,110,A01,A0102")
-    assert [] == site.run("inventory_to_infor", everything=True)["warnings"]
+    assert () == site.run("inventory_to_infor", full_resync=True).warnings
 
 
-def a_payment(site: M3Site) -> tuple[str, dict[str, Any]]:
+def a_payment(site: Site) -> tuple[str, dict[str, Any]]:
     found = site.here("customer-payment", "paymentId")
     return next((key, row) for key, row in sorted(found.items()) if row["paymentType"] == "RECEIPT")
 
 
-def test_a_payment_for_an_unknown_order_is_named(site: M3Site) -> None:
+def test_a_payment_for_an_unknown_order_is_named(site: Site) -> None:
     payment, _ = a_payment(site)
     site.patch(f"/brightpearl/customer-payment/{payment}", {"orderId": 99_999_999})
     summary = site.run(PAYMENTS)
     assert {payment} == set(letters(site, PAYMENTS))
     assert "the order of this payment is not there" in letters(site, PAYMENTS)[payment].reason
-    assert (1, summary["extracted"]) == (
-        summary["rejected"], summary["created"] + summary["unchanged"] + 1,
+    assert (1, summary.counts.extracted) == (
+        summary.counts.rejected, summary.counts.created + summary.counts.unchanged + 1,
     )  # fmt: skip
     assert f"BP{payment}" not in {row["VTXT"].partition(" ")[0] for row in site.m3("vouchers")}
 
 
-def test_an_account_that_m3_does_not_have_is_told_and_posted_once_it_is_there(site: M3Site) -> None:
+def test_an_account_that_m3_does_not_have_is_told_and_posted_once_it_is_there(site: Site) -> None:
     payment, row = a_payment(site)
     method = row["paymentMethodCode"]
     file = site.mappings / "lookups" / "m3_accounts.csv"
@@ -180,17 +181,17 @@ def test_an_account_that_m3_does_not_have_is_told_and_posted_once_it_is_there(si
     summary = site.run(PAYMENTS)
     refused = letters(site, PAYMENTS)
     assert payment in refused
-    assert summary["rejected"] == len(refused)
+    assert summary.counts.rejected == len(refused)
     assert f"M3 took batch BP{payment} and made no voucher of it" in refused[payment].reason
     assert "such as an account or a period" in refused[payment].reason
     before = len(site.m3("vouchers"))
     account = {**site.m3("accounts")[0], "AITP": 1, "AITM": "7777", "DIVI": "AAA", "LCCD": 0}
     site.sandbox.control("POST", "/infor/accounts", account)
-    assert len(refused) == site.run(PAYMENTS, ids=tuple(refused))["created"]
+    assert len(refused) == site.run(PAYMENTS, ids=tuple(refused)).counts.created
     assert ({}, before + 2 * len(refused)) == (letters(site, PAYMENTS), len(site.m3("vouchers")))
 
 
-def test_payments_of_a_closed_period_are_told_and_posted_when_it_is_open(site: M3Site) -> None:
+def test_payments_of_a_closed_period_are_told_and_posted_when_it_is_open(site: Site) -> None:
     months = sorted(
         {
             row["paymentDate"][:7].replace("-", "")
@@ -200,8 +201,8 @@ def test_payments_of_a_closed_period_are_told_and_posted_when_it_is_open(site: M
     site.sandbox.control("POST", "/settings/infor", {"closed_periods": [months[0]]})
     summary = site.run(PAYMENTS)
     refused = letters(site, PAYMENTS)
-    assert 0 < summary["rejected"] == len(refused)
+    assert 0 < summary.counts.rejected == len(refused)
     assert {row["ACDT"][:6] for row in site.m3("vouchers")} == {*months[1:]}
     site.sandbox.control("POST", "/settings/infor", {"closed_periods": []})
-    assert len(refused) == site.run(PAYMENTS, ids=tuple(refused))["created"]
+    assert len(refused) == site.run(PAYMENTS, ids=tuple(refused)).counts.created
     assert {} == letters(site, PAYMENTS)

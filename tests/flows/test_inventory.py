@@ -54,7 +54,7 @@ def written(site: Site) -> dict[str, int]:
 def test_figures_are_sums_over_the_counted_warehouses_and_bundles_come_from_components(site):
     summary = site.run(FLOW)
     assert stock_of(site) == written(site)
-    assert (0, len(stock_of(site))) == (summary["created"], summary["updated"])
+    assert (0, len(stock_of(site))) == (summary.counts.created, summary.counts.updated)
     untracked = {
         key for key, product in site.here("product").items()
         if not product["stock"]["stockTracked"] and not product["composition"]["bundle"]
@@ -68,8 +68,8 @@ def test_the_first_run_takes_the_fewest_calls(site):
     products = site.here("product").values()
     tracked = [each for each in products if each["stock"]["stockTracked"]]
     fewest = 1 + ceil(len(tracked) / 200) + ceil((len(products) - len(tracked)) / 200)
-    assert {"brightpearl": fewest} == {"brightpearl": summary["calls"]["brightpearl"]}
-    assert summary["fewest_calls"] == summary["calls"]
+    assert {"brightpearl": fewest} == {"brightpearl": summary.calls.made["brightpearl"]}
+    assert summary.calls.minimum == summary.calls.made
 
 
 def test_only_products_that_moved_are_read_and_only_changed_figures_written(site):
@@ -80,16 +80,16 @@ def test_only_products_that_moved_are_read_and_only_changed_figures_written(site
     assert stock_of(site) == written(site)
     changed = {key for key, figure in written(site).items() if figure != before[key]}
     assert moved <= changed
-    assert len(changed) == summary["updated"]
+    assert len(changed) == summary.counts.updated
     again = site.run(FLOW)
-    assert (0, 0) == (again["updated"], again["created"])
+    assert (0, 0) == (again.counts.updated, again.counts.created)
 
 
 def test_a_run_without_movements_asks_once(site):
     site.run(FLOW)
     site.pass_time(60)
     summary = site.run(FLOW)
-    assert (0, {"brightpearl": 1}) == (summary["extracted"], summary["calls"])
+    assert (0, {"brightpearl": 1}) == (summary.counts.extracted, summary.calls.made)
 
 
 def test_allocated_stock_is_seen_by_the_next_sweep(site):
@@ -100,7 +100,7 @@ def test_allocated_stock_is_seen_by_the_next_sweep(site):
     site.patch(f"/brightpearl/product-availability/{product}", {"warehouses": warehouses})
     site.pass_time(26 * 60)
     summary = site.run(FLOW)
-    assert len(stock_of(site)) == summary["extracted"]
+    assert len(stock_of(site)) == summary.counts.extracted
     assert stock_of(site) == written(site)
 
 
@@ -125,19 +125,19 @@ def test_a_warehouse_that_nobody_named_is_told_and_counts_nothing(site):
     new = {"9": {"inStock": 100, "onHand": 100, "allocated": 0, "inTransit": 0}}
     site.patch(f"/brightpearl/product-availability/{product}", {"warehouses": new})
     summary = site.run(FLOW)
-    assert 0 == summary["rejected"]
-    assert ["Product2.AvailableStock__c: 9 is not in lookup counted (1 rows)"] == summary["warnings"]
+    assert 0 == summary.counts.rejected
+    assert ("Product2.AvailableStock__c: 9 is not in lookup counted (1 rows)",) == summary.warnings
     assert stock_of(site) == written(site)
 
 
 def test_stock_of_a_product_that_is_not_there_yet_is_parked_and_comes_later(site):
     product = next(key for key, figure in stock_of(site).items() if figure)
-    site.bindings.unbind("products_to_salesforce", "Product2", [product])
+    site.crosswalk.unbind("products_to_salesforce", "Product2", [product])
     summary = site.run(FLOW)
-    assert (1, 0) == (summary["parked"], summary["rejected"])
+    assert (1, 0) == (summary.counts.parked, summary.counts.rejected)
     assert product not in written(site)
     site.run("products_to_salesforce", start=site.now() - timedelta(days=900))
     site.pass_time(5)
     summary = site.run(FLOW)
-    assert (1, 0) == (summary["updated"], summary["parked"])
+    assert (1, 0) == (summary.counts.updated, summary.counts.parked)
     assert stock_of(site) == written(site)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_brightpearl.core.reports import ReconcileState
 from airflow_provider_brightpearl.sandbox.server import Sandbox
-from tests.endpoints.test_infor_flows import M3Site
+from tests.flows.site import Site
 from tests.flows.test_reconcile import Auditor
 
 FLOWS = (
@@ -30,7 +31,7 @@ def _synced(folder: Path) -> Iterator[Auditor]:
         sandbox.control("POST", "/settings/brightpearl", {"throttle": False})
         # the stock that was shipped in the past was never counted into M3
         sandbox.control("POST", "/settings/infor", {"stock_checked_at_pick": False})
-        site = M3Site(sandbox, folder)
+        site = Site(sandbox, folder)
         for name in FLOWS:
             site.run(name)
         yield Auditor(site)
@@ -51,52 +52,54 @@ def spoilt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Auditor]:
 
 @pytest.mark.parametrize("name", FLOWS)
 def test_after_a_sync_both_sides_agree(auditor: Auditor, name: str) -> None:
-    found = auditor.look(auditor.flow(name))
-    assert "clean" == found["state"], found
-    assert 0 < found["counts"]["source"] == found["counts"]["matched"] == found["counts"]["target"]
-    assert found["note"]
+    found = auditor.compare(auditor.wiring(name))
+    assert ReconcileState.CLEAN == found.state, found
+    assert 0 < found.counts["source"] == found.counts["matched"] == found.counts["target"]
+    assert found.note
 
 
 def test_m3_is_asked_in_bulks_and_journals_not_at_all(auditor: Auditor) -> None:
-    assert 2 == auditor.look(auditor.flow("orders_to_infor"))["calls"]["infor"]
-    assert 0 == auditor.look(auditor.flow("payments_to_infor_gl"))["calls"]["infor"]
+    assert 2 == auditor.compare(auditor.wiring("orders_to_infor")).calls["infor"]
+    assert 0 == auditor.compare(auditor.wiring("payments_to_infor_gl")).calls["infor"]
 
 
 def test_a_customer_that_is_gone_from_m3_is_written_again(spoilt: Auditor) -> None:
-    flow = spoilt.flow("customers_to_infor")
+    wiring = spoilt.wiring("customers_to_infor")
     row = next(
-        row for row in spoilt.site.bindings.roots(flow.flow, "Customer") if row.target_id.startswith("BP")
+        row
+        for row in spoilt.site.crosswalk.roots(wiring.flow.flow, "Customer")
+        if row.target_id.startswith("BP")
     )
     spoilt.site.sandbox.control("DELETE", f"/infor/customers/{row.target_id}")
-    found = spoilt.look(flow)
-    assert ("drift", [row.source_id]) == (found["state"], found["repair"])
-    assert 0 == spoilt.mend(flow, found)["rejected"]
-    assert "clean" == spoilt.look(flow)["state"]
+    found = spoilt.compare(wiring)
+    assert (ReconcileState.DRIFT, (row.source_id,)) == (found.state, found.repair)
+    assert 0 == spoilt.repair(wiring, found).rejected
+    assert ReconcileState.CLEAN == spoilt.compare(wiring).state
 
 
 def test_an_order_that_is_gone_from_m3_is_for_a_person(spoilt: Auditor) -> None:
-    flow = spoilt.flow("orders_to_infor")
-    row = next(spoilt.site.bindings.roots(flow.flow, "Order"))
+    wiring = spoilt.wiring("orders_to_infor")
+    row = next(spoilt.site.crosswalk.roots(wiring.flow.flow, "Order"))
     spoilt.site.sandbox.control("DELETE", f"/infor/orders/{row.target_id}")
-    found = spoilt.look(flow)
-    assert ("to look at", []) == (found["state"], found["repair"])
-    assert row.source_id in found["ids"]["by_hand"]
+    found = spoilt.compare(wiring)
+    assert (ReconcileState.NEEDS_REVIEW, ()) == (found.state, found.repair)
+    assert row.source_id in found.ids["manual"]
 
 
 def test_a_price_that_was_changed_in_m3_is_for_a_person(spoilt: Auditor) -> None:
-    flow = spoilt.flow("orders_to_infor")
-    known = set(spoilt.look(flow)["ids"].get("by_hand", ()))
+    wiring = spoilt.wiring("orders_to_infor")
+    known = set(spoilt.compare(wiring).ids.get("manual", ()))
     line = spoilt.site.sandbox.snapshot("infor", "order_lines")
     changed = [each for each in line if each["CONO"] == "100"][40]
     price = str(Decimal(changed["SAPR"]) + 5)
     key = "|".join(str(changed[name]) for name in ("ORNO", "PONR", "POSX"))
     spoilt.site.sandbox.control("PATCH", f"/infor/order_lines/{key}", {"SAPR": price})
-    assert 1 == len(set(spoilt.look(flow)["ids"]["by_hand"]) - known)
+    assert 1 == len(set(spoilt.compare(wiring).ids["manual"]) - known)
 
 
 def test_an_order_deleted_in_brightpearl_is_reported(spoilt: Auditor) -> None:
-    flow = spoilt.flow("orders_to_infor")
-    gone = list(spoilt.site.bindings.roots(flow.flow, "Order"))[-1].source_id
+    wiring = spoilt.wiring("orders_to_infor")
+    gone = list(spoilt.site.crosswalk.roots(wiring.flow.flow, "Order"))[-1].source_id
     spoilt.site.sandbox.control("DELETE", f"/brightpearl/order/{gone}")
-    found = spoilt.look(flow)
-    assert ([gone], []) == (found["ids"]["deleted"], found["remove"])
+    found = spoilt.compare(wiring)
+    assert ((gone,), ()) == (found.ids["deleted"], found.remove)

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.sandbox.server import Sandbox
-from airflow_provider_brightpearl.stores.intents import Intents
-from airflow_provider_brightpearl.stores.schema import run
-from tests.endpoints.test_infor_flows import M3Site
-
-pytestmark = pytest.mark.slow
+from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
+from airflow_provider_brightpearl.stores.intents import SqlIntents
+from airflow_provider_brightpearl.stores.tables import run
+from tests.flows.site import Site
 
 pytestmark = pytest.mark.slow
 
@@ -26,21 +26,21 @@ MANY = "/public-api/acmetest/multi-message"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[M3Site]:
+def site(tmp_path: Path) -> Iterator[Site]:
     with Sandbox(customers=8, products=6, orders=14, seed=3) as sandbox:
         sandbox.control("POST", "/settings/brightpearl", {"throttle": False, "custom_fields_touch": True})
-        site = M3Site(sandbox, tmp_path)
+        site = Site(sandbox, tmp_path)
         for name in ("customers_to_infor", "products_to_infor"):
             site.run(name)
         yield site
 
 
-def numbers(site: M3Site) -> dict[str, str]:
+def numbers(site: Site) -> dict[str, str]:
     """M3's number of each order."""
     return {row["CUOR"]: row["ORNO"] for row in site.m3("orders")}
 
 
-def notes(site: M3Site) -> Counter[tuple[str, str]]:
+def notes(site: Site) -> Counter[tuple[str, str]]:
     return Counter(
         (str(row["orderId"]), row["text"])
         for row in site.sandbox.snapshot("brightpearl", "order-note")
@@ -48,57 +48,69 @@ def notes(site: M3Site) -> Counter[tuple[str, str]]:
     )
 
 
-def told(site: M3Site) -> dict[str, str]:
+def told(site: Site) -> dict[str, str]:
     """The M3 number that each Brightpearl order shows in its custom field."""
     fields = {key: row.get("customFields", {}) for key, row in site.here("order").items()}
     return {key: given["PCF_M3ORDER"] for key, given in fields.items() if "PCF_M3ORDER" in given}
 
 
-def assert_all_told_once(site: M3Site) -> None:
+def assert_all_told_once(site: Site) -> None:
     assert numbers(site) == told(site)
     assert {(key, f"M3 order {number}, status 22"): 1 for key, number in numbers(site).items()} == notes(site)
-    assert [] == Intents(site.database).in_doubt()
+    assert [] == SqlIntents(site.database).in_doubt()
 
 
-def last_note(site: M3Site) -> str:
+def outcome(summary: RunSummary) -> tuple[int, int, int]:
+    """Records that were written back to, that wait, that were given up."""
+    assert summary.write_back is not None
+    return summary.write_back.delivered, summary.write_back.waiting, summary.write_back.given_up
+
+
+def run_later(site: Site) -> RunSummary:
+    """A run once no note whose answer was lost can come in any more."""
+    site.pass_time(1)
+    return site.run(FLOW)
+
+
+def last_note(site: Site) -> str:
     """What the ledger says of the last run."""
     with site.database.connect() as connection:
         notes = connection.execute(select(run.c.note).where(run.c.flow == FLOW).order_by(run.c.started_at))
         return str(list(notes)[-1][0])
 
 
-def fault(site: M3Site, **rule: Any) -> None:
+def fault(site: Site, **rule: Any) -> None:
     site.sandbox.control("POST", "/faults", {"system": "brightpearl", "path": MANY, "times": 1, **rule})
 
 
-def posts(site: M3Site) -> int:
+def posts(site: Site) -> int:
     log = site.sandbox.control("GET", "/log?system=brightpearl")
     return sum(entry["path"].endswith("/multi-message") for entry in log)
 
 
-def test_every_order_is_told_its_number_in_the_fewest_calls(site: M3Site) -> None:
+def test_every_order_is_told_its_number_in_the_fewest_calls(site: Site) -> None:
     summary = site.run(FLOW)
     assert_all_told_once(site)
     orders = len(numbers(site))
-    assert {"told": orders, "waiting": 0, "given_up": 0} == summary["write_back"]
+    assert (orders, 0, 0) == outcome(summary)
     assert ceil(2 * orders / 10) == posts(site)
-    assert summary["calls"]["brightpearl"] == summary["fewest_calls"]["brightpearl"]
-    assert [] == summary["warnings"]
+    assert summary.calls.made["brightpearl"] == summary.calls.minimum["brightpearl"]
+    assert () == summary.warnings
     statuses = {
         row["customFields"]["PCF_M3STAT"] for key, row in site.here("order").items() if key in told(site)
     }
     assert {"22"} == statuses
 
 
-def test_telling_an_order_makes_no_echo(site: M3Site) -> None:
+def test_telling_an_order_makes_no_echo(site: Site) -> None:
     first = site.run(FLOW)
     stamps = {key: row.get("updatedOn") for key, row in site.here("order").items()}
     assert all(stamps[key] for key in numbers(site))
     site.pass_time(10)
     sent = posts(site)
     again = site.run(FLOW)
-    assert (first["created"], first["created"]) == (again["extracted"], again["unchanged"])
-    assert 0 == again["calls"].get("infor", 0)
+    assert (first.counts.created, first.counts.created) == (again.counts.extracted, again.counts.unchanged)
+    assert 0 == again.calls.made.get("infor", 0)
     assert sent == posts(site)
     assert stamps == {key: row.get("updatedOn") for key, row in site.here("order").items()}
     assert_all_told_once(site)
@@ -106,26 +118,28 @@ def test_telling_an_order_makes_no_echo(site: M3Site) -> None:
 
 @pytest.mark.parametrize("skip", range(3))
 @pytest.mark.parametrize("answer", [{"drop": "after"}, {"drop": "before"}, {"status": 504}, {"status": 500}])
-def test_a_lost_answer_makes_no_second_note(site: M3Site, skip: int, answer: dict[str, Any]) -> None:
+def test_a_lost_answer_makes_no_second_note(site: Site, skip: int, answer: dict[str, Any]) -> None:
     fault(site, skip=skip, **answer)
     summary = site.run(FLOW)
-    assert summary["created"] == len(numbers(site))
-    assert "write-backs to brightpearl wait for the next run" in summary["warnings"][0]
-    assert summary["warnings"][0] in last_note(site)
+    assert summary.counts.created == len(numbers(site))
+    assert "write-backs to brightpearl wait for the next run" in summary.warnings[0]
+    assert summary.warnings[0] in last_note(site)
 
-    again = site.run(FLOW)
-    assert summary["write_back"]["waiting"] == again["write_back"]["told"]
-    assert 0 == again["calls"].get("infor", 0)
+    again = run_later(site)
+    _, waiting, _ = outcome(summary)
+    delivered, *_ = outcome(again)
+    assert waiting == delivered
+    assert 0 == again.calls.made.get("infor", 0)
     assert_all_told_once(site)
 
 
 def test_a_crash_before_the_write_back_leaves_it_to_the_next_run(
-    site: M3Site, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow_provider_brightpearl.pipeline.write_back import Outbox
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(Outbox, "tell", _dies)
+        patched.setattr(Outbox, "deliver", _dies)
         site.run(FLOW)
     assert ({}, {}) == (told(site), notes(site))
     site.run(FLOW)
@@ -133,12 +147,12 @@ def test_a_crash_before_the_write_back_leaves_it_to_the_next_run(
 
 
 def test_a_crash_between_the_answer_of_m3_and_the_binding_loses_nothing(
-    site: M3Site, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(site.bindings, "bind", _dies)
+        patched.setattr(SqlCrosswalk, "bind", _dies)
         site.run(FLOW)
-    assert [] == site.bindings.of_records(FLOW, list(site.here("order")))
+    assert [] == site.crosswalk.of_records(FLOW, list(site.here("order")))
     assert len(numbers(site)) > 0
     # meanwhile somebody works on the order in M3, so that its status is another one
     site.run(FLOW)
@@ -146,15 +160,15 @@ def test_a_crash_between_the_answer_of_m3_and_the_binding_loses_nothing(
 
 
 def test_a_crash_between_a_note_and_its_confirmation_makes_no_second_note(
-    site: M3Site, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        from airflow_provider_brightpearl.pipeline.write_back import _Telling
+        from airflow_provider_brightpearl.pipeline.write_back import _Delivery
 
-        patched.setattr(_Telling, "_take", _dies)
+        patched.setattr(_Delivery, "_take", _dies)
         site.run(FLOW)
     assert sum(notes(site).values()) == 5
-    site.run(FLOW)
+    run_later(site)
     assert_all_told_once(site)
 
 
@@ -163,33 +177,34 @@ def _dies(*_: Any) -> None:
 
 
 def test_an_account_without_the_custom_field_is_named_after_one_call_and_told_when_it_is_right(
-    site: M3Site, tmp_path: Path
+    site: Site, tmp_path: Path
 ) -> None:
     right, site.mappings = site.mappings, tmp_path / "mappings"
     copytree(right, site.mappings)
     file = site.mappings / f"{FLOW}.yaml"
     file.write_text(file.read_text().replace("PCF_M3ORDER", "PCF_NONE"))
     summary = site.run(FLOW)
-    assert summary["created"] == len(numbers(site))
-    assert "there is no custom field PCF_NONE: make it in Brightpearl" in summary["warnings"][0]
+    assert summary.counts.created == len(numbers(site))
+    assert "there is no custom field PCF_NONE: make it in Brightpearl" in summary.warnings[0]
     assert 1 == posts(site)
     site.mappings = right
-    assert len(numbers(site)) == site.run(FLOW)["write_back"]["told"]
+    assert (len(numbers(site)), 0, 0) == outcome(site.run(FLOW))
     assert_all_told_once(site)
 
 
-def test_an_order_that_is_gone_in_brightpearl_is_given_up_and_said(site: M3Site) -> None:
+def test_an_order_that_is_gone_in_brightpearl_is_given_up_and_said(site: Site) -> None:
     fault(site, status=503)
     site.run(FLOW)
     gone = sorted(numbers(site))[0]
     site.sandbox.control("DELETE", f"/brightpearl/order/{gone}")
-    summary = site.run(FLOW)
-    assert 1 == summary["write_back"]["given_up"]
-    assert f"1 write-backs to brightpearl were given up: {gone} (CMNC-404" in summary["warnings"][0]
-    assert [] == site.run(FLOW)["warnings"]
+    summary = run_later(site)
+    _, _, given_up = outcome(summary)
+    assert 1 == given_up
+    assert f"1 write-backs to brightpearl were given up: {gone} (CMNC-404" in summary.warnings[0]
+    assert () == site.run(FLOW).warnings
 
 
-def test_an_order_that_m3_refuses_is_not_told_until_it_is_there(site: M3Site) -> None:
+def test_an_order_that_m3_refuses_is_not_told_until_it_is_there(site: Site) -> None:
     """One line of an order has no item in M3: the order is not there, and the others are told."""
     site.sandbox.control(
         "POST",
@@ -198,6 +213,6 @@ def test_an_order_that_m3_refuses_is_not_told_until_it_is_there(site: M3Site) ->
     )
     summary = site.run(FLOW)
     site.sandbox.control("POST", "/settings/infor", {"transaction_faults": []})
-    assert 1 == summary["rejected"]
-    assert summary["created"] == summary["write_back"]["told"]
+    assert 1 == summary.counts.rejected
+    assert (summary.counts.created, 0, 0) == outcome(summary)
     assert_all_told_once(site)

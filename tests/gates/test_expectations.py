@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from airflow_provider_brightpearl.core.ports import Verdict
+from airflow_provider_brightpearl.core.ports.gate import GateResult
 from airflow_provider_brightpearl.core.records import Rejection, Stage
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.gates.expectations import ExpectationGate
@@ -51,11 +51,11 @@ def part(tmp_path: Path) -> dict[str, Path]:
     return paths
 
 
-def judged(part: Mapping[str, Path], name: str, *expectations: dict[str, dict[str, Any]]) -> Verdict:
-    return ExpectationGate(Flow({name: list(expectations)})).judge([part])
+def judged(part: Mapping[str, Path], name: str, *expectations: dict[str, dict[str, Any]]) -> GateResult:
+    return ExpectationGate(Flow({name: list(expectations)})).evaluate([part])
 
 
-def rows(verdict: Verdict) -> list[tuple[str, str]]:
+def rows(verdict: GateResult) -> list[tuple[str, str]]:
     return [(item.source_id, item.row) for item in verdict.rejections]
 
 
@@ -63,7 +63,7 @@ def test_a_bad_row_is_rejected_with_all_that_a_person_needs(part: dict[str, Path
     rule = {"column_values_to_be_between": {"column": "Quantity", "min_value": 0, "strict_min": True}}
     verdict = judged(part, "OrderItem", rule)
 
-    assert verdict == Verdict(
+    assert verdict == GateResult(
         rejections=(
             Rejection(
                 source_id="2",
@@ -152,7 +152,7 @@ def test_mostly_and_severity_let_rows_pass(part: dict[str, Path], tmp_path: Path
             {"column_values_to_not_be_null": {"column": "SentAt", "mostly": 0.9}},
         ]
     })  # fmt: skip
-    verdict = ExpectationGate(flow, tmp_path / "gate.html").judge([part])
+    verdict = ExpectationGate(flow, tmp_path / "gate.html").evaluate([part])
 
     assert [(item.source_id, item.field) for item in verdict.rejections] == [("3", "SentAt")]
     assert verdict.rejections[0].reason == (
@@ -184,7 +184,7 @@ def test_whole_parts_fail_as_sentences(part: dict[str, Path]) -> None:
             {"table_columns_to_match_set": {"column_set": ["Color", "Quantity", "Price"]}},
         ]
     })  # fmt: skip
-    verdict = ExpectationGate(flow).judge([part, {"Order": part["Order"]}])
+    verdict = ExpectationGate(flow).evaluate([part, {"Order": part["Order"]}])
 
     assert verdict.rejections == ()
     assert list(verdict.batch_failures) == [
@@ -248,7 +248,7 @@ def test_what_cannot_be_judged_stops(
 
 def test_parts_are_judged_one_by_one(part: dict[str, Path]) -> None:
     flow = Flow({"Order": [{"column_values_to_not_be_null": {"column": "AccountId"}}], "OrderItem": []})
-    verdict = ExpectationGate(flow).judge([part, part, {}])
+    verdict = ExpectationGate(flow).evaluate([part, part, {}])
 
     assert rows(verdict) == [("2", ""), ("2", "")]
     assert verdict.evaluated == 6
@@ -259,8 +259,8 @@ def test_no_rows_are_no_failure(part: dict[str, Path], tmp_path: Path) -> None:
     duckdb.execute(f"COPY (SELECT * FROM '{part['OrderItem']}' LIMIT 0) TO '{empty}' (FORMAT parquet)")
     flow = Flow({"OrderItem": [{"column_mean_to_be_between": {"column": "Quantity", "min_value": 5}}]})
 
-    assert ExpectationGate(flow).judge([{"OrderItem": empty}]) == Verdict((), (), 0)
-    assert ExpectationGate(Flow({})).judge([part]) == Verdict((), (), 0)
+    assert ExpectationGate(flow).evaluate([{"OrderItem": empty}]) == GateResult((), (), 0)
+    assert ExpectationGate(Flow({})).evaluate([part]) == GateResult((), (), 0)
 
 
 def test_it_is_quiet(
@@ -272,7 +272,7 @@ def test_it_is_quiet(
 
 
 def test_threads_have_a_gate_each(part: dict[str, Path]) -> None:
-    found: list[Verdict] = []
+    found: list[GateResult] = []
 
     def judge() -> None:
         found.append(judged(part, "Order", {"column_values_to_not_be_null": {"column": "AccountId"}}))
@@ -299,7 +299,7 @@ def test_the_page_tells_it_all_and_needs_nothing_else(part: dict[str, Path], tmp
             {"column_values_to_not_be_null": {"column": "_source_id"}},
         ]
     })  # fmt: skip
-    ExpectationGate(flow, page, "manual__1").judge([{"OrderItem": tmp_path / "odd.parquet"}])
+    ExpectationGate(flow, page, "manual__1").evaluate([{"OrderItem": tmp_path / "odd.parquet"}])
     html = page.read_text()
     results = json.loads(page.with_suffix(".json").read_text())
 
@@ -316,6 +316,6 @@ def test_the_page_tells_it_all_and_needs_nothing_else(part: dict[str, Path], tmp
 def test_the_page_of_a_clean_run(part: dict[str, Path], tmp_path: Path) -> None:
     page = tmp_path / "gate.html"
     flow = Flow({"Order": [{"column_values_to_not_be_null": {"column": "_source_id"}}]})
-    ExpectationGate(flow, page).judge([part])
+    ExpectationGate(flow, page).evaluate([part])
 
     assert "all 1 expectations passed" in page.read_text()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.live import running_sandbox, sandbox
+from tests.systems.live import running_sandbox, sandbox
 
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="brightpearl-airflow-"))
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")

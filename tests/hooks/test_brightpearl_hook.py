@@ -3,14 +3,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
-from airflow_provider_brightpearl.clients.auth import MemoryTokens
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.hooks.brightpearl import BrightpearlHook
 from airflow_provider_brightpearl.sandbox.server import Sandbox
+from airflow_provider_brightpearl.systems.http.oauth import MemoryTokens
 
 Connect = Callable[..., None]
 STAFF = {"app_ref": "acmetest_sandbox", "token_kind": "staff"}
@@ -51,7 +53,7 @@ def test_account_tokens_and_oauth_answer_too(sandbox: Sandbox, connect: Connect)
         ({"host": ""}, "host (the API domain) is missing"),
         ({"password": ""}, "password (the staff token) is missing"),
         ({"extra": {}}, "extra app_ref is missing"),
-        ({"extra": {"app_ref": "a", "token_kind": "master"}}, "token_kind 'master' is none of"),
+        ({"extra": {"app_ref": "a", "token_kind": "master"}}, "token_kind 'master' must be one of"),
         ({"extra": {"app_ref": "a", "token_kind": "oauth"}}, "neither refresh_token nor access_token"),
         (
             {"extra": {"app_ref": "a", "refresh_token": "r", "expires_at": "tomorrow"}},
@@ -116,13 +118,25 @@ def test_run_of_the_http_hook_signs_its_calls(sandbox: Sandbox, connect: Connect
     assert 200 == response.status_code
 
 
-def test_the_first_token_of_the_connection_is_used_until_it_expires(connect: Connect) -> None:
+def test_oauth_is_refused_where_refreshed_tokens_could_not_be_kept(connect: Connect) -> None:
+    connect(
+        "brightpearl_default", **fields("https://x.example", extra={"app_ref": "a", "refresh_token": "r"})
+    )
+    with pytest.raises(Misconfigured, match="OAuth needs a Fernet key"):
+        BrightpearlHook().get_client()
+
+
+def test_the_first_token_of_the_connection_is_used_until_it_expires(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", Fernet.generate_key().decode())
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     extra = {"app_ref": "a", "refresh_token": "r", "access_token": "t", "expires_at": "2999-01-01T00:00:00Z"}
     connect("brightpearl_default", **fields("https://x.example", extra=extra))
     auth: Any = BrightpearlHook().get_client()._auth
     assert ("t", datetime(2999, 1, 1, tzinfo=UTC)) == (
-        auth._tokens.current(),
-        auth._tokens._initial.expires_at,
+        auth._token.current(),
+        auth._token._initial.expires_at,
     )
 
 

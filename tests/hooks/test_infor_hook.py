@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_brightpearl.clients.auth import MemoryTokens
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.get_provider_info import get_provider_info
 from airflow_provider_brightpearl.hooks.infor import InforHook
-from tests.clients.stub import Asked, Reply, Stub, serving
+from airflow_provider_brightpearl.systems.http.oauth import MemoryTokens
+from tests.systems.stub import Asked, Reply, Stub, serving
 
 Connect = Callable[..., None]
 USER = {"ZZUSID": "BPSVC", "ZDCONO": "100", "ZDDIVI": "AAA"}

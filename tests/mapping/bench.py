@@ -10,12 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from airflow_provider_brightpearl.core.ports.stores import Resolver
 from airflow_provider_brightpearl.core.records import Rejection
 from airflow_provider_brightpearl.core.schema import ListOf, MapOf, StreamSchema
-from airflow_provider_brightpearl.mapping.engine import Mapper, Resolver
-from airflow_provider_brightpearl.mapping.lookups import LookupTable
+from airflow_provider_brightpearl.flow.lookups import LookupTable
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.mapping.mapped import MapResult, read_mapped
-from airflow_provider_brightpearl.mapping.spec import FlowSpec
 from tests.fakes import EverythingBound
 
 SCHEMA = StreamSchema(

@@ -85,12 +85,12 @@ def test_all_that_is_wrong_with_a_record_is_told_with_the_first_defect_first() -
     } == mapped.reasons  # fmt: skip
 
 
-SHAPES = [
+SHAPES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"party": "Bath"}, "party", "Bath", "is not an object"),
     ({"party": 7}, "party", "7", "is not an object"),
     ({"party": [{"city": "Bath"}]}, "party", '[{"city": "Bath"}]', "is not an object"),
     ({"party": {"address": "x"}}, "party.address", "x", "is not an object"),
-    ({"lines": [row()]}, "lines", None, "is not an object"),
+    ({"lines": [row()]}, "lines", "", "is not an object"),
     ({"lines": "none"}, "lines", "none", "is not an object"),
     ({"lines": {"11": 4}}, "lines.11", "4", "is not an object"),
     ({"lines": {"11": row(qty="1") | {"qty": "1"}}}, "lines.11.qty", "1", "is not an object"),
@@ -119,9 +119,8 @@ def test_a_record_of_another_shape_is_rejected_alone_with_the_place() -> None:
     records += [text for text, *_ in LINES]
     records += [{"id": 2, "name": "last", **good, "lines": {"12": row()}}]
     mapped = run(spec, records)
-    expected = {str(10 + n): tuple(each) for n, (_, *each) in enumerate(SHAPES)}
-    for place, (_, source_id, *each) in enumerate(LINES, 2 + len(SHAPES)):
-        expected[source_id.format(place)] = tuple(each)
+    expected = {str(10 + n): wrong for n, (_, *wrong) in enumerate(SHAPES)}
+    expected |= {name.format(n): wrong for n, (_, name, *wrong) in enumerate(LINES, 2 + len(SHAPES))}
     assert list(expected) == list(mapped.rejections)
     for source_id, (field, value, reason) in expected.items():
         found = mapped.rejections[source_id]
@@ -285,8 +284,8 @@ def test_rows_that_are_not_wanted_are_left_out_with_their_money() -> None:
         {"id": n, "status": status, "amount": n, "currency": "GBP"} for n, status in enumerate("aba", 1)
     ] + [{"id": 4, "amount": 4, "currency": "EUR"}]
     mapped = run(flow({}, root={"where": "status = 'a'"}, totals=TOTALS), records)
-    assert (["1", "3"], 2) == (mapped.column("_key"), mapped.result.left_out)
-    assert {"GBP": Decimal(2), "EUR": Decimal(4)} == mapped.result.left_out_money
+    assert (["1", "3"], 2) == (mapped.column("_key"), mapped.result.filtered)
+    assert {"GBP": Decimal(2), "EUR": Decimal(4)} == mapped.result.filtered_money
     assert {"GBP": Decimal(6), "EUR": Decimal(4)} == mapped.result.money
 
 
@@ -294,7 +293,7 @@ def test_a_condition_that_cannot_be_told_rejects() -> None:
     records = [{"id": 1, "status": "nope"}, {"id": 2, "status": "yes"}, {"id": 3, "status": "no"}]
     spec = flow({}, root={"where": "lookup('status', status) = '1'"})
     mapped = run(spec, records, lookups={"status": lookup({"yes": "1", "no": "0"})})
-    assert (["2"], 1) == (mapped.column("_key"), mapped.result.left_out)
+    assert (["2"], 1) == (mapped.column("_key"), mapped.result.filtered)
     assert {"1": ("where", "nope", "where: 'nope' is not in lookup status")} == mapped.reasons
 
 
@@ -302,7 +301,7 @@ def test_one_row_per_value_is_the_first() -> None:
     tag = {
         "rows": "tags",
         "key": {"Id__c": "concat_ws('|', id, row.name, row.rank)"},
-        "one_per": ["row.name"],
+        "distinct_on": ["row.name"],
         "fields": {},
     }
     tags = [{"name": name, "rank": n} for n, name in enumerate("abacb")]
@@ -312,7 +311,8 @@ def test_one_row_per_value_is_the_first() -> None:
 
 def test_one_per_looks_at_wanted_rows_only() -> None:
     tag = {
-        "rows": "tags", "key": {"Id__c": "row.rank"}, "one_per": ["row.name"], "where": "row.rank > 0", "fields": {},
+        "rows": "tags", "key": {"Id__c": "row.rank"}, "distinct_on": ["row.name"], "where": "row.rank > 0",
+        "fields": {},
     }  # fmt: skip
     tags = [{"name": name, "rank": n} for n, name in enumerate("aba")]
     assert ["1", "2"] == run(flow({}, rows={"Tag": tag}), [{"id": 1, "tags": tags}]).column("_key", of="Tag")
@@ -436,7 +436,7 @@ def test_every_record_is_in_exactly_one_place(count: int) -> None:
     ]
     mapped = run(spec, records, lookups={"status": lookup({"a": "A"})}, resolver=EverythingBound("404"))
     result = mapped.result
-    assert count == result.records == result.rows["Thing"] + len(result.rejections) + result.left_out
+    assert count == result.records == result.rows["Thing"] + len(result.rejections) + result.filtered
     assert not {each["_id"] for each in mapped.rows["Thing"]} & set(mapped.rejections)
     total = sum((each.amount or 0 for _, each in result.rejections), Decimal(result.rows["Thing"]))
-    assert result.money.get("GBP", 0) == total + result.left_out_money.get("GBP", 0)
+    assert result.money.get("GBP", 0) == total + result.filtered_money.get("GBP", 0)

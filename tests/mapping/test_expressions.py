@@ -97,7 +97,7 @@ def test_what_differs_from_run_to_run_is_refused(expression: str) -> None:
         ({"root": {"key": {"Id__c": "nope"}}}, "bench.yaml: objects.Thing.key.Id__c: unknown column nope"),
         ({"root": {"where": "uper(name) = 'x'"}}, "bench.yaml: objects.Thing.where: "),
         ({"root": {"key": {"Id__c": "uper(name)"}}}, "bench.yaml: objects.Thing.key.Id__c: "),
-        ({"root": {"one_per": ["uper(name)"]}}, "bench.yaml: objects.Thing.one_per: "),
+        ({"root": {"distinct_on": ["uper(name)"]}}, "bench.yaml: objects.Thing.distinct_on: "),
         ({"totals": {"amount": "amont", "currency": "currency"}}, "bench.yaml: totals.amount: unknown column amont"),
         ({"totals": {"amount": "uper(name)", "currency": "currency"}}, "bench.yaml: totals.amount: "),
         ({"totals": {"amount": "amount::DOUBLE", "currency": "currency"}}, "bench.yaml: totals.amount: is DOUBLE"),

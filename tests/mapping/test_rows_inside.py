@@ -10,10 +10,10 @@ import pytest
 
 from airflow_provider_brightpearl.core.schema import ListOf, StreamSchema
 from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.flow.lookups import LookupTable
+from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.engine import Mapper
-from airflow_provider_brightpearl.mapping.lookups import LookupTable
 from airflow_provider_brightpearl.mapping.mapped import MapResult, read_mapped
-from airflow_provider_brightpearl.mapping.spec import FlowSpec
 from tests.fakes import NothingBound
 
 SCHEMA = StreamSchema(
@@ -51,25 +51,25 @@ def shelves(*pairs: tuple[int, int]) -> dict[str, Any]:
     return {"shelves": [{"house": house, "count": count} for house, count in pairs]}
 
 
-def test_rows_are_looked_up_one_by_one(tmp_path):
+def test_rows_are_looked_up_one_by_one(tmp_path: Path) -> None:
     value, result = mapped(tmp_path, SUM, shelves((1, 5), (2, 7), (1, 3), (3, 1)), LookupTable(HOUSES))
     assert ("8.0000", ()) == (value, result.rejections)
 
 
-def test_a_key_of_a_row_that_is_unknown_rejects_the_record_and_is_named(tmp_path):
+def test_a_key_of_a_row_that_is_unknown_rejects_the_record_and_is_named(tmp_path: Path) -> None:
     _, result = mapped(tmp_path, SUM, shelves((1, 5), (9, 7), (8, 1), (9, 2)), LookupTable(HOUSES))
     ((_, rejection),) = result.rejections
     assert "F: '8, 9' is not in lookup house" == rejection.reason
 
 
-def test_or_warns_and_counts_nothing(tmp_path):
+def test_or_warns_and_counts_nothing(tmp_path: Path) -> None:
     value, result = mapped(tmp_path, SUM, shelves((1, 5), (9, 7)), LookupTable(HOUSES, "warn"))
     assert ("5.0000", (), {"Thing.F: 9 is not in lookup house": 1}) == (
         value, result.rejections, dict(result.warnings),
     )  # fmt: skip
 
 
-def test_a_row_that_its_condition_leaves_out_for_an_unknown_key_is_warned_of(tmp_path):
+def test_a_row_that_its_condition_leaves_out_for_an_unknown_key_is_warned_of(tmp_path: Path) -> None:
     thing = {"key": {"K": "id"}, "fields": {}}
     shelf = {
         "rows": "shelves", "where": "lookup('house', row.house) = 'yes'", "key": {"K": "concat_ws('|', id, row_id)"},
@@ -89,7 +89,7 @@ def test_a_row_that_its_condition_leaves_out_for_an_unknown_key_is_warned_of(tmp
     assert {"Shelf.where: 9 is not in lookup house": 3} == dict(result.warnings)
 
 
-def test_a_lookup_of_the_record_itself_may_warn_too(tmp_path):
+def test_a_lookup_of_the_record_itself_may_warn_too(tmp_path: Path) -> None:
     value, result = mapped(tmp_path, "lookup('house', place)", {"place": "9"}, LookupTable(HOUSES, "warn"))
     assert (None, {"Thing.F: 9 is not in lookup house": 1}) == (value, dict(result.warnings))
 
@@ -98,23 +98,23 @@ def test_a_lookup_of_the_record_itself_may_warn_too(tmp_path):
     ("table", "expected"),
     [
         (LookupTable(HOUSES, "empty"), "yes"),
-        (LookupTable(HOUSES, "pass"), "yes;9"),
+        (LookupTable(HOUSES, "keep"), "yes;9"),
         (LookupTable(HOUSES, "default", "it's another"), "yes;it's another"),
     ],
 )
-def test_the_other_policies_hold_for_rows_as_well(tmp_path, table, expected):
+def test_the_other_policies_hold_for_rows_as_well(tmp_path: Path, table: LookupTable, expected: str) -> None:
     expression = "join_rows(shelves, lookup('house', row.house), ';')"
     value, result = mapped(tmp_path, expression, shelves((1, 1), (9, 1)), table)
     assert (expected, ()) == (value, result.rejections)
 
 
-def test_texts_of_rows_are_joined_and_empty_ones_left_out(tmp_path):
+def test_texts_of_rows_are_joined_and_empty_ones_left_out(tmp_path: Path) -> None:
     expression = "join_rows(shelves, CASE WHEN row.count > 1 THEN row.house || ': ' || row.count END, ', ')"
     value, _ = mapped(tmp_path, expression, shelves((1, 5), (2, 1), (3, 2)), LookupTable(HOUSES))
     assert "1: 5.0000, 3: 2.0000" == value
 
 
-def test_an_entry_of_a_map_kept_as_json_is_read_by_key(tmp_path):
+def test_an_entry_of_a_map_kept_as_json_is_read_by_key(tmp_path: Path) -> None:
     expression = "concat_ws('/', entry(notes, place, 'a'), entry(notes, 'x', 'a'))"
     record = {"place": "7", "notes": {"7": {"a": "seven"}}}
     value, _ = mapped(tmp_path, expression, record, LookupTable(HOUSES))
@@ -130,6 +130,8 @@ def test_an_entry_of_a_map_kept_as_json_is_read_by_key(tmp_path):
         ("join_rows(place, row.house, ',')", "is neither"),
     ],
 )
-def test_what_cannot_be_is_said_when_the_flow_is_loaded(tmp_path, expression, problem):
+def test_what_cannot_be_is_said_when_the_flow_is_loaded(
+    tmp_path: Path, expression: str, problem: str
+) -> None:
     with pytest.raises(Misconfigured, match=problem):
         mapped(tmp_path, expression, {}, LookupTable(HOUSES))

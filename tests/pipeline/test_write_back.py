@@ -1,20 +1,28 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy.engine import Engine
 
-from airflow_provider_brightpearl.core.changes import RowResult
-from airflow_provider_brightpearl.core.ports import IntentState
-from airflow_provider_brightpearl.core.write_back import Message, Reply
-from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, TimedOut, Unavailable
-from airflow_provider_brightpearl.mapping.spec import FlowSpec, parse_flow
+from airflow_provider_brightpearl.core.changes import RowOutcome, RowResult
+from airflow_provider_brightpearl.core.ports.source import Message, Reply, WriteBack
+from airflow_provider_brightpearl.core.ports.stores import Intent, IntentState
+from airflow_provider_brightpearl.core.records import Calls
+from airflow_provider_brightpearl.core.reports import WriteBackReport
+from airflow_provider_brightpearl.errors import (
+    CredentialsRefused,
+    Misconfigured,
+    SyncError,
+    TimedOut,
+    Unavailable,
+)
+from airflow_provider_brightpearl.flow.load import parse_flow
+from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline.write_back import QUIET, Outbox
-from airflow_provider_brightpearl.stores.intents import Intents
+from airflow_provider_brightpearl.stores.intents import SqlIntents
 
 TEXT = """
 flow: orders
@@ -29,12 +37,16 @@ def flow(text: str = TEXT) -> FlowSpec:
     return parse_flow(text, "orders.yaml")
 
 
-@dataclass
-class FakeTarget:
-    """Records that can be told, two messages a call; ``answers`` are raised or given instead, call by call."""
+class LostAnswer(TimedOut):
+    """The messages arrived, and the answer to them did not."""
 
-    answers: list[Any] = field(default_factory=list)
-    told: list[Message] = field(default_factory=list)
+
+@dataclass
+class FakeWriteBack:
+    """Records that take messages, two a call; ``answers`` are raised or given instead, call by call."""
+
+    answers: list[Reply | SyncError] = field(default_factory=list)
+    sent: list[Message] = field(default_factory=list)
     calls: int = 0
 
     def groups(self, messages: Sequence[Message]) -> Iterator[Sequence[int]]:
@@ -43,168 +55,168 @@ class FakeTarget:
 
     def send(self, messages: Sequence[Message]) -> list[Reply]:
         self.calls += 1
-        answer = self.answers.pop(0) if self.answers else None
-        if not isinstance(answer, Reply | None) and not getattr(answer, "arrived", False):
+        answer = self.answers.pop(0) if self.answers else Reply(IntentState.DONE)
+        if isinstance(answer, Reply | LostAnswer):
+            self.sent += messages
+        if isinstance(answer, SyncError):
             raise answer
-        self.told += messages
-        if isinstance(answer, Exception):
-            raise answer
-        return [answer or Reply(IntentState.DONE) for _ in messages]
+        return [answer for _ in messages]
 
-    def noted(self, messages: Sequence[Message]) -> list[bool]:
+    def find_notes(self, messages: Sequence[Message]) -> list[bool]:
         self.calls += 1
-        there = {(each.source_id, each.note) for each in self.told}
+        there = {(each.source_id, each.note) for each in self.sent}
         return [(each.source_id, each.note) in there for each in messages]
 
-    def fewest_calls(self, messages: int) -> int:
+    def min_calls(self, messages: int) -> int:
         return -(-messages // 2)
 
     def notes(self) -> list[tuple[str, str]]:
-        return [(each.source_id, each.note) for each in self.told if each.note]
+        return [(each.source_id, each.note) for each in self.sent if each.note]
 
 
-def lost(*, arrived: bool) -> TimedOut:
-    error = TimedOut("no answer")
-    error.arrived = arrived  # type: ignore[attr-defined]
-    return error
+PORT: type[WriteBack] = FakeWriteBack
 
 
 def later() -> datetime:
     return datetime.now(UTC) + QUIET
 
 
-def result(number: int, target_id: str = "", **more: Any) -> RowResult:
-    told = more.pop("told", (("ORSL", "22"),))
-    return RowResult(str(number), "Order", f"K{number}", target_id or f"T{number}", told=told, **more)
+def result(number: int, target_id: str = "", status: str = "22") -> RowResult:
+    return RowResult(
+        str(number), "Order", f"K{number}", RowOutcome.CREATED, target_id or f"T{number}",
+        returned_fields=(("ORSL", status),),
+    )  # fmt: skip
 
 
 @pytest.fixture
 def outbox(engine: Engine) -> Outbox:
-    return Outbox(flow(), "run1", Intents(engine))
+    return Outbox(flow(), "run1", SqlIntents(engine))
 
 
-def test_what_is_kept_is_told_once(outbox: Outbox) -> None:
-    target = FakeTarget()
+def test_what_is_kept_is_delivered_once(outbox: Outbox) -> None:
+    source = FakeWriteBack()
     outbox.keep([result(1), result(2)])
-    report = outbox.tell(lambda: target, later())
+    report = outbox.deliver(lambda: source, later())
     assert [
         Message("1", {"PCF_NO": "T1"}), Message("1", note="order T1, status 22"),
         Message("2", {"PCF_NO": "T2"}), Message("2", note="order T2, status 22"),
-    ] == target.told  # fmt: skip
-    assert {
-        "told": 2, "waiting": 0, "given_up": 0, "calls": {"made": 2, "fewest": 2}, "warnings": [],
-    } == report  # fmt: skip
+    ] == source.sent  # fmt: skip
+    assert WriteBackReport(delivered=2, calls=Calls.of("brightpearl", 2, 2)) == report
     outbox.keep([result(1), result(2)])
-    assert 0 == outbox.tell(lambda: target, later())["told"]
-    assert 2 == target.calls
+    assert 0 == outbox.deliver(lambda: source, later()).delivered
+    assert 2 == source.calls
 
 
 @pytest.mark.parametrize(
-    "more", [{"error": "no"}, {"removed": True}, {"unfinished": True}, {"target_id": ""}]
+    "row",
+    [
+        RowResult("1", "Order", "K1", RowOutcome.REFUSED, "T1", reason="no"),
+        RowResult("1", "Order", "K1", RowOutcome.REMOVED, "T1"),
+        RowResult("1", "Order", "K1", RowOutcome.CREATED, "T1", unfinished=True),
+        RowResult("1", "Order", "K1", RowOutcome.CREATED, ""),
+    ],
 )
-def test_rows_that_are_not_there_for_good_are_not_told(outbox: Outbox, more: dict[str, Any]) -> None:
-    outbox.keep(
-        [RowResult("1", "Order", "K1", **{"target_id": "T1", **more}), RowResult("1", "Line", "9", "T9")]
-    )
+def test_rows_that_are_not_there_for_good_are_not_written_back(outbox: Outbox, row: RowResult) -> None:
+    outbox.keep([row, RowResult("1", "Line", "9", RowOutcome.CREATED, "T9")])
     assert [] == outbox.intents.unsettled("orders", outbox.places)
 
 
 def test_another_status_of_the_same_row_makes_no_second_note_and_another_row_does(outbox: Outbox) -> None:
-    target = FakeTarget()
+    source = FakeWriteBack()
     outbox.keep([result(1)])
-    outbox.tell(lambda: target, later())
-    outbox.keep([result(1, told=(("ORSL", "33"),))])
-    assert 0 == outbox.tell(lambda: target, later())["told"]
+    outbox.deliver(lambda: source, later())
+    outbox.keep([result(1, status="33")])
+    assert 0 == outbox.deliver(lambda: source, later()).delivered
     outbox.keep([result(1, "T8")])
-    outbox.tell(lambda: target, later())
-    assert [("1", "order T1, status 22"), ("1", "order T8, status 22")] == target.notes()
+    outbox.deliver(lambda: source, later())
+    assert [("1", "order T1, status 22"), ("1", "order T8, status 22")] == source.notes()
 
 
 @pytest.mark.parametrize("arrived", [True, False])
 def test_a_note_in_doubt_is_looked_for_and_sent_only_where_it_is_not(outbox: Outbox, arrived: bool) -> None:
-    target = FakeTarget([lost(arrived=arrived)])
+    source = FakeWriteBack([LostAnswer("no answer") if arrived else TimedOut("no answer")])
     outbox.keep([result(1), result(2)])
-    report = outbox.tell(lambda: target, later())
-    assert (0, 2) == (report["told"], report["waiting"])
-    assert ["2 write-backs to brightpearl wait for the next run: no answer"] == report["warnings"]
+    report = outbox.deliver(lambda: source, later())
+    assert (0, 2) == (report.delivered, report.waiting)
+    assert ("2 write-backs to brightpearl wait for the next run: no answer",) == report.warnings
     # a moment later it may still come in
-    assert 1 == outbox.tell(lambda: target, datetime.now(UTC) - timedelta(seconds=1))["waiting"]
-    assert 0 == outbox.tell(lambda: target, later())["waiting"]
-    assert [("1", "order T1, status 22"), ("2", "order T2, status 22")] == sorted(target.notes())
+    assert 1 == outbox.deliver(lambda: source, datetime.now(UTC) - timedelta(seconds=1)).waiting
+    assert 0 == outbox.deliver(lambda: source, later()).waiting
+    assert [("1", "order T1, status 22"), ("2", "order T2, status 22")] == sorted(source.notes())
 
 
 def test_a_note_is_looked_for_by_the_text_it_was_sent_with(outbox: Outbox) -> None:
-    target = FakeTarget([lost(arrived=True)])
+    source = FakeWriteBack([LostAnswer("no answer")])
     outbox.keep([result(1)])
-    outbox.tell(lambda: target, later())
+    outbox.deliver(lambda: source, later())
     changed = Outbox(flow(TEXT.replace("order {target_id}, status", "M3")), "run2", outbox.intents)
-    assert 0 == changed.tell(lambda: target, later())["waiting"]
-    assert [("1", "order T1, status 22")] == target.notes()
+    assert 0 == changed.deliver(lambda: source, later()).waiting
+    assert [("1", "order T1, status 22")] == source.notes()
 
 
-def test_a_field_that_is_corrected_in_the_flow_file_is_told_as_it_is_now(outbox: Outbox) -> None:
+def test_a_field_that_is_corrected_in_the_flow_file_is_delivered_as_it_is_now(outbox: Outbox) -> None:
     reply = Reply(IntentState.DUE, "there is no custom field PCF_NO", stops=True)
-    target = FakeTarget([reply])
+    source = FakeWriteBack([reply])
     outbox.keep([result(1), result(2)])
-    report = outbox.tell(lambda: target, later())
-    assert (1, 2) == (target.calls, report["waiting"])
-    assert "there is no custom field PCF_NO" in report["warnings"][0]
-    target.told.clear()
-    Outbox(flow(TEXT.replace("PCF_NO", "PCF_YES")), "run2", outbox.intents).tell(lambda: target, later())
-    assert [{"PCF_YES": "T1"}, {"PCF_YES": "T2"}] == [each.fields for each in target.told if each.fields]
+    report = outbox.deliver(lambda: source, later())
+    assert (1, 2) == (source.calls, report.waiting)
+    assert "there is no custom field PCF_NO" in report.warnings[0]
+    source.sent.clear()
+    Outbox(flow(TEXT.replace("PCF_NO", "PCF_YES")), "run2", outbox.intents).deliver(lambda: source, later())
+    assert [{"PCF_YES": "T1"}, {"PCF_YES": "T2"}] == [each.fields for each in source.sent if each.fields]
 
 
 @pytest.mark.parametrize(
     "error", [Unavailable("away"), CredentialsRefused("token"), Misconfigured("no host")]
 )
-def test_an_error_of_the_source_leaves_everything_due(outbox: Outbox, error: Exception) -> None:
-    target = FakeTarget([error])
+def test_an_error_of_the_source_leaves_everything_due(outbox: Outbox, error: SyncError) -> None:
+    source = FakeWriteBack([error])
     outbox.keep([result(1)])
-    report = outbox.tell(lambda: target, later())
+    report = outbox.deliver(lambda: source, later())
     assert (0, 1, [str(error)]) == (
-        report["told"],
-        report["waiting"],
-        [report["warnings"][0].split(": ", 1)[1]],
+        report.delivered,
+        report.waiting,
+        [report.warnings[0].split(": ", 1)[1]],
     )
     assert {IntentState.DUE} == {each.state for each in outbox.intents.unsettled("orders", outbox.places)}
-    assert 1 == outbox.tell(lambda: target, later())["told"]
-    assert 1 == len(target.notes())
+    assert 1 == outbox.deliver(lambda: source, later()).delivered
+    assert 1 == len(source.notes())
 
 
 def test_a_source_that_cannot_be_opened_is_a_warning(outbox: Outbox) -> None:
-    def connect() -> Any:
+    def connect() -> WriteBack:
         raise CredentialsRefused("the token has expired")
 
     outbox.keep([result(1)])
-    assert "the token has expired" in outbox.tell(connect, later())["warnings"][0]
-    assert 1 == outbox.tell(FakeTarget, later())["told"]
+    assert "the token has expired" in outbox.deliver(connect, later()).warnings[0]
+    assert 1 == outbox.deliver(FakeWriteBack, later()).delivered
 
 
 def test_a_record_that_is_gone_is_given_up_and_named(outbox: Outbox) -> None:
-    target = FakeTarget([Reply(IntentState.REFUSED, "No Order Found")])
+    source = FakeWriteBack([Reply(IntentState.REFUSED, "No Order Found")])
     outbox.keep([result(1)])
-    report = outbox.tell(lambda: target, later())
-    assert (1, 0) == (report["given_up"], report["waiting"])
-    assert report["warnings"][0].startswith("1 write-backs to brightpearl were given up: 1 (No Order Found)")
-    assert [] == outbox.tell(lambda: target, later())["warnings"]
+    report = outbox.deliver(lambda: source, later())
+    assert (1, 0) == (report.given_up, report.waiting)
+    assert report.warnings[0].startswith("1 write-backs to brightpearl were given up: 1 (No Order Found)")
+    assert () == outbox.deliver(lambda: source, later()).warnings
 
 
-def test_of_two_workers_one_steps_back_and_no_note_is_sent_twice(outbox: Outbox) -> None:
-    target = FakeTarget()
+def test_of_two_workers_one_steps_back_and_no_note_is_sent_twice(outbox: Outbox, engine: Engine) -> None:
+    source = FakeWriteBack()
     outbox.keep([result(1)])
     read = outbox.intents.unsettled("orders", outbox.places)
-    outbox.tell(lambda: target, later())
+    outbox.deliver(lambda: source, later())
 
-    class Late(Intents):
-        def unsettled(self, *_: Any) -> Any:
+    class Late(SqlIntents):
+        def unsettled(self, flow: str, objects: Iterable[str]) -> list[Intent]:
             return read
 
-    late = Outbox(outbox.flow, "run2", Late(outbox.intents._engine))  # type: ignore[attr-defined]
-    assert "another worker" in late.tell(lambda: target, later())["warnings"][0]
-    assert 1 == len(target.notes())
+    late = Outbox(outbox.flow, "run2", Late(engine))
+    assert "another worker" in late.deliver(lambda: source, later()).warnings[0]
+    assert 1 == len(source.notes())
 
 
 def test_a_flow_without_write_back_connects_to_nothing(engine: Engine) -> None:
-    outbox = Outbox(flow(TEXT.partition("write_back")[0]), "run1", Intents(engine))
+    outbox = Outbox(flow(TEXT.partition("write_back")[0]), "run1", SqlIntents(engine))
     outbox.keep([result(1)])
-    assert 0 == outbox.tell(lambda: pytest.fail("connected"), later())["waiting"]
+    assert 0 == outbox.deliver(lambda: pytest.fail("connected"), later()).waiting

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, Unavailable
-from airflow_provider_brightpearl.stores import schema
+from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.engine import open_engine, reading, writing
 
 
@@ -29,20 +29,20 @@ def test_tables_are_made_once_though_many_workers_start_together(database_url: s
         worker.join()
     engine = open_engine(database_url)
     with writing(engine) as connection:
-        versions = connection.execute(sa.select(schema.schema.c.version)).scalars().all()
-        schema.metadata.drop_all(connection)
+        versions = connection.execute(sa.select(tables.schema.c.version)).scalars().all()
+        tables.metadata.drop_all(connection)
     engine.dispose()
 
     assert failures == []
-    assert versions == [schema.VERSION]
+    assert versions == [tables.VERSION]
 
 
 def test_older_code_meets_a_newer_schema(engine: Engine, database_url: str) -> None:
     with writing(engine) as connection:
-        connection.execute(schema.schema.insert().values(version=99))
+        connection.execute(tables.schema.insert().values(version=99))
 
     with pytest.raises(
-        Misconfigured, match=f"version 99, this release knows version {schema.VERSION}: upgrade"
+        Misconfigured, match=f"version 99, this release knows version {tables.VERSION}: upgrade"
     ):
         open_engine(database_url)
 
@@ -95,10 +95,10 @@ def test_the_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:
 def test_instants_come_back_aware_and_in_utc(engine: Engine) -> None:
     there = datetime(2024, 3, 31, 1, 30, 0, 5, tzinfo=timezone(timedelta(hours=2)))
     with writing(engine) as connection:
-        connection.execute(schema.watermark.insert().values(flow="f", instant=there, run="r"))
+        connection.execute(tables.watermark.insert().values(flow="f", instant=there, run="r"))
 
     with reading(engine) as connection:
-        found = connection.execute(sa.select(schema.watermark.c.instant)).scalar_one()
+        found = connection.execute(sa.select(tables.watermark.c.instant)).scalar_one()
 
     assert found == there
     assert found.tzinfo is UTC
@@ -107,16 +107,16 @@ def test_instants_come_back_aware_and_in_utc(engine: Engine) -> None:
 def test_a_naive_instant_is_refused(engine: Engine) -> None:
     naive = datetime(2024, 1, 1)  # noqa: DTZ001
     with pytest.raises(sa.exc.StatementError, match="time zone"), writing(engine) as connection:
-        connection.execute(schema.watermark.insert().values(flow="f", instant=naive, run="r"))
+        connection.execute(tables.watermark.insert().values(flow="f", instant=naive, run="r"))
 
 
 def test_what_a_failed_block_wrote_is_taken_back(engine: Engine) -> None:
     def fail() -> None:
         with writing(engine) as connection:
-            connection.execute(schema.watermark.insert().values(flow="f", instant=datetime.now(UTC), run="r"))
+            connection.execute(tables.watermark.insert().values(flow="f", instant=datetime.now(UTC), run="r"))
             raise KeyError("x")
 
     with pytest.raises(KeyError):
         fail()
     with reading(engine) as connection:
-        assert connection.execute(sa.select(schema.watermark)).all() == []
+        assert connection.execute(sa.select(tables.watermark)).all() == []

@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.stores import schema
+from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.engine import open_engine, reading
 from airflow_provider_brightpearl.stores.tokens import Tokens
 
@@ -46,7 +46,7 @@ def test_nothing_readable_lies_in_the_table(engine: Engine) -> None:
         slot.write(Token("access", "refresh"))
 
     with reading(engine) as connection:
-        stored = connection.execute(sa.select(schema.token.c.value)).scalar_one()
+        stored = connection.execute(sa.select(tables.token.c.value)).scalar_one()
     assert "access" not in stored
     assert "refresh" not in stored
 

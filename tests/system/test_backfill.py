@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_provider_brightpearl.compat import airflow_version
-from airflow_provider_brightpearl.core.ports import RunEntry
 from airflow_provider_brightpearl.core.records import Calls, Counts
+from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.stores.engine import open_engine
-from airflow_provider_brightpearl.stores.ledger import Ledger
+from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from tests.flows.site import Site as Flows
 from tests.system.conftest import scheduler, until
 
@@ -48,8 +48,8 @@ def test_a_backfill_is_exact_and_repeatable(site, sandbox, days, store):
     flows = Flows(sandbox, site.home / "brightpearl")
     for parent in ("customers_to_salesforce", "products_to_salesforce"):
         flows.run(parent)
-    store.record(RunEntry("before", FLOW, "scheduled", "done", None, "", Counts(), Calls(), {}, last), last)
-    dates = ("-s", f"{first:%Y-%m-%d}", "-e", f"{last:%Y-%m-%d}", "-y")
+    store.record(RunSummary("before", FLOW, "scheduled", "done", None, "", Counts(), Calls(), {}, last), last)
+    dates: tuple[str, ...] = ("-s", f"{first:%Y-%m-%d}", "-e", f"{last:%Y-%m-%d}", "-y")
     if airflow_version() >= (3, 0):
         site.warm()
         dates += ("--max-active-runs", "2")
@@ -90,7 +90,7 @@ def _writing_calls(sandbox):
 def store(site):
     """The ledger of the site."""
     engine = open_engine(f"sqlite:///{site.home / 'brightpearl' / 'state.db'}")
-    yield Ledger(engine)
+    yield SqlLedger(engine)
     engine.dispose()
 
 

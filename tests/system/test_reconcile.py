@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from simple_salesforce import Salesforce
 
-from airflow_provider_brightpearl.clients.salesforce import SalesforceClient
-from airflow_provider_brightpearl.clients.transport import new_session
+from airflow_provider_brightpearl.systems.http.transport import new_session
+from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 from tests.flows.site import Site as Flows
+from tests.system.conftest import Site
 
 FLOWS = ("customers_to_salesforce", "products_to_salesforce", "orders_to_salesforce")
 DAG = """
@@ -29,7 +31,7 @@ def _client(sandbox) -> SalesforceClient:
     return SalesforceClient(Salesforce(**login, domain="acme.my", session=session))
 
 
-def _found(site) -> dict[str, object]:
+def _found(site: Site) -> dict[str, Any]:
     """The newest result."""
     return site.rows("brightpearl/state.db", "SELECT * FROM bp_reconciliation ORDER BY started_at")[-1]
 

@@ -1,0 +1,34 @@
+"""The port of what judges mapped parts before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from airflow_provider_brightpearl.core.records import Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What the gate found: rejections of single records, failures of whole batches, rows evaluated."""
+
+    rejections: tuple[Rejection, ...]
+    batch_failures: tuple[str, ...]
+    evaluated: int
+
+
+class Gate(Protocol):
+    """The expectations of a flow."""
+
+    def evaluate(self, parts: Sequence[Mapping[str, Path]]) -> GateResult:
+        """Evaluates the expectations over mapped parts; changes nothing.
+
+        Args:
+            parts: object name to local Parquet file, for each part.
+
+        Raises:
+            Misconfigured: an expectation, argument, column or bound that cannot be used.
+        """
+        ...

@@ -1,0 +1,159 @@
+"""Ports of a system that is read: its streams, the records it has, and what is written back to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from airflow_provider_brightpearl.core.ports.stores import IntentState
+from airflow_provider_brightpearl.core.window import Selection, Window
+
+Read = tuple[str, bytes | None]
+"""A source id with its raw record (one JSON object without line breaks), or None where it could not be read."""
+
+
+class Source(Protocol):
+    """One stream of a system."""
+
+    def read(self, selection: Selection) -> Iterator[Read]:
+        """Reads what a window holds, or all there is.
+
+        Args:
+            selection: its window, or ``full_resync``; its ids are for ``read_ids``.
+
+        Returns:
+            Every id that was found, once, as pages come in; None for one that was found and could not be read.
+
+        Raises:
+            SyncError: the system does not answer as it should; see ``errors`` for what to do.
+        """
+        ...
+
+    def read_ids(self, ids: Sequence[str]) -> Iterator[Read]:
+        """Reads named records.
+
+        Args:
+            ids: source ids, not repeated; text that is no id of this stream is not found.
+
+        Returns:
+            Every id once, in any order; None for one that the source does not have.
+
+        Raises:
+            SyncError: as for ``read``.
+        """
+        ...
+
+    @property
+    def calls(self) -> int:
+        """API calls made so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRecord:
+    """A record that its source lists; ``changed`` is aware, that of its creation where it was never changed.
+
+    ``record`` is the raw record where the list holds all of it.
+    """
+
+    source_id: str
+    changed: datetime | None = None
+    record: bytes = b""
+
+
+class SourceInventory(Protocol):
+    """The records that one stream of a source has."""
+
+    @property
+    def lists_all_ids(self) -> bool:
+        """Whether all ids that exist cost as little as a few, so that deletions can be looked for among all."""
+        ...
+
+    def created(self, period: Window) -> Iterator[ListedRecord]:
+        """The records created in a period, as a flow would read them.
+
+        Raises:
+            SyncError: the system does not answer as it should.
+        """
+        ...
+
+    def records(self, ids: Sequence[str]) -> Iterator[bytes]:
+        """Raw records by id, without what the stream joins to them; those that are gone are left out.
+
+        Raises:
+            SyncError: the system does not answer as it should.
+        """
+        ...
+
+    def deleted_ids(self, ids: Iterable[str]) -> set[str]:
+        """Those of the ids that the source no longer has.
+
+        Raises:
+            SyncError: the system does not answer as it should.
+        """
+        ...
+
+    @property
+    def calls(self) -> int:
+        """API calls made so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing to write back to one record of the source: ``fields`` to set, or a ``note`` to add."""
+
+    source_id: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What became of a message: done, due (not done, worth another try), refused for good, or in doubt.
+
+    ``stops`` where no other message would pass either, before a person has done something.
+    """
+
+    state: IntentState
+    reason: str = ""
+    stops: bool = False
+
+
+class WriteBack(Protocol):
+    """Writes back to the records of one stream of a source."""
+
+    def groups(self, messages: Sequence[Message]) -> Iterator[Sequence[int]]:
+        """Places of the messages that go into one call each, in order."""
+        ...
+
+    def send(self, messages: Sequence[Message]) -> list[Reply]:
+        """Sends the messages of a group in one call.
+
+        Returns:
+            One reply a message, in their order.
+
+        Raises:
+            TimedOut: whether the messages arrived is not known.
+            SyncError: none of them did.
+        """
+        ...
+
+    def find_notes(self, messages: Sequence[Message]) -> list[bool]:
+        """Whether each of these notes is at its record already.
+
+        Raises:
+            SyncError: the system does not answer as it should.
+        """
+        ...
+
+    @property
+    def calls(self) -> int:
+        """API calls made so far."""
+        ...
+
+    def min_calls(self, messages: int) -> int:
+        """The fewest API calls that carry this many messages."""
+        ...

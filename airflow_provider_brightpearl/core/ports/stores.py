@@ -1,0 +1,229 @@
+"""Ports of what outlives a task: crosswalk, intents, dead letters, ledger, and the files of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from airflow_provider_brightpearl.core.records import PartRef, Rejection
+from airflow_provider_brightpearl.core.reports import RunSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A crosswalk row: this key of this flow's object is that row of the target, last written with this fingerprint."""
+
+    flow: str
+    object: str
+    key: str
+    source_id: str
+    target_id: str
+    fingerprint: str
+    created_run: str
+    written_run: str
+
+
+class Resolver(Protocol):
+    """Target ids of keys that are bound."""
+
+    def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
+        """Target id by key, for the keys that are bound.
+
+        Raises:
+            Unavailable: the state database does not answer.
+        """
+        ...
+
+
+class Crosswalk(Resolver, Protocol):
+    """The crosswalk of source keys and target ids. Every method raises ``Unavailable`` where it does not answer."""
+
+    def of_records(self, flow: str, source_ids: Sequence[str]) -> list[Binding]:
+        """All rows bound for these source records, of every object, by object and key."""
+        ...
+
+    def roots(self, flow: str, object_name: str) -> Iterator[Binding]:
+        """All bound rows of an object, in the order of their keys as this store sorts text."""
+        ...
+
+    def bind(self, bindings: Sequence[Binding]) -> None:
+        """Writes these rows, all or none; the last of several with one key counts.
+
+        ``created_run`` stays that of the first binding for as long as the target row is the same one.
+        """
+        ...
+
+    def unbind(self, flow: str, object_name: str, keys: Sequence[str]) -> None:
+        """Forgets these keys; unknown ones are left alone."""
+        ...
+
+
+class IntentState(StrEnum):
+    """What is known of a write that its target cannot recognise when it is sent twice; a due one is still to come."""
+
+    DUE = "due"
+    IN_DOUBT = "in doubt"
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A write that is recorded before it is sent; in doubt until its answer is recorded too.
+
+    ``key`` is the row's key as in the crosswalk, ``digest`` that of what is written. A write of several calls
+    records the ``step`` it is about to take and the target's ``reference`` to what it has begun (a temporary order
+    number); a write-back keeps there what is written back.
+    ``attempt`` counts what was recorded so far, from 1; ``changed_at`` is aware.
+    """
+
+    flow: str
+    object: str
+    key: str
+    digest: str
+    run: str
+    state: IntentState = IntentState.IN_DOUBT
+    step: str = ""
+    reference: str = ""
+    target_id: str = ""
+    reason: str = ""
+    attempt: int = 0
+    changed_at: datetime | None = None
+
+
+class Intents(Protocol):
+    """Writes without an idempotency key: recorded, called, confirmed.
+
+    An answer to an intent that has been recorded again since it was read is passed over.
+    """
+
+    def of(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, Intent]:
+        """What is known of these keys."""
+        ...
+
+    def begin(self, intents: Sequence[Intent]) -> list[Intent]:
+        """Records intents as in doubt, all or none, before their call.
+
+        Returns:
+            The intents as they stand now.
+
+        Raises:
+            Unavailable: another worker has recorded one of them since it was read.
+        """
+        ...
+
+    def confirm(self, intents: Sequence[Intent]) -> None:
+        """Records that these happened; each holds the ``target_id`` it got."""
+        ...
+
+    def fail(self, intents: Sequence[Intent]) -> None:
+        """Records that these were refused and did not happen; each may hold a ``reason``."""
+        ...
+
+    def plan(self, intents: Sequence[Intent]) -> None:
+        """Records that these are due: still, or once more, to be sent; each may hold a ``reason``."""
+        ...
+
+    def unsettled(self, flow: str, objects: Iterable[str]) -> list[Intent]:
+        """Those of these objects that are due or in doubt, by key and object."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """Records that did not go through, kept with payload and reason until they do."""
+
+    def keep(
+        self, flow: str, run: str, mapping_version: str, letters: Sequence[tuple[Rejection, bytes]]
+    ) -> None:
+        """Opens or refreshes one letter per record; of several rejections a refusal counts before a wait.
+
+        Args:
+            flow: the flow.
+            run: the run that rejected or parked them.
+            mapping_version: of the mapping that it used.
+            letters: each rejection with the raw record.
+        """
+        ...
+
+    def resolve(self, flow: str, run: str, source_ids: Sequence[str]) -> int:
+        """Closes the open letters of records that went through; returns how many there were."""
+        ...
+
+    def due(self, flow: str, mapping_version: str, limit: int) -> list[str]:
+        """Ids to read again: parked ones whose parent is bound now, rejected ones whose mapping has changed.
+
+        The oldest come first; a letter that is refreshed stays as old as it was.
+        """
+        ...
+
+    def waiting(self, flow: str, source_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that are rejected or parked."""
+        ...
+
+
+class Ledger(Protocol):
+    """What each run did, and how far each flow has read."""
+
+    def watermark(self, flow: str) -> datetime | None:
+        """The instant up to which a flow has read everything, None before its first run."""
+        ...
+
+    def record(self, run: RunSummary, watermark: datetime | None = None) -> None:
+        """Writes a run's row, again if it exists, and moves the watermark forward in the same transaction."""
+        ...
+
+    def runs(self, flow: str, limit: int = 20) -> list[RunSummary]:
+        """The latest runs of a flow, newest first.
+
+        Without ``warnings`` and ``write_back``: what they say is in ``note`` and ``calls``.
+        """
+        ...
+
+    def check(self) -> None:
+        """Proves that the state database can be written; called before a remote write.
+
+        Raises:
+            Unavailable: it cannot.
+        """
+        ...
+
+
+class Staging(Protocol):
+    """The files of one run: raw parts, mapped parts and rejections, below one folder."""
+
+    def write_lines(self, name: str, lines: Iterable[bytes]) -> PartRef:
+        """Writes one file of newline-ended records, whole or not at all; an earlier try's file is replaced."""
+        ...
+
+    def read_lines(self, ref: PartRef) -> Iterator[bytes]:
+        """The records of a part, without their line ends.
+
+        Raises:
+            Unavailable: the file does not exist, or is not the one that the reference was made of.
+        """
+        ...
+
+    def local(self, ref: PartRef) -> AbstractContextManager[Path]:
+        """A local path of a part, a copy where staging is remote; raises as ``read_lines`` does."""
+        ...
+
+    def create(self, name: str) -> AbstractContextManager[Path]:
+        """A local path to write a file to; it becomes part ``name`` when the block ends well."""
+        ...
+
+    def ref(self, name: str, records: int) -> PartRef:
+        """The reference of a file just created."""
+        ...
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Writes one JSON document, whole or not at all."""
+        ...
+
+    def read_json(self, name: str) -> Any:
+        """The document that ``write_json`` wrote; raises as ``read_lines`` does."""
+        ...

@@ -1,0 +1,107 @@
+"""Ports of a system that is written: the objects of a flow, and the rows that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
+from airflow_provider_brightpearl.core.ports.stores import Binding
+
+
+class Sink(Protocol):
+    """The objects of one target system that a flow writes."""
+
+    def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        """Writes the changes of records.
+
+        Args:
+            records: each with its rows, parents before their rows.
+
+        Returns:
+            One result for every row that was sent, as each call is answered, so that rows can be bound at once.
+            A row that the target refuses is a result with a reason, not an error.
+
+        Raises:
+            TimedOut: whether the rows without a result were written is not known.
+            SyncError: the system does not answer as it should; rows without a result were not written.
+        """
+        ...
+
+    @property
+    def calls(self) -> int:
+        """API calls made so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """A row that its target has, by the value of its external id and by its own id.
+
+    ``fields`` holds what was asked for, as exact numbers and text. ``retired`` rows have been put aside for a deleted
+    source record.
+    """
+
+    key: str
+    target_id: str
+    fields: Mapping[str, Decimal | str | None] = field(default_factory=dict)
+    retired: bool = False
+
+
+class Target(Protocol):
+    """The rows of a flow's objects in their target, as a reconciliation reads and removes them."""
+
+    @property
+    def note(self) -> str:
+        """What a person has to know of how complete the rows are, empty where they are."""
+        ...
+
+    @property
+    def reads_bound_rows_only(self) -> bool:
+        """Whether only rows in the crosswalk can be asked for."""
+        ...
+
+    @property
+    def can_rewrite(self) -> bool:
+        """Whether a row that is gone or has been changed can be written again."""
+        ...
+
+    def read(
+        self, keys: Sequence[str], fields: Sequence[str], bound: Mapping[str, str], *, between: bool = False
+    ) -> Iterator[TargetRow]:
+        """Reads rows of the flow's first object.
+
+        Args:
+            keys: values of the external id, not repeated.
+            fields: names of fields wanted with each row.
+            bound: target id by key, for those in the crosswalk; needed where ``reads_bound_rows_only``.
+            between: the keys are numbers, and rows whose key lies between them are wanted too.
+
+        Raises:
+            SyncError: the system does not answer as it should.
+        """
+        ...
+
+    def existing_ids(self, object_name: str, target_ids: Sequence[str]) -> set[str]:
+        """Those of the rows of an object that the target still has.
+
+        Raises:
+            SyncError: the system does not answer as it should.
+        """
+        ...
+
+    def remove(self, rows: Sequence[Binding]) -> Iterator[list[RowResult]]:
+        """Removes the rows of deleted records, or puts them aside, as the flow says; results per call.
+
+        Raises:
+            Misconfigured: this target removes nothing.
+            SyncError: the system does not answer as it should.
+        """
+        ...
+
+    @property
+    def calls(self) -> int:
+        """API calls made so far."""
+        ...

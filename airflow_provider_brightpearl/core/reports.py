@@ -1,0 +1,183 @@
+"""What each stage reports to the next, as values that travel as plain JSON, such as Airflow's XCom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+import msgspec
+
+from airflow_provider_brightpearl.core.records import Calls, Counts, Money, PartRef
+from airflow_provider_brightpearl.core.window import RunKind, Selection, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A value of plain fields; money travels as text, digit by digit, and instants as ISO 8601."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain JSON."""
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        return plain
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The report that ``as_dict`` gave.
+
+        Raises:
+            msgspec.ValidationError: the data are another report's, or another release's.
+        """
+        return msgspec.convert(data, cls)
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo(Report):
+    """What is fixed about a run when it begins: its id, what it reads, with which mapping, and calls before loading."""
+
+    run: str
+    kind: RunKind
+    selection: Selection
+    mapping_version: str
+    started_at: datetime
+    calls: Calls = field(default_factory=Calls)
+
+    @property
+    def attempt(self) -> str:
+        """Names this run among those of the same id: a run that is cleared begins anew and keeps its id."""
+        return f"{self.run}@{self.started_at.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractReport(Report):
+    """What extract staged: the raw parts, none where there was nothing new."""
+
+    run: RunInfo
+    parts: tuple[PartRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TransformReport(Report):
+    """One mapped part: a file per object, rejections, counts and money.
+
+    ``filtered`` counts records that the flow's ``where`` does not want; ``warnings`` counts rows by what is wrong and
+    rejects nothing. Money is that of all records, of the rejected and parked ones, and of the filtered ones.
+    """
+
+    name: str
+    raw: PartRef
+    records: int
+    objects: dict[str, PartRef]
+    rejections: PartRef
+    rejected: int = 0
+    parked: int = 0
+    filtered: int = 0
+    warnings: dict[str, int] = field(default_factory=dict)
+    extracted_money: Money = field(default_factory=dict)
+    rejected_money: Money = field(default_factory=dict)
+    filtered_money: Money = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport(Report):
+    """What the gate found over all parts; ``closed`` says why nothing may be loaded, empty where it may."""
+
+    closed: str
+    records: int
+    evaluated: int
+    rejected: int
+    rejections: PartRef
+    rejected_money: Money = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport(Report):
+    """What became of the records of one part in the target, with their money and the calls that it took."""
+
+    name: str
+    counts: Counts
+    calls: Calls
+    rejections: PartRef
+    loaded_money: Money = field(default_factory=dict)
+    rejected_money: Money = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBackReport(Report):
+    """What became of the messages to the source: records that have theirs, that wait, that were given up."""
+
+    delivered: int = 0
+    waiting: int = 0
+    given_up: int = 0
+    calls: Calls = field(default_factory=Calls)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary(Report):
+    """What a run did: the ledger's row of it.
+
+    ``money`` is by stage (extracted, loaded, rejected), ``reasons`` the commonest reasons of rejections with how
+    many records each; ``note`` says why the run failed, or what it warns of.
+    """
+
+    run: str
+    flow: str
+    kind: str
+    state: str
+    window: Window | None
+    mapping_version: str
+    counts: Counts
+    calls: Calls
+    money: dict[str, Money]
+    started_at: datetime
+    ended_at: datetime | None = None
+    reasons: tuple[tuple[str, int], ...] = ()
+    note: str = ""
+    warnings: tuple[str, ...] = ()
+    write_back: WriteBackReport | None = None
+
+
+class ReconcileState(StrEnum):
+    """What a reconciliation comes to."""
+
+    CLEAN = "clean"
+    NEEDS_REVIEW = "needs_review"
+    DRIFT = "drift"
+    OVER_LIMIT = "over_limit"
+    REPAIRED = "repaired"
+    PARTIALLY_REPAIRED = "partially_repaired"
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileReport(Report):
+    """What differs between both systems of a flow, and what was done about it.
+
+    ``counts`` and ``ids`` are by kind of difference, ``money`` by side (source, target). ``repair`` are ids to write
+    again, ``remove`` ids whose rows are to be removed, ``stale_bindings`` ids that neither system has any more; all
+    three are empty where more differs than ``max_repair``.
+    """
+
+    flow: str
+    run: str
+    state: ReconcileState
+    period: Window
+    counts: dict[str, int]
+    money: dict[str, Money]
+    ids: dict[str, tuple[str, ...]]
+    calls: dict[str, int]
+    note: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    drift: int = 0
+    max_repair: int = 0
+    repair: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    stale_bindings: tuple[str, ...] = ()
+    repaired: int = 0
+    removed: int = 0
+    refused: tuple[str, ...] = ()
+    rejected: int = 0
+    parked: int = 0

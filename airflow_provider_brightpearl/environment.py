@@ -1,0 +1,120 @@
+"""This Airflow as the place where flows run: its settings, connections and state database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_brightpearl import compat, settings
+from airflow_provider_brightpearl.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+    from upath import UPath
+
+    from airflow_provider_brightpearl.runtime.environment import Environment
+    from airflow_provider_brightpearl.systems.system import System
+
+_DRIVERS = {"postgres": "postgresql+psycopg2", "postgresql": "postgresql+psycopg2", "sqlite": "sqlite"}
+_LIBPQ = ("sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name", "options")
+
+
+def airflow_environment(mappings: str | Path | None = None) -> Environment:
+    """The environment of this Airflow.
+
+    Args:
+        mappings: folder of the flow files, where it is not the configured one.
+    """
+    # imported by the worker only: it pulls in DuckDB, requests and SQLAlchemy
+    from airflow_provider_brightpearl.runtime.environment import Environment
+
+    return Environment(
+        mappings=Path(mappings) if mappings else settings.mappings_folder(),
+        state=state_engine,
+        staging=staging_root,
+        connect=connect,
+        keep_staging=timedelta(days=settings.number("keep_staging_days")),
+    )
+
+
+def connect(system: System, conn_id: str | None = None) -> Any:
+    """The client of a system, by a connection of this Airflow; by the system's usual one if left out."""
+    module, _, name = system.hook.rpartition(".")
+    return getattr(import_module(module), name)(conn_id or system.conn_id).get_client()
+
+
+def staging_root() -> str | UPath:
+    """Where staging files lie: a local folder, or object storage reached through Airflow's connections."""
+    path = settings.staging_path()
+    return compat.ObjectStoragePath(path) if "://" in path else path
+
+
+def state_engine() -> Engine:
+    """The engine of the state database, with its tables in place.
+
+    Raises:
+        Unavailable: it does not answer.
+        Misconfigured: the connection is missing, or is neither PostgreSQL nor SQLite.
+    """
+    return _engine(state_url())
+
+
+def state_url() -> str:
+    """SQLAlchemy URL of the state database, password included: never log it."""
+    conn_id = settings.state_conn_id()
+    if conn_id is None:
+        return f"sqlite:///{settings.state_file()}"
+    try:
+        connection = compat.BaseHook.get_connection(conn_id)
+    except compat.AirflowNotFoundException as error:
+        raise Misconfigured(
+            f"[{settings.SECTION}] state_conn_id names connection {conn_id!r}, which does not exist; "
+            "add it or correct the name"
+        ) from error
+    return _url(connection)
+
+
+def _url(connection: Any) -> str:
+    from sqlalchemy.engine import URL
+
+    driver = _DRIVERS.get(connection.conn_type)
+    if driver is None:
+        raise Misconfigured(
+            f"connection {connection.conn_id} is of type {connection.conn_type!r}; "
+            "the state database is postgres or sqlite"
+        )
+    if driver == "sqlite":
+        return f"sqlite:///{connection.host or connection.schema}"
+    extra = connection.extra_dejson
+    return URL.create(
+        driver,
+        username=connection.login,
+        password=connection.password,
+        host=connection.host,
+        port=connection.port,
+        database=connection.schema,
+        query={name: str(extra[name]) for name in _LIBPQ if name in extra},
+    ).render_as_string(hide_password=False)
+
+
+@cache
+def _engine(url: str) -> Engine:
+    from airflow_provider_brightpearl.stores.engine import open_engine
+
+    return open_engine(url)
+
+
+def token_store() -> Any:
+    """Where OAuth tokens outlive a task, encrypted with Airflow's Fernet keys; None if it has none."""
+    from cryptography.fernet import Fernet, MultiFernet
+
+    from airflow_provider_brightpearl.stores.tokens import Tokens
+    from airflow_provider_brightpearl.systems.http.oauth import Token
+
+    keys = [key.strip() for key in (compat.conf.get("core", "fernet_key") or "").split(",") if key.strip()]
+    if not keys:
+        return None
+    return Tokens(state_engine(), MultiFernet([Fernet(key) for key in keys]), Token)

@@ -1,0 +1,56 @@
+"""What identifies a flow's records, and the version of its mapping."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from airflow_provider_brightpearl.flow.spec import FlowSpec, ObjectSpec
+
+
+def identity_of(flow: FlowSpec) -> FlowSpec:
+    """The flow with nothing but what tells which records it wants, under which key, with which amount."""
+    root = flow.objects[flow.root]
+    bare = ObjectSpec(
+        object=root.object, where=root.where, distinct_on=root.distinct_on, key=root.key, fields={}
+    )
+    texts = [root.where or "", root.key_expression, *root.distinct_on]
+    totals = flow.totals if flow.reconcile and flow.reconcile.amount else None
+    texts += [totals.amount, totals.currency] if totals else []
+    used = {name: each for name, each in flow.lookups.items() if _named(name, texts)}
+    return flow.model_copy(update={"objects": {flow.root: bare}, "totals": totals, "lookups": used})
+
+
+def _named(name: str, texts: list[str]) -> bool:
+    return any(f"'{name}'" in text for text in texts)
+
+
+def key_is_id(flow: FlowSpec, id_column: str) -> bool:
+    """Whether the key of the first object is the id of the source record as it is."""
+    return flow.objects[flow.root].key_expression.strip() == id_column
+
+
+def needs_records(flow: FlowSpec, id_column: str) -> bool:
+    """Whether a record has to be read to tell if the flow wants it, and with which amount."""
+    root = flow.objects[flow.root]
+    amount = flow.reconcile is not None and flow.reconcile.amount is not None
+    return amount or bool(root.where or root.distinct_on) or not key_is_id(flow, id_column)
+
+
+def currency_field(flow: FlowSpec) -> str | None:
+    """Field of the first object that holds the currency of its amount, None where nothing does."""
+    if flow.reconcile is None or not flow.reconcile.amount:
+        return None
+    usual = (name for name in ("CurrencyIsoCode", "CUCD") if name in flow.objects[flow.root].fields)
+    return flow.reconcile.currency or next(usual, None)
+
+
+# keys that cannot change what a record becomes
+_UNMAPPED = {"description", "schedule", "start_date", "after", "write_back", "reconcile"}
+
+
+def mapping_version(flow: FlowSpec, lookups: dict[str, str]) -> str:
+    """Short digest of a flow and its lookup files; changes when a record could be mapped differently."""
+    relevant = flow.model_dump(mode="json", exclude=_UNMAPPED)
+    text = json.dumps([relevant, lookups], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

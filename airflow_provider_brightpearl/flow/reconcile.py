@@ -1,0 +1,61 @@
+"""The part of a flow file that says how its two systems are compared, and what is done about differences."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from airflow_provider_brightpearl.flow.durations import Duration
+
+
+def _exact(value: object) -> object:
+    # a number of YAML has gone through floating point, and its shortest text is what was written
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+def _not_empty(value: timedelta) -> timedelta:
+    if not value:
+        raise ValueError("a period of 0 compares nothing; write one such as 30d")
+    return value
+
+
+Exact = Annotated[Decimal, BeforeValidator(_exact, json_schema_input_type=str | float), Field(ge=0)]
+
+
+class ReconcileSpec(BaseModel):
+    """How records of the source are compared with rows of the first object, and what becomes of differences."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    period: Annotated[Duration, AfterValidator(_not_empty)] = Field(
+        timedelta(days=30), description="Records created within this period are compared"
+    )
+    amount: str | None = Field(
+        None, description="Field of the first object that has to hold the amount of totals:"
+    )
+    currency: str | None = Field(
+        None, description="Field that holds its currency; CurrencyIsoCode where the flow writes that"
+    )
+    tolerance: Exact = Field(
+        Decimal(0), description="How far amounts may lie apart, for targets that keep fewer decimals"
+    )
+    max_repair: int = Field(
+        100, ge=0, le=10_000, description="Above so many differences nothing is repaired, and the task fails"
+    )
+    deleted: Literal["ignore", "report", "remove"] = Field(
+        "report", description="What becomes of rows whose source record was deleted"
+    )
+    soft_delete: dict[str, Any] = Field(
+        default={}, description="Fields to set, with deleted: remove, instead of deleting the row"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> ReconcileSpec:
+        if self.soft_delete and self.deleted != "remove":
+            raise ValueError("soft_delete goes with deleted: remove")
+        if not self.amount and (self.currency or self.tolerance):
+            raise ValueError("currency and tolerance go with amount")
+        return self

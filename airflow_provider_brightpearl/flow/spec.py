@@ -1,0 +1,224 @@
+"""The YAML of a flow as one model: unknown keys are refused, every error names file and field."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from airflow_provider_brightpearl.core.window import Policy, is_cron
+from airflow_provider_brightpearl.flow.durations import Duration
+from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
+from airflow_provider_brightpearl.flow.write_back import WriteBackSpec
+
+
+def _share(value: object) -> object:
+    if isinstance(value, str) and value.endswith("%"):
+        return float(value[:-1]) / 100
+    return value
+
+
+def _within_one(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError("a share lies between 0% and 100%")
+    return value
+
+
+def _cron(value: str) -> str:
+    if not is_cron(value):
+        raise ValueError(f"{value!r} is not a valid cron expression; write one such as '*/15 * * * *'")
+    return value
+
+
+Cron = Annotated[str, AfterValidator(_cron)]
+Share = Annotated[
+    float,
+    BeforeValidator(_share, json_schema_input_type=str | float),
+    AfterValidator(_within_one),
+    Field(examples=["2%"]),
+]
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{value!r} is not a time zone; write a name such as Europe/London") from error
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_zone)]
+# names of objects, fields and lookups: they become names in SQL, and an object's name one of a file
+Name = Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")]
+Expression = Annotated[
+    str, BeforeValidator(lambda value: str(value) if isinstance(value, (int, float)) else value)
+]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WindowSpec(_Model):
+    """How a scheduled window is read."""
+
+    lookback: Duration = timedelta(minutes=30)
+    delay: Duration = timedelta(minutes=2)
+    sweep: Cron | None = Field(
+        None,
+        description="Cron text in UTC; a run that passes one of its instants reads everything",
+        examples=["0 3 * * *"],
+    )
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(lookback=self.lookback, delay=self.delay, sweep=self.sweep)
+
+
+class LookupSpec(_Model):
+    """A translation table: a CSV with the columns ``key`` and ``value`` beside the flow file, or a query of the target.
+
+    ``unknown`` says what becomes of a key that is not in the table: the record is rejected, the value is empty
+    and the run warns, the value is empty, the key is kept as the value, or ``default`` is taken.
+    """
+
+    file: str | None = None
+    query: str | None = None
+    key: str = "key"
+    value: str = "value"
+    unknown: Literal["reject", "warn", "empty", "keep", "default"] = "reject"
+    default: str | None = None
+
+
+class ObjectSpec(_Model):
+    """One target object: a row per record, or per entry of ``rows``."""
+
+    object: str | None = Field(
+        None, description="Target object, where the name of this entry is not it already"
+    )
+    rows: str | None = Field(
+        None, description="Map or list of the record; one target row per entry, called row"
+    )
+    where: Expression | None = Field(None, description="Condition; rows where it is not true are left out")
+    distinct_on: list[Expression] = Field(
+        default=[], description="Keep only the first row per value of these"
+    )
+    key: dict[Name, Expression] = Field(
+        description="The external id field and its expression", min_length=1, max_length=1
+    )
+    parent: dict[Name, str] = Field(
+        default={}, max_length=1, description="Lookup field of this object to an object above"
+    )
+    fields: dict[Name, Expression]
+    create_only: list[str] = Field(
+        default=[], description="Fields the target accepts only when a row is created"
+    )
+    set_last: dict[str, str] = Field(
+        default={}, description="Field written alone after all rows; its value meanwhile"
+    )
+    resend_in_sweep: bool = Field(
+        False, description="A sweep writes unchanged rows too, as the target changes them by itself"
+    )
+
+    @property
+    def key_field(self) -> str:
+        return next(iter(self.key))
+
+    @property
+    def key_expression(self) -> str:
+        return next(iter(self.key.values()))
+
+
+class TotalsSpec(_Model):
+    """Amount and currency of a record, summed per stage to prove that nothing was lost."""
+
+    amount: Expression
+    currency: Expression
+
+
+class GateSpec(_Model):
+    """How many records may fail before nothing at all is loaded."""
+
+    max_rejected: Share = 0.02
+    min_records: int = Field(20, description="Below this many records the share is not judged")
+
+
+class FlowSpec(_Model):
+    """One flow: what is read, how it is mapped, judged and written."""
+
+    flow: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    description: str = ""
+    source: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$", description="system.stream")
+    target: str = Field(pattern=r"^[a-z0-9_]+$", description="system")
+    after: list[str] = []
+    schedule: Cron = "@hourly"
+    timezone: TimeZone = "UTC"
+    start_date: str = "2024-01-01"
+    window: WindowSpec = WindowSpec()
+    part_size: int = Field(20_000, ge=200, le=50_000)
+    lookups: dict[Name, LookupSpec] = {}
+    constants: list[dict[str, Any]] = Field(
+        default=[],
+        description="Records that exist in no system, read with the first sync and with full sweeps",
+    )
+    objects: dict[Name, ObjectSpec] = Field(min_length=1)
+    totals: TotalsSpec | None = None
+    expect: dict[str, list[dict[str, dict[str, Any]]]] = Field(
+        default={}, description="Object to its expectations, in Great Expectations' own names"
+    )
+    gate: GateSpec = GateSpec()
+    write_back: dict[str, WriteBackSpec] = Field(
+        default={}, description="Object to what a record of the source is told once its row is in the target"
+    )
+    reconcile: ReconcileSpec | None = Field(
+        None, description="How both systems are compared; flows without it are not"
+    )
+
+    @property
+    def source_system(self) -> str:
+        return self.source.partition(".")[0]
+
+    @property
+    def stream(self) -> str:
+        return self.source.partition(".")[2]
+
+    @property
+    def root(self) -> str:
+        return next(iter(self.objects))
+
+    def target_object(self, name: str) -> str:
+        return self.objects[name].object or name
+
+    @model_validator(mode="after")
+    def _objects_fit(self) -> FlowSpec:
+        seen: list[str] = []
+        for name, spec in self.objects.items():
+            for parent in spec.parent.values():
+                if parent not in seen or self.objects[parent].rows:
+                    raise ValueError(
+                        f"objects.{name}.parent: {parent!r} is not an object above it with one row a record"
+                    )
+            unknown = {*spec.create_only, *spec.set_last} - {*spec.fields, *spec.parent}
+            if unknown:
+                raise ValueError(f"objects.{name}: {', '.join(sorted(unknown))} is not among its fields")
+            seen.append(name)
+        if self.objects[seen[0]].rows:
+            raise ValueError(f"objects.{seen[0]}: the first object has one row a record and takes no rows:")
+        strangers = set(self.expect) - set(seen)
+        if strangers:
+            raise ValueError(f"expect.{strangers.pop()}: no such object; objects here: {', '.join(seen)}")
+        for name in self.write_back:
+            if name not in seen or self.objects[name].rows:
+                raise ValueError(f"write_back.{name}: is not an object of this flow with one row a record")
+        if self.reconcile and self.reconcile.amount and self.totals is None:
+            raise ValueError("reconcile.amount: is compared with the amount of totals:, which is missing")
+        return self

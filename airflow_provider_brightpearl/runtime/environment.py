@@ -1,0 +1,36 @@
+"""What flows need of the place they run in; Airflow is one such place, a test another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_brightpearl.systems.system import System
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+    from upath import UPath
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """State database, staging and connections.
+
+    Args:
+        mappings: folder of the flow files.
+        state: opens the state database, with its tables in place; called often, so it keeps what it opened.
+        staging: folder of the staging files, local or remote; the same one for every worker.
+        connect: the client of a system, by connection id, or by the system's usual one where that is None.
+        keep_staging: how long staging files are kept.
+        now: the clock, aware.
+    """
+
+    mappings: Path
+    state: Callable[[], Engine]
+    staging: Callable[[], str | Path | UPath]
+    connect: Callable[[System, str | None], Any]
+    keep_staging: timedelta = timedelta(days=14)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)

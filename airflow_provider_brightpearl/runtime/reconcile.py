@@ -1,0 +1,147 @@
+"""Reconciles a flow: compares both systems, and repairs what differs by the flow's own stages."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from airflow_provider_brightpearl.core.records import Counts
+from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
+from airflow_provider_brightpearl.core.window import Request, RunKind, Window
+from airflow_provider_brightpearl.errors import DriftTooLarge, Misconfigured, RecordRefused
+from airflow_provider_brightpearl.flow.identity import identity_of
+from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
+from airflow_provider_brightpearl.mapping.engine import Mapper
+from airflow_provider_brightpearl.pipeline.reconcile import Ports, find_drift
+from airflow_provider_brightpearl.pipeline.repair import drop_stale_bindings, prepare_rewrite, remove_rows
+from airflow_provider_brightpearl.runtime.reconcile_report import reconcile_lines
+from airflow_provider_brightpearl.runtime.run import run_flow
+from airflow_provider_brightpearl.runtime.wiring import Wiring
+from airflow_provider_brightpearl.stores.reconciliations import SqlReconciliations
+from airflow_provider_brightpearl.systems import registry
+
+log = logging.getLogger(__name__)
+
+
+def compare(
+    wiring: Wiring,
+    run: str,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    full_resync: bool = False,
+    max_repair: int | None = None,
+) -> ReconcileReport | None:
+    """What differs between both systems of a flow, recorded in the state database; None before the flow's first run.
+
+    Args:
+        wiring: the flow.
+        run: names the reconciliation.
+        start: earliest creation of the records to compare, aware; as the flow says if left out.
+        end: creation before which they lie; as far as the flow has read if left out.
+        full_resync: whether records of all times are compared.
+        max_repair: limit instead of the flow's own.
+
+    Raises:
+        Misconfigured: the flow has no ``reconcile:`` block.
+    """
+    spec = _spec(wiring)
+    wiring.ledger.check()
+    watermark = wiring.ledger.watermark(wiring.flow.flow)
+    if watermark is None:
+        return None
+    began = wiring.environment.now()
+    if max_repair is not None:
+        limited = spec.model_copy(update={"max_repair": max_repair})
+        wiring = replace(wiring, flow=wiring.flow.model_copy(update={"reconcile": limited}))
+    usual = None if full_resync else min(began, watermark) - spec.period
+    period = Window(start or usual, min(end or watermark, watermark))
+    id_column = registry.stream_schema(wiring.flow.source).id_column
+    found = find_drift(
+        wiring.flow,
+        run,
+        id_column,
+        period,
+        watermark,
+        _ports(wiring, run),
+        partial(_open_identity, wiring),
+        began,
+    )
+    return _record(wiring, found)
+
+
+def check_drift(found: ReconcileReport) -> None:
+    """Raises ``DriftTooLarge`` where so much differs that a person has to look first."""
+    if found.state is not ReconcileState.OVER_LIMIT:
+        return
+    lines = (
+        f"{found.flow}: {found.drift} records differ, more than the {found.max_repair} that are repaired "
+        "without being asked (reconcile.max_repair); nothing was repaired.",
+        *reconcile_lines(found),
+        f"To repair them all the same, run this DAG for the flow with max_repair {found.drift}.",
+    )
+    raise DriftTooLarge("\n".join(lines))
+
+
+def repair(wiring: Wiring, found: ReconcileReport) -> ReconcileReport:
+    """Writes what is missing or differs by the flow's own stages, and removes rows of deleted records.
+
+    Raises:
+        RecordRefused: the target refused to remove a row; the others are removed.
+    """
+    wiring.ledger.check()
+    flow = wiring.flow
+    ports = _ports(wiring, found.run)
+    drop_stale_bindings(flow, found.stale_bindings, ports)
+    counts = Counts()
+    if found.repair:
+        gone = prepare_rewrite(flow, found.repair, ports)
+        log.info("%s rows were gone from %s and are written again", gone, flow.target)
+        counts = run_flow(wiring, Request(RunKind.MANUAL, ids=found.repair), found.run).counts
+    removed, refused = remove_rows(flow, found.remove, ports) if found.remove else (0, [])
+    repaired = counts.created + counts.updated + counts.unchanged
+    whole = repaired == len(found.repair) and not refused
+    repaired_report = replace(
+        found,
+        state=ReconcileState.REPAIRED if whole else ReconcileState.PARTIALLY_REPAIRED,
+        repaired=repaired,
+        removed=removed,
+        refused=tuple(refused),
+        rejected=counts.rejected,
+        parked=counts.parked,
+    )
+    report = _record(wiring, repaired_report)
+    if refused:
+        raise RecordRefused(f"{flow.flow}: {len(refused)} rows were not removed: {'; '.join(refused[:5])}")
+    return report
+
+
+def _spec(wiring: Wiring) -> ReconcileSpec:
+    if wiring.flow.reconcile is None:
+        raise Misconfigured(
+            f"{wiring.flow.flow}.yaml has no reconcile: block, so nothing says what is compared"
+        )
+    return wiring.flow.reconcile
+
+
+def _ports(wiring: Wiring, run: str) -> Ports:
+    return Ports(wiring.inventory(), wiring.target(), wiring.crosswalk, wiring.letters, wiring.staging(run))
+
+
+def _open_identity(wiring: Wiring, folders: Sequence[Path]) -> Mapper:
+    """The mapping of nothing but who a record is."""
+    bare = replace(wiring, flow=identity_of(wiring.flow))
+    return bare.open_mapper(bare.lookups(), folders)
+
+
+def _record(wiring: Wiring, report: ReconcileReport) -> ReconcileReport:
+    """Records a result in the state database; it has ended unless there is drift to repair."""
+    ended = (
+        report if report.state is ReconcileState.DRIFT else replace(report, ended_at=wiring.environment.now())
+    )
+    SqlReconciliations(wiring.environment.state()).record(ended)
+    return ended

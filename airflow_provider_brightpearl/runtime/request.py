@@ -1,0 +1,66 @@
+"""What people ask of a run, in words that params, options and arguments share: ids, from, to, full_resync."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_brightpearl.core.window import Request, RunKind, Window, parse_instant
+from airflow_provider_brightpearl.errors import Misconfigured
+
+
+def request_from(
+    params: Mapping[str, Any], kind: RunKind = RunKind.MANUAL, interval: Window | None = None
+) -> Request:
+    """The request of a run.
+
+    Args:
+        params: ``from`` and ``to`` as instants or text (a naive one is UTC), ``ids`` as a list or text with commas,
+            ``full_resync``.
+        kind: how the run came about.
+        interval: its data interval, if it has one.
+
+    Raises:
+        Misconfigured: a param cannot be read; names it.
+    """
+    start, end = read_instant(params, "from"), read_instant(params, "to")
+    if start and end and start >= end:
+        raise Misconfigured(f"from ({start.isoformat()}) must be before to ({end.isoformat()})")
+    return Request(
+        kind=kind,
+        interval=interval,
+        start=start,
+        end=end,
+        ids=_ids(params.get("ids")),
+        full_resync=bool(params.get("full_resync")),
+    )
+
+
+def check_names(params: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """Raises ``Misconfigured`` where a name is not one of those known: a typo must not make a run read everything."""
+    unknown = sorted(set(params) - set(known))
+    if unknown:
+        raise Misconfigured(f"unknown conf key {unknown[0]!r}; known: {', '.join(known)}")
+
+
+def read_instant(params: Mapping[str, Any], name: str) -> datetime | None:
+    """An aware instant of a param, None where it is empty."""
+    value = params.get(name)
+    if not value:
+        return None
+    if isinstance(value, datetime) and value.tzinfo:
+        return datetime.fromisoformat(value.isoformat())
+    try:
+        return parse_instant(str(value))
+    except ValueError:
+        raise Misconfigured(
+            f"{name}: {value!r} is not a valid timestamp; write one such as 2026-01-31T00:00:00+00:00"
+        ) from None
+
+
+def _ids(value: Any) -> tuple[str, ...]:
+    if not value:
+        return ()
+    entries = value.replace(",", " ").split() if isinstance(value, str) else value
+    return tuple(str(entry).strip() for entry in entries if str(entry).strip())

@@ -1,0 +1,184 @@
+"""Runs a flow: the five stages, each with its ports, one by one or all in a row."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from airflow_provider_brightpearl.core.ports.estimate import EstimatesReads
+from airflow_provider_brightpearl.core.ports.stores import Staging
+from airflow_provider_brightpearl.core.records import Calls, PartRef
+from airflow_provider_brightpearl.core.reports import (
+    ExtractReport,
+    GateReport,
+    LoadReport,
+    RunInfo,
+    RunSummary,
+    TransformReport,
+)
+from airflow_provider_brightpearl.core.window import Request, Selection, plan
+from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance, SyncError
+from airflow_provider_brightpearl.flow.lookups import LookupTable
+from airflow_provider_brightpearl.pipeline.extract import extract_parts, with_due
+from airflow_provider_brightpearl.pipeline.gate import evaluate_gate
+from airflow_provider_brightpearl.pipeline.load import load_part
+from airflow_provider_brightpearl.pipeline.settle import (
+    StageReports,
+    Stores,
+    failed_run,
+    gate_closed_error,
+    settle_run,
+)
+from airflow_provider_brightpearl.pipeline.transform import map_part
+from airflow_provider_brightpearl.runtime.estimate import planned_reads, planned_writes
+from airflow_provider_brightpearl.runtime.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+LOOKUPS = "lookups.json"
+# their rows are written where they are raised, with the counts of the run
+_IN_LEDGER = (GateClosed, OutOfBalance)
+_NOTE_LENGTH = 500
+
+
+def run_flow(wiring: Wiring, request: Request, run: str) -> RunSummary:
+    """Runs a whole flow in this process: extract, transform, gate, load, settle.
+
+    Args:
+        wiring: the flow and its ports.
+        request: what to read.
+        run: names the run in the ledger; a run of the same name is begun anew and takes its place.
+
+    Raises:
+        GateClosed: too much failed, and nothing was loaded.
+        OutOfBalance: counts or money do not add up.
+        SyncError: a system does not answer as it should, or the flow is wrong; see ``errors`` for what to do.
+    """
+    extracted = extract(wiring, request, run)
+    info = extracted.run
+    mapped = [transform(wiring, info, part) for part in extracted.parts]
+    judged = gate(wiring, info, mapped) if mapped else None
+    loads = [load(wiring, info, part, judged) for part in mapped] if judged else []
+    return settle(wiring, info, extracted.parts, mapped, judged, loads)
+
+
+def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
+    """Plans a run, and stages what it selects."""
+    begun = RunInfo(run, request.kind, Selection(None), "", wiring.environment.now())
+    with _recorded(wiring, "extract", begun):
+        flow, staging = wiring.flow, wiring.staging(run)
+        # reading costs API calls, so a state database that is down stops the run before the first
+        wiring.ledger.check()
+        planned = plan(request, flow.window.policy, wiring.ledger.watermark(flow.flow), begun.started_at)
+        selection = with_due(flow, planned, wiring.letters, wiring.version)
+        source = wiring.source()
+        before = source.calls
+        parts = extract_parts(flow, selection, source, staging)
+        made = source.calls - before
+        minimum = source.min_calls if isinstance(source, EstimatesReads) else made
+        calls = Calls.of(flow.source_system, made, minimum, planned_reads(wiring, source, selection))
+        if parts:
+            calls += _stage_lookups(wiring, staging)
+        info = replace(begun, selection=planned, mapping_version=wiring.version, calls=calls)
+        return ExtractReport(info, parts)
+
+
+def transform(wiring: Wiring, run: RunInfo, part: PartRef) -> TransformReport:
+    """Maps one raw part."""
+    with _recorded(wiring, "transform", run):
+        staging = wiring.staging(run.run)
+        lookups = {name: LookupTable(**plain) for name, plain in staging.read_json(LOOKUPS).items()}
+        return map_part(part, partial(wiring.open_mapper, lookups), staging)
+
+
+def gate(wiring: Wiring, run: RunInfo, mapped: Sequence[TransformReport]) -> GateReport:
+    """Evaluates the expectations over all mapped parts, and stages the page of what was found.
+
+    Raises:
+        GateClosed: too much failed; the dead letters and the ledger row are written.
+    """
+    with _recorded(wiring, "gate", run):
+        flow, staging = wiring.flow, wiring.staging(run.run)
+        with TemporaryDirectory() as folder:
+            page = Path(folder) / "expectations.html"
+            report = evaluate_gate(flow, mapped, wiring.gate(page, run.run), staging)
+            for path in sorted(Path(folder).iterdir()):
+                _stage_page(staging, path)
+        if report.closed:
+            reports = StageReports(mapped=mapped, gate=report)
+            raise gate_closed_error(flow, run, reports, _stores(wiring, staging), wiring.environment.now())
+        return report
+
+
+def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateReport) -> LoadReport:
+    """Writes one mapped part, once the state database has proved that it can record what was written."""
+    with _recorded(wiring, "load", run):
+        wiring.ledger.check()
+        sink = wiring.sink(run.attempt)
+        report = load_part(
+            wiring.flow, run.attempt, mapped, judged, sink, wiring.crosswalk, wiring.letters,
+            wiring.staging(run.run), wiring.outbox(run.attempt), sweep=run.selection.sweep,
+        )  # fmt: skip
+        planned = {wiring.flow.target: planned_writes(wiring, sink, mapped.records, run.selection)}
+        return replace(report, calls=replace(report.calls, planned=planned))
+
+
+def settle(
+    wiring: Wiring,
+    run: RunInfo,
+    parts: Sequence[PartRef],
+    mapped: Sequence[TransformReport],
+    judged: GateReport | None,
+    loads: Sequence[LoadReport],
+) -> RunSummary:
+    """Delivers the write-backs that are due, then proves that the run adds up and records it."""
+    with _recorded(wiring, "settle", run):
+        delivered = None
+        if wiring.flow.write_back:
+            delivered = wiring.outbox(run.attempt).deliver(wiring.write_back, wiring.environment.now())
+        reports = StageReports(parts, mapped, judged, loads, delivered)
+        stores = _stores(wiring, wiring.staging(run.run))
+        return settle_run(wiring.flow, run, reports, stores, wiring.environment.now())
+
+
+@contextmanager
+def _recorded(wiring: Wiring, stage: str, run: RunInfo) -> Iterator[None]:
+    """Leaves a row in the ledger for a stage that fails, so that no run is missing there; a later try replaces it."""
+    try:
+        yield
+    except _IN_LEDGER:
+        raise
+    except Exception as error:
+        note = f"{stage}: {str(error) or type(error).__name__}"[:_NOTE_LENGTH]
+        try:
+            wiring.ledger.record(failed_run(wiring.flow.flow, run, note, wiring.environment.now()))
+        except SyncError as unrecorded:
+            # most likely the very reason of the failure; the task's log and the alert have it
+            log.warning("the failure is not in the ledger: %s", unrecorded)
+        raise
+
+
+def _stage_lookups(wiring: Wiring, staging: Staging) -> Calls:
+    """Stages the translation tables for all parts of a run; returns the calls that those of the target took."""
+    before = wiring.target_client.calls if wiring.queries_target else 0
+    tables = wiring.lookups()
+    staging.write_json(LOOKUPS, {name: asdict(table) for name, table in tables.items()})
+    if not wiring.queries_target:
+        return Calls()
+    made = wiring.target_client.calls - before
+    return Calls.of(wiring.flow.target, made, made, made)
+
+
+def _stage_page(staging: Staging, path: Path) -> None:
+    with staging.create(f"gate/{path.name}") as target:
+        shutil.move(path, target)
+
+
+def _stores(wiring: Wiring, staging: Staging) -> Stores:
+    return Stores(wiring.ledger, wiring.letters, staging)

@@ -1,0 +1,56 @@
+"""A run's summary as lines of plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from airflow_provider_brightpearl.core.records import Calls, Money
+from airflow_provider_brightpearl.core.reports import RunSummary
+from airflow_provider_brightpearl.core.window import format_window
+
+COUNTS = ("created", "updated", "unchanged", "rejected", "parked")
+_REASONS = 10
+
+
+def summary_lines(run: RunSummary) -> list[str]:
+    """Records by outcome, calls beside plan and minimum, money by currency, top reasons, write-backs."""
+    return [_records(run), *_calls(run.calls), *_money(run.money), *_reasons(run), *_write_back(run)]
+
+
+def _records(run: RunSummary) -> str:
+    window = f", changes from {format_window(run.window)}" if run.window else ""
+    counted = ", ".join(f"{getattr(run.counts, name)} {name}" for name in COUNTS)
+    return f"{run.flow}: {run.counts.extracted} records: {counted}{window}"
+
+
+def _calls(calls: Calls) -> Iterator[str]:
+    for system, made in calls.made.items():
+        planned = calls.planned.get(system)
+        beside = f"{planned} planned, " if planned else ""
+        yield f"{system}: {made} API calls ({beside}minimum {calls.minimum.get(system, 0)})"
+
+
+def _money(money: dict[str, Money]) -> Iterator[str]:
+    extracted, loaded, rejected = (money.get(stage, {}) for stage in ("extracted", "loaded", "rejected"))
+    for currency, amount in sorted(extracted.items()):
+        held = rejected.get(currency)
+        also = f", {_amount(held)} rejected or parked" if held else ""
+        yield f"{currency}: {_amount(amount)} extracted, {_amount(loaded.get(currency, Decimal(0)))} loaded{also}"
+
+
+def _reasons(run: RunSummary) -> Iterator[str]:
+    for reason, number in run.reasons[:_REASONS]:
+        yield f"{number} x {reason}"
+
+
+def _write_back(run: RunSummary) -> Iterator[str]:
+    done = run.write_back
+    if done:
+        yield f"written back: {done.delivered} delivered, {done.waiting} waiting, {done.given_up} given up"
+
+
+def _amount(value: Decimal) -> str:
+    """An amount with thousands marked, without zeros that say nothing beyond two decimals."""
+    short = value.quantize(Decimal("0.01"))
+    return f"{short if short == value else value.normalize():,f}"

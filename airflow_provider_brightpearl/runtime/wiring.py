@@ -1,0 +1,160 @@
+"""Opens the ports of one flow: its file, its systems, its stores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_brightpearl.core.ports.gate import Gate
+from airflow_provider_brightpearl.core.ports.source import Source, SourceInventory, WriteBack
+from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetters, Intents, Ledger, Staging
+from airflow_provider_brightpearl.core.ports.target import Sink, Target
+from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.flow.identity import mapping_version
+from airflow_provider_brightpearl.flow.load import load_flow
+from airflow_provider_brightpearl.flow.lookups import LookupTable, load_lookups, lookup_digests
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.gates.expectations import ExpectationGate
+from airflow_provider_brightpearl.mapping.engine import Mapper
+from airflow_provider_brightpearl.pipeline.write_back import Outbox
+from airflow_provider_brightpearl.runtime.environment import Environment
+from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
+from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
+from airflow_provider_brightpearl.stores.intents import SqlIntents
+from airflow_provider_brightpearl.stores.ledger import SqlLedger
+from airflow_provider_brightpearl.stores.staging import FileStaging
+from airflow_provider_brightpearl.systems import registry
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The ports of one flow, each opened when it is first asked for.
+
+    Args:
+        flow: the flow.
+        environment: where it runs.
+        source_conn_id: connection of the source, None for the system's usual one.
+        target_conn_id: connection of the target, likewise.
+    """
+
+    flow: FlowSpec
+    environment: Environment
+    source_conn_id: str | None = None
+    target_conn_id: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        flow: str,
+        environment: Environment,
+        source_conn_id: str | None = None,
+        target_conn_id: str | None = None,
+    ) -> Wiring:
+        """The wiring of the flow of that name.
+
+        Raises:
+            Misconfigured: its file is missing or wrong, or it asks of its systems what they do not do.
+        """
+        loaded = load_flow(environment.mappings / f"{flow}.yaml")
+        registry.check_flow(loaded)
+        return cls(loaded, environment, source_conn_id, target_conn_id)
+
+    # stores
+
+    @cached_property
+    def crosswalk(self) -> Crosswalk:
+        return SqlCrosswalk(self.environment.state())
+
+    @cached_property
+    def letters(self) -> DeadLetters:
+        return SqlDeadLetters(self.environment.state(), self.environment.now)
+
+    @cached_property
+    def intents(self) -> Intents:
+        return SqlIntents(self.environment.state(), self.environment.now)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return SqlLedger(self.environment.state())
+
+    def staging(self, run: str) -> Staging:
+        """The files of a run."""
+        return FileStaging(self.environment.staging(), self.flow.flow, run)
+
+    def outbox(self, run: str) -> Outbox:
+        """What has to be written back to the source."""
+        return Outbox(self.flow, run, self.intents)
+
+    # systems
+
+    @cached_property
+    def source_client(self) -> Any:
+        system = registry.find_system(self.flow.source_system)
+        return self.environment.connect(system, self.source_conn_id)
+
+    @cached_property
+    def target_client(self) -> Any:
+        return self.environment.connect(registry.find_system(self.flow.target), self.target_conn_id)
+
+    def source(self) -> Source:
+        open_source = registry.find_system(self.flow.source_system).open_source
+        if open_source is None:
+            raise Misconfigured(f"{self.flow.flow}.yaml: {self.flow.source_system} is not a source")
+        return open_source(self.source_client, self.flow.stream)
+
+    def sink(self, run: str) -> Sink:
+        open_sink = registry.find_system(self.flow.target).open_sink
+        if open_sink is None:
+            raise Misconfigured(f"{self.flow.flow}.yaml: {self.flow.target} is not a target")
+        return open_sink(self.target_client, self.flow, self.intents, run)
+
+    def write_back(self) -> WriteBack:
+        open_write_back = registry.find_system(self.flow.source_system).open_write_back
+        if open_write_back is None:
+            raise Misconfigured(f"{self.flow.flow}.yaml: {self.flow.source_system} takes no write-backs")
+        return open_write_back(self.source_client, self.flow.stream)
+
+    def inventory(self) -> SourceInventory:
+        open_inventory = registry.find_system(self.flow.source_system).open_inventory
+        if open_inventory is None:
+            raise Misconfigured(f"records of {self.flow.source_system} cannot be listed")
+        return open_inventory(self.source_client, self.flow.stream)
+
+    def target(self) -> Target:
+        open_target = registry.find_system(self.flow.target).open_target
+        if open_target is None:
+            raise Misconfigured(f"records of {self.flow.target} cannot be listed")
+        return open_target(self.target_client, self.flow)
+
+    # mapping and gate
+
+    @cached_property
+    def version(self) -> str:
+        """Digest of the mapping, lookups included."""
+        return mapping_version(self.flow, lookup_digests(self.flow, self.environment.mappings))
+
+    @property
+    def queries_target(self) -> bool:
+        """Whether a translation table comes from the target."""
+        return any(lookup.query for lookup in self.flow.lookups.values())
+
+    def lookups(self) -> dict[str, LookupTable]:
+        """The translation tables of the flow, those of the target queried now."""
+        query = registry.find_system(self.flow.target).query
+        # most flows look nothing up in the target, and then no connection to it is needed
+        if query is None or not self.queries_target:
+            return load_lookups(self.flow, self.environment.mappings)
+        client = self.target_client
+        return load_lookups(self.flow, self.environment.mappings, lambda text: query(client, text))
+
+    def open_mapper(self, lookups: Mapping[str, LookupTable], folders: Sequence[Path]) -> Mapper:
+        """The compiled mapping, allowed to read and write these folders and nothing else."""
+        schema = registry.stream_schema(self.flow.source)
+        return Mapper(self.flow, schema, lookups, self.crosswalk, folders)
+
+    def gate(self, page: Path, run: str) -> Gate:
+        """The expectations of the flow; what they find is written to ``page``."""
+        return ExpectationGate(self.flow, page, run)

@@ -1,0 +1,96 @@
+"""The crosswalk: which row of the target belongs to which key of a flow's object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from airflow_provider_brightpearl.core.ports.stores import Binding
+from airflow_provider_brightpearl.stores.engine import chunks, reading, writing
+from airflow_provider_brightpearl.stores.tables import binding, upsert
+
+_NAMES = tuple(column.name for column in fields(Binding))
+_COLUMNS = [binding.c[name] for name in _NAMES]
+_PAGE = 10_000
+
+
+class SqlCrosswalk:
+    """The crosswalk on the state database; see ``core.ports.stores.Crosswalk``."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def of_records(self, flow: str, source_ids: Sequence[str]) -> list[Binding]:
+        """All rows bound for these source records, of every object, by object and key."""
+        found: list[Binding] = []
+        with reading(self._engine) as connection:
+            for ids in chunks(sorted(set(source_ids))):
+                query = sa.select(*_COLUMNS).where(binding.c.flow == flow, binding.c.source_id.in_(ids))
+                found += [Binding(*row) for row in connection.execute(query)]
+        return sorted(found, key=lambda bound: (bound.object, bound.key))
+
+    def roots(self, flow: str, object_name: str) -> Iterator[Binding]:
+        """All bound rows of an object, read page by page in the order of their keys."""
+        last: str | None = None
+        while True:
+            where = [binding.c.flow == flow, binding.c.object == object_name]
+            after = [] if last is None else [binding.c.key > last]
+            query = sa.select(*_COLUMNS).where(*where, *after).order_by(binding.c.key).limit(_PAGE)
+            with reading(self._engine) as connection:
+                rows = [Binding(*row) for row in connection.execute(query)]
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1].key
+
+    def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
+        """Target id by key, for the keys that are bound."""
+        found: dict[str, str] = {}
+        with reading(self._engine) as connection:
+            for some in chunks(sorted(set(keys))):
+                query = sa.select(binding.c.key, binding.c.target_id).where(*_is(flow, object_name, some))
+                found.update((row.key, row.target_id) for row in connection.execute(query))
+        return found
+
+    def bind(self, bindings: Sequence[Binding]) -> None:
+        """Writes these rows, all or none; the last of several with one key counts.
+
+        ``created_run`` stays that of the first binding for as long as the target row is the same one.
+        """
+        latest = {(bound.flow, bound.object, bound.key): bound for bound in bindings}
+        # in one order everywhere: two workers that bind the same rows must not wait for each other
+        rows = [{name: getattr(latest[key], name) for name in _NAMES} for key in sorted(latest)]
+        with writing(self._engine) as connection:
+            statement = _statement(connection)
+            for some in chunks(rows):
+                connection.execute(statement, list(some))
+
+    def unbind(self, flow: str, object_name: str, keys: Sequence[str]) -> None:
+        """Forgets these keys; unknown ones are left alone."""
+        with writing(self._engine) as connection:
+            for some in chunks(sorted(set(keys))):
+                connection.execute(binding.delete().where(*_is(flow, object_name, some)))
+
+
+def _is(flow: str, object_name: str, keys: Sequence[str]) -> tuple[Any, ...]:
+    return binding.c.flow == flow, binding.c.object == object_name, binding.c.key.in_(keys)
+
+
+def _statement(connection: Connection) -> Any:
+    statement = upsert(connection, binding)
+    new = statement.excluded
+    same_row = binding.c.target_id == new.target_id
+    return statement.on_conflict_do_update(
+        index_elements=["flow", "object", "key"],
+        set_={
+            "source_id": new.source_id,
+            "target_id": new.target_id,
+            "fingerprint": new.fingerprint,
+            "created_run": sa.case((same_row, binding.c.created_run), else_=new.created_run),
+            "written_run": new.written_run,
+        },
+    )

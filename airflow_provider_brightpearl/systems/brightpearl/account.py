@@ -1,0 +1,116 @@
+"""What flows need set up in a Brightpearl account: custom fields, and web-hooks that tell of changes.
+
+The API makes web-hooks, but no custom fields: those are told to a person, click by click.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
+from airflow_provider_brightpearl.systems.brightpearl.write_back import PLACES
+
+_HOOKS = "integration-service/webhook"
+_CODE = re.compile(r"\bPCF_[A-Z0-9_]+")
+# under Settings, Custom fields
+_MENU: Mapping[str, str] = {
+    "order-service/sale/custom-field-meta-data": "Sales",
+    "contact-service/contact/customer/custom-field-meta-data": "Customers",
+    "product-service/product/custom-field-meta-data": "Products",
+}
+# what can be subscribed to by stream; contacts and payments raise no events
+EVENTS: Mapping[str, tuple[str, ...]] = {
+    "sales_orders": ("sales-order.created", "order.modified.order-status", "order.modified.fully-shipped"),
+    "sales_credits": ("order.modified.order-status",),
+    "products": ("product.created", "product.modified", "product.destroyed"),
+    "availability": ("product.modified.on-hand-modified",),
+    "goods_out_notes": ("goods-out-note.created", "goods-out-note.modified", "goods-out-note.destroyed"),
+    "shipments": (
+        "goods-out-note.created", "goods-out-note.modified", "goods-out-note.destroyed",
+        "drop-ship-note.created", "drop-ship-note.modified.shipped", "drop-ship-note.destroyed",
+    ),
+}  # fmt: skip
+_VARIABLES = {
+    "accountCode": "account-code", "resourceType": "resource-type", "id": "resource-id",
+    "lifecycleEvent": "lifecycle-event", "fullEvent": "full-event", "raisedOn": "raised-on",
+    "brightpearlVersion": "brightpearl-version",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FieldNeeded:
+    """A custom field that a flow names: its code, the flow, and the kind of records it belongs to."""
+
+    code: str
+    flow: str
+    metadata: str
+
+    @property
+    def steps(self) -> str:
+        """What a person does to make it."""
+        kind, code = _MENU[self.metadata], self.code.removeprefix("PCF_")
+        return (
+            f"Settings > Custom fields > {kind} > Add a field: code {code}, type Freeform text, not required"
+        )
+
+
+def fields_needed(flows: Sequence[FlowSpec]) -> list[FieldNeeded]:
+    """The custom fields that flows out of Brightpearl read in expressions or write back, once each."""
+    found: dict[tuple[str, str], FieldNeeded] = {}
+    for flow in flows:
+        place = PLACES.get(flow.stream) if flow.source_system == "brightpearl" else None
+        if place is None:
+            continue
+        for code in sorted(set(_CODE.findall(flow.model_dump_json()))):
+            found.setdefault((place.metadata, code), FieldNeeded(code, flow.flow, place.metadata))
+    return list(found.values())
+
+
+def fields_missing(client: BrightpearlClient, needed: Sequence[FieldNeeded]) -> list[FieldNeeded]:
+    """Those that the account does not have; one call for each kind of record."""
+    there: dict[str, set[str]] = {}
+    for path in {each.metadata for each in needed}:
+        there[path] = {str(each.get("code")) for each in client.get(path) or ()}
+    return [each for each in needed if each.code not in there[each.metadata]]
+
+
+def events_needed(flows: Sequence[FlowSpec]) -> list[str]:
+    """The events that tell of changes in the streams of these flows."""
+    streams = [flow.stream for flow in flows if flow.source_system == "brightpearl"]
+    return sorted({event for stream in streams for event in EVENTS.get(stream, ())})
+
+
+def hooks_missing(client: BrightpearlClient, events: Sequence[str], address: str) -> list[str]:
+    """The events that no web-hook of the account sends to this address; a wider one covers those below it."""
+    there = [hook for hook in client.get(_HOOKS) or () if str(hook.get("uriTemplate")) == address]
+    covered = [str(hook["subscribeTo"]) for hook in there]
+    return [event for event in events if not any(_covers(wide, event) for wide in covered)]
+
+
+def _covers(wide: str, event: str) -> bool:
+    return event == wide or event.startswith(f"{wide}.")
+
+
+def subscribe(client: BrightpearlClient, events: Sequence[str], address: str) -> Iterator[tuple[str, int]]:
+    """Makes a web-hook for each event; gives event and id. They carry id sets, and are sent again unless taken.
+
+    Raises:
+        Misconfigured: the address is not https, so that ids would travel in the open.
+    """
+    if urlsplit(address).scheme != "https" or not urlsplit(address).netloc:
+        raise Misconfigured(
+            f"{address!r} is no https address that web-hooks can be sent to", system="brightpearl"
+        )
+    body = json.dumps({name: f"${{{variable}}}" for name, variable in _VARIABLES.items()})
+    for event in events:
+        hook = {
+            "subscribeTo": event, "httpMethod": "POST", "uriTemplate": address, "bodyTemplate": body,
+            "contentType": "application/json", "idSetAccepted": True, "qualityOfService": 1,
+        }  # fmt: skip
+        yield event, int(client.post(_HOOKS, hook))

@@ -1,0 +1,334 @@
+"""A Brightpearl account over HTTP: searches, records by id as raw bytes, simple calls.
+
+Facts are from the public API documentation and recorded traffic: the quota's headers and 503, search
+envelope, id sets, error codes. Nothing here knows streams or mappings.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+import requests
+from requests.auth import AuthBase
+
+from airflow_provider_brightpearl.core.retry import Backoff
+from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.systems.brightpearl import idset
+from airflow_provider_brightpearl.systems.brightpearl.answers import SYSTEM, check, entries, value
+from airflow_provider_brightpearl.systems.brightpearl.search import Page, Paging
+from airflow_provider_brightpearl.systems.http.quota import Budget, LocalBudget
+from airflow_provider_brightpearl.systems.http.transport import (
+    READS,
+    Clock,
+    exchange,
+    meter_of,
+    new_session,
+    with_retries,
+)
+
+T = TypeVar("T")
+Params = Mapping[str, str | int]
+Body = str | bytes | Mapping[str, Any] | Sequence[Any]
+log = logging.getLogger(__name__)
+
+MAX_IDS = 200
+MAX_PAGE = 500
+MAX_URI = 1_900
+# calls that an account takes, all apps together
+CALLS_PER_MINUTE = 200
+_FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
+# money leaves as the digits it has, never through float
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAnswer:
+    """The answer to one message of a multi-message; ``status`` is 0 for one that was not processed."""
+
+    label: str
+    status: int
+    body: Any = None
+
+
+class BrightpearlClient:
+    """Calls to one account.
+
+    Args:
+        base_url: scheme, host and port, with a path prefix if there is one; ``api_domain`` of the token
+            answer. account: account code. auth: ``PrivateAppAuth`` or ``oauth_auth``. session: from
+            ``transport.new_session``. budget: calls left per minute; one per process by default. sleep,
+            now, chance: seconds to sleep, a monotonic clock in seconds, and a number in [0, 1).
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        account: str,
+        auth: AuthBase,
+        session: requests.Session | None = None,
+        *,
+        budget: Budget | None = None,
+        backoff: Backoff | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Clock = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.account = account
+        self.root = f"{base_url.rstrip('/')}/public-api/{quote(account, safe='')}"
+        self.session = session or new_session()
+        self.meter = meter_of(self.session)
+        self._auth = auth
+        self._budget = budget or LocalBudget()
+        self._backoff = backoff or Backoff()
+        self._sleep = sleep
+        self._now = now
+        self._chance = chance
+
+    @property
+    def calls(self) -> int:
+        """API calls made so far, repeated ones too."""
+        return self.meter.calls
+
+    # reading
+
+    def search(
+        self,
+        path: str,
+        *,
+        columns: Sequence[str],
+        filters: Mapping[str, str] | None = None,
+        sort: str = "orderId",
+        page_size: int = MAX_PAGE,
+    ) -> Iterator[dict[str, Any]]:
+        """Rows of a search by column name, ascending by ``sort``, a column whose values never change.
+
+        Paging is by offset without a snapshot, so rows that leave the result while it is read shift the
+        pages. Pages overlap by a row, or watch the count where the overlap would cost a page; a shift is
+        answered by stepping back.
+
+        Args:
+            path: such as ``order-service/order-search``.
+            columns: names of the columns wanted.
+            filters: ``{"updatedOn": period(start, end)}``.
+            sort: a column that is ascending, immutable and filterable, the id as a rule.
+            page_size: rows a call, at most 500.
+        """
+        wanted = list(dict.fromkeys([*columns, sort]))
+        fixed: dict[str, str | int] = {
+            **(filters or {}), "columns": ",".join(wanted), "sort": f"{sort}.ASC", "pageSize": page_size,
+        }  # fmt: skip
+        paging = Paging(sort, page_size)
+        while paging.first is not None:
+            page = self._call("GET", path, Page.read, params={**fixed, "firstResult": paging.first})
+            yield from paging.take(page)
+
+    def count(self, path: str, *, filters: Mapping[str, str] | None = None) -> int:
+        """How many rows a search has, in one call; ``filters`` as in ``search``."""
+        params: Params = {**(filters or {}), "pageSize": 1, "firstResult": 1}
+        return self._call("GET", path, Page.read, params=params).available
+
+    def get_records(
+        self,
+        path: str,
+        ids: Iterable[int],
+        *,
+        batch: int = MAX_IDS,
+        params: Params | None = None,
+        member: str = "",
+    ) -> Iterator[bytes]:
+        """The records of these ids, each as the bytes that came, without line breaks; in no given order.
+
+        Args:
+            path: such as ``order-service/order``; the ids follow it, or replace ``{ids}`` in it.
+            ids: in any order, repeated or not.
+            batch: ids per call; 200 nearly everywhere.
+            params: query, such as ``{"includeOptional": "customFields"}``.
+            member: name of the list inside ``response`` where it is not the response itself (journals).
+        """
+        for _, record in self._by_id(path, ids, batch, params, member):
+            yield record
+
+    def get_map(
+        self, path: str, ids: Iterable[int], *, batch: int = MAX_IDS, params: Params | None = None
+    ) -> Iterator[tuple[str, bytes]]:
+        """Key and raw value of map-shaped answers, such as availability by product or goods notes by id."""
+        yield from self._by_id(path, ids, batch, params, "")
+
+    def list_ids(self, resource: str) -> Iterator[int]:
+        """Every existing id of a resource such as ``order-service/order``, in one call."""
+        answer = self.options(resource) or {}
+        for uri in answer.get("getUris", ()):
+            yield from idset.parse(str(uri).rsplit("/", 1)[-1])
+
+    def get(self, path: str, params: Params | None = None) -> Any:
+        """The ``response`` of a GET, numbers with a point as Decimal; None where nothing was found."""
+        return self._call("GET", path, value, params=params)
+
+    def options(self, path: str) -> Any:
+        """The ``response`` of OPTIONS, which lists existing ids by URI."""
+        return self._call("OPTIONS", path, value)
+
+    # writing
+
+    def post(self, path: str, body: Body, *, repeatable: bool = False) -> Any:
+        """The ``response`` of a POST: an id or a list of ids.
+
+        ``repeatable`` says that sending it twice is harmless, as for a sales order with externalRef and
+        instance id.
+
+        Raises:
+            TimedOut: whether the write happened is not known.
+            RecordRefused: it did not happen and will not.
+        """
+        return self._call("POST", path, value, body=body, repeatable=repeatable)
+
+    def put(self, path: str, body: Body, *, repeatable: bool = False) -> Any:
+        """What a PUT answered, None as a rule; see ``post``."""
+        return self._call("PUT", path, value, body=body, repeatable=repeatable)
+
+    def patch(self, path: str, operations: Body, *, repeatable: bool = False) -> Any:
+        """The whole object after a list of JSON Patch operations; see ``post``."""
+        return self._call("PATCH", path, value, body=operations, repeatable=repeatable)
+
+    def delete(self, path: str, *, repeatable: bool = False) -> Any:
+        """What a DELETE answered, None as a rule; see ``post``."""
+        return self._call("DELETE", path, value, repeatable=repeatable)
+
+    def multi_message(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        parallel: bool = False,
+        on_fail: str = "CONTINUE",
+        repeatable: bool = False,
+    ) -> list[MessageAnswer]:
+        """Answers to at most ten messages ``{label, uri, httpMethod, body}`` that count as one request.
+
+        Args:
+            messages: with labels of their own; ``uri`` as in ``/product-service/brand``.
+            parallel: whether they may be processed in any order.
+            on_fail: ``CONTINUE`` or ``STOP``, which leaves the messages after a failure unprocessed.
+            repeatable: whether sending all of them twice is harmless.
+        """
+        if len(messages) > 10:
+            raise ValueError(f"a multi-message holds at most 10 messages, got {len(messages)}")
+        mode = "PARALLEL" if parallel else "SEQUENTIAL"
+        body = {"processingMode": mode, "onFail": on_fail, "messages": messages}
+        answer = self.post("multi-message", body, repeatable=repeatable)
+        done = [_message(entry) for entry in answer.get("processedMessages", ())]
+        return done + [_message(entry) for entry in answer.get("unprocessedMessages", ())]
+
+    # one call
+
+    def _by_id(
+        self, path: str, ids: Iterable[int], batch: int, params: Params | None, member: str
+    ) -> Iterator[tuple[str, bytes]]:
+        room = MAX_URI - len(self._url(path, params)) - 1
+        for group in idset.batches(ids, batch, room):
+            yield from self._group(path, group, params, member)
+
+    def _group(
+        self, path: str, group: Sequence[int], params: Params | None, member: str
+    ) -> list[tuple[str, bytes]]:
+        target = _with_ids(path, idset.compress(group))
+        try:
+            return self._call("GET", target, lambda answer: entries(answer, member), params=params)
+        except Misconfigured as error:
+            if error.status != 414 or len(group) == 1:
+                raise
+        half = len(group) // 2
+        log.info("%s: %s ids make too long an address, asking in halves", path, len(group))
+        return [
+            *self._group(path, group[:half], params, member),
+            *self._group(path, group[half:], params, member),
+        ]
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[requests.Response], T],
+        *,
+        params: Params | None = None,
+        body: Body | None = None,
+        repeatable: bool = False,
+    ) -> T:
+        return with_retries(
+            lambda: read(self._once(method, path, params, body)),
+            repeatable=repeatable or method in READS,
+            backoff=self._backoff,
+            sleep=self._sleep,
+            chance=self._chance,
+        )
+
+    def _once(self, method: str, path: str, params: Params | None, body: Body | None) -> requests.Response:
+        self._wait_for_budget()
+        operation = _short(f"{method} {path}")
+        response = exchange(
+            self.session, method, self._url(path, params), system=SYSTEM, operation=operation,
+            auth=self._auth, data=_as_json(body), headers={"Content-Type": "application/json"},
+        )  # fmt: skip
+        self._learn(response.headers)
+        check(response, operation, read=method in READS)
+        return response
+
+    def _wait_for_budget(self) -> None:
+        seconds = self._budget.wait_seconds(self._now())
+        if seconds > 0:
+            log.log(logging.INFO if seconds > 5 else logging.DEBUG, "quota: waiting %.1f s", seconds)
+            self._sleep(seconds)
+
+    def _learn(self, headers: Mapping[str, str]) -> None:
+        remaining = headers.get("brightpearl-requests-remaining", "")
+        period = headers.get("brightpearl-next-throttle-period", "")
+        if remaining.isdigit() and period.isdigit():
+            self._budget.learn(int(remaining), int(period) / 1000, self._now())
+
+    def _url(self, path: str, params: Params | None) -> str:
+        # Brightpearl breaks on an encoded slash in a period and wants an encoded plus
+        query = urlencode(dict(params), quote_via=quote, safe="/,:.-*") if params else ""
+        return f"{self.root}/{path.strip('/')}" + (f"?{query}" if query else "")
+
+
+def period(start: datetime | None, end: datetime) -> str:
+    """A PERIOD filter between aware instants; open starts are undocumented, so None means from 1970."""
+    return f"{_instant(start or _FIRST_INSTANT)}/{_instant(end)}"
+
+
+def _instant(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment.isoformat()} has no time zone; Brightpearl would read it in the account's")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _with_ids(path: str, ids: str) -> str:
+    return path.replace("{ids}", ids) if "{ids}" in path else f"{path.rstrip('/')}/{ids}"
+
+
+def _short(operation: str) -> str:
+    return operation if len(operation) <= 120 else operation[:117] + "..."
+
+
+def _as_json(body: Body | None) -> bytes | None:
+    if body is None or isinstance(body, bytes):
+        return body
+    return body.encode() if isinstance(body, str) else _encode(body)
+
+
+def _message(entry: Any) -> MessageAnswer:
+    if not isinstance(entry, dict):
+        return MessageAnswer(label=str(entry), status=0)
+    content = (entry.get("body") or {}).get("content")
+    return MessageAnswer(
+        label=str(entry.get("label", "")),
+        status=int(entry.get("statusCode", 0)),
+        body=msgspec.json.decode(content) if content else None,
+    )

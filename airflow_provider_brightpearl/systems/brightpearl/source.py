@@ -1,0 +1,61 @@
+"""Brightpearl as a source: one stream of an account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from airflow_provider_brightpearl.core.estimate import ReadEstimate, SearchCounts
+from airflow_provider_brightpearl.core.ports.source import Read
+from airflow_provider_brightpearl.core.window import Selection
+from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
+from airflow_provider_brightpearl.systems.brightpearl.session import CountingSession, ReadSession
+from airflow_provider_brightpearl.systems.brightpearl.streams.stream import Stream
+from airflow_provider_brightpearl.systems.brightpearl.streams.table import STREAMS
+
+
+class BrightpearlSource:
+    """Reads one stream of an account, and reckons with the calls that it takes.
+
+    Args:
+        client: calls to the account.
+        stream: its name, one of ``STREAMS``.
+    """
+
+    def __init__(self, client: BrightpearlClient, stream: str) -> None:
+        self.stream: Stream = STREAMS[stream]
+        self.session = ReadSession(client)
+
+    @property
+    def calls(self) -> int:
+        return self.session.client.calls
+
+    @property
+    def min_calls(self) -> int:
+        return self.session.min_calls
+
+    def read(self, selection: Selection) -> Iterator[Read]:
+        """Raw records as pages come in; None for ids that were found or named and could not be read."""
+        return self.stream.read(self.session, selection)
+
+    def read_ids(self, ids: Sequence[str]) -> Iterator[Read]:
+        """Raw records by id, None for those that the account does not have."""
+        return self.read(Selection(window=None, ids=tuple(ids)))
+
+    def count(self, selection: Selection) -> SearchCounts:
+        """How many rows the searches of a selection have, asked for in one small call each."""
+        session = CountingSession(self.session.client)
+        for _ in self.stream.read(session, replace(selection, ids=())):
+            pass
+        of_window = selection.window is not None and selection.window.start and not selection.full_resync
+        if of_window and any(session.searched):
+            self.stream.count_later(session)
+        return session.counts(len(selection.ids))
+
+    def counted(self, selection: Selection) -> SearchCounts:
+        """How many rows the searches had in what was read."""
+        return self.session.counts(len(selection.ids))
+
+    def estimate_read(self, counts: SearchCounts) -> ReadEstimate:
+        """What reading takes where the searches have so many rows."""
+        return self.stream.estimate(counts)

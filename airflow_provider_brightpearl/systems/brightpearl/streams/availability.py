@@ -1,0 +1,180 @@
+"""Stock of products by warehouse: whose may have changed, and what bundles can be made of their components.
+
+``product-availability`` knows no changes, so goods movements say which products to look at, and a sweep looks
+at all. Allocating stock to an order is no movement: only a movement of the same product or a sweep shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from more_itertools import chunked
+
+from airflow_provider_brightpearl.core.ports.source import Read
+from airflow_provider_brightpearl.core.window import Selection, Window
+from airflow_provider_brightpearl.systems.brightpearl.columns import AVAILABILITY
+from airflow_provider_brightpearl.systems.brightpearl.estimate import of_stock
+from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession, with_members
+from airflow_provider_brightpearl.systems.brightpearl.streams.stream import (
+    CHUNK,
+    instant,
+    margin_around,
+    named_ids,
+    not_found,
+)
+
+_AVAILABILITY = "warehouse-service/product-availability"
+_NOTHING = Decimal(0)
+
+
+class _Figures(msgspec.Struct, rename="camel"):
+    in_stock: Decimal = _NOTHING
+    on_hand: Decimal = _NOTHING
+    in_transit: Decimal = _NOTHING
+
+
+class _Stock(msgspec.Struct):
+    warehouses: dict[str, msgspec.Raw] = {}
+
+
+class _Component(msgspec.Struct, rename="camel"):
+    product_id: int
+    product_quantity: Decimal
+
+
+class _Composition(msgspec.Struct, rename="camel"):
+    bundle: bool = False
+    bundle_components: list[_Component] = []
+
+
+class _Product(msgspec.Struct):
+    id: int
+    composition: _Composition = msgspec.field(default_factory=_Composition)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Products whose stock is wanted, and those that may be bundles; ``moved`` is None where all are."""
+
+    products: frozenset[int]
+    moved: frozenset[int] | None
+    maybe_bundles: tuple[int, ...]
+
+    def touches(self, bundle: _Product) -> bool:
+        parts = {part.product_id for part in bundle.composition.bundle_components}
+        return self.moved is None or bundle.id in self.products or not parts.isdisjoint(self.moved)
+
+
+class Availability:
+    """Stock of every product that moved, or of all: tracked products first, then bundles.
+
+    A product whose stock is not tracked, and that is no bundle, has no record.
+    """
+
+    schema = AVAILABILITY
+    estimate = staticmethod(of_stock)
+
+    def read(self, session: ReadSession, selection: Selection) -> Iterator[Read]:
+        wanted = _wanted(session, selection)
+        bundles = [each for each in _bundles(session, wanted.maybe_bundles) if wanted.touches(each)]
+        parts = {part.product_id for bundle in bundles for part in bundle.composition.bundle_components}
+        asked = sorted((wanted.products | parts) - {bundle.id for bundle in bundles})
+        held: dict[int, _Stock] = {}
+        found = {str(bundle.id) for bundle in bundles}
+        for ids in chunked(asked, CHUNK):
+            for key, raw in session.mapped(_AVAILABILITY, ids):
+                product, stock = int(key), msgspec.json.decode(raw, type=_Stock)
+                if product in parts:
+                    held[product] = stock
+                if product in wanted.products:
+                    found.add(key)
+                    yield key, _record(product, bundle=False, warehouses=_raw_figures(stock))
+        for bundle in bundles:
+            yield str(bundle.id), _record(bundle.id, bundle=True, warehouses=_complete(bundle, held))
+        yield from not_found(selection, found)
+
+    def count_later(self, session: ReadSession) -> None:
+        untracked(session)
+
+
+def _wanted(session: ReadSession, selection: Selection) -> _Wanted:
+    named = frozenset(named_ids(selection))
+    window = selection.window
+    if selection.full_resync or (window is not None and window.start is None):
+        return _all(session)
+    moved = frozenset(_moved(session, window)) if window is not None and not window.empty else frozenset()
+    others = untracked(session) if moved else ()
+    return _Wanted((named | moved).difference(others) | named, moved, tuple({*others, *named}))
+
+
+def _all(session: ReadSession) -> _Wanted:
+    tracked, others = set(), []
+    for row in session.search("product-service/product-search", ("productId", "stockTracked")):
+        if row["stockTracked"]:
+            tracked.add(int(row["productId"]))
+        else:
+            others.append(int(row["productId"]))
+    return _Wanted(frozenset(tracked), None, tuple(others))
+
+
+def _moved(session: ReadSession, window: Window) -> Iterator[int]:
+    columns = ("goodsMovementId", "productId", "updatedOn")
+    filters = {"updatedOn": margin_around(window)}
+    for row in session.search("warehouse-service/goods-movement-search", columns, filters):
+        if instant(row["updatedOn"]) in window:
+            yield int(row["productId"])
+
+
+def untracked(session: ReadSession) -> tuple[int, ...]:
+    """Products without a stock of their own, bundles among them."""
+    # bundles hold no stock of their own, and no search can ask for them by composition
+    rows = session.search("product-service/product-search", ("productId",), {"stockTracked": "false"})
+    return tuple(int(row["productId"]) for row in rows)
+
+
+def _bundles(session: ReadSession, ids: Sequence[int]) -> Iterator[_Product]:
+    for raw in session.records("product-service/product", ids):
+        product = msgspec.json.decode(raw, type=_Product)
+        made_of = product.composition
+        made_of.bundle_components = [part for part in made_of.bundle_components if part.product_quantity > 0]
+        if made_of.bundle and made_of.bundle_components:
+            yield product
+
+
+def _record(product: int, *, bundle: bool, warehouses: Iterable[bytes]) -> bytes:
+    kind = b"true" if bundle else b"false"
+    return b'{"productId":%d,"bundle":%b,"warehouses":[%b]}' % (product, kind, b",".join(warehouses))
+
+
+def _raw_figures(stock: _Stock) -> Iterator[bytes]:
+    for warehouse, figures in sorted(stock.warehouses.items(), key=lambda pair: int(pair[0])):
+        yield with_members(bytes(figures), warehouseId=warehouse.encode())
+
+
+def _complete(bundle: _Product, held: Mapping[int, _Stock]) -> Iterator[bytes]:
+    """Complete bundles per warehouse, only those where every component lies."""
+    parts = bundle.composition.bundle_components
+    stocks = [held.get(part.product_id, _Stock()).warehouses for part in parts]
+    for warehouse in sorted(set(stocks[0]).intersection(*stocks[1:]), key=int):
+        figures = [msgspec.json.decode(stock[warehouse], type=_Figures) for stock in stocks]
+        yield msgspec.json.encode(_made_of(int(warehouse), parts, figures))
+
+
+def _made_of(warehouse: int, parts: Sequence[_Component], figures: Sequence[_Figures]) -> dict[str, Any]:
+    pairs = list(zip(parts, figures, strict=True))
+    on_hand = min(each.on_hand // part.product_quantity for part, each in pairs)
+    in_stock = min(each.in_stock // part.product_quantity for part, each in pairs)
+    arrived = min((each.on_hand + each.in_transit) // part.product_quantity for part, each in pairs)
+    scarcest = min(pairs, key=lambda pair: pair[1].on_hand / pair[0].product_quantity)[0]
+    return {
+        "inStock": int(in_stock),
+        "onHand": int(on_hand),
+        "allocated": int(in_stock - on_hand),
+        "inTransit": int(arrived - on_hand),
+        "limitedBy": scarcest.product_id,
+        "warehouseId": warehouse,
+    }

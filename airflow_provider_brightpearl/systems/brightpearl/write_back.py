@@ -1,0 +1,136 @@
+"""Writes back to Brightpearl what became of its records: custom fields, and notes of orders.
+
+Ten messages go into one call that counts as one request. Setting a custom field twice is harmless; a note has no
+key, so it is looked for by its text where an answer was lost.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from airflow_provider_brightpearl.core.ports.source import Message, Reply
+from airflow_provider_brightpearl.core.ports.stores import IntentState
+from airflow_provider_brightpearl.systems.brightpearl import idset
+from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, BrightpearlClient, MessageAnswer
+
+_GROUP = 10
+_NOTES = "order-service/order-note-search"
+_CODE = re.compile(r"PCF_[A-Z0-9_]+")
+_BAD_PATCH = "CMNC-044"
+_NOTE_COLUMNS = ("orderId", "noteId", "noteText")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stream takes write-backs: resource, where its custom fields are listed, whether it has notes."""
+
+    resource: str
+    metadata: str
+    notes: bool = False
+
+
+_ORDER = Place("order-service/order", "order-service/sale/custom-field-meta-data", notes=True)
+PLACES: Mapping[str, Place] = {
+    "sales_orders": _ORDER,
+    "sales_credits": _ORDER,
+    "contacts": Place("contact-service/contact", "contact-service/contact/customer/custom-field-meta-data"),
+    "products": Place("product-service/product", "product-service/product/custom-field-meta-data"),
+}
+
+
+def misfit(stream: str, fields: Sequence[str], note: bool) -> str:
+    """Why a stream does not take such a write-back, or an empty text."""
+    place = PLACES.get(stream)
+    if place is None:
+        return f"records of brightpearl.{stream} have no custom fields; those of {', '.join(PLACES)} do"
+    if note and not place.notes:
+        return f"note: records of brightpearl.{stream} have no notes"
+    unknown = [name for name in fields if not _CODE.fullmatch(name)]
+    return f"fields.{unknown[0]}: is not the code of a custom field, such as PCF_ORDERNO" if unknown else ""
+
+
+class BrightpearlWriteBack:
+    """Writes back to one stream of an account."""
+
+    def __init__(self, client: BrightpearlClient, stream: str) -> None:
+        self.client = client
+        self.place = PLACES[stream]
+
+    @property
+    def calls(self) -> int:
+        return self.client.calls
+
+    def min_calls(self, messages: int) -> int:
+        return ceil(messages / _GROUP)
+
+    def groups(self, messages: Sequence[Message]) -> Iterator[Sequence[int]]:
+        for start in range(0, len(messages), _GROUP):
+            yield range(start, min(start + _GROUP, len(messages)))
+
+    def send(self, messages: Sequence[Message]) -> list[Reply]:
+        """One call; replies in the order of the messages."""
+        sent = [self._sent(str(place), message) for place, message in enumerate(messages)]
+        harmless = not any(message.note for message in messages)
+        told = {each.label: each for each in self.client.multi_message(sent, repeatable=harmless)}
+        answers = [told.get(str(place), MessageAnswer("", 0)) for place in range(len(messages))]
+        replies = [_reply(*pair) for pair in zip(messages, answers, strict=True)]
+        bad = [place for place, each in enumerate(answers) if _error(each)[0] == _BAD_PATCH]
+        missing = self._missing_fields([messages[place] for place in bad]) if bad else []
+        if missing:
+            reason = f"there is no custom field {', '.join(missing)}: make it in Brightpearl, of type text"
+            for place in bad:
+                replies[place] = Reply(IntentState.DUE, reason, stops=True)
+        return replies
+
+    def _sent(self, label: str, message: Message) -> dict[str, Any]:
+        record = f"/{self.place.resource}/{message.source_id}"
+        if message.note:
+            body: Any = {"text": message.note, "isPublic": False}
+            return {"label": label, "uri": f"{record}/note", "httpMethod": "POST", "body": body}
+        body = [{"op": "add", "path": f"/{name}", "value": text} for name, text in message.fields.items()]
+        return {"label": label, "uri": f"{record}/custom-field", "httpMethod": "PATCH", "body": body}
+
+    def _missing_fields(self, messages: Sequence[Message]) -> list[str]:
+        """Which of the fields of these messages the account does not have."""
+        known = {str(each.get("code")) for each in self.client.get(self.place.metadata) or ()}
+        return sorted({name for message in messages for name in message.fields} - known)
+
+    def find_notes(self, messages: Sequence[Message]) -> list[bool]:
+        """Whether each of these notes is at its order, by its text."""
+        there: set[tuple[str, str]] = set()
+        for group in idset.batches(sorted({int(message.source_id) for message in messages}), MAX_IDS, 1500):
+            rows = self.client.search(
+                _NOTES, columns=_NOTE_COLUMNS, filters={"orderId": idset.compress(group)}, sort="noteId"
+            )
+            there |= {(str(row["orderId"]), _plain(row["noteText"])) for row in rows}
+        return [(message.source_id, _plain(message.note)) in there for message in messages]
+
+
+def _reply(message: Message, answer: MessageAnswer) -> Reply:
+    code, told = _error(answer)
+    reason = f"{code} {told}".strip() or f"status {answer.status}"
+    if 200 <= answer.status < 300:
+        return Reply(IntentState.DONE)
+    if answer.status == 404:
+        return Reply(IntentState.REFUSED, reason)
+    if answer.status >= 500 and message.note and code != _BAD_PATCH:
+        # what is behind a 5xx may have happened
+        return Reply(IntentState.IN_DOUBT, reason)
+    return Reply(IntentState.DUE, reason if answer.status else "not processed")
+
+
+def _error(answer: MessageAnswer) -> tuple[str, str]:
+    """Code and message of a refusal; empty where there is none."""
+    errors = answer.body.get("errors") if isinstance(answer.body, dict) else None
+    if not isinstance(errors, list) or not errors or not isinstance(errors[0], dict):
+        return "", ""
+    return str(errors[0].get("code", "")), str(errors[0].get("message", ""))
+
+
+def _plain(text: str | None) -> str:
+    return " ".join(html.unescape(text or "").split())

@@ -1,0 +1,136 @@
+"""OAuth tokens that several workers share, and the bearer header made of them; knows no vendor."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+import requests
+from requests.auth import AuthBase
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An OAuth token pair; ``expires_at`` is aware, None where it is not known.
+
+    ``logins`` are the aware instants of the last day's logins, where a system limits their number.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(default="", repr=False)
+    expires_at: datetime | None = None
+    logins: tuple[datetime, ...] = field(default=(), repr=False)
+
+    def fresh(self, now: datetime) -> bool:
+        # not refreshed ahead of time: Brightpearl would hand the living token back with its remaining seconds
+        return bool(self.access_token) and (self.expires_at is None or now < self.expires_at)
+
+
+class TokenSlot(Protocol):
+    """One stored token while nobody else can change it."""
+
+    def read(self) -> Token | None: ...
+
+    def write(self, token: Token) -> None:
+        """Stores both tokens and the expiry, all or nothing."""
+        ...
+
+
+class TokenStore(Protocol):
+    """Where tokens outlive a process; ``exclusive`` lets one worker at a time refresh."""
+
+    def read(self, name: str) -> Token | None: ...
+
+    def exclusive(self, name: str) -> AbstractContextManager[TokenSlot]: ...
+
+
+class MemoryTokens:
+    """Tokens of one process, for tests and for use without a state database."""
+
+    def __init__(self, tokens: Mapping[str, Token] | None = None) -> None:
+        self.tokens = dict(tokens or {})
+        self._lock = threading.Lock()
+
+    def read(self, name: str) -> Token | None:
+        return self.tokens.get(name)
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[TokenSlot]:
+        with self._lock:
+            yield _MemorySlot(self.tokens, name)
+
+
+@dataclass(frozen=True, slots=True)
+class _MemorySlot:
+    tokens: dict[str, Token]
+    name: str
+
+    def read(self) -> Token | None:
+        return self.tokens.get(self.name)
+
+    def write(self, token: Token) -> None:
+        self.tokens[self.name] = token
+
+
+class RenewableToken(Protocol):
+    """An access token that can be replaced when a system no longer takes it."""
+
+    def current(self) -> str:
+        """An access token that has not expired by our clock."""
+        ...
+
+    def renew(self, stale: str) -> str:
+        """Another access token than ``stale``: one that another worker has stored meanwhile, or a new one."""
+        ...
+
+
+def _unauthorized(response: requests.Response) -> bool:
+    return response.status_code == 401
+
+
+class BearerAuth(AuthBase):
+    """Bearer header of a renewable token; a call whose token was refused is sent once more with a new one.
+
+    The server turned such a call away, so sending it again cannot do it twice.
+
+    Args:
+        token: gives and renews the access token.
+        headers: further headers of every call.
+        refused: whether an answer says that the token, not the call, was refused.
+    """
+
+    def __init__(
+        self,
+        token: RenewableToken,
+        headers: Mapping[str, str] | None = None,
+        refused: Callable[[requests.Response], bool] = _unauthorized,
+    ) -> None:
+        self._token = token
+        self._headers = headers or {}
+        self._refused = refused
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        used = self._token.current()
+        self._sign(request, used)
+
+        def repeat(response: requests.Response, **options: Any) -> requests.Response:
+            if not self._refused(response):
+                return response
+            again = response.request.copy()
+            self._sign(again, self._token.renew(used))
+            # the way requests' own digest auth repeats: past the hooks, so only once
+            repeated: requests.Response = response.connection.send(again, **options)
+            repeated.history.append(response)
+            repeated.request = again
+            return repeated
+
+        request.register_hook("response", repeat)  # type: ignore[no-untyped-call]
+        return request
+
+    def _sign(self, request: requests.PreparedRequest, token: str) -> None:
+        request.headers.update(self._headers)
+        request.headers["Authorization"] = f"Bearer {token}"

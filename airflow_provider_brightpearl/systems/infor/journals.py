@@ -1,0 +1,260 @@
+"""GL journals through GLS840MI: a balanced journal per source record, validated, then posted.
+
+The journal's key is ours (KEY1) and a batch is posted at most once, so the key tells a repeat; M3 cannot list
+or delete the lines of a batch, so one that was not posted is left behind and the next try takes the next key.
+Vouchers carry the key at the beginning of their text, by which they are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal, InvalidOperation
+
+from airflow_provider_brightpearl.core.changes import RowResult
+from airflow_provider_brightpearl.core.ports.stores import Intent, IntentState
+from airflow_provider_brightpearl.systems.infor.client import Answer, InforClient, Record, Transaction
+from airflow_provider_brightpearl.systems.infor.documents import (
+    Document,
+    DocumentSteps,
+    Progress,
+    at,
+    digests,
+    refusals,
+)
+from airflow_provider_brightpearl.systems.infor.fields import inputs
+from airflow_provider_brightpearl.systems.infor.objects import DocumentObject
+from airflow_provider_brightpearl.systems.infor.rows import Row
+from airflow_provider_brightpearl.systems.intent_log import IntentLog
+
+BUILD, POST, BLOCKED = "build", "post", "blocked"
+_AMOUNTS = ("CUAM", "ACAM")
+_VOUCHER = ("YEA4", "VSER", "VONO", "VTXT")
+# posting is a job of M3's own, which may be a moment late
+_POLLS = (0.0, 1.0, 3.0, 6.0)
+
+
+def imbalance(lines: Sequence[Row]) -> str:
+    """Why these lines are no balanced journal, or an empty text; exact, per currency, and in both amounts."""
+    sums: dict[tuple[str, str], Decimal] = {}
+    for line in lines:
+        for name in _AMOUNTS:
+            if name in line.fields:
+                currency = line.fields.get("CUCD", "") if name == "CUAM" else ""
+                amount = _amount(line.fields[name])
+                if amount is None or not _sign_fits(amount, line.fields.get("DBCR", "")):
+                    return (
+                        f"{name} {line.fields[name]} does not go with DBCR {line.fields.get('DBCR', 'empty')}"
+                    )
+                sums[name, currency] = sums.get((name, currency), Decimal(0)) + amount
+    if len(lines) < 2 or not sums:
+        return "a journal has two lines with amounts at least"
+    wrong = [
+        f"{name} {currency} {total}".replace("  ", " ") for (name, currency), total in sums.items() if total
+    ]
+    return f"the lines do not add up to zero: {', '.join(wrong)}" if wrong else ""
+
+
+def _amount(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
+
+
+def _sign_fits(amount: Decimal, side: str) -> bool:
+    return {"D": amount >= 0, "C": amount <= 0}.get(side, False)
+
+
+class JournalWriter:
+    """Writes journals in bulks: heads, lines, validation, posting, and the vouchers they became."""
+
+    def __init__(self, client: InforClient, entry: DocumentObject, intent_log: IntentLog) -> None:
+        self.client = client
+        self.entry = entry
+        self.intent_log = intent_log
+        self.steps = DocumentSteps(client, intent_log, entry.program)
+        self.resumed: set[str] = set()
+
+    def min_calls(self, documents: Sequence[Document]) -> int:
+        """The fewest calls for new journals: heads, lines, validation, posting, a look at each date."""
+        parts = sum(len(document.parts) for document in documents)
+        return self.calls_for(len(documents), parts, len({_date(document) for document in documents}))
+
+    def calls_for(self, documents: int, parts: int, days: int) -> int:
+        """The fewest calls for so many new journals, lines of them and accounting dates."""
+        steps = 3 * self.client.min_calls(documents) + self.client.min_calls(parts)
+        return steps + self.client.min_calls(days)
+
+    def write(self, journals: Sequence[Document]) -> Iterator[list[RowResult]]:
+        """Results of all rows of a journal at once, when its voucher is there."""
+        for journal in journals:
+            if reason := imbalance([row for row, _ in journal.parts]):
+                journal.refuse(journal.head.refused(reason))
+        sound = at(journals, Progress.NEW)
+        self.intent_log.load(digests(sound))
+        self._settle(sound)
+        self._build(at(sound, Progress.NEW))
+        self._validate(at(sound, Progress.BEGUN))
+        self._post(at(sound, Progress.COMPLETE))
+        yield from self._read_back(at(sound, Progress.CLOSED))
+        yield refusals(journals)
+        self.steps.unanswered.check("infor")
+
+    # what an earlier try left
+
+    def _settle(self, journals: Sequence[Document]) -> None:
+        known = self.intent_log.known
+        doubtful = [each for each in journals if known[each.key].state is IntentState.IN_DOUBT]
+        if doubtful:
+            self.intent_log.wait_until_quiet()
+            self._look_for([each for each in doubtful if known[each.key].step == POST])
+        for journal in journals:
+            intent = known[journal.key]
+            blocked = intent.step == BLOCKED
+            journal.reference = intent.reference if blocked else _next_key(journal.key, intent.reference)
+            if intent.state is IntentState.DONE:
+                self._take_known(journal)
+            elif (
+                journal.progress is Progress.NEW
+                and intent.state is IntentState.IN_DOUBT
+                and intent.step == POST
+            ):
+                self._resume(journal, intent)
+
+    def _resume(self, journal: Document, intent: Intent) -> None:
+        """A batch that was sent to be posted and has no voucher: M3 posts it once, however often one asks."""
+        journal.reference = intent.reference
+        if intent.digest == journal.digest:
+            journal.progress = Progress.BEGUN
+            self.resumed.add(journal.key)
+
+    def _take_known(self, journal: Document) -> None:
+        intent = self.intent_log.known[journal.key]
+        if intent.digest == journal.digest:
+            journal.number, journal.progress = intent.target_id, Progress.CLOSED
+        else:
+            told = f"voucher {intent.target_id} is posted already with other content; correct it in M3"
+            journal.refuse(journal.head.refused(told))
+
+    def _look_for(self, journals: Sequence[Document]) -> None:
+        found = self._vouchers(journals)
+        for journal in journals:
+            if journal.key in found:
+                journal.number, journal.progress = found[journal.key], Progress.CLOSED
+
+    # the steps
+
+    def _build(self, journals: Sequence[Document]) -> None:
+        there: list[Document] = []
+        self.steps.each(journals, self._head, _begun, BUILD, lambda journal, _: there.append(journal))
+        self._look_for(there)
+        blocked = at(there, Progress.NEW)
+        for journal in blocked:
+            told = f"batch {journal.reference} is in GLS840 with content that is not known, and is not posted"
+            journal.refuse(
+                journal.head.refused(f"{told}: delete it there, the next try sends this one", "KEY1")
+            )
+        self.intent_log.fail({each.key: each.refusal.reason for each in blocked if each.refusal}, BLOCKED)
+        self.steps.parts(at(journals, Progress.BEGUN), self._line, lambda *_: None)
+        self._fail([journal for journal in journals if journal not in blocked], "nothing was posted")
+
+    def _head(self, journal: Document) -> Transaction:
+        fields = journal.head.taken_by(self.entry.program, self.entry.add)
+        return Transaction(self.entry.add, {**fields, "KEY1": journal.reference})
+
+    def _line(self, journal: Document, row: Row, transaction: str) -> Transaction:
+        fields = row.taken_by(self.entry.program, transaction)
+        longest = inputs(self.entry.program, transaction)["VTXT"].length
+        text = f"{journal.reference} {fields.get('VTXT', '')}".strip()[:longest]
+        return Transaction(transaction, {**fields, "KEY1": journal.reference, "VTXT": text})
+
+    def _validate(self, journals: Sequence[Document]) -> None:
+        self.steps.each(journals, _closing("CtrlBatch"), _complete)
+        self._trust_vouchers(journals)
+        self._fail(journals, "M3 did not accept it and nothing was posted")
+
+    def _post(self, journals: Sequence[Document]) -> None:
+        self.steps.each(journals, _closing("UpdBatch"), _closed, POST)
+        self._trust_vouchers(journals)
+        self._fail(journals, "it was validated but not posted")
+
+    def _trust_vouchers(self, journals: Sequence[Document]) -> None:
+        """What is refused when it is asked for again may have been done before: its voucher decides."""
+        for journal in at(journals, Progress.REFUSED):
+            if journal.key in self.resumed:
+                journal.progress, journal.refusal = Progress.CLOSED, None
+
+    def _fail(self, journals: Sequence[Document], state: str) -> None:
+        for journal in journals:
+            journal.add_state(
+                f"batch {journal.reference} is left in GLS840, {state}; the next try takes a new key"
+            )
+        self.intent_log.fail({each.key: each.refusal.reason for each in journals if each.refusal})
+
+    def _read_back(self, journals: Sequence[Document]) -> Iterator[list[RowResult]]:
+        open_ones = [journal for journal in journals if not journal.number]
+        for pause in _POLLS:
+            if open_ones:
+                self.client.sleep(pause)
+                self._look_for(open_ones)
+            open_ones = [journal for journal in open_ones if not journal.number]
+        posted = [journal for journal in journals if journal.number]
+        undone = (each for each in posted if self.intent_log.known[each.key].state is not IntentState.DONE)
+        self.intent_log.confirm({journal.key: journal.number for journal in undone})
+        yield [result for journal in posted for result in journal.results()]
+        for journal in open_ones:
+            told = (
+                f"M3 took batch {journal.reference} and made no voucher of it; the reason is in GLS840, "
+                "such as an account or a period: put it right there, the next try takes the voucher or posts "
+                "again"
+            )
+            journal.refuse(journal.head.refused(told))
+
+    def _vouchers(self, journals: Sequence[Document]) -> dict[str, str]:
+        """Voucher by journal key, for the accounting dates of these journals."""
+        dates = sorted({_date(journal) for journal in journals})
+        asked = [Transaction("LstVouchersByDt", {"FRDT": date, "TODT": date}) for date in dates]
+        keys = {journal.key for journal in journals}
+        found: dict[str, str] = {}
+        for answer in self.client.bulk("GLS200MI", asked, columns=_VOUCHER):
+            if not answer.done and not answer.missing:
+                raise answer.error("GLS200MI LstVouchersByDt")
+            for record in answer.records:
+                key = _journal_key(record, keys)
+                if key:
+                    found[key] = f"{record.get('YEA4', '')}|{record.get('VSER', '')}|{record.get('VONO', '')}"
+        return found
+
+
+def _journal_key(voucher: Record, keys: set[str]) -> str:
+    first = voucher.get("VTXT", "").partition(" ")[0]
+    whole = first if first in keys else first.rpartition("-")[0]
+    return whole if whole in keys else ""
+
+
+def _next_key(key: str, used: str) -> str:
+    """The journal's key, with a number from the second try on."""
+    if not used:
+        return key
+    number = used.removeprefix(f"{key}-") if used != key else "1"
+    return f"{key}-{int(number) + 1}"
+
+
+def _date(journal: Document) -> str:
+    return next((row.fields["ACDT"] for row, _ in journal.parts if "ACDT" in row.fields), "")
+
+
+def _closing(transaction: str) -> Callable[[Document], Transaction]:
+    return lambda journal: Transaction(transaction, {"KEY1": journal.reference})
+
+
+def _begun(journal: Document, _: Answer) -> None:
+    journal.progress = Progress.BEGUN
+
+
+def _complete(journal: Document, _: Answer) -> None:
+    journal.progress = Progress.COMPLETE
+
+
+def _closed(journal: Document, _: Answer) -> None:
+    journal.progress = Progress.CLOSED

@@ -1,0 +1,109 @@
+"""Objects that M3 finds by a key of ours: added, and changed where they are there already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from airflow_provider_brightpearl.core.changes import RowResult
+from airflow_provider_brightpearl.systems.infor.client import Answer, InforClient, Record, Transaction
+from airflow_provider_brightpearl.systems.infor.objects import KeyedObject
+from airflow_provider_brightpearl.systems.infor.rows import SEPARATOR, Row, same
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A row with the transaction that is to write it."""
+
+    row: Row
+    transaction: str
+
+
+def keys_of(entry: KeyedObject, target_id: str) -> dict[str, str]:
+    """The key fields of a row that is bound, from its target id."""
+    values = target_id.split(SEPARATOR, maxsplit=max(0, len(entry.keys) - 1))
+    return dict(zip(entry.keys, values, strict=False))
+
+
+class KeyedWriter:
+    """Writes rows of one object; sending any of its calls twice is harmless, so lost ones are repeated."""
+
+    def __init__(self, client: InforClient, entry: KeyedObject) -> None:
+        self.client = client
+        self.entry = entry
+
+    def write(self, rows: Sequence[Row]) -> Iterator[list[RowResult]]:
+        """Results per call; a row that is not what was expected (there, not there) takes further calls."""
+        steps = [_Step(row, self._first(row)) for row in map(self._keyed, rows)]
+        again: list[_Step] = []
+        existing: list[tuple[_Step, Answer]] = []
+        yield [step.row.written(self._target(step.row)) for step in steps if not step.transaction]
+        for told in self._sent([step for step in steps if step.transaction]):
+            existing += [pair for pair in told if self._is_there(*pair)]
+            again += [_Step(step.row, self.entry.add) for step, answer in told if self._is_gone(step, answer)]
+            settled = (p for p in told if not self._is_there(*p) and not self._is_gone(*p))
+            yield [self._result(*pair) for pair in settled]
+        for step, answer, there in self._looked_up(existing):
+            if self._same(step.row, there):
+                yield [step.row.written(self._target(step.row))]
+            elif there and self.entry.change:
+                again.append(_Step(step.row, self.entry.change))
+            else:
+                yield [self._conflict(step.row, there) if there else step.row.answered(answer)]
+        for told in self._sent(again):
+            yield [self._result(*pair) for pair in told]
+
+    def _keyed(self, row: Row) -> Row:
+        """A row that is bound keeps the key it has in M3, which cannot be changed there."""
+        if row.change.target_id is None:
+            return row
+        return replace(row, fields={**row.fields, **keys_of(self.entry, row.change.target_id)})
+
+    def _target(self, row: Row) -> str:
+        return SEPARATOR.join(row.fields.get(name, "") for name in self.entry.keys) or row.key
+
+    def _first(self, row: Row) -> str:
+        return self.entry.change if row.change.target_id is not None else self.entry.add
+
+    def _sent(self, steps: Sequence[_Step]) -> Iterator[list[tuple[_Step, Answer]]]:
+        program = self.entry.program
+        sent = [Transaction(step.transaction, step.row.taken_by(program, step.transaction)) for step in steps]
+        for group in self.client.pack(sent):
+            answers = self.client.bulk(program, [sent[place] for place in group], repeatable=True)
+            yield [(steps[place], answer) for place, answer in zip(group, answers, strict=True)]
+
+    def _is_there(self, step: _Step, answer: Answer) -> bool:
+        return answer.exists and step.transaction == self.entry.add != self.entry.change
+
+    def _is_gone(self, step: _Step, answer: Answer) -> bool:
+        about_key = not answer.field or answer.field in self.entry.keys
+        return answer.missing and about_key and step.transaction == self.entry.change != self.entry.add
+
+    def _looked_up(self, existing: Sequence[tuple[_Step, Answer]]) -> Iterator[tuple[_Step, Answer, Record]]:
+        program, get = self.entry.program, self.entry.get
+        asked = [
+            Transaction(get, {name: step.row.fields.get(name, "") for name in self.entry.keys})
+            for step, _ in existing
+        ]
+        for (step, refusal), answer in zip(existing, self.client.bulk(program, asked), strict=True):
+            yield step, refusal, answer.first if answer.done else {}
+
+    def _same(self, row: Row, there: Record) -> bool:
+        return bool(there) and all(
+            same(value, there[name]) for name, value in row.fields.items() if name in there
+        )
+
+    def _conflict(self, row: Row, there: Record) -> RowResult:
+        field = next(
+            name for name, value in row.fields.items() if name in there and not same(value, there[name])
+        )
+        reason = (
+            f"{self.entry.program}: is there already with {field} {there[field]!r}, and cannot be changed"
+        )
+        return row.refused(reason, field)
+
+    def _result(self, step: _Step, answer: Answer) -> RowResult:
+        if not answer.done:
+            return step.row.answered(answer)
+        created = step.row.change.target_id is None and step.transaction == self.entry.add
+        return step.row.written(self._target(step.row), created=created)

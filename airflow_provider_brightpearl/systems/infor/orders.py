@@ -1,0 +1,289 @@
+"""Sales orders as M3 batch orders: head, parts, confirmation, and the order that M3 made of them.
+
+M3 takes any number of orders with one customer order number, so each step is an intent first. An order that
+is not confirmed is only a batch order: after a refusal or a lost answer it is deleted, and the order is begun
+anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from airflow_provider_brightpearl.core.changes import RowResult
+from airflow_provider_brightpearl.core.ports.stores import IntentState
+from airflow_provider_brightpearl.systems.infor.client import Answer, InforClient, Record, Transaction
+from airflow_provider_brightpearl.systems.infor.documents import (
+    Document,
+    DocumentSteps,
+    Progress,
+    at,
+    digests,
+    refusals,
+)
+from airflow_provider_brightpearl.systems.infor.objects import DocumentObject
+from airflow_provider_brightpearl.systems.infor.rows import Row, same
+from airflow_provider_brightpearl.systems.intent_log import IntentLog
+
+HEAD, PARTS, CONFIRM = "head", "parts", "confirm"
+_TOLERANCE = Decimal("0.01")
+_CREATED = "90"
+_STATUS = {
+    "15": "its head has an error",
+    "20": "it was not processed",
+    "25": "a line has an error",
+    "30": "it is under credit stop",
+    "55": "its creation was interrupted",
+}
+# a person releases these in OIS275; batch orders in any other state are deleted and sent anew
+_WAITING = frozenset({"30", "55"})
+# M3 makes the order in a job of its own, which may be a moment late
+_POLLS = (0.0, 1.0, 3.0)
+
+
+class OrderWriter:
+    """Writes orders in bulks: heads, parts, confirmations, read-back."""
+
+    def __init__(self, client: InforClient, entry: DocumentObject, intent_log: IntentLog) -> None:
+        self.client = client
+        self.entry = entry
+        self.intent_log = intent_log
+        self.steps = DocumentSteps(client, intent_log, entry.program)
+
+    def min_calls(self, documents: Sequence[Document]) -> int:
+        """The fewest calls for new orders: heads, parts, confirmations, read-back, each in full bulks."""
+        return self.calls_for(len(documents), sum(len(document.parts) for document in documents))
+
+    def calls_for(self, documents: int, parts: int, days: int = 1) -> int:
+        """The fewest calls for so many new orders and parts of them, of any days."""
+        return 3 * self.client.min_calls(documents) + self.client.min_calls(parts)
+
+    def write(self, orders: Sequence[Document]) -> Iterator[list[RowResult]]:
+        """Results of all rows of an order at once, when M3 has shown the order it made."""
+        self.intent_log.load(digests(orders))
+        OrderDoubts(self.client, self.entry, self.intent_log).settle(orders)
+        self._add_heads(at(orders, Progress.NEW))
+        self._add_parts(at(orders, Progress.BEGUN))
+        self._confirm(at(orders, Progress.COMPLETE))
+        yield from self._read_back(at(orders, Progress.CLOSED))
+        yield refusals(orders)
+        self.steps.unanswered.check("infor")
+
+    def _add_heads(self, orders: Sequence[Document]) -> None:
+        for order in orders:
+            # until M3 tells its own number, an order is found by its customer
+            order.reference = order.head.fields.get("CUNO", "")
+        self.steps.each(orders, self._head, _begun, HEAD)
+        self.intent_log.fail({order.key: order.refusal.reason for order in orders if order.refusal})
+
+    def _head(self, order: Document) -> Transaction:
+        return Transaction(self.entry.add, order.head.taken_by(self.entry.program, self.entry.add))
+
+    def _add_parts(self, orders: Sequence[Document]) -> None:
+        self.intent_log.begin(digests(orders), PARTS, {order.key: order.reference for order in orders})
+        self.steps.parts(orders, self._part, _numbered)
+        for order in at(orders, Progress.BEGUN):
+            order.progress = Progress.COMPLETE
+        drop(self.client, self.intent_log, at(orders, Progress.REFUSED))
+
+    def _part(self, order: Document, row: Row, transaction: str) -> Transaction:
+        fields = row.taken_by(self.entry.program, transaction)
+        return Transaction(transaction, {**fields, "ORNO": order.reference})
+
+    def _confirm(self, orders: Sequence[Document]) -> None:
+        self.steps.each(orders, _confirm_of, _confirmed, CONFIRM)
+        OrderDoubts(self.client, self.entry, self.intent_log).look_up(
+            [order for order in orders if order.progress in (Progress.COMPLETE, Progress.REFUSED)]
+        )
+
+    def _read_back(self, orders: Sequence[Document]) -> Iterator[list[RowResult]]:
+        sent = [Transaction("GetHead", {"ORNO": order.number}) for order in orders]
+        for group in self.client.pack(sent):
+            chosen = [orders[place] for place in group]
+            answers = self.client.bulk(self.entry.program, [sent[place] for place in group])
+            pairs = list(zip(chosen, answers, strict=True))
+            ours = [(order, answer.first) for order, answer in pairs if _is_ours(order, answer)]
+            self.steps.unanswered.lost += [
+                order.key for order, answer in pairs if not _is_ours(order, answer)
+            ]
+            undone = (
+                each for each, _ in ours if self.intent_log.known[each.key].state is not IntentState.DONE
+            )
+            self.intent_log.confirm({order.key: order.number for order in undone})
+            yield [result for order, there in ours for result in self._judged(order, there)]
+
+    def _judged(self, order: Document, there: Record) -> Iterator[RowResult]:
+        for name in sorted(self.entry.compared & order.head.fields.keys() & there.keys()):
+            ours, theirs = Decimal(order.head.fields[name]), Decimal(there[name] or 0)
+            if abs(ours - theirs) > _TOLERANCE:
+                yield order.head.refused(_difference(order, name, ours, theirs), name)
+                return
+        yield from order.results({name: there.get(name, "") for name in self.entry.returned})
+
+
+class OrderDoubts:
+    """What became of orders whose answers were lost, or gave no order number."""
+
+    def __init__(self, client: InforClient, entry: DocumentObject, intent_log: IntentLog) -> None:
+        self.client = client
+        self.entry = entry
+        self.intent_log = intent_log
+
+    def settle(self, orders: Sequence[Document]) -> None:
+        """Moves the orders of earlier tries to where they stand; the others stay new."""
+        known = self.intent_log.known
+        for order in orders:
+            if known[order.key].state is IntentState.DONE:
+                self._take_known(order)
+        doubtful = [order for order in orders if known[order.key].state is IntentState.IN_DOUBT]
+        if not doubtful:
+            return
+        self.intent_log.wait_until_quiet()
+        for order in doubtful:
+            order.reference = known[order.key].reference
+        steps = {step: [o for o in doubtful if known[o.key].step == step] for step in (HEAD, PARTS, CONFIRM)}
+        self._find_heads(steps[HEAD])
+        delete(self.client, steps[PARTS])
+        self._find_confirmed(steps[CONFIRM])
+
+    def _take_known(self, order: Document) -> None:
+        intent = self.intent_log.known[order.key]
+        if intent.digest == order.digest:
+            order.number, order.progress = intent.target_id, Progress.CLOSED
+        else:
+            told = f"order {intent.target_id} is in M3 already with other content; change or cancel it there"
+            order.refuse(order.head.refused(told))
+
+    def _find_heads(self, orders: Sequence[Document]) -> None:
+        """Looks for batch orders whose number was never told, and deletes what it finds."""
+        customers = sorted({order.reference for order in orders})
+        found: dict[str, list[Record]] = {}
+        asked = [Transaction("LstBatchHead", {"CUNO": customer}) for customer in customers]
+        for answer in self.client.bulk(self.entry.program, asked):
+            if not answer.done and not answer.missing:
+                raise answer.error(f"{self.entry.program} LstBatchHead")
+            for record in answer.records:
+                found.setdefault(record.get("CUOR", ""), []).append(record)
+        for order in orders:
+            for record in found.get(order.head.fields.get("CUOR", ""), ()):
+                order.reference, order.number = record["ORNO"], record.get("ORNR", "")
+                if order.number:
+                    order.progress = Progress.CLOSED
+                    break
+                delete(self.client, [order])
+
+    def _find_confirmed(self, orders: Sequence[Document]) -> None:
+        statuses = self._statuses(orders)
+        for order in orders:
+            status, order.number = statuses[order.key]
+            if order.number:
+                order.progress = Progress.CLOSED
+            elif status in _WAITING:
+                self._refuse(order, status)
+            elif status and order.digest == self.intent_log.known[order.key].digest:
+                order.progress = Progress.COMPLETE
+            else:
+                delete(self.client, [order])
+
+    def look_up(self, orders: Sequence[Document]) -> None:
+        """What became of batch orders whose confirmation was refused or gave no order number."""
+        waiting = list(orders)
+        statuses: dict[str, tuple[str, str]] = {}
+        for pause in _POLLS:
+            if waiting:
+                self.client.sleep(pause)
+                statuses.update(self._statuses(waiting))
+            waiting = [
+                order for order in waiting if order.refusal is None and statuses[order.key] == ("20", "")
+            ]
+        for order in orders:
+            status, order.number = statuses[order.key]
+            if order.number:
+                order.progress, order.refusal = Progress.CLOSED, None
+            else:
+                self._refuse(order, status)
+        drop(
+            self.client,
+            self.intent_log,
+            [o for o in orders if o.refusal and statuses[o.key][0] not in _WAITING],
+        )
+
+    def _statuses(self, orders: Sequence[Document]) -> dict[str, tuple[str, str]]:
+        asked = [Transaction("GetTmpOrderStat", {"ORNO": order.reference}) for order in orders]
+        told = self.client.bulk("OIS275MI", asked)
+        return {
+            order.key: (answer.first.get("STAT", ""), answer.first.get("ORNR", ""))
+            for order, answer in zip(orders, told, strict=True)
+        }
+
+    def _refuse(self, order: Document, status: str) -> None:
+        [told] = self.client.bulk(
+            self.entry.program, [Transaction("LstErrMsgOrder", {"ORNO": order.reference})]
+        )
+        texts = [" ".join(filter(None, map(each.get, ("MSID", "TX60", "MDTA")))) for each in told.records]
+        reason = _STATUS.get(status, f"it has status {status or 'unknown'}")
+        listed = f": {'; '.join(texts[:3])}" if texts else ""
+        order.refuse(order.head.refused(f"M3 made no order of it, as {reason}{listed}"))
+        if status in _WAITING:
+            order.add_state(
+                f"batch order {order.reference} waits in OIS275; release it there, "
+                "the next try takes its number"
+            )
+
+
+def _difference(order: Document, name: str, ours: Decimal, theirs: Decimal) -> str:
+    currency = order.head.fields.get("CUCD", "")
+    return (
+        f"totals differ by {theirs - ours:+} {currency}: {name} is {theirs} in M3 order {order.number} and "
+        f"{ours} at the source; correct the order in M3, then sync this record again by its id"
+    )
+
+
+def drop(client: InforClient, intent_log: IntentLog, orders: Sequence[Document]) -> None:
+    """Deletes batch orders that cannot be confirmed, and says in their refusals what state they are in."""
+    left = {order.key for order in delete(client, orders)}
+    for order in orders:
+        if order.key in left:
+            order.add_state(f"batch order {order.reference} is left unconfirmed; the next try deletes it")
+        else:
+            order.add_state(
+                f"batch order {order.reference} was deleted unconfirmed, so nothing of the order is in M3 "
+                "and a replay sends all of it"
+            )
+    intent_log.fail(
+        {order.key: order.refusal.reason for order in orders if order.refusal and order.key not in left}
+    )
+
+
+def delete(client: InforClient, orders: Sequence[Document]) -> list[Document]:
+    """Deletes batch orders; gives those that could not be deleted, refused with the reason."""
+    sent = [Transaction("DelBatchHead", {"ORNO": order.reference}) for order in orders]
+    left = []
+    for order, answer in zip(orders, client.bulk("OIS100MI", sent, repeatable=True), strict=True):
+        if not answer.done and not answer.missing:
+            order.refuse(order.head.refused(f"batch order {order.reference} stays: {answer.reason}"))
+            left.append(order)
+    return left
+
+
+def _begun(order: Document, answer: Answer) -> None:
+    order.reference, order.progress = answer.first.get("ORNO", ""), Progress.BEGUN
+
+
+def _numbered(order: Document, row: Row, answer: Answer) -> None:
+    if "PONR" in answer.first:
+        order.part_numbers[row.key] = answer.first["PONR"]
+
+
+def _confirm_of(order: Document) -> Transaction:
+    return Transaction("Confirm", {"ORNO": order.reference})
+
+
+def _confirmed(order: Document, answer: Answer) -> None:
+    number = answer.first.get("ORNO", "")
+    if number and answer.first.get("STAT", _CREATED) == _CREATED:
+        order.number, order.progress = number, Progress.CLOSED
+
+
+def _is_ours(order: Document, answer: Answer) -> bool:
+    return answer.done and same(answer.first.get("CUOR", ""), order.head.fields.get("CUOR", ""))

@@ -1,0 +1,27 @@
+"""Infor M3 as flows see it."""
+
+from __future__ import annotations
+
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.systems.infor.objects import check_objects, returned_fields_of
+from airflow_provider_brightpearl.systems.infor.sink import InforSink
+from airflow_provider_brightpearl.systems.infor.target import InforTarget, check_reconcile
+from airflow_provider_brightpearl.systems.system import Quota, System
+
+
+def _check_target(flow: FlowSpec) -> None:
+    check_objects(flow)
+    check_reconcile(flow)
+
+
+INFOR = System(
+    name="infor",
+    hook="airflow_provider_brightpearl.hooks.infor.InforHook",
+    conn_id="infor_default",
+    open_sink=InforSink,
+    open_target=InforTarget,
+    check_target=_check_target,
+    returned_fields=returned_fields_of,
+    # executions of a multi-tenant ION API, whose gateway reports neither limit nor use
+    quota=lambda _: Quota(per_minute=3_000, per_day=250_000),
+)

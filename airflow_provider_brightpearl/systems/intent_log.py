@@ -1,0 +1,121 @@
+"""Writes that a target would do twice if they were sent twice, as a sink makes them.
+
+Every call is written down before it is sent and confirmed after its answer; what has no answer is in doubt,
+and is looked for in the target before it may be sent again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from airflow_provider_brightpearl.core.changes import Change
+from airflow_provider_brightpearl.core.ports.stores import Intent, Intents, IntentState
+from airflow_provider_brightpearl.errors import TimedOut, Unavailable
+
+
+def digest_of(changes: Iterable[Change]) -> str:
+    """Digest of what is written for one record, the same for the same rows."""
+    parts = sorted(f"{change.object}\0{change.key}\0{change.fingerprint}" for change in changes)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+@dataclass(slots=True)
+class IntentLog:
+    """The intents of one object of a flow, as one run sees them.
+
+    Args:
+        intents: the store.
+        flow, object_name, run: what is written to every intent.
+        settle_seconds: how long after its call a write may still come through.
+        sleep, now: seconds to sleep, and an aware clock.
+    """
+
+    intents: Intents
+    flow: str
+    object_name: str
+    run: str
+    settle_seconds: float = 60.0
+    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    known: dict[str, Intent] = field(default_factory=dict)
+
+    def load(self, digests: Mapping[str, str]) -> None:
+        """Reads what is known of these keys; unknown ones get an intent that was never begun."""
+        found = self.intents.of(self.flow, self.object_name, digests)
+        for key, digest in digests.items():
+            fresh = Intent(self.flow, self.object_name, key, digest, self.run, IntentState.REFUSED)
+            self.known[key] = found.get(key, fresh)
+
+    def wait_until_quiet(self) -> None:
+        """Waits until no call in doubt can come through any more, so that "not there" means "not done"."""
+        doubtful = [each for each in self.known.values() if each.state is IntentState.IN_DOUBT]
+        last = max((each.changed_at for each in doubtful if each.changed_at), default=None)
+        if last is not None:
+            left = self.settle_seconds - (self.now() - last).total_seconds()
+            if left > 0:
+                self.sleep(left)
+
+    def begin(
+        self, digests: Mapping[str, str], step: str = "", references: Mapping[str, str] | None = None
+    ) -> None:
+        """Writes down that these keys are about to be written; ``references``: what the target calls them."""
+        begun = [
+            replace(
+                self.known[key], digest=digest, run=self.run, step=step, target_id="", reason="",
+                reference=(references or {}).get(key, ""),
+            )
+            for key, digest in digests.items()
+        ]  # fmt: skip
+        self._keep(self.intents.begin(begun) if begun else ())
+
+    def confirm(self, targets: Mapping[str, str]) -> None:
+        """Notes that these keys were written, as these target ids."""
+        told = [replace(self.known[key], target_id=target_id) for key, target_id in targets.items()]
+        if told:
+            self.intents.confirm(told)
+        self._keep(self._after(told, IntentState.DONE))
+
+    def fail(self, reasons: Mapping[str, str], step: str | None = None) -> None:
+        """Notes that these keys were refused and not written; ``step`` if it is another now."""
+        told = [
+            replace(self.known[key], reason=reason, step=self.known[key].step if step is None else step)
+            for key, reason in reasons.items()
+        ]
+        if told:
+            self.intents.fail(told)
+        self._keep(self._after(told, IntentState.REFUSED))
+
+    @staticmethod
+    def _after(told: Sequence[Intent], state: IntentState) -> list[Intent]:
+        return [replace(each, state=state, attempt=each.attempt + 1) for each in told]
+
+    def _keep(self, intents: Iterable[Intent]) -> None:
+        self.known.update((each.key, each) for each in intents)
+
+
+@dataclass(slots=True)
+class PendingRows:
+    """Rows whose answer was lost, or whose turn never came; raised when everything else is done."""
+
+    lost: list[str] = field(default_factory=list)
+    unreached: list[str] = field(default_factory=list)
+
+    def check(self, system: str) -> None:
+        """Raises ``TimedOut`` for lost answers, else ``Unavailable`` for rows that were not reached."""
+        if self.lost:
+            raise TimedOut(
+                f"{_named(self.lost)}: no answer, so they are in doubt until they are found", system=system
+            )
+        if self.unreached:
+            raise Unavailable(
+                f"{_named(self.unreached)}: the target ended the job before their turn", system=system
+            )
+
+
+def _named(keys: Sequence[str]) -> str:
+    shown = ", ".join(keys[:5])
+    return f"{shown} and {len(keys) - 5} more" if len(keys) > 5 else shown

@@ -1,0 +1,185 @@
+"""What a Salesforce answer means: one table of status and code to error, and answers to rows as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import requests
+
+from airflow_provider_brightpearl.errors import (
+    CredentialsRefused,
+    Misconfigured,
+    RateLimited,
+    RecordRefused,
+    SchemaMismatch,
+    SyncError,
+    TimedOut,
+    Unavailable,
+)
+from airflow_provider_brightpearl.systems.http.retry_after import retry_after
+from airflow_provider_brightpearl.systems.http.transport import excerpt, redacted, request_id
+
+SYSTEM = "salesforce"
+RETRYABLE_CODES = frozenset({
+    "UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "API_TEMPORARILY_UNAVAILABLE", "UNPROCESSED",
+})  # fmt: skip
+_PAUSE = 30.0
+# what a row is answered that somebody has deleted
+GONE = ("ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY")
+
+# status or code (the code wins) -> error of the whole call
+_TABLE: dict[int | str, type[SyncError]] = {
+    400: SchemaMismatch,
+    401: CredentialsRefused,
+    403: CredentialsRefused,
+    404: SchemaMismatch,
+    405: SchemaMismatch,
+    408: TimedOut,
+    409: RecordRefused,
+    412: RecordRefused,
+    414: Misconfigured,
+    415: SchemaMismatch,
+    431: Misconfigured,
+    "MALFORMED_QUERY": Misconfigured,
+    "JSON_PARSER_ERROR": Misconfigured,
+    "INVALID_QUERY_LOCATOR": Unavailable,
+    "QUERY_TIMEOUT": Unavailable,
+    "UNABLE_TO_LOCK_ROW": Unavailable,
+    "SERVER_UNAVAILABLE": Unavailable,
+}
+
+
+class ExpiredSession(CredentialsRefused):
+    """The session id is not valid any more; one login may help."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowAnswer:
+    """What the org said to one row: its id, or why it was refused (``code``, ``message``, ``fields``)."""
+
+    key: str
+    id: str = ""
+    created: bool = False
+    success: bool = True
+    code: str = ""
+    message: str = ""
+    fields: tuple[str, ...] = ()
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same row may pass a moment later, as after a lock."""
+        return not self.success and self.code in RETRYABLE_CODES
+
+
+class _Row(msgspec.Struct):
+    id: str | None = None
+    success: bool = False
+    created: bool = False
+    errors: list[dict[str, Any]] = []
+
+
+_rows = msgspec.json.Decoder(list[_Row])
+_errors = msgspec.json.Decoder(list[dict[str, Any]])
+
+
+def check(response: requests.Response, operation: str, *, read: bool) -> None:
+    """Raises the error that an answer to a whole call means; passes good ones."""
+    status = response.status_code
+    if 200 <= status < 300:
+        return
+    code, message = _reason(response)
+    evidence: dict[str, Any] = {
+        "system": SYSTEM, "operation": operation, "status": status, "code": code,
+        "request_id": request_id(response.headers, "X-SFDC-Request-Id"),
+    }  # fmt: skip
+    if status == 401 and code == "INVALID_SESSION_ID":
+        raise ExpiredSession(message, **evidence)
+    if code == "REQUEST_LIMIT_EXCEEDED" or status in (420, 429):
+        raise RateLimited(message, wait_seconds=_wait(response, code, message), **evidence)
+    kind = _TABLE.get(code) or _TABLE.get(status) or (SchemaMismatch if status < 500 else None)
+    # a write behind a 5xx may have happened
+    raise (kind or (Unavailable if read else TimedOut))(message, **evidence)
+
+
+def _wait(response: requests.Response, code: str, message: str) -> float | None:
+    """Seconds to wait; None after the daily limit, which opens over the day."""
+    if code == "REQUEST_LIMIT_EXCEEDED" and "concurrent" not in message.lower():
+        return None
+    announced = retry_after(response.headers)
+    return _PAUSE if announced is None else announced
+
+
+def _reason(response: requests.Response) -> tuple[str, str]:
+    try:
+        errors = _errors.decode(response.content)
+    except msgspec.DecodeError:
+        return "", f"not the JSON answer it should be ({excerpt(response)})"
+    if not errors:
+        return "", "an error without a reason"
+    code, message, _ = describe_error(errors[0])
+    return code, message
+
+
+def describe_error(error: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...]]:
+    """Code, message and fields of one error; rows say statusCode where whole calls say errorCode."""
+    code = str(error.get("statusCode") or error.get("errorCode") or "")
+    fields = tuple(str(name) for name in error.get("fields") or ())
+    return code, redacted(str(error.get("message", ""))) + _duplicate_rule(error), fields
+
+
+def _duplicate_rule(error: Mapping[str, Any]) -> str:
+    # real answers spell the key with the letter missing
+    found = error.get("duplicateResut") or error.get("duplicateResult")
+    if not isinstance(found, Mapping):
+        return ""
+    matches = [
+        str(record.get("record", {}).get("Id", ""))
+        for result in found.get("matchResults") or ()
+        for record in result.get("matchRecords") or ()
+    ]
+    return f" (duplicate rule {found.get('duplicateRule', '')}, matches {', '.join(matches) or 'unknown'})"
+
+
+def row_answers(keys: Sequence[str]) -> Callable[[requests.Response], list[RowAnswer]]:
+    """Reads the answer to a collections call whose rows had these keys, in the same order."""
+
+    def read(response: requests.Response) -> list[RowAnswer]:
+        try:
+            rows = _rows.decode(response.content)
+        except msgspec.DecodeError as error:
+            raise broken(response, error) from None
+        if len(rows) != len(keys):
+            raise broken(response, ValueError(f"{len(rows)} answers to {len(keys)} rows"))
+        return [_row_answer(key, row) for key, row in zip(keys, rows, strict=True)]
+
+    return read
+
+
+def _row_answer(key: str, row: _Row) -> RowAnswer:
+    if row.success:
+        return RowAnswer(key, row.id or "", row.created)
+    code, message, fields = describe_error(row.errors[0]) if row.errors else ("", "no reason given", ())
+    return RowAnswer(key, row.id or "", False, False, code, message, fields)
+
+
+def broken(response: requests.Response, error: Exception) -> SyncError:
+    """The error for a good status with a body that cannot be read: cut, empty or not JSON.
+
+    A write behind it may have happened.
+    """
+    request = response.request
+    return (Unavailable if request.method == "GET" else TimedOut)(
+        f"the answer is not what it should be: {error} ({excerpt(response)})",
+        system=SYSTEM,
+        operation=f"{request.method} {request.path_url.split('?')[0]}",
+        status=response.status_code,
+        request_id=request_id(response.headers, "X-SFDC-Request-Id"),
+    )
+
+
+def refused_login(message: str) -> CredentialsRefused:
+    """The error of a login that only a person can mend."""
+    return CredentialsRefused(redacted(message), system=SYSTEM, operation="login")

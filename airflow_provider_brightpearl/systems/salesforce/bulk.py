@@ -1,0 +1,214 @@
+"""Bulk API 2.0 ingest jobs, driven call by call: create, upload, close, poll, results.
+
+Result rows come in any order and are matched by key; failed rows are fetched only where the job counts some.
+Each look at a job is a call, so the first one waits as long as a job of that size usually takes.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from json import dumps
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+import requests
+
+from airflow_provider_brightpearl.errors import SchemaMismatch, TimedOut, Unavailable
+from airflow_provider_brightpearl.systems.salesforce import csv
+from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, RowAnswer, broken
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+MAX_FILE = 95_000_000
+# seconds that an org takes for 1,000 rows, until a job of it has told its own figure
+PACE = 4.0
+_QUEUE = 2.0
+_LONGEST = 60.0
+# beyond what was measured or reckoned: a look too early costs a call, one too late a moment
+_SLACK = 1.25
+PATIENCE = 6 * 3600.0
+_SUBMITS = 3
+_UPLOADED = '{"state":"UploadComplete"}'
+_ERROR = re.compile(r"(?s)(?P<code>[A-Z][A-Z0-9_]+):(?P<message>.*?)(?::(?P<fields>[^:]*?))?\s*(?:--)?\s*$")
+_SCHEMA_WORDS = ("InvalidBatch", "InvalidEntity", "InvalidField", "Field name not found", "INVALID_FIELD")
+
+
+class Call(Protocol):
+    """One call of the client, with re-login and retries."""
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[requests.Response], T],
+        *,
+        body: str | bytes | None = None,
+        content_type: str = ...,
+        repeatable: bool = ...,
+    ) -> T: ...
+
+
+class _Job(msgspec.Struct):
+    id: str
+    state: str = ""
+    errorMessage: str | None = None
+    numberRecordsProcessed: int = 0
+    numberRecordsFailed: int = 0
+    totalProcessingTime: int = 0
+
+
+@dataclass(slots=True)
+class Pace:
+    """How long an org takes for bulk jobs; learns from each one.
+
+    Args:
+        seconds: for 1,000 rows.
+    """
+
+    seconds: float = PACE
+
+    def first_wait(self, rows: int) -> float:
+        """Seconds until a job of this size should be done."""
+        return min(_QUEUE + self.seconds * rows / 1000, _LONGEST)
+
+    def next_wait(self, rows: int, processed: int, waited: float) -> float:
+        """Seconds until the next look at a job that was not done after ``waited`` seconds."""
+        rest = waited * (rows - processed) / processed * _SLACK if processed else waited / 2
+        return min(max(rest, _QUEUE), _LONGEST)
+
+    def learn(self, rows: int, milliseconds: int) -> None:
+        """Takes in how long a job was worked on."""
+        if rows and milliseconds:
+            self.seconds = _SLACK * milliseconds / rows
+
+
+_jobs = msgspec.json.Decoder(_Job)
+
+
+class BulkJobs:
+    """Upserts by way of ingest jobs."""
+
+    def __init__(
+        self,
+        call: Call,
+        sleep: Callable[[float], None],
+        *,
+        pace: Pace | None = None,
+        max_file: int = MAX_FILE,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._call = call
+        self._sleep = sleep
+        self._pace = pace or Pace()
+        self._max_file = max_file
+        self._patience = patience
+
+    def upsert(self, object_name: str, key_field: str, rows: Sequence[str]) -> Iterator[RowAnswer]:
+        """Answers to all rows, job after job, in no given order; rows left out come as UNPROCESSED."""
+        for content, count in csv.files(rows, key_field, self._max_file):
+            path = self._submitted(object_name, key_field, content)
+            job = self._finished(path, count)
+            yield from self._results(path, job, key_field, count)
+
+    def _submitted(self, object_name: str, key_field: str, content: bytes) -> str:
+        """The path of a job that holds the content and is closed."""
+        for _ in range(_SUBMITS - 1):
+            try:
+                return self._submit(object_name, key_field, content)
+            except TimedOut as error:
+                # a job that was not closed does nothing, so a new one is safe
+                log.info("bulk job: starting over: %s", error)
+        return self._submit(object_name, key_field, content)
+
+    def _submit(self, object_name: str, key_field: str, content: bytes) -> str:
+        wanted = {
+            "object": object_name, "operation": "upsert", "externalIdFieldName": key_field,
+            "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA",
+        }  # fmt: skip
+        job = self._call("POST", "jobs/ingest", _job, body=dumps(wanted), repeatable=False)
+        path = f"jobs/ingest/{job.id}"
+        self._call(
+            "PUT", f"{path}/batches", _nothing,
+            body=content, content_type="text/csv; charset=UTF-8", repeatable=False,
+        )  # fmt: skip
+        self._close(path)
+        return path
+
+    def _close(self, path: str) -> None:
+        try:
+            self._call("PATCH", path, _job, body=_UPLOADED, repeatable=False)
+        except TimedOut:
+            if self._call("GET", path, _job).state == "Open":
+                self._call("PATCH", path, _job, body=_UPLOADED, repeatable=False)
+
+    def _finished(self, path: str, rows: int) -> _Job:
+        pause = self._pace.first_wait(rows)
+        waited = 0.0
+        while waited < self._patience:
+            self._sleep(pause)
+            waited += pause
+            job = self._call("GET", path, _job)
+            if job.state == "JobComplete":
+                self._pace.learn(job.numberRecordsProcessed, job.totalProcessingTime)
+                return job
+            if job.state in ("Failed", "Aborted"):
+                raise _failure(job)
+            pause = self._pace.next_wait(rows, job.numberRecordsProcessed, waited)
+        raise TimedOut(f"bulk job is not done after {waited:.0f} s", system=SYSTEM, operation=f"GET {path}")
+
+    def _results(self, path: str, job: _Job, key_field: str, sent: int) -> Iterator[RowAnswer]:
+        good = job.numberRecordsProcessed - job.numberRecordsFailed
+        if good:
+            for row in self._call("GET", f"{path}/successfulResults", _table(good)):
+                yield RowAnswer(row[key_field], row["sf__Id"], row.get("sf__Created") == "true")
+        if job.numberRecordsFailed:
+            for row in self._call("GET", f"{path}/failedResults", _table(job.numberRecordsFailed)):
+                yield _failed(row, key_field)
+        left = sent - job.numberRecordsProcessed
+        if left:
+            for row in self._call("GET", f"{path}/unprocessedrecords", _table(left)):
+                yield RowAnswer(row[key_field], success=False, code="UNPROCESSED", message="not processed")
+
+
+def _job(response: requests.Response) -> _Job:
+    try:
+        return _jobs.decode(response.content)
+    except msgspec.DecodeError as error:
+        raise broken(response, error) from None
+
+
+def _nothing(response: requests.Response) -> None:
+    return None
+
+
+def _table(expected: int) -> Callable[[requests.Response], list[dict[str, str]]]:
+    def read(response: requests.Response) -> list[dict[str, str]]:
+        rows = csv.read(response.content.decode("utf-8-sig"))
+        if len(rows) != expected:
+            raise broken(response, ValueError(f"{len(rows)} result rows of {expected}"))
+        return rows
+
+    return read
+
+
+def _failed(row: dict[str, str], key_field: str) -> RowAnswer:
+    text = row.get("sf__Error", "")
+    parts = _ERROR.match(text)
+    if parts is None:
+        return RowAnswer(row[key_field], row.get("sf__Id") or "", success=False, message=text)
+    fields = tuple(name.strip() for name in (parts["fields"] or "").split(",") if name.strip())
+    return RowAnswer(
+        row[key_field], row.get("sf__Id") or "", False, False, parts["code"], parts["message"].strip(), fields
+    )
+
+
+def _failure(job: _Job) -> SchemaMismatch | Unavailable:
+    reason = job.errorMessage or "no reason given"
+    evidence: dict[str, Any] = {"system": SYSTEM, "operation": f"bulk job {job.id}", "code": job.state}
+    if any(word in reason for word in _SCHEMA_WORDS):
+        return SchemaMismatch(f"the bulk job does not fit the org: {reason}", **evidence)
+    return Unavailable(f"the bulk job ended as {job.state}: {reason}", **evidence)

@@ -1,0 +1,87 @@
+"""Bulk API 2.0 query jobs: for lists that would take many pages of a plain query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from json import dumps
+from urllib.parse import quote
+
+import msgspec
+import requests
+
+from airflow_provider_brightpearl.errors import SchemaMismatch, TimedOut
+from airflow_provider_brightpearl.systems.salesforce import csv
+from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, broken
+from airflow_provider_brightpearl.systems.salesforce.bulk import PATIENCE, Call
+
+# rows from which on a job takes fewer calls than pages of 2,000
+QUERY_THRESHOLD = 20_000
+PAGE = 100_000
+# seconds before each look; the last one repeats
+_LOOKS = (3.0, 5.0, 10.0, 20.0, 30.0)
+
+
+class _Job(msgspec.Struct):
+    id: str
+    state: str = ""
+
+
+_jobs = msgspec.json.Decoder(_Job)
+
+
+def bulk_query(
+    call: Call, sleep: Callable[[float], None], soql: str, page: int = PAGE
+) -> Iterator[dict[str, str]]:
+    """Rows of a query as text by column; empty text stands for null.
+
+    Args:
+        call: one call of the client.
+        sleep: seconds to sleep between looks.
+        soql: no sums, no child queries; the order is the org's.
+        page: rows a call.
+
+    Raises:
+        SchemaMismatch: the job failed.
+        TimedOut: it is not done after hours.
+    """
+    wanted = dumps({"operation": "query", "query": soql})
+    # a job made twice after a lost answer costs nothing but itself
+    job = call("POST", "jobs/query", _job, body=wanted, repeatable=True)
+    path = f"jobs/query/{job.id}"
+    _wait(call, sleep, path)
+    locator = ""
+    while locator != "null":
+        where = f"&locator={quote(locator)}" if locator else ""
+        rows, locator = call("GET", f"{path}/results?maxRecords={page}{where}", _rows)
+        yield from rows
+
+
+def _wait(call: Call, sleep: Callable[[float], None], path: str) -> None:
+    waited, looks = 0.0, 0
+    while waited < PATIENCE:
+        pause = _LOOKS[min(looks, len(_LOOKS) - 1)]
+        sleep(pause)
+        waited, looks = waited + pause, looks + 1
+        job = call("GET", path, _job)
+        if job.state == "JobComplete":
+            return
+        if job.state in ("Failed", "Aborted"):
+            raise SchemaMismatch(
+                f"the query job ended as {job.state}", system=SYSTEM, operation=f"GET {path}"
+            )
+    raise TimedOut(f"the query job is not done after {waited:.0f} s", system=SYSTEM, operation=f"GET {path}")
+
+
+def _job(response: requests.Response) -> _Job:
+    try:
+        return _jobs.decode(response.content)
+    except msgspec.DecodeError as error:
+        raise broken(response, error) from None
+
+
+def _rows(response: requests.Response) -> tuple[list[dict[str, str]], str]:
+    rows = csv.read(response.content.decode("utf-8-sig"))
+    expected = response.headers.get("Sforce-NumberOfRecords", "")
+    if expected.isdigit() and int(expected) != len(rows):
+        raise broken(response, ValueError(f"{len(rows)} result rows of {expected}"))
+    return rows, response.headers.get("Sforce-Locator") or "null"

@@ -1,0 +1,316 @@
+"""A Salesforce org over HTTP: queries, upserts by external id, graphs and bulk jobs, with rows as JSON text.
+
+simple-salesforce does the logins and holds the session; the calls are made here, because its own ones
+drop headers on a re-login, build wrong addresses for keys with a slash, parse numbers to float and lose
+bulk jobs on an error.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+import requests
+
+from airflow_provider_brightpearl.core.retry import Backoff, delay
+from airflow_provider_brightpearl.errors import Unavailable
+from airflow_provider_brightpearl.systems.http.transport import READS, exchange, meter_of, with_retries
+from airflow_provider_brightpearl.systems.salesforce import bulk_query
+from airflow_provider_brightpearl.systems.salesforce.answers import (
+    SYSTEM,
+    ExpiredSession,
+    RowAnswer,
+    broken,
+    check,
+    refused_login,
+    row_answers,
+)
+from airflow_provider_brightpearl.systems.salesforce.bulk import PACE, BulkJobs, Pace
+from airflow_provider_brightpearl.systems.salesforce.collections import (
+    BULK_THRESHOLD,
+    COLLECTION_ROWS,
+    GRAPH_NODES,
+    GRAPHS,
+    keys_of,
+    min_delete_calls,
+    min_graph_calls,
+    min_upsert_calls,
+    pack,
+    with_type,
+)
+from airflow_provider_brightpearl.systems.salesforce.graph import Graph, GraphAnswer, graph_answers, payload
+
+if TYPE_CHECKING:
+    from simple_salesforce import Salesforce
+
+__all__ = [
+    "BULK_THRESHOLD", "GRAPHS", "GRAPH_NODES", "Graph", "GraphAnswer", "RowAnswer", "SalesforceClient",
+    "min_delete_calls", "min_graph_calls", "min_upsert_calls", "pack",
+]  # fmt: skip
+
+T = TypeVar("T")
+_JSON = "application/json; charset=UTF-8"
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+class SalesforceClient:
+    """Calls to one org through a logged-in ``simple_salesforce.Salesforce``.
+
+    Args:
+        sf: its session should come from ``transport.new_session``; it logs in again when the session expires.
+        backoff: for calls that fail as a whole.
+        row_backoff: for rows that were locked; ``tries`` counts the first one.
+        bulk_pace: seconds that the org takes for 1,000 rows of a bulk job.
+        sleep, chance: seconds to sleep, and a number in [0, 1).
+    """
+
+    def __init__(
+        self,
+        sf: Salesforce,
+        *,
+        backoff: Backoff | None = None,
+        row_backoff: Backoff | None = None,
+        bulk_pace: float = PACE,
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.sf = sf
+        self.meter = meter_of(sf.session)
+        self._backoff = backoff or Backoff()
+        self._row_backoff = row_backoff or Backoff(first=0.5, longest=10.0)
+        self._pace = Pace(bulk_pace)
+        self._sleep = sleep
+        self._chance = chance
+
+    @property
+    def calls(self) -> int:
+        """API calls made so far, repeated ones too, logins not."""
+        return self.meter.calls
+
+    @property
+    def data_path(self) -> str:
+        """Path of the REST API in the version of this client, such as ``/services/data/v59.0/``."""
+        return f"/services/data/v{self.sf.sf_version}/"
+
+    # reading
+
+    def query(self, soql: str, *, deleted: bool = False) -> Iterator[dict[str, Any]]:
+        """Records of a SOQL query, page by page, without ``attributes``; numbers with a point as Decimal.
+
+        Args:
+            soql: the query; the address that holds it may be 16,000 bytes long.
+            deleted: whether rows in the recycle bin count too.
+        """
+        path = ("queryAll" if deleted else "query") + "?" + urlencode({"q": soql})
+        while path:
+            page = self.request("GET", path)
+            yield from (_plain(record) for record in page["records"])
+            path = "" if page["done"] else str(page["nextRecordsUrl"])
+
+    def bulk_query(self, soql: str) -> Iterator[dict[str, str]]:
+        """Rows of a query through a Bulk API 2.0 job, as text by column; in no given order."""
+        return bulk_query.bulk_query(self._call, self._sleep, soql)
+
+    def describe(self, object_name: str) -> dict[str, Any]:
+        """Fields and properties of an object; ``SchemaMismatch`` where the org does not have it."""
+        return dict(self.request("GET", f"sobjects/{object_name}/describe"))
+
+    def limits(self) -> dict[str, Any]:
+        """``{"DailyApiRequests": {"Max": …, "Remaining": …}, …}`` of the org."""
+        return dict(self.request("GET", "limits"))
+
+    # writing rows
+
+    def upsert(self, object_name: str, key_field: str, rows: Sequence[str]) -> list[RowAnswer]:
+        """Answers to an upsert by external id, in the order of ``rows``, 200 rows a call.
+
+        Rows that were locked are sent again by themselves.
+
+        Args:
+            object_name: such as ``Order``.
+            key_field: the external id field, which every row holds.
+            rows: JSON texts of objects; digits go out as they are.
+
+        Returns:
+            One answer a row; a refused row is an answer, not an error.
+
+        Raises:
+            ValueError: a key is there twice or missing.
+        """
+        keys = keys_of(key_field, rows)
+        path = f"composite/sobjects/{object_name}/{key_field}"
+
+        def send(places: Sequence[int]) -> Iterator[tuple[int, RowAnswer]]:
+            for chunk in _chunks(places):
+                body = _collection([with_type(object_name, rows[place]) for place in chunk])
+                answers = self._call("PATCH", path, row_answers([keys[place] for place in chunk]), body=body)
+                yield from zip(chunk, answers, strict=True)
+
+        return self._settled(len(rows), send)
+
+    def delete(self, ids: Sequence[str]) -> list[RowAnswer]:
+        """Answers to the deletion of these record ids, in their order, 200 a call; ``key`` is the id."""
+
+        def send(places: Sequence[int]) -> Iterator[tuple[int, RowAnswer]]:
+            for chunk in _chunks(places):
+                names = [ids[place] for place in chunk]
+                path = f"composite/sobjects?ids={','.join(names)}&allOrNone=false"
+                yield from zip(chunk, self._call("DELETE", path, row_answers(names)), strict=True)
+
+        return self._settled(len(ids), send)
+
+    def bulk_upsert(self, object_name: str, key_field: str, rows: Sequence[str]) -> Iterator[RowAnswer]:
+        """Answers to an upsert through Bulk API 2.0, in no given order: match by ``key``; see ``upsert``.
+
+        Raises:
+            SchemaMismatch: the job failed for a field or object that the org does not have.
+            Unavailable: the job failed for another reason, or was aborted.
+            TimedOut: the job is still running; sending the rows again is harmless.
+        """
+        jobs = BulkJobs(self._call, self._sleep, pace=self._pace)
+        place = {key: number for number, key in enumerate(keys_of(key_field, rows))}
+        locked: list[str] = []
+        for answer in jobs.upsert(object_name, key_field, rows):
+            if answer.retryable:
+                locked.append(rows[place[answer.key]])
+            else:
+                yield answer
+        if locked:
+            self._sleep(delay(self._row_backoff, 1, self._chance()))
+            again = self.bulk_upsert if len(locked) >= BULK_THRESHOLD else self.upsert
+            yield from again(object_name, key_field, locked)
+
+    def graph(self, graphs: Sequence[Graph]) -> list[GraphAnswer]:
+        """Answers to graphs, each of which happens whole or not at all, in their order; one call.
+
+        Graphs that were locked, or not reached after others failed, are sent again by themselves.
+
+        Raises:
+            ValueError: more than 75 graphs or 500 nodes; see ``pack``.
+        """
+        if len(graphs) > GRAPHS or sum(len(graph.nodes) for graph in graphs) > GRAPH_NODES:
+            raise ValueError(f"one call holds at most {GRAPHS} graphs and {GRAPH_NODES} nodes")
+
+        def send(places: Sequence[int]) -> Iterator[tuple[int, GraphAnswer]]:
+            chosen = [graphs[place] for place in places]
+            body = payload(chosen, self.data_path)
+            answers = self._call("POST", "composite/graph", graph_answers(chosen), body=body)
+            yield from zip(places, answers, strict=True)
+
+        return self._settled(len(graphs), send)
+
+    # one call
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: str | bytes | None = None,
+        *,
+        content_type: str = _JSON,
+        repeatable: bool = False,
+    ) -> Any:
+        """The parsed answer of any REST call, None where it has no body.
+
+        Args:
+            method: HTTP method.
+            path: below ``/services/data/vXX.0/``, with its query, or a path from the root.
+            body: JSON text, or what ``content_type`` says.
+            content_type: of the body.
+            repeatable: whether sending a write twice is harmless.
+        """
+        return self._call(method, path, _json, body=body, content_type=content_type, repeatable=repeatable)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[requests.Response], T],
+        *,
+        body: str | bytes | None = None,
+        content_type: str = _JSON,
+        repeatable: bool = True,
+    ) -> T:
+        data = body.encode() if isinstance(body, str) else body
+        return with_retries(
+            lambda: read(self._once(method, path, data, content_type)),
+            repeatable=repeatable or method in READS,
+            backoff=self._backoff,
+            sleep=self._sleep,
+            chance=self._chance,
+        )
+
+    def _once(self, method: str, path: str, body: bytes | None, content_type: str) -> requests.Response:
+        try:
+            return self._send(method, path, body, content_type)
+        except ExpiredSession:
+            self._log_in_again()
+            return self._send(method, path, body, content_type)
+
+    def _send(self, method: str, path: str, body: bytes | None, content_type: str) -> requests.Response:
+        operation = f"{method} {path.split('?')[0]}"
+        # the host may be another one after a re-login
+        base = f"https://{self.sf.sf_instance}"
+        response = exchange(
+            self.sf.session, method, base + (path if path.startswith("/") else self.data_path + path),
+            system=SYSTEM, operation=operation, data=body,
+            headers={"Authorization": f"Bearer {self.sf.session_id}", "Content-Type": content_type},
+        )  # fmt: skip
+        check(response, operation, read=method in READS)
+        return response
+
+    def _log_in_again(self) -> None:
+        from simple_salesforce.exceptions import SalesforceAuthenticationFailed
+
+        try:
+            # the method has no public name; it keeps session id, instance and headers in step
+            self.sf._refresh_session()
+        except RuntimeError as error:
+            raise refused_login("the session has expired and cannot be renewed") from error
+        except requests.RequestException as error:
+            raise Unavailable("the login could not be reached", system=SYSTEM, operation="login") from error
+        except SalesforceAuthenticationFailed as error:
+            raise refused_login(f"the session has expired and the login was refused: {error.code}") from error
+
+    def _settled(self, count: int, send: Callable[[Sequence[int]], Iterator[tuple[int, Any]]]) -> list[Any]:
+        """The last answer to each of ``count`` things; those that may pass later are sent again."""
+        answers: dict[int, Any] = {}
+        open_places: Sequence[int] = range(count)
+        for attempt in range(1, self._row_backoff.tries + 1):
+            answers.update(send(open_places))
+            open_places = [place for place in open_places if answers[place].retryable]
+            if not open_places or attempt == self._row_backoff.tries:
+                break
+            self._sleep(delay(self._row_backoff, attempt, self._chance()))
+        return [answers[place] for place in range(count)]
+
+
+def _json(response: requests.Response) -> Any:
+    if not response.content and response.status_code in (201, 204):
+        return None
+    try:
+        return _decode(response.content)
+    except msgspec.DecodeError as error:
+        raise broken(response, error) from None
+
+
+def _plain(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _plain(value) if isinstance(value, dict) else value
+        for name, value in record.items()
+        if name != "attributes"
+    }
+
+
+def _chunks(places: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(places), COLLECTION_ROWS):
+        yield places[start : start + COLLECTION_ROWS]
+
+
+def _collection(records: Sequence[str]) -> str:
+    return f'{{"allOrNone":false,"records":[{",".join(records)}]}}'

@@ -1,0 +1,92 @@
+"""Sizes, packing and keys of rows that go to Salesforce; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import ceil
+from typing import Any
+
+import msgspec
+
+COLLECTION_ROWS = 200
+GRAPHS = 75
+GRAPH_NODES = 500
+BULK_CALLS = 5  # create, upload, close, one look, successful rows
+# the first number of rows that a bulk job takes in fewer calls than collections do
+BULK_THRESHOLD = BULK_CALLS * COLLECTION_ROWS + 1
+
+
+def min_upsert_calls(rows: int) -> int:
+    """The fewest API calls in which this many rows of one object can be upserted.
+
+    By collections of 200 rows a call, or one bulk job that is done when it is first looked at. Five collections
+    in one composite call are left out: they share the limits of one transaction, which orgs with triggers exceed.
+    """
+    return min(ceil(rows / COLLECTION_ROWS), BULK_CALLS)
+
+
+def min_delete_calls(ids: int) -> int:
+    """The fewest API calls in which this many rows of any objects can be deleted."""
+    return ceil(ids / COLLECTION_ROWS)
+
+
+def min_graph_calls(graphs: int, nodes: int) -> int:
+    """The fewest API calls that hold so many graphs of so many nodes together, were every call full."""
+    return max(ceil(graphs / GRAPHS), ceil(nodes / GRAPH_NODES))
+
+
+def pack(sizes: Sequence[int], graphs: int = GRAPHS, nodes: int = GRAPH_NODES) -> list[list[int]]:
+    """Indices of graphs of these node counts, grouped into few calls; each goes to the first call with room.
+
+    Raises:
+        ValueError: a graph alone has more nodes than a call may hold.
+    """
+    groups: list[list[int]] = []
+    room: list[int] = []
+    first_open = 0
+    for index, size in enumerate(sizes):
+        if size > nodes:
+            raise ValueError(f"a graph holds at most {nodes} nodes, number {index} has {size}")
+        place = _first_with_room(groups, room, size, graphs, first_open)
+        if place == len(groups):
+            groups.append([])
+            room.append(nodes)
+        groups[place].append(index)
+        room[place] -= size
+        while first_open < len(groups) and (len(groups[first_open]) == graphs or not room[first_open]):
+            first_open += 1
+    return groups
+
+
+def _first_with_room(
+    groups: Sequence[Sequence[int]], room: Sequence[int], size: int, graphs: int, start: int
+) -> int:
+    fitting = (
+        place for place in range(start, len(groups)) if len(groups[place]) < graphs and room[place] >= size
+    )
+    return next(fitting, len(groups))
+
+
+def keys_of(key_field: str, rows: Iterable[str]) -> list[str]:
+    """The key of every row as text.
+
+    Raises:
+        ValueError: a key is missing, or there twice, which Salesforce would refuse for both rows.
+    """
+    row_type = msgspec.defstruct("KeyedRow", [("key", str | int, msgspec.field(name=key_field))], frozen=True)
+    decode: Any = msgspec.json.Decoder(row_type).decode
+    try:
+        keys = [str(decode(row).key) for row in rows]
+    except msgspec.DecodeError as error:
+        raise ValueError(f"a row has no usable {key_field}: {error}") from None
+    if len(set(keys)) != len(keys):
+        seen: set[str] = set()
+        twice = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"{key_field} {twice} is there twice in one call")
+    return keys
+
+
+def with_type(object_name: str, row: str) -> str:
+    """The JSON text of a row with its object named inside, all other characters as they are."""
+    inner = row.strip()[1:].lstrip()
+    return f'{{"attributes":{{"type":"{object_name}"}}{"" if inner == "}" else ","}{inner}'

@@ -1,0 +1,26 @@
+"""Salesforce as flows see it."""
+
+from __future__ import annotations
+
+from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
+from airflow_provider_brightpearl.systems.salesforce.sink import SalesforceSink
+from airflow_provider_brightpearl.systems.salesforce.target import SalesforceTarget
+from airflow_provider_brightpearl.systems.system import Quota, System
+
+
+def _quota(client: SalesforceClient) -> Quota:
+    """The org's own figures, in one call."""
+    daily = client.limits().get("DailyApiRequests", {})
+    return Quota(None, daily.get("Max"), daily.get("Remaining"))
+
+
+SALESFORCE = System(
+    name="salesforce",
+    hook="airflow_provider_brightpearl.hooks.salesforce.SalesforceHook",
+    conn_id="salesforce_default",
+    # the org knows a repeat by the external id, so no intents are needed
+    open_sink=lambda client, flow, _intents, _run: SalesforceSink(client, flow),
+    open_target=SalesforceTarget,
+    query=lambda client, soql: client.query(soql),
+    quota=_quota,
+)

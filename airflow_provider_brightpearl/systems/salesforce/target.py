@@ -1,0 +1,151 @@
+"""Which rows of a flow a Salesforce org holds, and how those of deleted records are removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from more_itertools import chunked
+
+from airflow_provider_brightpearl.core.changes import RowOutcome, RowResult
+from airflow_provider_brightpearl.core.ports.stores import Binding
+from airflow_provider_brightpearl.core.ports.target import TargetRow
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.systems.salesforce.answers import GONE, RowAnswer
+from airflow_provider_brightpearl.systems.salesforce.bulk_query import QUERY_THRESHOLD
+from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
+from airflow_provider_brightpearl.systems.salesforce.collections import COLLECTION_ROWS
+
+# a query's address holds 16,000 bytes, and a quoted id takes up to 30 of them
+_ASKED = 400
+
+
+class SalesforceTarget:
+    """The rows of one flow: queries by external id, 2,000 rows a call, or a bulk query.
+
+    Args:
+        client: calls to the org.
+        flow: its objects are read and removed.
+        bulk_from: rows expected from which on a bulk query is used.
+    """
+
+    reads_bound_rows_only = False
+    can_rewrite = True
+    note = ""
+
+    def __init__(self, client: SalesforceClient, flow: FlowSpec, bulk_from: int = QUERY_THRESHOLD) -> None:
+        self.client = client
+        self.bulk_from = bulk_from
+        self.flow = flow
+        self.soft_delete = flow.reconcile.soft_delete if flow.reconcile else {}
+        self.object = flow.target_object(flow.root)
+        self.key = flow.objects[flow.root].key_field
+
+    @property
+    def calls(self) -> int:
+        return self.client.calls
+
+    def read(
+        self, keys: Sequence[str], fields: Sequence[str], bound: Mapping[str, str], *, between: bool = False
+    ) -> Iterator[TargetRow]:
+        """The rows of these keys, or of all keys between the first and the last number."""
+        if between and keys:
+            numbers = [int(key) for key in keys]
+            yield from self._between(min(numbers), max(numbers), len(keys), fields)
+            return
+        for chunk in chunked(keys, _ASKED):
+            yield from self._query(f"{self.key} IN {_listed(chunk)}", fields)
+
+    def _between(self, low: int, high: int, expected: int, fields: Sequence[str]) -> Iterator[TargetRow]:
+        parts = [f"({self.key} >= '{first}' AND {self.key} <= '{last}')" for first, last in _spans(low, high)]
+        for row in self._query(" OR ".join(parts), fields, bulk=expected >= self.bulk_from):
+            # as text, 1000 lies between 10 and 20 too
+            if row.key.isdigit() and low <= int(row.key) <= high:
+                yield row
+
+    def _query(self, condition: str, fields: Sequence[str], *, bulk: bool = False) -> Iterator[TargetRow]:
+        names = dict.fromkeys(["Id", self.key, *fields, *self.soft_delete])
+        soql = f"SELECT {', '.join(names)} FROM {self.object} WHERE {condition}"  # noqa: S608
+        for record in self.client.bulk_query(soql) if bulk else self.client.query(soql):
+            yield self._row(record, fields)
+
+    def _row(self, record: Mapping[str, Any], fields: Sequence[str]) -> TargetRow:
+        retired = self.soft_delete.items()
+        return TargetRow(
+            str(record[self.key]),
+            str(record["Id"]),
+            {name: _value(record[name]) for name in fields},
+            retired=bool(retired) and all(_same(record[name], value) for name, value in retired),
+        )
+
+    def existing_ids(self, object_name: str, target_ids: Sequence[str]) -> set[str]:
+        """Those of the rows that are neither deleted nor in the recycle bin."""
+        found: set[str] = set()
+        target = self.flow.target_object(object_name)
+        for chunk in chunked(target_ids, _ASKED):
+            soql = f"SELECT Id FROM {target} WHERE Id IN {_listed(chunk)}"  # noqa: S608
+            found.update(str(record["Id"]) for record in self.client.query(soql))
+        return found
+
+    def remove(self, rows: Sequence[Binding]) -> Iterator[list[RowResult]]:
+        """Sets ``soft_delete`` on the first object's rows, or deletes all rows, the lowest first."""
+        first = [row for row in rows if row.object == self.flow.root]
+        if self.soft_delete:
+            yield from self._set(first, self.soft_delete)
+            return
+        if opened := self.flow.objects[self.flow.root].set_last:
+            # Salesforce deletes no order that is activated
+            for results in self._set(first, opened):
+                yield [each for each in results if each.refused]
+        for name in reversed(self.flow.objects):
+            yield from self._delete([row for row in rows if row.object == name])
+
+    def _set(self, rows: Sequence[Binding], fields: Mapping[str, Any]) -> Iterator[list[RowResult]]:
+        for chunk in chunked(rows, COLLECTION_ROWS):
+            bodies = [msgspec.json.encode({self.key: row.key, **fields}).decode() for row in chunk]
+            answers = self.client.upsert(self.object, self.key, bodies)
+            yield [_result(*pair) for pair in zip(chunk, answers, strict=True)]
+
+    def _delete(self, rows: Sequence[Binding]) -> Iterator[list[RowResult]]:
+        for chunk in chunked(rows, COLLECTION_ROWS):
+            answers = self.client.delete([row.target_id for row in chunk])
+            yield [_result(*pair) for pair in zip(chunk, answers, strict=True)]
+
+
+def _value(value: Any) -> Decimal | str | None:
+    """A field's value as exact number or text; a bulk query answers in text, and with empty text for null."""
+    return None if value in (None, "") else value if isinstance(value, Decimal) else str(value)
+
+
+def _same(there: Any, wanted: Any) -> bool:
+    """Whether a field holds a value; a bulk query answers in text."""
+    return str(there).lower() == str(wanted).lower()
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """Texts as a list in SOQL."""
+    from simple_salesforce.format import quote_soql_value
+
+    return f"({', '.join(map(quote_soql_value, texts))})"
+
+
+def _result(row: Binding, answer: RowAnswer) -> RowResult:
+    gone = answer.success or answer.code in GONE
+    return RowResult(
+        row.source_id,
+        row.object,
+        row.key,
+        RowOutcome.REMOVED if gone else RowOutcome.REFUSED,
+        row.target_id,
+        reason="" if gone else f"{answer.code}: {answer.message}",
+    )
+
+
+def _spans(low: int, high: int) -> Iterator[tuple[int, int]]:
+    """The range in pieces of equal length as text, where the order of text is that of numbers."""
+    while low <= high:
+        last = min(high, 10 ** len(str(low)) - 1)
+        yield low, last
+        low = last + 1

@@ -1,0 +1,73 @@
+"""What a system is to flows: one descriptor, built in or brought by another package through an entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_brightpearl.core.ports.source import Source, SourceInventory, WriteBack
+from airflow_provider_brightpearl.core.ports.stores import Intents
+from airflow_provider_brightpearl.core.ports.target import Sink, Target
+from airflow_provider_brightpearl.core.schema import StreamSchema
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Calls a minute and a day, and how many are left of today's; None where there is no limit or it is not known."""
+
+    per_minute: int | None = None
+    per_day: int | None = None
+    left_today: int | None = None
+
+
+def _no_quota(_client: Any) -> Quota:
+    return Quota()
+
+
+def _anything_goes(_flow: FlowSpec) -> None:
+    return None
+
+
+def _no_fields(_object: str) -> Sequence[str]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One system, as flows read and write it; what it cannot do is left out.
+
+    Every callable that takes a client takes what ``get_client()`` of the hook returns.
+
+    Args:
+        name: as in ``source: <name>.<stream>`` and ``target: <name>`` of a flow file.
+        hook: dotted path of the Airflow hook, which takes a connection id and has ``get_client()``.
+        conn_id: connection that is used unless another one is named.
+        streams: typed columns by name of the stream.
+        open_source: a stream, by client and name.
+        open_inventory: the records of a stream, by client and name; needed to reconcile flows out of this system.
+        open_write_back: what writes back to records of a stream, by client and name.
+        open_sink: the objects of a flow, by client, flow, intents and the name of the run.
+        open_target: the rows of a flow's objects, by client and flow; needed to reconcile flows into this system.
+        query: rows of a query by column, for ``lookups`` with ``query``.
+        check_source: raises ``Misconfigured`` where a flow asks of this source what it does not do.
+        check_target: the same for this target.
+        returned_fields: what the target says of a row of an object beside its id, for write-backs.
+        quota: how many calls the system takes.
+    """
+
+    name: str
+    hook: str
+    conn_id: str
+    streams: Mapping[str, StreamSchema] = field(default_factory=dict)
+    open_source: Callable[[Any, str], Source] | None = None
+    open_inventory: Callable[[Any, str], SourceInventory] | None = None
+    open_write_back: Callable[[Any, str], WriteBack] | None = None
+    open_sink: Callable[[Any, FlowSpec, Intents, str], Sink] | None = None
+    open_target: Callable[[Any, FlowSpec], Target] | None = None
+    query: Callable[[Any, str], Iterable[Mapping[str, Any]]] | None = None
+    check_source: Callable[[FlowSpec], None] = _anything_goes
+    check_target: Callable[[FlowSpec], None] = _anything_goes
+    returned_fields: Callable[[str], Sequence[str]] = _no_fields
+    quota: Callable[[Any], Quota] = _no_quota

@@ -1,0 +1,426 @@
+"""What ``core.ports.stores`` promises, of the stores on the state database and of those in memory alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.engine import Engine
+
+from airflow_provider_brightpearl.core.ports.stores import (
+    Binding,
+    Crosswalk,
+    DeadLetters,
+    Intent,
+    Intents,
+    IntentState,
+    Ledger,
+)
+from airflow_provider_brightpearl.core.records import Calls, Counts, Rejection, Stage
+from airflow_provider_brightpearl.core.reports import RunSummary, WriteBackReport
+from airflow_provider_brightpearl.core.window import Window
+from airflow_provider_brightpearl.errors import Unavailable
+from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
+from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
+from airflow_provider_brightpearl.stores.intents import SqlIntents
+from airflow_provider_brightpearl.stores.ledger import SqlLedger
+from tests.fakes import MemoryCrosswalk, MemoryIntents, MemoryLedger, MemoryLetters
+from tests.postgres import state_url
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The stores of one state database, or of one process."""
+
+    crosswalk: Crosswalk
+    letters: DeadLetters
+    intents: Intents
+    ledger: Ledger
+
+
+class Clock:
+    """A minute later each time it is looked at."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2024, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(minutes=1)
+        return self.now
+
+
+def in_memory() -> Stores:
+    crosswalk = MemoryCrosswalk()
+    return Stores(crosswalk, MemoryLetters(crosswalk), MemoryIntents(), MemoryLedger())
+
+
+def on_database(engine: Engine) -> Stores:
+    clock = Clock()
+    return Stores(
+        SqlCrosswalk(engine), SqlDeadLetters(engine, clock), SqlIntents(engine, clock), SqlLedger(engine)
+    )
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of a state database, empty for the stores in memory."""
+    return "" if request.param == "memory" else state_url(request.param, request, tmp_path)
+
+
+@pytest.fixture
+def stores(request: pytest.FixtureRequest, database_url: str) -> Stores:
+    return on_database(request.getfixturevalue("engine")) if database_url else in_memory()
+
+
+@pytest.fixture
+def crosswalk(stores: Stores) -> Crosswalk:
+    return stores.crosswalk
+
+
+@pytest.fixture
+def letters(stores: Stores) -> DeadLetters:
+    return stores.letters
+
+
+@pytest.fixture
+def intents(stores: Stores) -> Intents:
+    return stores.intents
+
+
+@pytest.fixture
+def ledger(stores: Stores) -> Ledger:
+    return stores.ledger
+
+
+# crosswalk
+
+
+def bound(
+    key: str, *, source_id: str = "1", target_id: str = "", run: str = "r1", name: str = "Order"
+) -> Binding:
+    return Binding("orders", name, key, source_id, target_id or f"T{key}", f"print {run}", run, run)
+
+
+def test_what_is_bound_is_found_by_record_and_by_key(crosswalk: Crosswalk) -> None:
+    rows = [bound("1"), bound("1-2", name="OrderItem"), bound("9", source_id="9")]
+    crosswalk.bind(rows[::-1])
+
+    assert rows[:2] == crosswalk.of_records("orders", ["1", "7"])
+    assert [] == crosswalk.of_records("other", ["1"])
+    assert {"1": "T1", "9": "T9"} == crosswalk.resolve("orders", "Order", iter(["1", "9", "none"]))
+    assert {} == crosswalk.resolve("other", "Order", ["1"])
+
+
+def test_binding_again_replaces_but_keeps_the_run_that_created_the_row(crosswalk: Crosswalk) -> None:
+    crosswalk.bind([bound("1", run="r1")])
+    crosswalk.bind([bound("1", run="r2")])
+    assert [replace(bound("1", run="r2"), created_run="r1")] == crosswalk.of_records("orders", ["1"])
+
+    crosswalk.bind([bound("1", target_id="another", run="r3")])
+    assert [bound("1", target_id="another", run="r3")] == crosswalk.of_records("orders", ["1"])
+
+
+def test_a_key_moves_to_another_record(crosswalk: Crosswalk) -> None:
+    crosswalk.bind([bound("1", source_id="1")])
+    crosswalk.bind([bound("1", source_id="2")])
+    assert [] == crosswalk.of_records("orders", ["1"])
+    assert [bound("1", source_id="2")] == crosswalk.of_records("orders", ["2"])
+
+
+def test_the_last_of_several_with_one_key_counts(crosswalk: Crosswalk) -> None:
+    crosswalk.bind([bound("1", target_id="first"), bound("1", target_id="last")])
+    assert {"1": "last"} == crosswalk.resolve("orders", "Order", ["1"])
+
+
+def test_unbound_keys_are_gone_and_unknown_ones_are_left_alone(crosswalk: Crosswalk) -> None:
+    crosswalk.bind([bound("1"), bound("2"), bound("1", name="Other")])
+    crosswalk.unbind("orders", "Order", ["1", "unknown"])
+    crosswalk.unbind("other", "Order", ["2"])
+
+    assert {"2": "T2"} == crosswalk.resolve("orders", "Order", ["1", "2"])
+    assert {"1": "T1"} == crosswalk.resolve("orders", "Other", ["1"])
+
+
+def test_a_row_that_was_unbound_is_created_by_whoever_binds_it_again(crosswalk: Crosswalk) -> None:
+    crosswalk.bind([bound("1", run="r1")])
+    crosswalk.unbind("orders", "Order", ["1"])
+    crosswalk.bind([bound("1", run="r2")])
+    assert [bound("1", run="r2")] == crosswalk.of_records("orders", ["1"])
+
+
+def test_nothing_is_fine(crosswalk: Crosswalk) -> None:
+    crosswalk.bind([])
+    crosswalk.unbind("orders", "Order", [])
+
+    assert [] == crosswalk.of_records("orders", [])
+    assert {} == crosswalk.resolve("orders", "Order", [])
+    assert [] == list(crosswalk.roots("orders", "Order"))
+
+
+def test_roots_are_all_rows_of_one_object_in_the_order_of_their_keys(crosswalk: Crosswalk) -> None:
+    rows = [bound(f"{number:02}", source_id=str(number % 7)) for number in range(40)]
+    crosswalk.bind([*rows[::-1], bound("1", name="OrderItem"), replace(rows[0], flow="products")])
+    assert rows == list(crosswalk.roots("orders", "Order"))
+    assert [] == list(crosswalk.roots("orders", "Account"))
+
+
+# dead letters
+
+
+def refused(source_id: str, reason: str = "no country") -> Rejection:
+    return Rejection(source_id, Stage.TRANSFORM, reason)
+
+
+def parked(source_id: str, key: str = "5") -> Rejection:
+    return Rejection(source_id, Stage.TRANSFORM, "not there yet", waits_for=("customers", "Account", key))
+
+
+def keep(letters: DeadLetters, *said: Rejection, run: str = "run 1", version: str = "v1") -> None:
+    letters.keep("orders", run, version, [(each, b"{}") for each in said])
+
+
+def parent(key: str, flow: str = "customers", name: str = "Account") -> Binding:
+    return Binding(flow, name, key, key, f"A{key}", "", "r", "r")
+
+
+def test_rejected_and_parked_records_wait_and_those_that_went_through_do_not(letters: DeadLetters) -> None:
+    keep(letters, refused("1"), parked("2"), refused("3"), parked("4"))
+    assert 2 == letters.resolve("orders", "run 2", ["3", "4", "never seen"])
+    assert 0 == letters.resolve("orders", "run 2", ["3", "4"])
+    assert 0 == letters.resolve("products", "run 2", ["1"])
+
+    assert {"1", "2"} == letters.waiting("orders", ["1", "2", "3", "4", "5"])
+    assert {"2"} == letters.waiting("orders", ["2"])
+    assert set() == letters.waiting("products", ["1", "2"])
+
+
+def test_a_record_rejected_again_has_one_letter(letters: DeadLetters) -> None:
+    keep(letters, refused("1"))
+    keep(letters, refused("1"), run="run 2")
+    assert 1 == letters.resolve("orders", "run 3", ["1"])
+    keep(letters, refused("1"), run="run 4")
+    assert {"1"} == letters.waiting("orders", ["1"])
+
+
+def test_parked_records_are_due_once_their_parent_is_bound(stores: Stores) -> None:
+    keep(stores.letters, parked("9", "5"), parked("2", "6"))
+    assert [] == stores.letters.due("orders", "v1", 10)
+
+    stores.crosswalk.bind([parent("5", flow="suppliers"), parent("5", name="Contact"), parent("7")])
+    assert [] == stores.letters.due("orders", "v1", 10)
+
+    stores.crosswalk.bind([parent("5")])
+    assert ["9"] == stores.letters.due("orders", "v1", 10)
+    assert [] == stores.letters.due("products", "v1", 10)
+
+
+def test_a_parked_record_waits_for_its_parent_whatever_the_mapping(letters: DeadLetters) -> None:
+    keep(letters, parked("1"))
+    assert [] == letters.due("orders", "v2", 10)
+
+
+def test_rejected_records_are_due_under_another_mapping(letters: DeadLetters) -> None:
+    keep(letters, refused("3"))
+    keep(letters, refused("1"), run="run 2", version="v2")
+    assert (["1"], ["3"]) == (letters.due("orders", "v1", 10), letters.due("orders", "v2", 10))
+
+    keep(letters, refused("3"), run="run 3", version="v2")
+    assert [] == letters.due("orders", "v2", 10)
+    letters.resolve("orders", "run 4", ["1", "3"])
+    assert [] == letters.due("orders", "v3", 10)
+
+
+def test_the_oldest_are_due_first_and_no_more_than_wanted(stores: Stores) -> None:
+    keep(stores.letters, refused("9"), parked("8"))
+    keep(stores.letters, refused("7"), refused("6"))
+    stores.crosswalk.bind([parent("5")])
+    # a letter that is refreshed is as old as it was
+    keep(stores.letters, refused("9"), run="run 2")
+    assert ["8", "9", "6", "7"] == stores.letters.due("orders", "v2", 10)
+    assert ["8", "9"] == stores.letters.due("orders", "v2", 2)
+
+
+def test_of_several_rejections_of_a_record_a_refusal_counts_before_a_wait(stores: Stores) -> None:
+    keep(stores.letters, parked("1"), refused("1"), parked("1"))
+    stores.crosswalk.bind([parent("5")])
+    assert ([], ["1"]) == (stores.letters.due("orders", "v1", 9), stores.letters.due("orders", "v2", 9))
+
+
+# intents
+
+
+def intent(key: str, run: str = "run1", name: str = "Order", step: str = "") -> Intent:
+    return Intent("orders", name, key, f"digest {key}", run, step=step)
+
+
+def known(intents: Intents, *keys: str) -> dict[str, tuple[IntentState, str, str]]:
+    found = intents.of("orders", "Order", keys)
+    return {key: (each.state, each.target_id, each.reason) for key, each in found.items()}
+
+
+def names(some: Sequence[Intent]) -> list[tuple[str, str]]:
+    return [(each.key, each.run) for each in some]
+
+
+def test_an_intent_is_in_doubt_until_its_answer_is_recorded(intents: Intents) -> None:
+    begun = intents.begin([intent(key) for key in ("1", "2", "3", "4")])
+    intents.confirm([replace(begun[0], target_id="0010000456")])
+    intents.fail([replace(begun[1], reason="no such item")])
+    intents.plan([replace(begun[2], reason="busy")])
+    assert {
+        "1": (IntentState.DONE, "0010000456", ""),
+        "2": (IntentState.REFUSED, "", "no such item"),
+        "3": (IntentState.DUE, "", "busy"),
+        "4": (IntentState.IN_DOUBT, "", ""),
+    } == known(intents, "1", "2", "3", "4", "5")
+    assert {} == intents.of("orders", "Line", ["1"]) == intents.of("products", "Order", ["1"])
+
+
+def test_what_is_begun_is_given_as_it_stands(intents: Intents) -> None:
+    begun = intents.begin([intent("2"), intent("1")])
+    assert {each.key: each for each in begun} == intents.of("orders", "Order", ["1", "2"])
+    assert ["2", "1"] == [each.key for each in begun]
+    assert {(IntentState.IN_DOUBT, 1)} == {(each.state, each.attempt) for each in begun}
+
+
+def test_each_step_is_recorded_with_what_was_begun(intents: Intents) -> None:
+    [head] = intents.begin([intent("1", step="head")])
+    intents.begin([replace(head, step="confirm", reference="0000012345")])
+    [found] = intents.of("orders", "Order", ["1"]).values()
+    assert ("confirm", "0000012345", 2) == (found.step, found.reference, found.attempt)
+    assert found.changed_at is not None
+    assert found.changed_at.tzinfo is not None
+    assert (head.changed_at or found.changed_at) <= found.changed_at
+
+
+def test_a_worker_that_read_an_older_state_backs_off_and_records_nothing(intents: Intents) -> None:
+    intents.begin([intent("1")])
+    with pytest.raises(Unavailable, match="another worker"):
+        intents.begin([intent("0", "run2"), intent("1", "run2")])
+    assert [("1", "run1")] == names(intents.unsettled("orders", ["Order"]))
+
+
+def test_a_late_answer_does_not_overwrite_what_came_after(intents: Intents) -> None:
+    [first] = intents.begin([intent("1")])
+    [again] = intents.begin([first])
+    for late in (intents.confirm, intents.fail, intents.plan):
+        late([replace(first, target_id="late", reason="late")])
+        assert {"1": (IntentState.IN_DOUBT, "", "")} == known(intents, "1")
+    intents.confirm([replace(again, target_id="right")])
+    assert {"1": (IntentState.DONE, "right", "")} == known(intents, "1")
+
+
+def test_a_late_answer_does_not_hold_up_those_beside_it(intents: Intents) -> None:
+    [first, other] = intents.begin([intent("1"), intent("2")])
+    intents.begin([first])
+    intents.confirm([replace(first, target_id="late"), replace(other, target_id="right")])
+    assert (IntentState.IN_DOUBT, IntentState.DONE) == tuple(
+        state for state, _, _ in known(intents, "1", "2").values()
+    )
+
+
+def test_what_is_due_is_begun_once(intents: Intents) -> None:
+    intents.plan([intent("1")])
+    [due] = intents.unsettled("orders", ["Order"])
+    assert (IntentState.DUE, 1) == (due.state, due.attempt)
+    [begun] = intents.begin([due])
+    assert (IntentState.IN_DOUBT, 2) == (begun.state, begun.attempt)
+    with pytest.raises(Unavailable, match="another worker"):
+        intents.begin([due])
+
+
+def test_unsettled_are_those_due_or_in_doubt_of_these_objects_by_key(intents: Intents) -> None:
+    begun = intents.begin([intent(key) for key in ("3", "4", "5")])
+    intents.confirm(begun[1:2])
+    intents.fail(begun[2:])
+    intents.plan([intent("1"), intent("2", name="Order.note"), intent("1", name="Order.note")])
+    intents.plan([intent("0", name="Line"), replace(intent("0"), flow="products")])
+    found = intents.unsettled("orders", iter(["Order", "Order.note"]))
+    assert [("1", "Order"), ("1", "Order.note"), ("2", "Order.note"), ("3", "Order")] == [
+        (each.key, each.object) for each in found
+    ]
+    assert [] == intents.unsettled("orders", [])
+
+
+# ledger
+
+NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
+RUN = RunSummary(
+    run="scheduled__2024-06-01T12:00:00+00:00",
+    flow="orders",
+    kind="scheduled",
+    state="success",
+    window=Window(None, NOON),
+    mapping_version="abc",
+    counts=Counts(extracted=3, created=1, updated=1, rejected=1),
+    calls=Calls({"brightpearl": 4}, {"brightpearl": 3}, {"brightpearl": 5}, {"Order": 2}),
+    money={"extracted": {"EUR": Decimal("12345678901234.5600")}, "written": {}},
+    started_at=NOON,
+    ended_at=NOON + timedelta(seconds=90),
+    reasons=(("no country", 1),),
+    note="n",
+)
+
+
+def test_a_run_comes_back_as_it_was_recorded(ledger: Ledger) -> None:
+    ledger.record(RUN)
+    [found] = ledger.runs("orders")
+    assert RUN == found
+    assert "12345678901234.5600" == str(found.money["extracted"]["EUR"])
+    assert ledger.watermark("orders") is None
+
+
+def test_warnings_and_write_backs_are_in_the_note_and_the_calls_alone(ledger: Ledger) -> None:
+    ledger.record(replace(RUN, warnings=("n",), write_back=WriteBackReport(delivered=1)))
+    assert [RUN] == ledger.runs("orders")
+
+
+def test_a_run_recorded_again_is_one_row_and_the_newest_come_first(ledger: Ledger) -> None:
+    later = replace(RUN, run="later", started_at=NOON + timedelta(hours=1), window=None, ended_at=None)
+    ledger.record(replace(RUN, state="failed", counts=Counts()))
+    ledger.record(later)
+    ledger.record(RUN)
+    ledger.record(replace(RUN, flow="other"))
+
+    assert [later, RUN] == ledger.runs("orders")
+    assert [later] == ledger.runs("orders", limit=1)
+    assert [] == ledger.runs("none")
+
+
+def test_each_flow_has_its_own_watermark(ledger: Ledger) -> None:
+    ledger.record(RUN, NOON)
+    assert (NOON, None) == (ledger.watermark("orders"), ledger.watermark("other"))
+
+
+def test_a_run_without_a_watermark_leaves_it_where_it_is(ledger: Ledger) -> None:
+    ledger.record(RUN, NOON)
+    ledger.record(replace(RUN, run="backfill"))
+    assert NOON == ledger.watermark("orders")
+
+
+ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+INSTANTS = st.datetimes(datetime(1980, 1, 1), datetime(2080, 1, 1), timezones=ZONES)  # noqa: DTZ001
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(INSTANTS, min_size=1, max_size=8))
+def test_the_watermark_only_moves_forward(ledger: Ledger, instants: list[datetime]) -> None:
+    flow = f"flow {instants!r}"
+    seen = []
+    for instant in instants:
+        ledger.record(replace(RUN, flow=flow), instant)
+        seen.append(ledger.watermark(flow))
+    assert [max(instants[: number + 1]) for number in range(len(instants))] == seen
+
+
+def test_a_check_leaves_nothing_behind(ledger: Ledger) -> None:
+    ledger.record(RUN, NOON)
+    ledger.check()
+    assert ([RUN], NOON) == (ledger.runs("orders"), ledger.watermark("orders"))
+    assert [] == ledger.runs("")

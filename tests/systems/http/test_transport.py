@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import logging
+import socket
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_brightpearl.errors import Misconfigured, TimedOut, Unavailable
+from airflow_provider_brightpearl.systems.http.retry_after import retry_after
+from airflow_provider_brightpearl.systems.http.transport import (
+    exchange,
+    meter_of,
+    new_session,
+    redacted,
+    request_id,
+)
+from tests.systems.stub import Reply, serving
+
+
+def call(session: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
+    return exchange(session, method, url, system="brightpearl", operation="test", **options)
+
+
+def test_calls_are_counted_and_logins_apart() -> None:
+    with serving(lambda _: Reply({})) as stub:
+        session = new_session()
+        call(session, "GET", f"{stub.url}/a")
+        call(session, "POST", f"{stub.url}/services/oauth2/token", data={"grant_type": "password"})
+        assert (1, 1) == (meter_of(session).calls, meter_of(session).logins)
+
+
+def test_a_request_id_is_found_under_the_vendors_name_or_the_usual_one() -> None:
+    assert ("r-1", "x-2", "") == (
+        request_id({"Ruid": "r-1", "X-Request-Id": "x-2"}, "Ruid"),
+        request_id({"X-Request-Id": "x-2"}, "Ruid"),
+        request_id({}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("", None), ("7", 7.0), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)]
+)
+def test_a_wait_is_announced_in_seconds_or_as_a_date(text: str, seconds: float | None) -> None:
+    assert seconds == retry_after({"Retry-After": text})
+
+
+def test_https_addresses_reach_a_plain_http_destination() -> None:
+    with serving(lambda _: Reply({})) as stub:
+        call(
+            new_session(endpoint_override=stub.url),
+            "GET",
+            "https://acme.my.salesforce.com/services/x?q=a%20b",
+        )
+        assert ("/services/x", "q=a%20b") == (stub.asked[0].path, stub.asked[0].raw_query)
+
+
+def test_the_log_line_holds_no_query_and_no_header(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "airflow_provider_brightpearl")
+    with serving(lambda _: Reply({})) as stub:
+        call(new_session(), "GET", f"{stub.url}/p?token=hush", headers={"Authorization": "Bearer hush"})
+    assert ("GET /p 200", False) == (" ".join(caplog.messages[0].split()[:3]), "hush" in caplog.text)
+
+
+def test_a_refused_connection_means_nothing_was_done() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    with pytest.raises(Unavailable, match="no connection to 127.0.0.1"):
+        call(new_session(), "POST", f"http://127.0.0.1:{port}/")
+
+
+@pytest.mark.parametrize(("method", "kind"), [("GET", Unavailable), ("POST", TimedOut)])
+def test_a_cut_answer_leaves_a_write_in_doubt(method: str, kind: type[Exception]) -> None:
+    with serving(lambda _: Reply({"response": list(range(100))}, cut=20)) as stub, pytest.raises(kind):
+        call(new_session(), method, stub.url)
+
+
+def test_silence_ends_after_the_read_timeout() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        with pytest.raises(TimedOut, match="no answer"):
+            call(new_session(read_seconds=0.1), "GET", url)
+
+
+def test_a_redirect_is_not_followed() -> None:
+    with serving(lambda _: Reply(status=302, headers={"Location": "http://elsewhere.test/"})) as stub:
+        assert 302 == call(new_session(), "GET", stub.url).status_code
+
+
+def test_a_bad_address_is_a_matter_of_configuration() -> None:
+    with pytest.raises(Misconfigured):
+        call(new_session(), "GET", "ftp://x/")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Invalid instance token: abc123", "Invalid instance token: ***"),
+        ('{"client_secret":"abc"}', '{"client_secret":"***"}'),
+        ("refresh_token=a%2Bb&x=1", "refresh_token=***&x=1"),
+        ("Authorization: Bearer abc", "Authorization: Bearer ***"),
+        ("Authorization token expired", "Authorization token expired"),
+    ],
+)
+def test_secrets_are_starred_out(text: str, expected: str) -> None:
+    assert expected == redacted(text)

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_brightpearl.core.changes import RowOutcome
+from airflow_provider_brightpearl.core.ports.stores import IntentState
+from airflow_provider_brightpearl.errors import TimedOut
+from airflow_provider_brightpearl.sandbox.server import Sandbox
+from airflow_provider_brightpearl.stores.engine import open_engine
+from airflow_provider_brightpearl.stores.intents import SqlIntents
+from tests.systems.infor.m3 import Tenant, change, flow, record
+from tests.systems.live import running_sandbox, sandbox
+
+__all__ = ["running_sandbox", "sandbox"]
+
+ORDERS = flow("""
+flow: orders_to_infor
+source: brightpearl.sales_orders
+target: infor
+objects:
+  Order:
+    key: {CUOR: id}
+    fields: {CUNO: "1", ORTP: "1", FACI: "1", WHLO: "1", RLDT: "1", CUCD: "1", NTAM: "1"}
+  OrderAddress:
+    key: {id: id}
+    parent: {ORNO: Order}
+    fields: {ADRT: "1", CUNM: "1", CUA1: "1", PONO: "1", TOWN: "1", CSCD: "1"}
+  OrderLine:
+    key: {row: id}
+    parent: {ORNO: Order}
+    fields: {ITNO: "1", ORQT: "1", SAPR: "1", CUPO: "1"}
+  OrderCharge:
+    key: {row: id}
+    parent: {ORNO: Order}
+    fields: {CRID: "1", CRAM: "1"}
+""")
+DELIVER = {"ADRT": 1, "CUNM": "A B", "CUA1": "2 Dock Road", "PONO": "HU1 1AA", "TOWN": "Hull", "CSCD": "GB"}
+
+
+@pytest.fixture
+def m3(sandbox: Sandbox, tmp_path: Path) -> Iterator[Tenant]:
+    tenant = Tenant(sandbox, SqlIntents(open_engine(f"sqlite:///{tmp_path / 'state.db'}")))
+    tenant.customer("BP1", "BP2")
+    yield tenant
+
+
+def order(number: int, lines: int = 2, item: str = "ITEM-1", **more: Any) -> Any:
+    key = str(number)
+    head = {
+        "CUNO": "BP1", "ORTP": "W01", "FACI": "A01", "WHLO": "100", "RLDT": "2026-11-25", "CUCD": "GBP",
+        "NTAM": round(19.99 * lines, 2), **more,
+    }  # fmt: skip
+    rows = [
+        change(
+            "OrderLine", f"{number}-{n}",
+            {"ITNO": item if n == 0 else "ITEM-2", "ORQT": 1.0000, "SAPR": 19.990000, "CUPO": str(n + 1)},
+            key,
+        )
+        for n in range(lines)
+    ]  # fmt: skip
+    return record(key, change("Order", key, head), change("OrderAddress", key, DELIVER, key), *rows)
+
+
+def errors(results: Any) -> dict[str, str]:
+    return {each.source_id: each.reason for each in results if each.refused}
+
+
+def orders_per_number(m3: Tenant) -> Counter[str]:
+    return Counter(row["CUOR"] for row in m3.rows("orders"))
+
+
+def test_an_order_is_written_with_lines_and_address_and_its_number_comes_back(m3: Tenant) -> None:
+    results = m3.write(ORDERS, [order(500123)])
+    [there] = m3.rows("orders")
+    number = there["ORNO"]
+    assert ("500123", "BP1") == (there["CUOR"], there["CUNO"])
+    assert [
+        ("Order", number, RowOutcome.CREATED), ("OrderAddress", number, RowOutcome.UPDATED),
+        ("OrderLine", f"{number}|1", RowOutcome.UPDATED), ("OrderLine", f"{number}|2", RowOutcome.UPDATED),
+    ] == [(each.object, each.target_id, each.outcome) for each in results]  # fmt: skip
+    assert [("ITEM-1", "1"), ("ITEM-2", "2")] == [(r["ITNO"], r["CUPO"]) for r in m3.rows("order_lines")]
+    assert IntentState.DONE == m3.intents.of("orders_to_infor", "Order", ["500123"])["500123"].state
+
+
+@pytest.mark.slow
+def test_a_thousand_orders_of_three_lines_take_the_fewest_bulk_calls(m3: Tenant) -> None:
+    sink = m3.sink(ORDERS)
+    records = [order(number, 3) for number in range(1000)]
+    assert 5000 == sum(len(results) for results in sink.write(records))
+    assert (140, 140) == (sink.calls, sink.min_calls(records))
+    assert {1} == set(orders_per_number(m3).values())
+
+
+def test_a_refused_head_is_told_and_the_others_pass(m3: Tenant) -> None:
+    results = m3.write(ORDERS, [order(1), order(2, CUNO="NOBODY"), order(3)])
+    assert {"2": "WCU0203"} == {source_id: told[:7] for source_id, told in errors(results).items()}
+    assert ["1", "3"] == sorted(orders_per_number(m3))
+
+
+def test_a_refused_line_leaves_no_half_order(m3: Tenant) -> None:
+    results = m3.write(ORDERS, [order(1, item="NO-SUCH"), order(2)])
+    told = errors(results)["1"]
+    assert told.startswith("WIT0103")
+    assert told.endswith("so nothing of the order is in M3 and a replay sends all of it")
+    assert ["2"] == sorted(orders_per_number(m3))
+    assert {"2"} == {row["CUOR"] for row in m3.rows("batch_orders")}
+
+    assert {} == errors(m3.write(ORDERS, [order(1)]))
+    assert {"1": 1, "2": 1} == orders_per_number(m3)
+
+
+def test_an_order_that_is_there_already_is_not_changed(m3: Tenant) -> None:
+    bound = record("1", change("Order", "1", {"CUNO": "BP1"}, target_id="0010000456"))
+    new_line = record("2", change("OrderLine", "2-9", {"ITNO": "ITEM-1"}, "2"))
+    told = errors(m3.write(ORDERS, [bound, new_line]))
+    assert "Order is in M3 already as 0010000456 and flows do not change it" in told["1"]
+    assert {"1", "2"} == set(told)
+
+
+def test_totals_are_compared(m3: Tenant) -> None:
+    [result] = m3.write(ORDERS, [order(1, NTAM=50)])
+    assert ("NTAM", "50") == (result.field, result.value)
+    assert "totals differ by -10.02 GBP: NTAM is 39.98 in M3 order 0010000456 and 50 at the" in result.reason
+    m3.write(ORDERS, [order(1, NTAM=50)])
+    assert {"1": 1} == orders_per_number(m3)
+
+
+@pytest.mark.parametrize("skip", range(4))
+@pytest.mark.parametrize("answer", [{"drop": "after"}, {"drop": "before"}, {"status": 504}])
+def test_a_lost_answer_at_any_call_makes_no_second_order(
+    m3: Tenant, skip: int, answer: dict[str, Any]
+) -> None:
+    """Heads, parts, confirmations, read-back: whatever is lost, the next try settles it."""
+    m3.fault(path="/v2/execute", method="POST", skip=skip, **answer)
+    records = [order(number) for number in range(1, 6)]
+    try:
+        results = m3.write(ORDERS, records)
+    except TimedOut:
+        results = m3.write(ORDERS, records)
+    assert ({}, 5) == (errors(results), sum(each.object == "Order" for each in results))
+    assert {str(number): 1 for number in range(1, 6)} == orders_per_number(m3)
+    assert {str(number): 1 for number in range(1, 6)} == Counter(
+        row["CUOR"] for row in m3.rows("batch_orders")
+    )
+    assert [] == m3.intents.in_doubt()
+
+
+def test_a_confirmed_order_whose_binding_was_lost_is_recognised(m3: Tenant) -> None:
+    first = m3.write(ORDERS, [order(1)])
+    again = m3.write(ORDERS, [order(1)])
+    assert first[0].target_id == again[0].target_id
+    told = errors(m3.write(ORDERS, [order(1, YREF="x", RLDT="2026-12-01")]))["1"]
+    assert "is in M3 already with other content" in told
+    assert {"1": 1} == orders_per_number(m3)
+
+
+def test_an_order_under_credit_stop_waits_and_is_taken_when_released(m3: Tenant) -> None:
+    m3.client().write("CRS610MI", "ChgFinancial", {"CUNO": "BP2", "BLCD": "1"})
+    told = errors(m3.write(ORDERS, [order(1, CUNO="BP2")]))["1"]
+    assert "credit stop" in told
+    assert "waits in OIS275; release it there, the next try takes its number" in told
+    assert 1 == len(m3.rows("batch_orders", CUOR="1"))
+    assert "credit stop" in errors(m3.write(ORDERS, [order(1, CUNO="BP2")]))["1"]
+    assert 1 == len(m3.rows("batch_orders", CUOR="1"))
+
+
+def test_a_job_that_ends_early_is_continued(m3: Tenant) -> None:
+    m3.switch(
+        transaction_faults=[
+            {"program": "OIS100MI", "transaction": "AddBatchLine", "kind": "terminate", "skip": 2}
+        ]
+    )
+    try:
+        results = m3.write(ORDERS, [order(number) for number in (1, 2, 3)])
+    finally:
+        m3.switch(transaction_faults=[])
+    assert {} == errors(results)
+    assert {"1": 1, "2": 1, "3": 1} == orders_per_number(m3)
+    assert 6 == len(m3.rows("order_lines"))
