@@ -13,6 +13,7 @@ STYLE = """\
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; padding: 1.5rem; }
 header { border-left: .4rem solid var(--good); padding: .2rem 1rem; }
 header.bad { border-color: var(--bad); }
+header.none { border-color: var(--line); }
 h1 { font-size: 1.3rem; margin: 0; }
 h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 p { margin: .2rem 0; }
@@ -23,6 +24,7 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 .word { font-weight: 600; color: var(--good); }
 .failed .word { color: var(--bad); }
 .warned .word { color: var(--mild); }
+.not-judged .word { color: inherit; }
 code { font: 13px ui-monospace, monospace; overflow-wrap: anywhere; }
 ul { margin: 0; padding-left: 1rem; }
 """

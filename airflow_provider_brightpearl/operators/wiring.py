@@ -97,7 +97,7 @@ class Wiring:
 
     def gate(self, page: Path, run: str) -> Gate:
         """The expectations of the flow; what they find is written to ``page``."""
-        return ExpectationGate(self.flow, page, run)
+        return ExpectationGate(self.flow, page, run, settings.number("gate_sql_rows"))
 
     def stores(self, staging: FileStaging) -> Stores:
         return Stores(self.ledger, self.letters, staging)
