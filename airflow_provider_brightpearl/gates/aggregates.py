@@ -18,7 +18,7 @@ class Aggregate:
 
     sql: str
     observed: Callable[[Any], Any]
-    unless: str = "false"
+    unless: str = ""
 
 
 def smallest(columns: Sequence[Column], options: Mapping[str, Any]) -> Aggregate:

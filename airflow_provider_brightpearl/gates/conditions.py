@@ -24,7 +24,7 @@ class Condition:
     failing: str
     values: tuple[Any, ...] = ()
     among: str = "true"
-    unless: str = "false"
+    unless: str = ""
 
 
 def is_null(columns: Sequence[Column], options: Mapping[str, Any]) -> Condition:
@@ -105,7 +105,7 @@ def repeated_together(columns: Sequence[Column], options: Mapping[str, Any]) -> 
     among = f"NOT ({joint.join(f'{column} IS NULL' for column in columns)})" if joint else "true"
     # some versions of pandas end a text there when they look for duplicates
     unless = " OR ".join(f"contains({column}, chr(0))" for column in columns if column.is_text)
-    return Condition(_again(columns), among=among, unless=unless or "false")
+    return Condition(_again(columns), among=among, unless=unless)
 
 
 def _value(column: Column, failing: str, *values: Any) -> Condition:

@@ -37,9 +37,8 @@ class SqlEvaluator:
         self._connection.execute(
             f"CREATE OR REPLACE TEMP TABLE part AS {rows_query(kinds, columns)}", [str(path)]
         )
-        for _, question, _ in asked:
-            if self._counted(question.unless):
-                raise NotInSql
+        if any(question.unless and self._counted(question.unless) for _, question, _ in asked):
+            raise NotInSql
         return [self._outcome(each, question, named, rows) for each, question, named in asked]
 
     def _outcome(
