@@ -37,6 +37,7 @@ def airflow_environment(mappings: str | Path | None = None) -> Environment:
         staging=staging_root,
         connect=connect,
         keep_staging=timedelta(days=settings.number("keep_staging_days")),
+        gate_sql_rows=settings.number("gate_sql_rows"),
     )
 
 

@@ -45,6 +45,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         example="brightpearl_state",
     ),
     "retries": _option("How often a task is tried again when a system cannot answer now.", "3", "integer"),
+    "gate_sql_rows": _option(
+        "Most rows of an object in a part that the gate judges in DuckDB. More, and expectations that have no form "
+        "in SQL, go to Great Expectations, which takes seconds to load; the verdict is the same. 0: all go there.",
+        "2000",
+        "integer",
+    ),
     "alert_email": _option(
         "Addresses, separated by commas, that are told when a run fails or rejects records, through the "
         "e-mail backend of Airflow ([email] and [smtp]). Empty: alerts only go to the task log.",

@@ -17,8 +17,7 @@ MODULES = (
     "airflow_provider_brightpearl.hooks.infor",
     "airflow_provider_brightpearl.hooks.salesforce",
     "airflow_provider_brightpearl.runtime.run",
-    "airflow_provider_brightpearl.gates.frames",
-    "great_expectations.expectations",
+    "airflow_provider_brightpearl.gates.evaluation",
     "sqlglot.dialects.duckdb",
     "upath.implementations.local",
 )

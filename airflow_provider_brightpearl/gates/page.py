@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from airflow_provider_brightpearl.pages import page
 
 EXAMPLES = 5
+UNJUDGED = "not judged"
 
 
 @dataclass(slots=True)
@@ -31,6 +33,8 @@ class Finding:
 
     @property
     def verdict(self) -> str:
+        if not self.evaluated:
+            return UNJUDGED
         if self.passed:
             return "passed"
         return "failed" if self.blocks else "warned"
@@ -46,11 +50,10 @@ class Results:
 
 
 def write_page(path: Path, flow: str, run: str, results: Results) -> None:
-    """Writes the page to ``path`` and Great Expectations' results beside it, with the ending ``.json``."""
+    """Writes the page to ``path`` and what it was made of beside it, with the ending ``.json``."""
     objects: dict[str, list[Finding]] = {}
     for finding in results.findings:
         objects.setdefault(finding.object, []).append(finding)
-    failed = sum(finding.verdict == "failed" for finding in results.findings)
     html = page(
         f"Gate of {flow}",
         "gate.html",
@@ -58,7 +61,8 @@ def write_page(path: Path, flow: str, run: str, results: Results) -> None:
         run=run,
         results=results,
         objects=objects,
-        failed=failed,
+        counts=Counter(finding.verdict for finding in results.findings),
+        unjudged=UNJUDGED,
         many=EXAMPLES,
         total=len(results.findings),
     )

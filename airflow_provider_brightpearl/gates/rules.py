@@ -1,4 +1,4 @@
-"""What a flow expects of its rows, turned into Great Expectations' classes and checked on the way."""
+"""What a flow expects of its rows, checked; Great Expectations is loaded only for what the table does not know."""
 
 from __future__ import annotations
 
@@ -7,23 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
-from functools import cache
 from typing import Any, Protocol
 
 from airflow_provider_brightpearl.errors import Misconfigured
-
-# fields of every expectation that Great Expectations fills in itself
-_OWN = {
-    "id",
-    "meta",
-    "result_format",
-    "description",
-    "catch_exceptions",
-    "rendered_content",
-    "windows",
-}
-_BOUNDED = ("column_values_to_be_between", "column_min_to_be_between", "column_max_to_be_between")
-_SETS = ("column_values_to_be_in_set", "column_values_to_not_be_in_set")
+from airflow_provider_brightpearl.gates.gx_library import arguments, classes, is_by_row
+from airflow_provider_brightpearl.gates.signatures import fits
+from airflow_provider_brightpearl.gates.table import KNOWN, Known
 
 
 class Expecting(Protocol):
@@ -44,15 +33,19 @@ class Expecting(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One expectation of a flow: ``name`` is Great Expectations' without ``expect_``, ``kind`` its class."""
+    """One expectation of a flow: ``name`` is Great Expectations' without ``expect_``.
+
+    ``known`` is its line in the table. ``in_sql`` is False where its arguments are not those of the table.
+    """
 
     flow: str
     object: str
     number: int
     name: str
     options: Mapping[str, Any]
-    kind: Any
+    known: Known | None
     by_row: bool
+    in_sql: bool
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -73,8 +66,8 @@ class Rule:
     def place(self) -> str:
         return f"{self.flow}: expect.{self.object}: {self.name}"
 
-    def expectation(self, kinds: Mapping[str, str]) -> Any:
-        """Great Expectations' object for columns of these DuckDB types.
+    def fitted(self, kinds: Mapping[str, str]) -> FittedRule:
+        """The rule for columns of these DuckDB types.
 
         Bounds and sets take the type of their column, so that 0.1 means a tenth for a DECIMAL. Aggregates are
         judged over floating point, as Great Expectations knows no other.
@@ -85,14 +78,14 @@ class Rule:
         for column in self.columns:
             if column not in kinds:
                 raise Misconfigured(f"{self.place}: no column {column!r}{_instead(column, kinds)}")
-        options = {**self.options, "meta": {"number": self.number}}
-        for name in ("min_value", "max_value"):
-            if self.name in _BOUNDED and options.get(name) is not None:
-                options[name] = self._fitting(options[name], kinds)
-        if self.name in _SETS:
-            options["value_set"] = [self._fitting(value, kinds) for value in options["value_set"]]
-        kind = _exactly(self.kind) if self.name in _BOUNDED else self.kind
-        return kind(**options)
+        options = dict(self.options)
+        for name in self.known.typed if self.known else ():
+            value = options.get(name)
+            if isinstance(value, list | tuple | set):
+                options[name] = [self._fitting(each, kinds) for each in value]
+            elif value is not None:
+                options[name] = self._fitting(value, kinds)
+        return FittedRule(self, options)
 
     def _fitting(self, value: Any, kinds: Mapping[str, str]) -> Any:
         kind = kinds[self.options["column"]]
@@ -100,6 +93,14 @@ class Rule:
             return _fit(value, kind, exact=self.by_row)
         except (ValueError, InvalidOperation) as error:
             raise Misconfigured(f"{self.place}: {value!r} does not fit a column of type {kind}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class FittedRule:
+    """A rule with its arguments for the columns of a part."""
+
+    rule: Rule
+    options: Mapping[str, Any]
 
 
 def rules_of(flow: Expecting) -> dict[str, list[Rule]]:
@@ -118,25 +119,29 @@ def rules_of(flow: Expecting) -> dict[str, list[Rule]]:
 
 
 def _rule(flow: str, object_name: str, number: int, said: str, options: dict[str, Any]) -> Rule:
-    known = _known()
     name = said.removeprefix("expect_")
-    if name not in known:
-        raise Misconfigured(f"{flow}: expect.{object_name}: no expectation {said!r}{_instead(name, known)}")
-    kind, by_row = known[name]
-    rule = Rule(flow, object_name, number, name, options, kind, by_row)
-    _check_arguments(rule)
+    known = KNOWN.get(name)
+    if known and fits(known.takes, options):
+        return Rule(flow, object_name, number, name, options, known, known.by_row, in_sql=True)
+    # what is wrong, if anything is, and in which words, is Great Expectations' to say
+    kinds = classes()
+    if name not in kinds:
+        raise Misconfigured(f"{flow}: expect.{object_name}: no expectation {said!r}{_instead(name, kinds)}")
+    kind = kinds[name]
+    rule = Rule(flow, object_name, number, name, options, known, is_by_row(kind), in_sql=False)
+    _check_arguments(rule, kind)
     return rule
 
 
-def _check_arguments(rule: Rule) -> None:
-    known = sorted(set(rule.kind.__fields__) - _OWN - {"batch_id"})
+def _check_arguments(rule: Rule, kind: Any) -> None:
+    taken = arguments(kind)
     for name in rule.options:
-        if name not in known:
+        if name not in taken:
             raise Misconfigured(
-                f"{rule.place}: no argument {name!r}{_instead(name, known)}; known: {', '.join(known)}"
+                f"{rule.place}: no argument {name!r}{_instead(name, taken)}; known: {', '.join(taken)}"
             )
     try:
-        rule.kind(**rule.options)
+        kind(**rule.options)
     except (ValueError, TypeError) as error:
         raise Misconfigured(f"{rule.place}: {_problems(error)}") from error
 
@@ -151,37 +156,6 @@ def _problems(error: Exception) -> str:
 def _instead(name: str, known: Mapping[str, object] | list[str]) -> str:
     close = get_close_matches(name, known, n=3)
     return f"; did you mean {' or '.join(close)}?" if close else ""
-
-
-@cache
-def _known() -> dict[str, tuple[Any, bool]]:
-    from great_expectations import expectations
-    from great_expectations.expectations import expectation as bases
-
-    by_row = (
-        bases.ColumnMapExpectation,
-        bases.ColumnPairMapExpectation,
-        bases.MulticolumnMapExpectation,
-    )
-    kinds = [getattr(expectations, name) for name in dir(expectations) if name.startswith("Expect")]
-    found = {}
-    for kind in kinds:
-        name = getattr(kind, "expectation_type", "")
-        if name.startswith("expect_"):
-            found[name.removeprefix("expect_")] = (kind, issubclass(kind, by_row))
-    return found
-
-
-@cache
-def _exactly(kind: Any) -> Any:
-    """The same expectation with bounds of any type; Great Expectations makes a float of every number."""
-    bounds = dict.fromkeys(("min_value", "max_value"))
-    annotations = dict.fromkeys(bounds, Any)
-    return type(kind)(
-        f"{kind.__name__}Exactly",
-        (kind,),
-        {"__module__": __name__, "__annotations__": annotations, "__doc__": kind.__doc__, **bounds},
-    )
 
 
 def _fit(value: Any, kind: str, *, exact: bool) -> Any:

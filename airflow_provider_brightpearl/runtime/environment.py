@@ -25,6 +25,7 @@ class Environment:
         staging: folder of the staging files, local or remote; the same one for every worker.
         connect: the client of a system, by connection id, or by the system's usual one where that is None.
         keep_staging: how long staging files are kept.
+        gate_sql_rows: up to so many rows of an object the gate is evaluated in DuckDB.
         now: the clock, aware.
     """
 
@@ -33,4 +34,5 @@ class Environment:
     staging: Callable[[], str | Path | UPath]
     connect: Callable[[System, str | None], Any]
     keep_staging: timedelta = timedelta(days=14)
+    gate_sql_rows: int = 2_000
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -157,4 +157,4 @@ class Wiring:
 
     def gate(self, page: Path, run: str) -> Gate:
         """The expectations of the flow; what they find is written to ``page``."""
-        return ExpectationGate(self.flow, page, run)
+        return ExpectationGate(self.flow, page, run, self.environment.gate_sql_rows)

@@ -15,8 +15,9 @@ from typing import Any
 
 from airflow_provider_brightpearl.flow.load import load_flow
 from airflow_provider_brightpearl.flow.lookups import LookupTable, load_lookups
+from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.engine import Mapper
-from airflow_provider_brightpearl.mapping.mapped import read_mapped
+from airflow_provider_brightpearl.mapping.mapped import MapResult, read_mapped
 from airflow_provider_brightpearl.systems.registry import stream_schema
 from tests.fakes import EverythingBound
 
@@ -52,14 +53,9 @@ def made_again(path: Path) -> dict[str, Any]:
 def made_of(flow_name: str, record: dict[str, Any], bound: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What a flow's mapping makes of one record; what only the org knows shows the key that was looked up."""
     flow = load_flow(MAPPINGS / f"{flow_name}.yaml")
-    lookups = load_lookups(flow, MAPPINGS)
-    lookups |= {name: LookupTable({}, "keep") for name, spec in flow.lookups.items() if spec.query}
     with TemporaryDirectory() as work:
         folder = Path(work)
-        raw = folder / "raw.jsonl"
-        raw.write_bytes(json.dumps(record).encode() + b"\n")
-        with Mapper(flow, stream_schema(flow.source), lookups, _Bound(bound or {}), [folder]) as mapper:
-            result = mapper.map_part(raw, folder)
+        result = map_records(flow, [record], bound or {}, folder)
         if result.rejections:
             (rejection,) = (each for _, each in result.rejections)
             return {
@@ -68,6 +64,18 @@ def made_of(flow_name: str, record: dict[str, Any], bound: Mapping[str, str] | N
                 }
             }
         return {"rows": {name: _rows(folder / f"{name}.parquet") for name in flow.objects}}
+
+
+def map_records(
+    flow: FlowSpec, records: Iterable[dict[str, Any]], bound: Mapping[str, str], folder: Path
+) -> MapResult:
+    """Maps records into ``<object>.parquet`` files in a folder."""
+    lookups = load_lookups(flow, MAPPINGS)
+    lookups |= {name: LookupTable({}, "keep") for name, spec in flow.lookups.items() if spec.query}
+    raw = folder / "raw.jsonl"
+    raw.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    with Mapper(flow, stream_schema(flow.source), lookups, _Bound(bound), [folder]) as mapper:
+        return mapper.map_part(raw, folder)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -51,8 +51,15 @@ def part(tmp_path: Path) -> dict[str, Path]:
     return paths
 
 
+def both_ways(flow: Flow, *parts: Mapping[str, Path]) -> GateResult:
+    """The verdict of DuckDB, where it can give one, which has to be that of Great Expectations."""
+    verdict = ExpectationGate(flow).evaluate(parts)
+    assert ExpectationGate(flow, sql_rows=0).evaluate(parts) == verdict
+    return verdict
+
+
 def judged(part: Mapping[str, Path], name: str, *expectations: dict[str, dict[str, Any]]) -> GateResult:
-    return ExpectationGate(Flow({name: list(expectations)})).evaluate([part])
+    return both_ways(Flow({name: list(expectations)}), part)
 
 
 def rows(verdict: GateResult) -> list[tuple[str, str]]:
@@ -184,7 +191,7 @@ def test_whole_parts_fail_as_sentences(part: dict[str, Path]) -> None:
             {"table_columns_to_match_set": {"column_set": ["Color", "Quantity", "Price"]}},
         ]
     })  # fmt: skip
-    verdict = ExpectationGate(flow).evaluate([part, {"Order": part["Order"]}])
+    verdict = both_ways(flow, part, {"Order": part["Order"]})
 
     assert verdict.rejections == ()
     assert list(verdict.batch_failures) == [
@@ -248,19 +255,53 @@ def test_what_cannot_be_judged_stops(
 
 def test_parts_are_judged_one_by_one(part: dict[str, Path]) -> None:
     flow = Flow({"Order": [{"column_values_to_not_be_null": {"column": "AccountId"}}], "OrderItem": []})
-    verdict = ExpectationGate(flow).evaluate([part, part, {}])
+    verdict = both_ways(flow, part, part, {})
 
     assert rows(verdict) == [("2", ""), ("2", "")]
     assert verdict.evaluated == 6
 
 
-def test_no_rows_are_no_failure(part: dict[str, Path], tmp_path: Path) -> None:
-    empty = tmp_path / "empty.parquet"
-    duckdb.execute(f"COPY (SELECT * FROM '{part['OrderItem']}' LIMIT 0) TO '{empty}' (FORMAT parquet)")
+@pytest.fixture
+def without_rows(part: dict[str, Path], tmp_path: Path) -> dict[str, Path]:
+    path = tmp_path / "empty.parquet"
+    duckdb.execute(f"COPY (SELECT * FROM '{part['OrderItem']}' LIMIT 0) TO '{path}' (FORMAT parquet)")
+    return {"OrderItem": path}
+
+
+def test_no_rows_are_no_failure(part: dict[str, Path], without_rows: dict[str, Path]) -> None:
     flow = Flow({"OrderItem": [{"column_mean_to_be_between": {"column": "Quantity", "min_value": 5}}]})
 
-    assert ExpectationGate(flow).evaluate([{"OrderItem": empty}]) == GateResult((), (), 0)
+    assert ExpectationGate(flow).evaluate([without_rows]) == GateResult((), (), 0)
     assert ExpectationGate(Flow({})).evaluate([part]) == GateResult((), (), 0)
+
+
+@pytest.mark.parametrize("parts", [0, 1])
+def test_where_no_rows_were_judged_nothing_passed(
+    without_rows: dict[str, Path], tmp_path: Path, parts: int
+) -> None:
+    page = tmp_path / "gate.html"
+    flow = Flow({"OrderItem": [{"column_values_to_not_be_null": {"column": "Color"}}]})
+    ExpectationGate(flow, page).evaluate([without_rows] * parts)
+
+    assert "orders: no rows were judged" in page.read_text()
+    assert "passed" not in page.read_text()
+
+
+def test_expectations_without_rows_are_counted_apart(
+    part: dict[str, Path], without_rows: dict[str, Path], tmp_path: Path
+) -> None:
+    page = tmp_path / "gate.html"
+    flow = Flow({
+        "Order": [
+            {"column_values_to_not_be_null": {"column": "_source_id"}},
+            {"column_values_to_not_be_null": {"column": "AccountId", "severity": "warning"}},
+        ],
+        "OrderItem": [{"column_values_to_not_be_null": {"column": "Color"}}],
+    })  # fmt: skip
+    ExpectationGate(flow, page).evaluate([{"Order": part["Order"], **without_rows}])
+
+    assert "1 of 3 expectations passed, 1 warned, 1 had no rows" in page.read_text()
+    assert "not judged" in page.read_text()
 
 
 def test_it_is_quiet(
@@ -310,7 +351,37 @@ def test_the_page_tells_it_all_and_needs_nothing_else(part: dict[str, Path], tmp
     for outside in ("<script", "http://", "https://", "<link"):
         assert outside not in html
     assert (results["flow"], results["run"], results["rows"]) == ("orders", "manual__1", 4)
-    assert sum(len(item["result"]["results"]) for item in results["validations"]) == 3
+    (validation,) = results["validations"]
+    assert (validation["object"], validation["part"], validation["result"]["success"]) == (
+        "OrderItem",
+        1,
+        False,
+    )
+    assert validation["result"]["results"][:2] == [
+        {
+            "success": False,
+            "expectation_config": {
+                "type": "expect_column_values_to_match_regex",
+                "kwargs": {"column": "Color", "regex": "^red$"},
+            },
+            "result": {
+                "element_count": 4,
+                "missing_count": 0,
+                "unexpected_count": 4,
+                "unexpected_percent": 100.0,
+                "unexpected_list": ["<script>alert(1)</script>"] * 4,
+                "unexpected_index_list": [0, 1, 2, 3],
+            },
+        },
+        {
+            "success": False,
+            "expectation_config": {
+                "type": "expect_column_sum_to_be_between",
+                "kwargs": {"column": "Quantity", "min_value": 5},
+            },
+            "result": {"observed_value": 1.1},
+        },
+    ]
 
 
 def test_the_page_of_a_clean_run(part: dict[str, Path], tmp_path: Path) -> None:
