@@ -12,10 +12,10 @@ import orjson
 from starlette.routing import BaseRoute, Match, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .call_log import Call, Log
 from .clock import Clock
 from .control import control_routes
 from .faults import Fault, Faults
-from .log import Call, Log
 from .system import Size, System
 
 PACKAGE = __package__ or ""

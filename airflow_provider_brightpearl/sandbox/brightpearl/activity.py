@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from . import lists, mix
-from .floor import Floor
-from .store import Collection, Record
-from .world import World
+from . import reference_data
+from .account import World
+from .collection import Collection, Record
+from .generated import random_bits
+from .goods_activity import Floor
 
 _NEXT = {1: 2, 2: 17, 3: 17, 17: 4, 18: 17, 19: 2, 4: 4, 5: 5, 23: 24, 24: 24}
 
@@ -17,7 +18,7 @@ class Activity:
 
     def __init__(self, world: World, seed: int) -> None:
         self.world = world
-        self._bits = mix.draw(seed, mix.ACTIVITY, world.seeded.seed)
+        self._bits = random_bits.draw(seed, random_bits.ACTIVITY, world.seeded.seed)
 
     def run(
         self, created: int, orders: int, customers: int, products: int, goods: dict[str, int] | None = None
@@ -36,7 +37,7 @@ class Activity:
         return touched
 
     def _draw(self) -> int:
-        self._bits = mix.mix(self._bits)
+        self._bits = random_bits.mix(self._bits)
         return self._bits
 
     def _each(self, name: str, count: int, change: object) -> list[int]:
@@ -68,7 +69,7 @@ class Activity:
         record |= {"id": id, "reference": f"WEB-{id}", "externalRef": f"shop-{id}", "version": 1}
         record |= {"placedOn": stamp, "createdOn": stamp, "customFields": {}, "state": {"tax": "READY"}}
         record |= {
-            "orderStatus": {"orderStatusId": 2, "name": lists.STATUS_NAMES[2]},
+            "orderStatus": {"orderStatusId": 2, "name": reference_data.STATUS_NAMES[2]},
             "orderPaymentStatus": "UNPAID",
         }
         record |= {"stockStatusCode": "SON", "allocationStatusCode": "ANA", "shippingStatusCode": "SNS"}
@@ -90,7 +91,7 @@ class Activity:
 
     def _move_on(self, order: Record) -> None:
         status = _NEXT.get(order["orderStatus"]["orderStatusId"], 4)
-        order["orderStatus"] = {"orderStatusId": status, "name": lists.STATUS_NAMES[status]}
+        order["orderStatus"] = {"orderStatusId": status, "name": reference_data.STATUS_NAMES[status]}
         if status == 4 and order["state"]["tax"] == "READY":
             self._invoice(order)
 

@@ -11,23 +11,23 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from . import (  # noqa: F401 - importing them fills the table of resources
-    accounting_service,
-    contact_service,
+from .account import World
+from .auth import Access
+from .call import Answer, Call, Failure, Record, Refusal, answer, dump
+from .resources import match
+from .services import (  # noqa: F401 - importing them fills the table of resources
+    accounting,
+    contact,
     drop_ship,
     goods_out,
-    integration_service,
-    order_service,
+    integration,
+    order,
     order_writes,
-    product_service,
+    product,
     sales_orders,
-    warehouse_service,
+    warehouse,
 )
-from .access import Access
-from .resources import match
 from .throttle import Throttle
-from .wire import Answer, Call, Failure, Record, Refusal, answer, dump
-from .world import World
 
 TOO_MANY = "You have sent too many requests. Please wait before sending another request"
 _FIXED = {

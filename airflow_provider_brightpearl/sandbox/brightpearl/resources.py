@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import idset, mix, patching
-from .lists import Fields
+from . import id_sets, json_patch
+from .call import Call, Failure, answer, missing, one, ranges
+from .collection import Collection, Record
+from .generated import random_bits
+from .reference_data import Fields
 from .search import Search, metadata, run
-from .store import Collection, Record
-from .wire import Call, Failure, answer, missing, one, ranges
 
 Endpoint = Callable[[Call], Any]
 
@@ -77,7 +78,7 @@ def held(call: Call, name: str) -> Collection:
 def named(call: Call, name: str, text: str, most: int | None) -> list[int]:
     """The ids of an id set that exist; not sorted, as with the vendor (switchable)."""
     ids = held(call, name).within(ranges(text, most))
-    return sorted(ids, key=mix.mix) if call.world.settings["shuffle"] else ids
+    return sorted(ids, key=random_bits.mix) if call.world.settings["shuffle"] else ids
 
 
 def several(call: Call, name: str, text: str, most: int | None) -> list[Record]:
@@ -98,7 +99,7 @@ def uris(call: Call, name: str, prefix: str, text: str | None = None, most: int 
     """OPTIONS: the ids there are, as paths that can be fetched one by one."""
     source = held(call, name)
     ids = source.ids() if text is None else sorted(source.within(ranges(text, None)))
-    parts = [idset.compact(ids[at : at + most]) for at in range(0, len(ids), most)]
+    parts = [id_sets.compact(ids[at : at + most]) for at in range(0, len(ids), most)]
     return answer({"getUris": [f"{prefix}/{part}" for part in parts]})
 
 
@@ -115,8 +116,8 @@ def custom_fields(call: Call, name: str, known: Fields) -> Record:
         return answer((held(call, name).get(id) or {}).get("customFields") or {})
     record = held(call, name).edit(id)
     fields = record.setdefault("customFields", {})
-    for operation in patching.operations(call.json()):
-        patching.set_field(fields, operation, known)
+    for operation in json_patch.operations(call.json()):
+        json_patch.set_field(fields, operation, known)
     unset = [code for _, code, *_ in known if code not in fields]
     if "nullCustomFields" in record:
         record["nullCustomFields"] = unset

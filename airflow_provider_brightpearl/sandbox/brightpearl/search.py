@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from . import idset
-from .columns import REFERENCES, Column
-from .store import Collection, Record
-from .wire import Call, Failure
+from . import id_sets
+from .call import Call, Failure
+from .collection import Collection, Record
+from .search_columns import REFERENCES, Column
 
 _RESERVED = {"columns", "sort", "pageSize", "firstResult", "countOnly"}
 MOST = 500
@@ -97,7 +97,7 @@ def _filter(call: Call, known: dict[str, Column], name: str, value: str) -> Filt
 def _built(call: Call, column: Column, value: str) -> Filter | None:
     text = f"{column.name}={value}"
     if column.kind in ("IDSET", "INTEGER"):
-        found = idset.parse(value) if column.kind == "IDSET" or value != "0" else [(0, 0)]
+        found = id_sets.parse(value) if column.kind == "IDSET" or value != "0" else [(0, 0)]
         if value == "0":
             found = [(0, 0)]
         return None if found is None else _numeric(column.name, found, text)

@@ -11,12 +11,12 @@ from starlette.routing import BaseRoute, Route
 
 from ..clock import Clock
 from ..system import Record, Size
-from .access import CREDENTIALS, Access
+from .account import World
 from .activity import Activity
+from .auth import CREDENTIALS, Access
 from .gateway import Gateway
-from .patching import merge
+from .json_patch import merge
 from .throttle import Throttle
-from .world import World
 
 ACCOUNT = "acmetest"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import islice
 
 from .errors import Nok, Terminated, nok, refused, unknown_transaction
-from .programs.table import TABLE
+from .programs.registry import TABLE
 from .session import Session
 from .settings import words
 from .signatures import Signature, is_number, signatures
-from .store import World
-from .trouble import Trouble
+from .tenant import World
+from .transaction_faults import Trouble
 from .values import DATE_FORMATS, Row, read, shown
 
 

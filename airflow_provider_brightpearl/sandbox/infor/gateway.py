@@ -11,15 +11,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .answers import as_xml, envelope, first_version
-from .calls import asked, bulk_items, check_parameters, options_of
 from .errors import GatewayRefusal
 from .execution import Item, Machine, Result
-from .limits import Limits
+from .rate_limits import Limits
+from .request_parsing import asked, bulk_items, check_parameters, options_of
+from .responses import as_xml, envelope, first_version
 from .settings import TENANT, number
-from .store import World
+from .tenant import World
 from .tokens import Tokens
-from .trouble import TIMEOUT, Trouble
+from .transaction_faults import TIMEOUT, Trouble
 
 _log = logging.getLogger(__name__)
 _REST = "M3/m3api-rest/"

@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import nok, refused
 from .settings import by_program
-from .store import Table, World
+from .tenant import Table, World
 from .values import Row, Values, as_quantity, rounded, scaled
 
 Handler = Callable[["Session", Values], "Iterable[Row] | None"]

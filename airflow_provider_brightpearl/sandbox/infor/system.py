@@ -12,11 +12,11 @@ from starlette.routing import BaseRoute, Route
 from ..clock import Clock
 from ..system import Record, Size
 from .gateway import Gateway
-from .limits import Limits
-from .seeds import seed
+from .rate_limits import Limits
+from .seeding import seed
 from .settings import ACCESS_KEY, CLIENT_ID, CLIENT_SECRET, SECRET_KEY, TENANT
 from .signatures import is_number
-from .store import Table, World
+from .tenant import Table, World
 from .tokens import Tokens
 from .values import Row
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 from .errors import GatewayRefusal
 from .settings import TENANT, number, words
-from .store import World
+from .tenant import World
 
 DAY = 86_400
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from .errors import Refused, bad_json, resource_missing
 from .jobs import Jobs
-from .jsontext import dump_json, load_json
+from .json_format import dump_json, load_json
 from .org import Dml, Org
 
 JSON_TYPE = "application/json;charset=UTF-8"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from .deploy_package import NAMESPACE, Component, Package
 from .fields import Field, SObject, create_only, spaced
 from .org import Org
-from .package import NAMESPACE, Component, Package
 
 # the vendor's permissions that concern what is simulated
 USER_PERMISSIONS = ("ActivateOrder", "ApiEnabled", "EditActivatedOrders", "ViewSetup")

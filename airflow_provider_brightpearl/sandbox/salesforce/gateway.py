@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .api.describe import get_resources, versions
-from .api.table import TABLE
+from .api.resource_table import TABLE
 from .call import Answer, Call, Resources
 from .errors import Refused, resource_missing
 from .jobs import Jobs

@@ -7,7 +7,7 @@ from typing import Any
 from .ids import make_id
 from .org import Org
 from .settings import number
-from .soql.run import Found
+from .soql.execution import Found
 
 
 class Cursors:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from ..clock import Clock
+from .datetimes import stamp
 from .fields import Field, SObject
-from .moments import stamp
+from .objects import crm, fulfilment, orders, products, setup
 from .schema import Schema
 from .settings import SCHEMA_SWITCHES, default_settings, number
 from .store import Row, Store
-from .tables import crm, fulfilment, orders, products, setup
 
 OBJECTS = (*crm.OBJECTS, *products.OBJECTS, *orders.OBJECTS, *fulfilment.OBJECTS, *setup.OBJECTS)
 

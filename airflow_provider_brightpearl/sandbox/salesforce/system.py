@@ -10,13 +10,13 @@ from starlette.routing import BaseRoute, Route
 
 from ..clock import Clock
 from ..system import Record, Size
-from .derived import read
+from .computed_fields import read
 from .gateway import Gateway
 from .ids import full_id
 from .jobs import Jobs
 from .org import Org
 from .schema import Entity
-from .seeds import ADMIN, seed_org
+from .seeding import ADMIN, seed_org
 from .sessions import Sessions
 from .store import Row
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .address_validation import check_addresses
+from .business_rules import AFTER_DELETE, BEFORE_CREATE, BEFORE_DELETE, BEFORE_UPDATE, Children
+from .coercion import coerce, wrong_type
 from .errors import Refused, no_such_column
 from .fields import Field
-from .geography_check import check_addresses
 from .ids import full_id
 from .org import Dml, Org
-from .rules import AFTER_DELETE, BEFORE_CREATE, BEFORE_DELETE, BEFORE_UPDATE, Children
 from .schema import Entity
 from .store import Row
-from .values import coerce, wrong_type
 
 Raw = Mapping[str, object]
 

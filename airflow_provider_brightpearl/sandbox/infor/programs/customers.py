@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..errors import nok, refused
 from ..session import Session, Transactions
 from ..values import Row, Values
-from .searching import matching
+from .search import matching
 
 OUT_OF_USE = "90"
 _TABLED = ("CSCD", "MODL", "TEDL", "TEPY", "LNCD", "CUCL", "PYCD", "TAXC")

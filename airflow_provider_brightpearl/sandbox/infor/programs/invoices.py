@@ -8,7 +8,7 @@ from decimal import Decimal
 from ..errors import nok
 from ..session import Session, Transactions
 from ..values import Row, Values
-from .amounts import net_amount, vat_code, vat_percent
+from .order_values import net_amount, vat_code, vat_percent
 
 ZERO = Decimal(0)
 

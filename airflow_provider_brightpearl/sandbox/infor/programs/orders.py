@@ -9,13 +9,13 @@ from typing import Any
 from ..errors import nok, refused
 from ..session import Session, Transactions
 from ..values import Row, Values
-from .amounts import gross_amount, net_amount, order_value
 from .batch_lines import check_line
 from .batch_orders import defaults, problems
-from .confirm import new_line
 from .deliveries import deliver_from
+from .order_confirmation import new_line
+from .order_values import gross_amount, net_amount, order_value
 from .picking import refresh_order
-from .searching import matching
+from .search import matching
 from .stock import allocate
 
 

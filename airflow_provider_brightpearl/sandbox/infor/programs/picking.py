@@ -9,8 +9,8 @@ from ..errors import nok
 from ..session import Session, Transactions
 from ..values import Row, Values
 from .deliveries import CUSTOMER_ORDER, DELIVERED, delivery, shown
+from .interface_messages import at_once, done, new_message, withdraw
 from .invoices import invoice_delivery
-from .messages import at_once, done, new_message, withdraw
 from .stock import allocate, move
 
 ZERO = Decimal(0)

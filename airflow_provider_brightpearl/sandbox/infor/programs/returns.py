@@ -8,7 +8,7 @@ from decimal import Decimal
 from ..errors import nok, refused
 from ..session import Session, Transactions
 from ..values import Row, Values
-from .messages import at_once, done, new_message, withdraw
+from .interface_messages import at_once, done, new_message, withdraw
 from .picking import first_location
 from .stock import move
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from ..errors import nok, refused
 from ..session import Session, Transactions
 from ..values import Row, Values
-from .item_places import quantities
+from .item_warehouses import quantities
 
 BALANCE_KEY = ("BANO", "CAMU", "REPN")
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from ..errors import nok, refused
 from ..session import Handler, Session, Transactions
 from ..values import Row, Values
-from .messages import STAGED, at_once, done, new_message, withdraw
+from .interface_messages import STAGED, at_once, done, new_message, withdraw
 from .stock import move
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from ..errors import nok
 from ..session import Session, Transactions
 from ..values import Row, Values
-from .ledger import settle_all
+from .journals import settle_all
 
 
 def by_date(session: Session, values: Values) -> Iterable[Row]:

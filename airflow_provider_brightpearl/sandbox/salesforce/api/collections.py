@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..call import Answer, Call, Resource, resource
+from ..coercion import coerce
 from ..errors import Refused, bad_json, external_field_missing
 from ..fields import Field
 from ..ids import full_id
 from ..org import Dml, Org
 from ..schema import Entity
-from ..values import coerce
 from ..writes import create, delete, update, upsert
 from .records import whole_record
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..call import Answer, Call, Resource, resource
 from ..errors import Refused, bad_json
-from .references import resolve
+from .composite_references import resolve
 
 MOST = 25
 _HALTED = "The transaction was rolled back since another operation in the same transaction failed."

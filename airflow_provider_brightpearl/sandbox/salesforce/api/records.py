@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from ..call import Answer, Call, Resource, resource
-from ..derived import read
+from ..computed_fields import read
+from ..datetimes import parse_instant, stamp
 from ..errors import Refused, external_field_missing, no_such_column, resource_missing
 from ..fields import Field
 from ..ids import full_id
-from ..moments import parse_instant, stamp
 from ..org import Org
 from ..schema import Entity
 from ..settings import number

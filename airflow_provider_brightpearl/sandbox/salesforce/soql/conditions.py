@@ -9,11 +9,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ..derived import read
+from ..computed_fields import read
+from ..datetimes import canonical_date, canonical_instant, date_literal, day_start, stamp
 from ..errors import Refused, no_such_column
 from ..fields import Field
 from ..ids import full_id
-from ..moments import canonical_date, canonical_instant, date_literal, day_start, stamp
 from ..org import Org
 from ..schema import Entity
 from ..store import Row

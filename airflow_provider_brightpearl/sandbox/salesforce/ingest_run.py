@@ -1,0 +1,157 @@
+"""Carries an ingest job out: rows in chunks of 200, results by position (reference, section 3.7)."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .api.collections import repeated_keys, split_key, upsert_once
+from .csv_format import Dialect
+from .errors import Refused
+from .org import Dml, Org
+from .schema import Entity
+from .settings import number
+from .writes import create, delete, update
+
+CHUNK = 200
+FAILED = "\0"  # marks a result that is an error text rather than an id
+Raw = dict[str, object]
+Column = tuple[str, str]  # the field or relationship, and the parent's key for the latter
+
+
+class BadBatch(Exception):
+    """The whole upload cannot be taken."""
+
+
+@dataclass(slots=True)
+class Load:
+    """One upload and what became of its rows."""
+
+    entity: Entity
+    operation: str
+    key: str
+    dialect: Dialect
+    user: str
+    body: bytes = b""
+    results: list[str] = field(default_factory=list)  # an id, or FAILED + error, in the order of the rows
+    created: bytearray = field(default_factory=bytearray)
+    failures: int = 0
+    error: str = ""
+    stopped: bool = False
+    finished: bool = False
+
+    def rows(self) -> Iterator[list[str]]:
+        """The upload, header first."""
+        return self.dialect.rows(self.body.decode("utf-8-sig"))
+
+    def run(self, org: Org) -> None:
+        """Write all rows; what is wrong with the upload as a whole ends in `error`."""
+        try:
+            self._check_text(org)
+            self._write_all(org)
+        except BadBatch as problem:
+            self.error = str(problem)
+        except UnicodeDecodeError:
+            self.error = "ClientInputError : The content is not UTF-8"
+        finally:
+            self.finished = True
+
+    def _check_text(self, org: Org) -> None:
+        head = self.body[:65_536].decode("utf-8-sig", "ignore")
+        if not head.strip():
+            raise BadBatch("InvalidBatch : The upload is empty")
+        if len(head.split("\n", 1)[0]) > 32_000:
+            raise BadBatch("InvalidBatch : The header line is too long")
+        if org.settings["bulk_strict_line_ending"] and not self.dialect.fits(head):
+            ending = self.dialect.line_ending
+            text = "LineEnding is invalid on user data. Current LineEnding setting is"
+            raise BadBatch(f"ClientInputError : {text} {ending}")
+
+    def _write_all(self, org: Org) -> None:
+        rows = self.rows()
+        with org.lock:
+            columns = self._columns(next(rows))
+        most = number(org.settings, "bulk_fail_after_rows")
+        while chunk := list(itertools.islice(rows, CHUNK)):
+            if most and len(self.results) >= most:
+                raise BadBatch("InternalServerError : the job was stopped by the service")
+            with org.lock:
+                if self.stopped:
+                    return
+                self._write_chunk(org, columns, chunk)
+            # a lock that is taken again at once starves the calls that wait for it
+            time.sleep(0.0001)
+
+    def _columns(self, header: list[str]) -> list[Column]:
+        columns = [self._column(name) for name in header]
+        if len(set(columns)) != len(columns):
+            raise BadBatch("InvalidBatch : Duplicate field name in the header")
+        names = [name for name, _ in columns]
+        if self.operation in ("delete", "hardDelete") and header != ["Id"]:
+            raise BadBatch("InvalidBatch : Field name not found : a delete takes the column Id only")
+        if self.operation == "update" and "Id" not in names:
+            raise BadBatch("InvalidBatch : Field name not found : Id")
+        if self.operation == "upsert" and self.key not in names:
+            raise BadBatch(f"InvalidBatch : Field name not found : {self.key}")
+        return columns
+
+    def _column(self, name: str) -> Column:
+        relation, dot, key = name.partition(".")
+        if dot:
+            link = self.entity.relation(relation)
+            if link is not None and key:
+                return link.relationship, key
+        elif (field := self.entity.field(name)) is not None:
+            return field.name, ""
+        raise BadBatch(f"InvalidBatch : Field name not found : {name}")
+
+    def _write_chunk(self, org: Org, columns: list[Column], chunk: list[list[str]]) -> None:
+        dml = org.dml(self.user, is_csv=True)
+        raws = [_raw(columns, cells) for cells in chunk]
+        repeated = repeated_keys([raw.get(self.key) for raw in raws]) if self.operation == "upsert" else set()
+        for raw in raws:
+            try:
+                record_id, created = self._write(org, raw, dml, repeated)
+            except Refused as refusal:
+                self.failures += 1
+                self.results.append(FAILED + refusal.as_bulk_error())
+                self.created.append(0)
+            else:
+                self.results.append(record_id)
+                self.created.append(created)
+
+    def _write(self, org: Org, raw: Raw, dml: Dml, repeated: set[str]) -> tuple[str, bool]:
+        if self.operation == "upsert":
+            key = self.entity.fields[self.key]
+            value, values = split_key(raw, key)
+            return upsert_once(org, self.entity, key, value, values, dml, repeated)
+        record_id = raw.pop("Id", None)
+        if self.operation == "insert":
+            if record_id:
+                raise Refused(
+                    "INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", ["Id"]
+                )
+            return create(org, self.entity, raw, dml), True
+        if not record_id:
+            raise Refused("MISSING_ARGUMENT", "Id not specified in an update call", ["Id"])
+        if self.operation == "update":
+            return update(org, self.entity, str(record_id), raw, dml), False
+        gone = delete(org, self.entity, str(record_id), dml)
+        if self.operation == "hardDelete":
+            org.store[self.entity.name].bin.pop(gone, None)
+        return gone, False
+
+
+def _raw(columns: list[Column], cells: list[str]) -> Raw:
+    """A row as a body: empty cells are left alone, `#N/A` takes a value away."""
+    if len(cells) != len(columns):
+        raise BadBatch("InvalidBatch : The number of cells in a row is not that of the header")
+    raw: Raw = {}
+    for (name, key), cell in zip(columns, cells, strict=True):
+        if cell == "":
+            continue
+        value = None if cell == "#N/A" else cell
+        raw[name] = {key: value} if key and value is not None else value
+    return raw
