@@ -1,4 +1,4 @@
-"""What a resource sees of a call, and the ways an answer can look."""
+"""What an endpoint sees of a request, and the response shapes of the vendor."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import orjson
 from . import id_sets
 
 if TYPE_CHECKING:
-    from .account import World
+    from .account import Account
 
 Record = dict[str, Any]
 
 
-class Failure(Exception):
-    """An answer in the shape `{"errors":[{"code","message"}]}`."""
+class ServiceError(Exception):
+    """An error of a service: `{"errors":[{"code","message"}]}`."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -27,8 +27,8 @@ class Failure(Exception):
         return {"errors": [{"code": self.code, "message": self.message}]}
 
 
-class Refusal(Exception):
-    """An answer of the proxy before any service: `response` is a sentence."""
+class ProxyError(Exception):
+    """An error of the proxy, before any service is reached: `{"response": "<sentence>"}`."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -49,69 +49,73 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One authenticated call, already matched to a resource."""
+    """One authenticated request, matched to a resource."""
 
-    world: World
+    account: Account
     method: str
     path: str
-    parts: tuple[str, ...]
+    path_args: tuple[str, ...]
     query: dict[str, str]
     raw_query: str
     content: bytes
 
     def json(self) -> Any:
-        """The body; CMNC-010 without one, the generic 500 when it is malformed."""
+        """The parsed body. Raises: ServiceError CMNC-010 without a body, the generic 500 if it is malformed."""
         if not self.content.strip():
-            raise Failure(400, "CMNC-010", "A JSON body is required for this request")
+            raise ServiceError(400, "CMNC-010", "A JSON body is required for this request")
         try:
             return orjson.loads(self.content)
         except orjson.JSONDecodeError:
-            raise Failure(500, "CMNU-003", "An unexpected error occurred") from None
+            raise ServiceError(500, "CMNU-003", "An unexpected error occurred") from None
 
-    def record(self) -> Record:
-        """The body, which must be an object."""
+    def json_object(self) -> Record:
+        """The parsed body, which must be an object. Raises: ServiceError."""
         found = self.json()
         if not isinstance(found, dict):
-            raise Failure(500, "CMNU-003", "An unexpected error occurred")
+            raise ServiceError(500, "CMNU-003", "An unexpected error occurred")
         return found
 
-    def optional(self, *known: str) -> set[str]:
-        """The optional parts asked for; one that does not exist is an error (INFERRED)."""
+    def optional_parts(self, *known: str) -> set[str]:
+        """The values of `includeOptional`; an unknown one is an error (INFERRED)."""
         wanted = {part for part in self.query.get("includeOptional", "").split(",") if part}
         if wanted - set(known):
-            raise Failure(400, "CMNC-017", f"Unknown includeOptional value: {sorted(wanted - set(known))[0]}")
+            raise ServiceError(
+                400, "CMNC-017", f"Unknown includeOptional value: {sorted(wanted - set(known))[0]}"
+            )
         return wanted
 
 
-def answer(value: Any) -> Record:
-    """The usual envelope."""
+def response(value: Any) -> Record:
+    """The usual response envelope."""
     return {"response": value}
 
 
-def missing(message: str) -> Failure:
-    """The 404 of a resource that is not there."""
-    return Failure(404, "CMNC-404", message)
+def not_found(message: str) -> ServiceError:
+    """The 404 for a record or path that does not exist."""
+    return ServiceError(404, "CMNC-404", message)
 
 
-def ranges(text: str, most: int | None) -> list[tuple[int, int]]:
-    """The ranges of an id set in a path, at most so many ids."""
+def id_ranges(text: str, most: int | None) -> list[tuple[int, int]]:
+    """The ranges of an id set in a path. Raises: ServiceError if it is malformed or has more ids than `most`."""
     found = id_sets.parse(text)
     if found is None:
-        raise Failure(400, "CMNC-011", f"The ID set {text} cannot be parsed")  # INFERRED: code and text
+        raise ServiceError(400, "CMNC-011", f"The ID set {text} cannot be parsed")  # INFERRED code and text
     if most is not None and id_sets.size(found) > most:
-        raise Failure(400, "CMNC-012", f"ID set must not contain more than {most} IDs")  # INFERRED likewise
+        raise ServiceError(
+            400, "CMNC-012", f"ID set must not contain more than {most} IDs"
+        )  # INFERRED code and text
     return found
 
 
-def one(text: str) -> int:
-    """A single id in a path."""
+def single_id(text: str) -> int:
+    """A single id in a path. Raises: ServiceError."""
     if not text.isdigit():
-        raise Failure(400, "CMNC-011", f"The ID {text} cannot be parsed")
+        raise ServiceError(400, "CMNC-011", f"The ID {text} cannot be parsed")
     return int(text)
 
 
-def dump(value: Any, gson: bool) -> bytes:
-    """JSON as the vendor's serialiser writes it: `=`, `<`, `>`, `&` and `'` as unicode escapes."""
+def to_json(value: Any, gson: bool) -> bytes:
+    """JSON as the vendor's serialiser writes it; `gson` escapes `=`, `<`, `>`, `&` and `'`."""
     found = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
     if gson:
         for sign in b"=<>&'":

@@ -1,4 +1,4 @@
-"""A day on the warehouse floor: goods are counted, shipped, sent by suppliers, and come back."""
+"""A day in the warehouse: stock corrections, shipments, drop-shipments and sales credits."""
 
 from __future__ import annotations
 
@@ -7,81 +7,88 @@ from copy import deepcopy
 from itertools import islice
 
 from . import reference_data
-from .account import World
+from .account import Account
 from .collection import Record
-from .generated.order_documents import progress
-from .stock_movements import move_stock, moved, new_note, owed, settle, ship
+from .generated.order_documents import note_status
+from .stock_movements import (
+    create_goods_out_note,
+    move_stock,
+    record_movement,
+    ship_note,
+    unshipped_quantities,
+    update_shipping_status,
+)
 
 _SUPPLIER, _PURCHASE = 198, 90_001
 
 
-class Floor:
-    """What happens to goods, drawn from the same bits as the rest of the day."""
+class GoodsActivity:
+    """Pseudo-random goods events, drawn from the same sequence as the rest of the day."""
 
-    def __init__(self, world: World, draw: Callable[[], int]) -> None:
-        self.world, self._draw = world, draw
+    def __init__(self, account: Account, draw: Callable[[], int]) -> None:
+        self.account, self._draw = account, draw
 
     def run(self, name: str, count: int) -> list[int]:
-        """Ids of the products, notes or credits of so many events; fewer where no more can happen."""
+        """Make up to `count` events of one kind; returns the ids of the products, notes or credits affected."""
         events = {
-            "stock_corrected": self._corrections,
-            "notes_shipped": self._whole_notes,
-            "parts_shipped": self._parts,
-            "drop_shipped": self._drop_ships,
-            "credits_created": self._credits,
+            "stock_corrected": self._correct_stock,
+            "notes_shipped": self._ship_open_notes,
+            "parts_shipped": self._ship_one_piece,
+            "drop_shipped": self._drop_ship,
+            "credits_created": self._create_credits,
         }
         return sorted(islice(events[name](), count))
 
     def _shuffled(self, ids: list[int]) -> Iterator[int]:
         while ids:
-            place = self._draw() % len(ids)
-            ids[place], ids[-1] = ids[-1], ids[place]
+            index = self._draw() % len(ids)
+            ids[index], ids[-1] = ids[-1], ids[index]
             yield ids.pop()
 
-    def _corrections(self) -> Iterator[int]:
-        stock = self.world.collections["product-availability"]
+    def _correct_stock(self) -> Iterator[int]:
+        stock = self.account.collections["product-availability"]
         for product in self._shuffled(stock.ids()):
             warehouse = sorted((stock.get(product) or {})["warehouses"])[0]
             quantity = 1 + self._draw() % 9
-            move_stock(self.world, product, warehouse, quantity)
+            move_stock(self.account, product, warehouse, quantity)
             cost = {"currency": "GBP", "value": 1}
             goods: Record = {"productId": product, "quantity": quantity, "destinationLocationId": 2}
-            goods |= {"batchGoodsNoteId": 0, "productValue": cost, "createdOn": self.world.stamp()}
+            goods |= {"batchGoodsNoteId": 0, "productValue": cost, "createdOn": self.account.stamp()}
             note = {"warehouseId": int(warehouse), "reason": "count", "goodsMoved": [goods]}
-            id = self.world.collections["stock-correction"].add(note)
-            moved(self.world, id, product, int(warehouse), quantity, "SC", "1.0000")
+            id = self.account.collections["stock-correction"].add(note)
+            record_movement(self.account, id, product, int(warehouse), quantity, "SC", "1.0000")
             yield product
 
-    def _whole_notes(self) -> Iterator[int]:
-        notes = self.world.collections["goods-out-note"]
+    def _ship_open_notes(self) -> Iterator[int]:
+        notes = self.account.collections["goods-out-note"]
         open_ones = [id for id in notes.ids() if not (notes.get(id) or {})["status"]["shipped"]]
         for id in self._shuffled(open_ones):
-            self._send(id)
+            self._ship(id)
             yield id
 
-    def _parts(self) -> Iterator[int]:
-        """One piece of one row, for orders of which more than that is still owed."""
-        for order in self._owing(least=2):
-            row, line = next(iter(self._goods(order)))
+    def _ship_one_piece(self) -> Iterator[int]:
+        """Ship one piece of one row, for orders with more than one piece unshipped."""
+        for order in self._orders_waiting(least=2):
+            row, line = next(iter(self._unshipped_rows(order)))
             part = {"productId": line["productId"], "quantity": 1, "locationId": 2}
             method = order["delivery"]["shippingMethodId"]
-            id = new_note(self.world, order, order["warehouseId"], {row: [part]}, method)
-            self._send(id)
+            id = create_goods_out_note(self.account, order, order["warehouseId"], {row: [part]}, method)
+            self._ship(id)
             yield id
 
-    def _send(self, id: int) -> None:
-        note = self.world.collections["goods-out-note"].edit(id)
-        stamp = self.world.stamp()
-        note["status"] = progress(stamp)
+    def _ship(self, id: int) -> None:
+        note = self.account.collections["goods-out-note"].edit(id)
+        stamp = self.account.stamp()
+        note["status"] = note_status(stamp)
         note["shipping"]["reference"] = f"TRACK-{note['orderId']}-{id}"
         note["events"].append({"occured": stamp, "eventOwnerId": reference_data.STAFF, "eventCode": "SHW"})
-        ship(self.world, note)
+        ship_note(self.account, note)
 
-    def _drop_ships(self) -> Iterator[int]:
-        """All that an order is still owed, sent by a supplier."""
-        for order in self._owing(least=1):
-            left, stamp = owed(self.world, order), self.world.stamp()
-            goods = self._goods(order)
+    def _drop_ship(self) -> Iterator[int]:
+        """Let a supplier ship everything unshipped on an order."""
+        for order in self._orders_waiting(least=1):
+            left, stamp = unshipped_quantities(self.account, order), self.account.stamp()
+            goods = self._unshipped_rows(order)
             rows = {row: [{"productId": line["productId"], "quantity": left[row]}] for row, line in goods}
             note = {
                 "orderId": order["id"],
@@ -91,34 +98,37 @@ class Floor:
                 "orderRows": rows,
                 "events": [{"occured": stamp, "eventOwnerId": reference_data.STAFF, "eventCode": "SHS"}],
             }
-            id = self.world.collections["drop-ship-note"].add(note)
-            self.world.collections["order"].edit(order["id"])["isDropship"] = True
-            settle(self.world, order["id"])
+            id = self.account.collections["drop-ship-note"].add(note)
+            self.account.collections["order"].edit(order["id"])["isDropship"] = True
+            update_shipping_status(self.account, order["id"])
             yield id
 
-    def _goods(self, order: Record) -> Iterator[tuple[str, Record]]:
-        left = owed(self.world, order)
+    def _unshipped_rows(self, order: Record) -> Iterator[tuple[str, Record]]:
+        left = unshipped_quantities(self.account, order)
         return ((row, order["orderRows"][row]) for row, quantity in left.items() if quantity > 0)
 
-    def _owing(self, least: int) -> Iterator[Record]:
-        """Sales orders waiting for goods, with no open note that would send them."""
-        orders = self.world.collections["order"]
+    def _orders_waiting(self, least: int) -> Iterator[Record]:
+        """Orders in a status that waits for goods, with at least so many pieces unshipped."""
+        orders = self.account.collections["order"]
         for id in self._shuffled(orders.ids()):
             order = orders.get(id) or {}
             waiting = order["orderStatus"]["orderStatusId"] in (2, 3, 18)
-            if waiting and sum(max(0, n) for n in owed(self.world, order).values()) >= least:
+            if (
+                waiting
+                and sum(max(0, n) for n in unshipped_quantities(self.account, order).values()) >= least
+            ):
                 yield order
 
-    def _credits(self) -> Iterator[int]:
-        """New credits that take back all of an invoiced order."""
-        orders = self.world.collections["order"]
+    def _create_credits(self) -> Iterator[int]:
+        """Create sales credits for the whole of an invoiced order."""
+        orders = self.account.collections["order"]
         for id in self._shuffled(orders.ids()):
             order = orders.get(id) or {}
             if order["orderTypeCode"] == "SO" and order["orderStatus"]["orderStatusId"] == 4:
-                yield self._credit(order)
+                yield self._create_credit(order)
 
-    def _credit(self, order: Record) -> int:
-        orders, stamp = self.world.collections["order"], self.world.stamp()
+    def _create_credit(self, order: Record) -> int:
+        orders, stamp = self.account.collections["order"], self.account.stamp()
         id, made = orders.last + 1, deepcopy(order)
         made |= {"id": id, "parentOrderId": order["id"], "orderTypeCode": "SC", "reference": f"CRN-{id}"}
         made |= {"orderStatus": {"orderStatusId": 23, "name": reference_data.STATUS_NAMES[23]}, "version": 1}
@@ -127,16 +137,16 @@ class Floor:
         made |= {"invoices": [{"invoiceReference": ""}], "orderPaymentStatus": "UNPAID", "customFields": {}}
         for key in ("updatedOn", "closedOn", "originalInvoiceDate"):
             made.pop(key, None)
-        made["orderRows"] = self._taken_back(order["orderRows"])
+        made["orderRows"] = self._cloned_rows(order["orderRows"])
         orders.put(id, made)
         return id
 
-    def _taken_back(self, rows: Record) -> Record:
+    def _cloned_rows(self, rows: Record) -> Record:
         found, ids = {}, {}
         for old in sorted(rows, key=int):
-            self.world.last_row += 1
-            ids[int(old)] = self.world.last_row
-            found[str(self.world.last_row)] = deepcopy(rows[old]) | {"clonedFromId": int(old)}
+            self.account.last_row += 1
+            ids[int(old)] = self.account.last_row
+            found[str(self.account.last_row)] = deepcopy(rows[old]) | {"clonedFromId": int(old)}
         for row in found.values():
             shape = row["composition"]
             shape["parentOrderRowId"] = ids.get(shape["parentOrderRowId"], 0)

@@ -1,4 +1,4 @@
-"""Id sets: `8`, `5-10`, `1,2,9`, mixed forms, and the unordered form with dots."""
+"""Id sets: `8`, `5-10`, `1,2,9`, combinations, and the unordered form with dots."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _PART = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?$", re.ASCII)
 
 
 def parse(text: str) -> list[tuple[int, int]] | None:
-    """The ranges an id set names, both ends included; None when it is not an id set."""
+    """The ranges of an id set, both ends inclusive; None if the text is not an id set."""
     ranges = []
     for part in re.split(r"[.,]", text):
         shape = _PART.match(part)
@@ -24,17 +24,17 @@ def parse(text: str) -> list[tuple[int, int]] | None:
 
 
 def size(ranges: list[tuple[int, int]]) -> int:
-    """How many ids are named, counting one named twice as two."""
+    """The number of ids, duplicates included."""
     return sum(last - first + 1 for first, last in ranges)
 
 
 def expand(ranges: list[tuple[int, int]]) -> list[int]:
-    """The ids, each once, in the order they were named."""
+    """The ids in the order given, without duplicates."""
     return list(dict.fromkeys(id for first, last in ranges for id in range(first, last + 1)))
 
 
 def compact(ids: Iterable[int]) -> str:
-    """The shortest ordered id set of ascending ids, as OPTIONS lists them: `1-2,5,8,10-41`."""
+    """Ascending ids as the shortest id set, the form in OPTIONS responses: `1-2,5,8,10-41`."""
     parts: list[str] = []
     start = last = None
     for id in ids:

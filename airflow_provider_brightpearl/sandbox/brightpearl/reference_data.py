@@ -1,4 +1,4 @@
-"""What an account is set up with: the short lists that orders, contacts and products point to."""
+"""The configuration of the account: the lists that orders, contacts and products refer to."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 Record = dict[str, Any]
 Fields = tuple[tuple[int, str, str, str, dict[int, str]], ...]  # id, code, name, type, options
 
-INSTANCE = 13  # the installed integration instance of our app
+INSTANCE = 13  # installed integration instance of the private app
 STAFF = 4
 BASE_CURRENCY = "GBP"
 
-# id, code, name, symbol, rate in millionths of foreign units for one unit of base currency
+# id, code, name, symbol, millionths of the currency for one unit of the base currency
 CURRENCIES = (
     (1, "GBP", "Pound Sterling", "£", 1_000_000),
     (2, "EUR", "Euro", "€", 1_170_000),
@@ -40,7 +40,7 @@ PRICE_LISTS = (
 LIST_OF_CURRENCY = {"GBP": 2, "EUR": 4, "USD": 5, "JPY": 6, "KWD": 7, "CAD": 8, "AUD": 9}
 TRADE = 3
 
-# id, code, description, rate in hundredths of a per cent
+# id, code, description, rate in hundredths of a percent
 TAX_CODES = (
     (1, "Z", "Zero", 0),
     (2, "T20", "Standard", 2000),
@@ -154,7 +154,7 @@ PRODUCT_FIELDS: Fields = (
 
 
 def field_metadata(fields: Fields) -> list[Record]:
-    """The custom fields of one kind of record, as `custom-field-meta-data` lists them."""
+    """Custom fields as `custom-field-meta-data` returns them."""
     found: list[Record] = []
     for id, code, name, kind, options in fields:
         one: Record = {"id": id, "code": code, "name": name, "customFieldType": kind, "required": False}
@@ -164,8 +164,8 @@ def field_metadata(fields: Fields) -> list[Record]:
     return found
 
 
-def plain_lists() -> dict[str, list[Record]]:
-    """Every short list in the shape its GET gives."""
+def reference_lists() -> dict[str, list[Record]]:
+    """Every reference list, in the shape of its GET response."""
     return {
         "tax-code": [
             {"id": id, "code": code, "description": text} | ({"rate": rate / 100} if rate else {})

@@ -22,7 +22,7 @@ class Column:
     shown: bool = True
 
     def described(self) -> Record:
-        """The column as the metadata of a search shows it."""
+        """The column as search metadata shows it."""
         return {
             "name": self.name,
             "sortable": self.sortable,
@@ -48,7 +48,7 @@ _KINDS = {
 
 
 def read(text: str) -> tuple[Column, ...]:
-    """Columns from `name:kind[:reference]`; a name with `!` is not sortable, with `(` only a filter."""
+    """Columns written as `name:kind[:reference]`; `!` before a name: not sortable, `(`: filter only."""
     found = []
     for word in text.split():
         name, kind, reference = (*word.split(":"), "")[:3]

@@ -1,4 +1,4 @@
-"""How a stored record reads as a row of a search, column by column."""
+"""Stored records as search rows, column by column."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _first(values: Any) -> Any:
 
 
 def order(record: Record) -> Record:
-    """An order in order-search; a missing `updatedOn` is null here."""
+    """An order in order-search; an `updatedOn` that GET omits is null here."""
     kind = record.get("orderTypeCode")
     return {
         "orderId": record.get("id"),
@@ -73,9 +73,9 @@ def sales_order(record: Record) -> Record:
 
 def contact(record: Record) -> Record:
     """A contact in contact-search."""
-    said = record.get("communication")
-    phones = [_at(said, "telephones", slot) for slot in ("PRI", "SEC", "MOB")]
-    slots = [_at(said, "emails", slot, "email") for slot in ("PRI", "SEC", "TER")]
+    communication = record.get("communication")
+    phones = [_at(communication, "telephones", slot) for slot in ("PRI", "SEC", "MOB")]
+    slots = [_at(communication, "emails", slot, "email") for slot in ("PRI", "SEC", "TER")]
     company = _at(record, "organisation", "name")
     staff, supplier = (_at(record, "relationshipToAccount", key) for key in ("isStaff", "isSupplier"))
     tags = [int(tag) for tag in str(record.get("contactTags") or "").split(",") if tag.isdigit()]
@@ -168,7 +168,7 @@ def product_type(record: Record) -> Record:
 
 
 def nominal_code(record: Record) -> Record:
-    """A nominal code in nominal-code-search, its type as a number."""
+    """A nominal code in nominal-code-search, which has its type as a number."""
     return record | {"type": _at(record, "type", "id")}
 
 
@@ -177,6 +177,6 @@ def warehouse(record: Record) -> Record:
     return record | {"addressId": _at(record, "address", "addressId")}
 
 
-def as_it_is(record: Record) -> Record:
-    """A record whose fields are named like the columns of its search."""
+def unchanged(record: Record) -> Record:
+    """A record whose fields have the names of the search columns."""
     return record

@@ -1,4 +1,4 @@
-"""The simulated Brightpearl account as the frame sees it."""
+"""The simulated Brightpearl account as a system of the sandbox."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from starlette.routing import BaseRoute, Route
 
 from ..clock import Clock
 from ..system import Record, Size
-from .account import World
+from .account import Account
 from .activity import Activity
-from .auth import CREDENTIALS, Access
+from .auth import CREDENTIALS, Authenticator
 from .gateway import Gateway
-from .json_patch import merge
+from .json_patch import merge_patch
 from .throttle import Throttle
 
-ACCOUNT = "acmetest"
+ACCOUNT_CODE = "acmetest"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 # What the reference marks as inferred or unverified, and what tests want otherwise, can be switched.
@@ -47,19 +47,19 @@ SETTINGS: dict[str, object] = {
 
 
 class Brightpearl:
-    """One account, with private-app and OAuth access."""
+    """One account, with private-app and OAuth authentication."""
 
     name = "brightpearl"
 
     def __init__(self, clock: Clock) -> None:
         self.settings: dict[str, object] = dict(SETTINGS)
-        self.world = World(self.settings, clock)
-        self.access = Access(self.settings, clock)
+        self.account = Account(self.settings, clock)
+        self.authenticator = Authenticator(self.settings, clock)
         self.throttle = Throttle(self.settings, clock)
-        self.gateway = Gateway(ACCOUNT, self.world, self.access, self.throttle)
+        self.gateway = Gateway(ACCOUNT_CODE, self.account, self.authenticator, self.throttle)
 
     def routes(self) -> list[BaseRoute]:
-        """The public API, and the token endpoint under its two paths."""
+        """The public API, and the token endpoint at its two paths."""
         return [
             Route("/public-api/{account}/{rest:path}", self.gateway.serve, methods=_METHODS),
             Route("/public-api/{account}", self.gateway.serve, methods=_METHODS),
@@ -68,16 +68,18 @@ class Brightpearl:
         ]
 
     async def _token(self, request: Request) -> Response:
-        if request.path_params["account"] != ACCOUNT:
+        if request.path_params["account"] != ACCOUNT_CODE:
             return JSONResponse({"error": "invalid_client"}, 400)
         kind = request.headers.get("content-type", "")
-        status, body = self.access.grant(await request.body(), kind, request.headers.get("host", ""))
+        status, body = self.authenticator.token_response(
+            await request.body(), kind, request.headers.get("host", "")
+        )
         return JSONResponse(body, status)
 
     def seed(self, size: Size) -> None:
-        """A new account."""
-        self.world.seed(size)
-        self.access.clear()
+        """Build a new account."""
+        self.account.seed(size)
+        self.authenticator.clear()
         self.throttle.clear()
 
     def headers(self) -> dict[str, str]:
@@ -85,16 +87,16 @@ class Brightpearl:
         return self.throttle.headers()
 
     def collections(self) -> list[str]:
-        """What can be looked at and planted."""
-        return list(self.world.collections)
+        """The names of all collections."""
+        return list(self.account.collections)
 
     def count(self, collection: str) -> int:
-        """How many records a collection has."""
-        return len(self.world.collections[collection])
+        """The number of records in a collection."""
+        return len(self.account.collections[collection])
 
     def snapshot(self, collection: str) -> Iterator[Record]:
-        """Every record; those without an id inside get it as `id`."""
-        source = self.world.collections[collection]
+        """Every record; those without a key field get an `id`."""
+        source = self.account.collections[collection]
         for id in source.ids():
             record = source.get(id)
             if record is not None:
@@ -102,15 +104,15 @@ class Brightpearl:
 
     def patch(self, collection: str, id: str | None, patch: Record | None, quiet: bool = False) -> object:
         """Change a stored record past every check."""
-        source = self.world.collections[collection]
+        source = self.account.collections[collection]
         if id is None:
-            return {"id": source.add({"createdOn": self.world.stamp(), **(patch or {})})}
+            return {"id": source.add({"createdOn": self.account.stamp(), **(patch or {})})}
         if patch is None:
             source.remove(int(id))
             return {}
-        record = merge(source.edit(int(id)), patch)
+        record = merge_patch(source.edit(int(id)), patch)
         if not quiet and collection in ("order", "contact", "product") and "updatedOn" not in patch:
-            self.world.touch(record)
+            self.account.touch(record)
         return record
 
     def activity(
@@ -126,7 +128,7 @@ class Brightpearl:
         credits_created: int = 0,
         seed: int = 1,
     ) -> dict[str, Any]:
-        """A plausible day; the ids touched, those of goods only where something was asked of them."""
+        """Make a plausible day of changes and return the affected ids; kinds of goods events only if requested."""
         goods = {
             "stock_corrected": stock_corrected,
             "notes_shipped": notes_shipped,
@@ -134,14 +136,14 @@ class Brightpearl:
             "drop_shipped": drop_shipped,
             "credits_created": credits_created,
         }
-        acts = Activity(self.world, seed)
+        acts = Activity(self.account, seed)
         return acts.run(orders_created, orders_changed, customers_changed, products_changed, goods)
 
     def describe(self, url: str) -> str:
         """Where the account is and what opens it."""
         known = CREDENTIALS
         return (
-            f"{url}/public-api/{ACCOUNT} (app-ref {known.app_ref}, staff-token {known.staff_token},"
-            f" account-token {known.account_token}; OAuth {url}/token/{ACCOUNT}, client {known.client_id},"
+            f"{url}/public-api/{ACCOUNT_CODE} (app-ref {known.app_ref}, staff-token {known.staff_token},"
+            f" account-token {known.account_token}; OAuth {url}/token/{ACCOUNT_CODE}, client {known.client_id},"
             f" secret {known.client_secret}, refresh token {known.refresh_token})"
         )

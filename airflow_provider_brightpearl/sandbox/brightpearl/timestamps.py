@@ -1,4 +1,4 @@
-"""Instants as Brightpearl writes and reads them: in the time zone of the account."""
+"""Timestamps as Brightpearl reads and writes them: in the time zone of the account."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ _SHAPE = re.compile(
 )
 
 
-class Zone:
-    """Renders and reads instants (seconds since 1970) for one account time zone."""
+class AccountTimeZone:
+    """Formats and parses instants (seconds since 1970) in one time zone."""
 
     def __init__(self, name: str, zero: str) -> None:
         self.zone, self._zero = ZoneInfo(name), zero
         self._quarters: dict[int, tuple[str, int, str]] = {}
 
-    def text(self, seconds: int) -> str:
+    def format(self, seconds: int) -> str:
         """`yyyy-MM-ddTHH:mm:ss.SSS` with the offset in force at that instant."""
         quarter, rest = divmod(seconds, 900)
         found = self._quarters.get(quarter)
         if found is None:
-            found = self._quarters[quarter] = self._quarter(quarter)
+            found = self._quarters[quarter] = self._render_quarter(quarter)
         return f"{found[0]}:{_CLOCK[found[1] + rest]}.000{found[2]}"
 
-    def day(self, seconds: int) -> str:
-        """A date without a time, stored as midnight UTC and shown in the account's zone."""
-        return self.text(seconds - seconds % 86400)
+    def format_date(self, seconds: int) -> str:
+        """A date without a time: midnight UTC, shown in the account's time zone."""
+        return self.format(seconds - seconds % 86400)
 
-    def read(self, text: object) -> float | None:
-        """The instant a text stands for, None when it is none; without an offset it is account time."""
+    def parse(self, text: object) -> float | None:
+        """The instant of a text, which is account time without an offset; None if it is not a timestamp."""
         shape = _SHAPE.match(text) if isinstance(text, str) else None
         if shape is None:
             return None
@@ -43,17 +43,17 @@ class Zone:
             return None
         return (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).timestamp()
 
-    def period(self, text: str) -> tuple[float | None, float | None] | None:
-        """First and last instant of a PERIOD value: day, instant, `from/to`, `from/` or `/to`."""
+    def parse_period(self, text: str) -> tuple[float | None, float | None] | None:
+        """First and last instant of a PERIOD value: a day, an instant, `from/to`, `from/` or `/to`."""
         if "/" in text:
             return self._range(*text.split("/", 1))
-        start = self.read(text)
+        start = self.parse(text)
         if start is None:
             return None
         return (start, self._next_day(text) - 0.001) if len(text) == 10 else (start, start)
 
     def _range(self, first: str, last: str) -> tuple[float | None, float | None] | None:
-        start, end = self.read(first), self.read(last)
+        start, end = self.parse(first), self.parse(last)
         broken = (first and start is None) or (last and end is None) or not (first or last)
         return None if broken or (start is not None and end is not None and end < start) else (start, end)
 
@@ -62,14 +62,14 @@ class Zone:
         following = datetime.fromordinal(first.toordinal() + 1).replace(tzinfo=self.zone)
         return following.timestamp()
 
-    def _quarter(self, quarter: int) -> tuple[str, int, str]:
+    def _render_quarter(self, quarter: int) -> tuple[str, int, str]:
         local = datetime.fromtimestamp(quarter * 900, UTC).astimezone(self.zone)
         offset = local.strftime("%z")
         suffix = self._zero if offset == "+0000" else f"{offset[:3]}:{offset[3:5]}"
         return local.strftime("%Y-%m-%dT%H"), local.minute * 60 + local.second, suffix
 
-    def changes(self, first: int, last: int) -> list[int]:
-        """The instants in a stretch of time at which the offset of the zone changes."""
+    def offset_changes(self, first: int, last: int) -> list[int]:
+        """The instants between two others at which the UTC offset changes."""
         found = []
         for day in range(first - first % 86400, last, 86400):
             if self._offset(day) != self._offset(day + 86400):

@@ -1,6 +1,6 @@
-"""Countries with addresses whose post codes and telephone numbers are valid there.
+"""Countries with valid postcodes and telephone numbers, to make addresses from.
 
-In the patterns `#` stands for a digit and `@` for a letter of the country's post codes.
+In the patterns `#` is a digit and `@` a letter that the country's postcodes use.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _CA_LETTERS = "ABCEGHJKLMNPRSTVWXYZ"
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """A town, the region it lies in, and its post codes and telephone numbers."""
+    """A city, its region, and patterns of its postcodes and telephone numbers."""
 
     name: str
     region: str
@@ -23,15 +23,15 @@ class City:
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """What an address, a price and a tax rate depend on."""
+    """A country with the data of its addresses, prices and taxes."""
 
     code: str
     code3: str
     name: str
     id: int
     currency: str
-    tax: tuple[int, str, int]  # id, code, rate in hundredths of a per cent
-    speech: str
+    tax: tuple[int, str, int]  # id, code, rate in hundredths of a percent
+    language: str
     letters: str
     mobile: str
     dialling: str
@@ -40,16 +40,16 @@ class Country:
     weight: int = 1
 
 
-def fill(pattern: str, bits: int, letters: str = _UK_LETTERS) -> str:
-    """A pattern with its digits and letters filled in from random bits."""
+def fill_pattern(pattern: str, bits: int, letters: str = _UK_LETTERS) -> str:
+    """A pattern filled in from pseudo-random bits."""
     out = []
     for sign in pattern:
         if sign == "#":
             bits, digit = divmod(bits, 10)
             out.append(str(digit))
         elif sign == "@":
-            bits, place = divmod(bits, len(letters))
-            out.append(letters[place])
+            bits, index = divmod(bits, len(letters))
+            out.append(letters[index])
         else:
             out.append(sign)
     return "".join(out)

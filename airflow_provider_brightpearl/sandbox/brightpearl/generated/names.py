@@ -1,10 +1,10 @@
-"""Names of people and companies, with the accents and signs real ones have."""
+"""Names of people and companies, with accents, punctuation and emoji."""
 
 from __future__ import annotations
 
 import unicodedata
 
-FIRST: dict[str, tuple[str, ...]] = {
+FIRST_NAMES: dict[str, tuple[str, ...]] = {
     "en": (
         "Ada",
         "Oliver",
@@ -26,7 +26,7 @@ FIRST: dict[str, tuple[str, ...]] = {
     "nl": ("Daan", "Noël", "Anouk", "Sanne"),
     "ja": ("陽菜", "蓮", "Haruka", "Kenji", "さくら"),
 }
-LAST: dict[str, tuple[str, ...]] = {
+LAST_NAMES: dict[str, tuple[str, ...]] = {
     "en": (
         "Marsh",
         "O'Neill",
@@ -61,8 +61,8 @@ COMPANIES = (
 DOMAINS = ("example.com", "mail.example.org", "example.co.uk", "post.example.net")
 
 
-def mailbox(first: str, last: str, number: int) -> str:
-    """A plain mail address made of a name, always the same for one person."""
+def email_address(first: str, last: str, number: int) -> str:
+    """An ASCII email address from a name; always the same for one person."""
     plain = unicodedata.normalize("NFKD", f"{first}.{last}").encode("ascii", "ignore").decode()
     name = plain.lower().replace(" ", "").replace("'", "")
     local = name if len(name) > 2 else "customer"

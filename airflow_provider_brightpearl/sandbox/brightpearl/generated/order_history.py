@@ -1,4 +1,4 @@
-"""The arrays behind generated orders: when each was made and changed, its state, its buyer."""
+"""The arrays behind generated orders: times, status and buyer of each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..collection import spaced
+from ..collection import ids_with_gaps
 from . import random_bits
 
 FIRST_ORDER = 100_001
@@ -17,32 +17,32 @@ _DAY = 86400
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """Columns over all generated orders and credits, in the order of their ids."""
+class OrderHistory:
+    """Columns over all generated orders and credits, ordered by id."""
 
     ids: Any
     created: Any
     updated: Any  # 0 when never modified
     status: Any
     credit: Any  # True for sales credits
-    buyer: Any  # place of the customer
+    buyer: Any  # index of the customer
     shipped: Any  # 0 when not shipped
 
     @classmethod
     def build(
         cls, seed: int, orders: int, customers: int, first: int, last: int, changes: list[int]
-    ) -> History:
-        """`orders` sales orders, a credit after every fifty, and orders on either side of clock changes."""
+    ) -> OrderHistory:
+        """`orders` sales orders and a credit after every fifty; some fall just before and after a clock change."""
         count = orders + orders // 50
         bits = random_bits.draw_many(seed, random_bits.ORDER, count)
-        places = np.arange(count, dtype=np.int64)
-        created = _created(bits, places, first, last, changes)
-        credit = places % 51 == 50
+        indices = np.arange(count, dtype=np.int64)
+        created = _created(bits, indices, first, last, changes)
+        credit = indices % 51 == 50
         status = _status(bits, created, last, credit)
         updated = _updated(bits, created, last, status)
         shipped = np.where((status == INVOICED) & ~credit, np.maximum(created + 1, updated - 300), 0)
-        ids = spaced(FIRST_ORDER, count, 96)
-        buyer = _buyer(bits, places, count, customers)
+        ids = ids_with_gaps(FIRST_ORDER, count, 96)
+        buyer = _buyer(bits, indices, count, customers)
         return cls(ids, created, updated, status, credit, buyer, shipped)
 
 
@@ -50,13 +50,13 @@ def _part(bits: Any, shift: int, modulus: int) -> Any:
     return ((bits >> np.uint64(shift)) % np.uint64(modulus)).astype(np.int64)
 
 
-def _created(bits: Any, places: Any, first: int, last: int, changes: list[int]) -> Any:
-    count = len(places)
+def _created(bits: Any, indices: Any, first: int, last: int, changes: list[int]) -> Any:
+    count = len(indices)
     if not count:
-        return places
+        return indices
     step = max(1, (last - first) // count)
-    created = first + places * (last - first) // count + _part(bits, 3, step)
-    for change in changes:  # an order on either side of a change of the clocks
+    created = first + indices * (last - first) // count + _part(bits, 3, step)
+    for change in changes:  # an order just before and just after each clock change
         at = int(np.searchsorted(created, change))
         if 2 <= at < count:
             created[at - 1] = max(created[at - 2], change - 1500)
@@ -85,10 +85,10 @@ def _updated(bits: Any, created: Any, last: int, status: Any) -> Any:
     return np.where(untouched, 0, updated)
 
 
-def _buyer(bits: Any, places: Any, count: int, customers: int) -> Any:
-    # Customers come over time, and an order may only be of one who had come; one in a hundred is of one who
-    # registered later, and three in a hundred are of the anonymous contact.
-    known = np.maximum(1, (customers * (3 * count + 5 * places)) // max(1, 8 * count))
+def _buyer(bits: Any, indices: Any, count: int, customers: int) -> Any:
+    # Customers register over time, and buyers are already registered, except that one order in a hundred is by
+    # a customer who registered later, and three in a hundred are by the guest contact.
+    known = np.maximum(1, (customers * (3 * count + 5 * indices)) // max(1, 8 * count))
     roll = _part(bits, 46, 100)
     chosen = np.where(roll == 0, _part(bits, 12, max(1, customers)), _part(bits, 12, 1 << 30) % known)
     return np.where((roll >= 97), 0, chosen)

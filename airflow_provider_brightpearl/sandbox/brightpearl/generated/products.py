@@ -1,4 +1,4 @@
-"""Products with their prices, bundles and stock, each made from its place in the catalogue."""
+"""Generates products with prices, bundles and stock from their index."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from functools import lru_cache
 
 import orjson
 
-from ..collection import Base, Record, spaced
-from ..money import four
+from ..collection import GeneratedRecords, Record, ids_with_gaps
+from ..money import four_decimals
 from ..reference_data import BRANDS, CATEGORIES, CURRENCY_IDS, PRICE_LISTS, PRODUCT_TYPES, RATES, WAREHOUSES
-from ..timestamps import Zone
+from ..timestamps import AccountTimeZone
 from . import random_bits
-from .customers import history
+from .customers import created_and_updated
 
 FIRST_PRODUCT = 1001
-_GOODS = (
+_PRODUCT_KINDS = (
     ("TEE", "Tee", 2),
     ("MUG", "Enamel mug", 2),
     ("BEAN", "Coffee beans 250 g", 1),
@@ -31,59 +31,59 @@ _TAX_CODES = {1: "Z", 2: "T20", 3: "T5"}
 
 
 @dataclass(frozen=True, slots=True)
-class Article:
-    """What order rows, prices and stock need to know of a product."""
+class CatalogueItem:
+    """A product, the source of its record, prices, stock and order rows."""
 
-    place: int
+    index: int
     id: int
     bits: int
     sku: str
     name: str
     tax_class: int
     tracked: bool
-    components: tuple[tuple[int, int], ...]  # place, quantity
+    components: tuple[tuple[int, int], ...]  # index, quantity
     prices: dict[int, int]  # price list id to hundredths
     options: dict[str, str]
 
-    def label(self) -> str:
-        """The product as a row of an order names it, as JSON without braces."""
+    def row_identity(self) -> str:
+        """The product fields of an order row, as JSON without braces."""
         shown = {"productId": self.id, "productName": self.name, "productSku": self.sku}
-        cost = {"itemCost": {"currencyCode": "GBP", "value": four(self.prices[1])}}
+        cost = {"itemCost": {"currencyCode": "GBP", "value": four_decimals(self.prices[1])}}
         return orjson.dumps(shown | cost).decode()[1:-1]
 
-    def choices(self) -> str:
-        """The options of the product in a row of an order, as JSON that a comma ends."""
+    def row_options(self) -> str:
+        """The product options of an order row, as JSON with a trailing comma; empty without options."""
         return f'"productOptions":{orjson.dumps(self.options).decode()},' if self.options else ""
 
 
-class Catalogue:
-    """Makes products, prices and availability from their places."""
+class ProductGenerator:
+    """Generates products, prices and availability."""
 
-    def __init__(self, seed: int, count: int, zone: Zone, first: int, last: int) -> None:
+    def __init__(self, seed: int, count: int, zone: AccountTimeZone, first: int, last: int) -> None:
         self.seed, self.count, self.zone = seed, count, zone
-        self.ids = spaced(FIRST_PRODUCT, count, 40)
-        self.created, self.updated = history(seed, random_bits.PRODUCT, count, first, last)
-        self.article = lru_cache(200_000)(self._article)
-        self.label = lru_cache(200_000)(lambda item_id, place: self.article(place).label())
-        self.choices = lru_cache(200_000)(lambda item_id, place: self.article(place).choices())
+        self.ids = ids_with_gaps(FIRST_PRODUCT, count, 40)
+        self.created, self.updated = created_and_updated(seed, random_bits.PRODUCT, count, first, last)
+        self.item = lru_cache(200_000)(self._item)
+        self.row_identity = lru_cache(200_000)(lambda item_id, index: self.item(index).row_identity())
+        self.row_options = lru_cache(200_000)(lambda item_id, index: self.item(index).row_options())
 
-    def products(self) -> Base:
-        """The products with the columns product searches use most."""
+    def products(self) -> GeneratedRecords:
+        """The products, with the columns that searches use most."""
         columns = {"productId": self.ids, "createdOn": self.created, "updatedOn": self.updated}
-        return Base(self.ids, columns, self.product)
+        return GeneratedRecords(self.ids, columns, self.product)
 
-    def prices(self) -> Base:
+    def prices(self) -> GeneratedRecords:
         """The price lists of every product."""
-        return Base(self.ids, {}, self.price)
+        return GeneratedRecords(self.ids, {}, self.price)
 
-    def stock(self) -> Base:
-        """What lies in the warehouses of the products whose stock is tracked."""
-        tracked = [place for place in range(self.count) if self.article(place).tracked]
-        return Base(self.ids[tracked], {}, lambda at: self.availability(tracked[at]))
+    def stock(self) -> GeneratedRecords:
+        """The availability of products whose stock is tracked."""
+        tracked = [index for index in range(self.count) if self.item(index).tracked]
+        return GeneratedRecords(self.ids[tracked], {}, lambda at: self.availability(tracked[at]))
 
-    def product(self, place: int) -> Record:
-        """The product as its GET shows it, custom fields included."""
-        item, updated = self.article(place), self.updated.item(place)
+    def product(self, index: int) -> Record:
+        """A product as GET returns it, with custom fields."""
+        item, updated = self.item(index), self.updated.item(index)
         bits = item.bits >> 24
         found: Record = {
             "id": item.id,
@@ -97,7 +97,7 @@ class Catalogue:
                 "isbn": "",
                 "mpn": "",
             },
-            "productGroupId": 1 + place // 4,
+            "productGroupId": 1 + index // 4,
             "featured": False,
             "stock": _stock(item),
             "financialDetails": {
@@ -108,25 +108,25 @@ class Catalogue:
             "composition": self._composition(item),
             "variations": _variations(item),
             "customFields": {"PCF_FRAGILE": bool(bits & 1)} if bits % 5 == 0 else {},
-            "createdOn": self.zone.text(self.created.item(place)),
+            "createdOn": self.zone.format(self.created.item(index)),
         }
         if updated:
-            found["updatedOn"] = self.zone.text(updated)
+            found["updatedOn"] = self.zone.format(updated)
         home = {"defaultLocationId": 0, "overflowLocationId": 0, "reorderLevel": 0, "reorderQuantity": 0}
         found |= {"warehouses": {"2": home}, "nominalCodeStock": "1001", "nominalCodePurchases": "5000"}
         found |= {"nominalCodeSales": "4000", "seasonIds": [], "reporting": {}, "status": _status(bits)}
         found |= {"salesPopupMessage": "", "warehousePopupMessage": ""}
-        return found | {"version": (updated or self.created.item(place)) * 1000}
+        return found | {"version": (updated or self.created.item(index)) * 1000}
 
-    def price(self, place: int) -> Record:
-        """The price lists of one product; a list without a price has an empty map."""
-        item = self.article(place)
+    def price(self, index: int) -> Record:
+        """The price lists of a product; a list without a price has an empty map."""
+        item = self.item(index)
         lists = []
         for id, _, _, currency, _, _ in PRICE_LISTS:
             amount = item.prices.get(id)
-            steps = {} if amount is None else {"1": four(amount)}
+            steps = {} if amount is None else {"1": four_decimals(amount)}
             if amount is not None and id == 3 and item.bits & 7 == 0:
-                steps["10"] = four(amount * 9 // 10)
+                steps["10"] = four_decimals(amount * 9 // 10)
             lists.append(
                 {
                     "priceListId": id,
@@ -137,53 +137,53 @@ class Catalogue:
             )
         return {"productId": item.id, "sku": item.sku, "priceLists": lists}
 
-    def availability(self, place: int) -> Record:
-        """Stock per warehouse; a warehouse that does not hold the product is missing."""
-        bits = random_bits.draw(self.seed, random_bits.STOCK, place)
+    def availability(self, index: int) -> Record:
+        """Stock per warehouse that holds the product."""
+        bits = random_bits.draw(self.seed, random_bits.STOCK, index)
         warehouses = {}
         for number, (id, *_) in enumerate(WAREHOUSES):
             share = bits >> (8 * number)
             if number == 0 or share & 3:
                 stock = share % 90
                 taken = min(stock, (share >> 3) % 12)
-                warehouses[str(id)] = counts(stock, taken, 0)
-        return {"total": total(warehouses), "warehouses": warehouses}
+                warehouses[str(id)] = availability_counts(stock, taken, 0)
+        return {"total": total_availability(warehouses), "warehouses": warehouses}
 
-    def _composition(self, item: Article) -> Record:
+    def _composition(self, item: CatalogueItem) -> Record:
         if not item.components:
             return {"bundle": False}
         parts = [{"productId": self.ids.item(at), "productQuantity": n} for at, n in item.components]
         return {"bundle": True, "bundleComponents": parts}
 
-    def _article(self, place: int) -> Article:
-        bits = random_bits.draw(self.seed, random_bits.PRODUCT, place)
-        id = self.ids.item(place)
-        short, name, tax_class = _GOODS[bits % len(_GOODS)]
+    def _item(self, index: int) -> CatalogueItem:
+        bits = random_bits.draw(self.seed, random_bits.PRODUCT, index)
+        id = self.ids.item(index)
+        short, name, tax_class = _PRODUCT_KINDS[bits % len(_PRODUCT_KINDS)]
         colour, shade = _COLOURS[(bits >> 4) % 4]
-        size = _SIZES[place % 4]
-        bundle = place % 20 == 19
-        sku = f"{id:08d}" if place % 17 == 16 else f"{short}-{colour}-{size}-{id}"
-        return Article(
-            place,
+        size = _SIZES[index % 4]
+        bundle = index % 20 == 19
+        sku = f"{id:08d}" if index % 17 == 16 else f"{short}-{colour}-{size}-{id}"
+        return CatalogueItem(
+            index,
             id,
             bits,
             f"SET-{id}" if bundle else sku,
             f"{name} {shade} set" if bundle else f"{name} {shade} {size}",
             tax_class,
             not bundle and bits >> 9 & 15 != 0,
-            ((place - 1, 1), (place - 2, 2)) if bundle else (),
+            ((index - 1, 1), (index - 2, 2)) if bundle else (),
             _prices(bits >> 13),
             {"Size": size, "Colour": shade} if short == "TEE" else {},
         )
 
 
-def counts(stock: int, allocated: int, transit: int) -> Record:
-    """The four figures of availability, on hand being what can still be sold."""
+def availability_counts(stock: int, allocated: int, transit: int) -> Record:
+    """The figures of one warehouse; `onHand` is what can still be sold."""
     return {"inStock": stock, "onHand": stock - allocated, "allocated": allocated, "inTransit": transit}
 
 
-def total(warehouses: dict[str, Record]) -> Record:
-    """The figures of all warehouses together."""
+def total_availability(warehouses: dict[str, Record]) -> Record:
+    """The totals over all warehouses."""
     return {
         key: sum(one[key] for one in warehouses.values())
         for key in ("inStock", "onHand", "allocated", "inTransit")
@@ -211,7 +211,7 @@ def _ean(id: int) -> str:
     return f"{digits}{check}"
 
 
-def _stock(item: Article) -> Record:
+def _stock(item: CatalogueItem) -> Record:
     sizes = {"length": 0.0, "height": 0.0, "width": 0.0, "volume": 0.0}
     return {
         "stockTracked": item.tracked,
@@ -227,7 +227,7 @@ def _sales_channel(name: str, category: int) -> Record:
     return found | {"categories": [{"categoryCode": str(category)}]} | described
 
 
-def _variations(item: Article) -> list[Record]:
+def _variations(item: CatalogueItem) -> list[Record]:
     return [
         {"optionId": at, "optionName": name, "optionValueId": at * 10 + len(value), "optionValue": value}
         for at, (name, value) in enumerate(item.options.items(), 1)

@@ -3,43 +3,50 @@
 from __future__ import annotations
 
 from .. import reference_data, search_columns, search_rows
-from ..call import Call, Failure, answer
+from ..call import Call, ServiceError, response
 from ..collection import Record
-from ..money import number, places
-from ..resources import existing, held, listed, searches, serves
+from ..money import fixed_decimals, parse_decimal
+from ..resources import collection, reference_list, register_search, require_id, route
 from ..search import Search
 
-S = "accounting-service/"
-searches(
-    S + "customer-payment-search", Search("customer-payment", search_columns.PAYMENT, search_rows.as_it_is)
+BASE = "accounting-service/"
+register_search(
+    BASE + "customer-payment-search",
+    Search("customer-payment", search_columns.PAYMENT, search_rows.unchanged),
 )
-searches(S + "currency-search", Search("currency", search_columns.CURRENCY, search_rows.as_it_is))
-searches(
-    S + "nominal-code-search", Search("nominal-code", search_columns.NOMINAL_CODE, search_rows.nominal_code)
+register_search(BASE + "currency-search", Search("currency", search_columns.CURRENCY, search_rows.unchanged))
+register_search(
+    BASE + "nominal-code-search",
+    Search("nominal-code", search_columns.NOMINAL_CODE, search_rows.nominal_code),
 )
-searches(
-    S + "payment-method-search", Search("payment-method", search_columns.PAYMENT_METHOD, search_rows.as_it_is)
+register_search(
+    BASE + "payment-method-search",
+    Search("payment-method", search_columns.PAYMENT_METHOD, search_rows.unchanged),
 )
 _TYPES = ("AUTH", "CAPTURE", "PAYMENT", "RECEIPT", "VOID")
 
 
-@serves("GET", S + "tax-code")
+@route("GET", BASE + "tax-code")
 def get_tax_code(call: Call) -> Record:
-    """All tax codes; one without a rate has no such key."""
-    return listed(call, "tax-code")
+    """All tax codes; `rate` is absent where it is zero."""
+    return reference_list(call, "tax-code")
 
 
-@serves("GET", S + "nominal-code")
+@route("GET", BASE + "nominal-code")
 def get_nominal_code(call: Call) -> Record:
     """All nominal codes."""
-    return listed(call, "nominal-code")
+    return reference_list(call, "nominal-code")
 
 
-@serves("GET", S + "exchange-rate")
+@route("GET", BASE + "exchange-rate")
 def get_exchange_rate(call: Call) -> Record:
-    """The rate of every currency, in force since the first day of the account's history."""
-    since = call.world.zone.day(int(call.world.history.created[0])) if len(call.world.history.ids) else ""
-    return answer(
+    """The rate of every currency, valid from the first day of the account's history."""
+    since = (
+        call.account.zone.format_date(int(call.account.history.created[0]))
+        if len(call.account.history.ids)
+        else ""
+    )
+    return response(
         [
             {"currencyId": id, "rateActiveFrom": since, "rate": rate / 1e6, "addedById": reference_data.STAFF}
             for id, _, _, _, rate in reference_data.CURRENCIES
@@ -47,36 +54,36 @@ def get_exchange_rate(call: Call) -> Record:
     )
 
 
-@serves("POST", S + "customer-payment")
+@route("POST", BASE + "customer-payment")
 def post_customer_payment(call: Call) -> Record:
-    """A new payment of an order."""
-    body = call.record()
+    """Create a payment for an order."""
+    body = call.json_object()
     for key in ("paymentMethodCode", "paymentType", "orderId", "currencyIsoCode", "paymentDate"):
         if not body.get(key):
-            raise Failure(400, "ACCC-010", f"{key} is required")  # INFERRED code
+            raise ServiceError(400, "ACCC-010", f"{key} is required")  # INFERRED code
     if body["paymentType"] not in _TYPES or body["currencyIsoCode"] not in reference_data.CURRENCY_IDS:
-        raise Failure(400, "ACCC-011", "Payment type or currency is not valid")  # INFERRED code
-    if not held(call, "order").has(body["orderId"]):
-        raise Failure(400, "ACCC-012", f"Order {body['orderId']} does not exist")  # INFERRED code
+        raise ServiceError(400, "ACCC-011", "Payment type or currency is not valid")  # INFERRED code
+    if not collection(call, "order").has(body["orderId"]):
+        raise ServiceError(400, "ACCC-012", f"Order {body['orderId']} does not exist")  # INFERRED code
     _unique(call, body)
-    return answer(_stored(call, body))
+    return response(_stored(call, body))
 
 
 def _unique(call: Call, body: Record) -> None:
     key = (body.get("transactionRef"), body["paymentMethodCode"])
-    for payment in held(call, "customer-payment").changed.values():
+    for payment in collection(call, "customer-payment").changed.values():
         if key[0] and key == (payment.get("transactionRef"), payment.get("paymentMethodCode")):
-            raise Failure(
+            raise ServiceError(
                 400, "ACCC-013", "A payment with this transaction reference exists"
             )  # INFERRED code
 
 
 def _stored(call: Call, body: Record) -> int:
-    paid, blocked = (number(body.get(key) or 0) for key in ("amountPaid", "amountAuthorized"))
-    when = call.world.zone.read(body["paymentDate"])
+    paid, blocked = (parse_decimal(body.get(key) or 0) for key in ("amountPaid", "amountAuthorized"))
+    when = call.account.zone.parse(body["paymentDate"])
     if paid is None or blocked is None or when is None:
-        raise Failure(400, "ACCC-014", "An amount or the payment date is not valid")  # INFERRED code
-    payments = held(call, "customer-payment")
+        raise ServiceError(400, "ACCC-014", "An amount or the payment date is not valid")  # INFERRED code
+    payments = collection(call, "customer-payment")
     id = payments.add(
         {
             "transactionRef": body.get("transactionRef"),
@@ -86,11 +93,11 @@ def _stored(call: Call, body: Record) -> int:
             "orderId": body["orderId"],
             "currencyId": reference_data.CURRENCY_IDS[body["currencyIsoCode"]],
             "currencyCode": body["currencyIsoCode"],
-            "amountAuthorized": places(blocked, 2),
-            "amountPaid": places(paid, 2),
+            "amountAuthorized": fixed_decimals(blocked, 2),
+            "amountPaid": fixed_decimals(paid, 2),
             "expires": body.get("authorizationExpiry"),
-            "paymentDate": call.world.zone.text(int(when)),
-            "createdOn": call.world.stamp(),
+            "paymentDate": call.account.zone.format(int(when)),
+            "createdOn": call.account.stamp(),
             "journalId": None,
         }
     )
@@ -101,17 +108,17 @@ def _stored(call: Call, body: Record) -> int:
 
 
 def _settle(call: Call, order_id: int, body: Record) -> None:
-    order = held(call, "order").edit(order_id)
-    due, paid = number(order["totalValue"]["total"]), number(body.get("amountPaid") or 0)
+    order = collection(call, "order").edit(order_id)
+    due, paid = parse_decimal(order["totalValue"]["total"]), parse_decimal(body.get("amountPaid") or 0)
     if due is not None and paid is not None:
         order["orderPaymentStatus"] = "PAID" if paid >= due else "PARTIALLY_PAID"
-    call.world.touch(order)
+    call.account.touch(order)
 
 
-@serves("DELETE", S + "customer-payment/{}")
+@route("DELETE", BASE + "customer-payment/{}")
 def delete_customer_payment(call: Call) -> Record:
     """Remove a payment."""
-    held(call, "customer-payment").remove(
-        existing(call, "customer-payment", call.parts[0], "No payment found")
+    collection(call, "customer-payment").remove(
+        require_id(call, "customer-payment", call.path_args[0], "No payment found")
     )
     return {}

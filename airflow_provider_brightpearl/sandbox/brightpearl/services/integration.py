@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..call import Call, Failure, answer, missing, one
+from ..call import Call, ServiceError, not_found, response, single_id
 from ..collection import Record
-from ..resources import held, serves, several
+from ..resources import collection, records_in_id_set, route
 
-S = "integration-service/"
+BASE = "integration-service/"
 _EVENTS = (
     "drop-ship-note.created",
     "drop-ship-note.destroyed",
@@ -33,13 +33,13 @@ _DEFAULTS: Record = {
 }
 
 
-@serves("GET", S + "account-configuration")
+@route("GET", BASE + "account-configuration")
 def get_account_configuration(call: Call) -> Record:
-    """How the account is set up; every value is text."""
-    return answer(
+    """The configuration of the account; every value is text."""
+    return response(
         {
             "configuration": {
-                "timeZone": str(call.world.settings["time_zone"]),
+                "timeZone": str(call.account.settings["time_zone"]),
                 "baseCurrencyCode": "GBP",
                 "taxSchemeCode": "VAT",
                 "invoicedOrderStatusId": "4",
@@ -51,15 +51,17 @@ def get_account_configuration(call: Call) -> Record:
     )
 
 
-@serves("POST", S + "webhook")
+@route("POST", BASE + "webhook")
 def post_webhook(call: Call) -> Record:
-    """A new subscription; it is kept, and nothing is delivered yet."""
-    body = call.record()
+    """Create a subscription; the sandbox stores it and delivers nothing."""
+    body = call.json_object()
     event = str(body.get("subscribeTo") or "")
     if event.split(".")[0] not in _RESOURCES:
-        raise Failure(400, "INTC-064", "invalid-resource either does not exist or cannot be subscribed too")
+        raise ServiceError(
+            400, "INTC-064", "invalid-resource either does not exist or cannot be subscribed too"
+        )
     if not any(known == event or known.startswith(event + ".") for known in _EVENTS):
-        raise Failure(400, "INTC-062", f"Lifecycle event of {event} is not valid")
+        raise ServiceError(400, "INTC-062", f"Lifecycle event of {event} is not valid")
     hook = _DEFAULTS | body
     if hook["httpMethod"] in ("POST", "PUT"):
         template = str(body.get("bodyTemplate") or "") + str(body.get("uriTemplate") or "")
@@ -67,33 +69,35 @@ def post_webhook(call: Call) -> Record:
             v for v in ("lifecycle-event", "account-code", "resource-type") if f"${{{v}}}" not in template
         ]
         if absent:
-            raise Failure(400, "INTC-057", f"The template lacks {', '.join(absent)}")
-    return answer(held(call, "webhook").add({key: value for key, value in hook.items() if key != "id"}))
+            raise ServiceError(400, "INTC-057", f"The template lacks {', '.join(absent)}")
+    return response(
+        collection(call, "webhook").add({key: value for key, value in hook.items() if key != "id"})
+    )
 
 
-@serves("GET", S + "webhook")
+@route("GET", BASE + "webhook")
 def get_webhooks(call: Call) -> Record:
     """All subscriptions."""
-    found = list(held(call, "webhook"))
+    found = list(collection(call, "webhook"))
     if not found:
-        raise missing("No webhooks available")
-    return answer(found)
+        raise not_found("No webhooks available")
+    return response(found)
 
 
-@serves("GET", S + "webhook/{}")
+@route("GET", BASE + "webhook/{}")
 def get_webhook(call: Call) -> Record:
     """Subscriptions by id set."""
-    found = several(call, "webhook", call.parts[0], 200)
+    found = records_in_id_set(call, "webhook", call.path_args[0], 200)
     if not found:
-        raise missing(f"No webhooks available in ID Set {call.parts[0]}")
-    return answer(found)
+        raise not_found(f"No webhooks available in ID Set {call.path_args[0]}")
+    return response(found)
 
 
-@serves("DELETE", S + "webhook/{}")
+@route("DELETE", BASE + "webhook/{}")
 def delete_webhook(call: Call) -> Record:
-    """Remove a subscription."""
-    id = one(call.parts[0])
-    if not held(call, "webhook").has(id):
-        raise missing(f"Cannot find webhook: {id}")
-    held(call, "webhook").remove(id)
+    """Delete a subscription."""
+    id = single_id(call.path_args[0])
+    if not collection(call, "webhook").has(id):
+        raise not_found(f"Cannot find webhook: {id}")
+    collection(call, "webhook").remove(id)
     return {}

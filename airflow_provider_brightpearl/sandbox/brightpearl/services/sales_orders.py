@@ -1,16 +1,26 @@
-"""order-service: sales orders and credits made at once with their rows (reference, section 4.4)."""
+"""order-service: sales orders and credits created together with their rows (reference, section 4.4)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..account import day_of
-from ..call import Call, Failure, answer
+from ..call import Call, ServiceError, response
 from ..collection import Record
-from ..resources import existing, held, serves
-from .order_building import address, delivery, make_row, new_order, party_of, priced, status, stored, sum_up
+from ..resources import collection, require_id, route
+from .order_building import (
+    apply_address,
+    apply_delivery,
+    build_row,
+    new_order,
+    order_currency,
+    order_status,
+    party_of,
+    store_order,
+    update_totals,
+)
 
-S = "order-service/"
+BASE = "order-service/"
 _PARTS = {
     "ref": "reference",
     "warehouseId": "warehouseId",
@@ -23,41 +33,41 @@ _ASSIGNED = {"channelId": "channelId", "staffOwnerId": "staffOwnerContactId", "p
 }
 
 
-@serves("POST", S + "sales-order")
+@route("POST", BASE + "sales-order")
 def post_sales_order(call: Call) -> Record:
-    """A new sales order with its rows; the same external reference again changes nothing."""
+    """Create a sales order with its rows; a repeated external reference changes nothing."""
     return _post(call, "SO")
 
 
-@serves("POST", S + "sales-credit")
+@route("POST", BASE + "sales-credit")
 def post_sales_credit(call: Call) -> Record:
-    """A new sales credit with its rows."""
+    """Create a sales credit with its rows."""
     return _post(call, "SC")
 
 
 def _post(call: Call, kind: str) -> Record:
-    body = call.record()
+    body = call.json_object()
     twin = _twin(call, body, kind)
     if twin is not None:
-        # Documented: 200 and no change. What the body holds was never seen, hence a setting.
-        return answer(twin) if call.world.settings["sales_order_repeat"] == "id" else answer(None)
+        # Documented: 200 and no change. The body is not documented, hence a setting.
+        return response(twin) if call.account.settings["sales_order_repeat"] == "id" else response(None)
     customer = (body.get("customer") or {}).get("id")
     if not str(customer).isdigit():
-        raise Failure(400, "ORDC-021", "Customer ID Required.")
+        raise ServiceError(400, "ORDC-021", "Customer ID Required.")
     record = new_order(call, kind, int(str(customer)))
     _take(call, record, body)
     for given in body.get("rows") or []:
-        id, row = make_row(call, record, _row(given))
+        id, row = build_row(call, record, _row(given))
         record["orderRows"][str(id)] = row
-    sum_up(call, record)
-    return answer(stored(call, record))
+    update_totals(call, record)
+    return response(store_order(call, record))
 
 
 def _twin(call: Call, body: Record, kind: str) -> int | None:
     reference, instance = body.get("externalRef"), body.get("installedIntegrationInstanceId")
     if not reference or not instance:
         return None
-    orders = held(call, "order")
+    orders = collection(call, "order")
     tail = str(reference).rsplit("-", 1)[-1]
     likely = [int(tail)] if tail.isdigit() and len(tail) < 18 else []
     for id in (*likely, *orders.changed):
@@ -82,13 +92,13 @@ def _take(call: Call, record: Record, body: Record) -> None:
         if body.get(key):
             record[key] = body[key]
     if body.get("statusId") is not None:
-        record["orderStatus"] = status(call, body["statusId"])
+        record["orderStatus"] = order_status(call, body["statusId"])
     if given := body.get("currency"):
-        record["currency"] = priced(given.get("code") or "GBP", given)
-    if placed := call.world.zone.read(body.get("placedOn")):
-        record["placedOn"] = call.world.zone.text(int(placed))
+        record["currency"] = order_currency(given.get("code") or "GBP", given)
+    if placed := call.account.zone.parse(body.get("placedOn")):
+        record["placedOn"] = call.account.zone.format(int(placed))
     _addresses(call, record, body)
-    delivery(call, record, body.get("delivery") or {}, "date")
+    apply_delivery(call, record, body.get("delivery") or {}, "date")
 
 
 def _addresses(call: Call, record: Record, body: Record) -> None:
@@ -97,7 +107,7 @@ def _addresses(call: Call, record: Record, body: Record) -> None:
         record["parties"]["billing"] = party_of(call, int(billing))
     for side in ("customer", "billing", "delivery"):
         record["parties"][side] = dict(record["parties"][side])
-        address(record["parties"][side], (body.get(side) or {}).get("address") or {})
+        apply_address(record["parties"][side], (body.get(side) or {}).get("address") or {})
 
 
 def _row(given: Record) -> Record:
@@ -115,27 +125,27 @@ def _row(given: Record) -> Record:
     }
 
 
-@serves("POST", S + "sales-order/{}/close")
+@route("POST", BASE + "sales-order/{}/close")
 def post_sales_order_close(call: Call) -> Record:
     """Invoice a sales order."""
-    id = existing(call, "order", call.parts[0], "No Sales Order Found")
-    record = held(call, "order").edit(id)
+    id = require_id(call, "order", call.path_args[0], "No Sales Order Found")
+    record = collection(call, "order").edit(id)
     if record["state"]["tax"] == "INVOICED":
-        raise Failure(400, "ORDC-060", "The order has been invoiced already")  # INFERRED code
-    body = call.record() if call.content.strip() else {}
-    day = day_of(str(body.get("taxDate"))) or call.world.now()
-    zone = call.world.zone
+        raise ServiceError(400, "ORDC-060", "The order has been invoiced already")  # INFERRED code
+    body = call.json_object() if call.content.strip() else {}
+    day = day_of(str(body.get("taxDate"))) or call.account.now()
+    zone = call.account.zone
     record["state"] = {"tax": "INVOICED"}
-    record["orderStatus"] = status(call, 4)
-    record["closedOn"] = call.world.stamp()
-    dates = {"taxDate": zone.day(day), "dueDate": zone.day(day + 30 * 86400)}
+    record["orderStatus"] = order_status(call, 4)
+    record["closedOn"] = call.account.stamp()
+    dates = {"taxDate": zone.format_date(day), "dueDate": zone.format_date(day + 30 * 86400)}
     record["invoices"] = [{"invoiceReference": f"SI-{id}", **dates}]
-    call.world.touch(record)
+    call.account.touch(record)
     return {}
 
 
 def shown(order: Record) -> Record:
-    """An order in the shape of sales orders."""
+    """An order in the shape of the sales-order resource."""
     total, assigned = order["totalValue"], order["assignment"]["current"]
     parties = order["parties"]
     found: Record = {

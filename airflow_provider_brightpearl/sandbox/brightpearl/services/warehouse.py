@@ -3,110 +3,113 @@
 from __future__ import annotations
 
 from .. import search_columns, search_rows
-from ..call import Call, Failure, answer, missing, ranges
+from ..call import Call, ServiceError, id_ranges, not_found, response
 from ..collection import Record
-from ..money import number
+from ..money import parse_decimal
 from ..reference_data import STAFF
-from ..resources import existing, held, listed, searches, serves, several
+from ..resources import collection, records_in_id_set, reference_list, register_search, require_id, route
 from ..search import Search
-from ..stock_movements import move_stock, moved
+from ..stock_movements import move_stock, record_movement
 
-S = "warehouse-service/"
-searches(
-    S + "goods-note/goods-out-search",
+BASE = "warehouse-service/"
+register_search(
+    BASE + "goods-note/goods-out-search",
     Search("goods-out-note", search_columns.GOODS_OUT, search_rows.goods_out),
 )
-searches(
-    S + "goods-movement-search", Search("goods-movement", search_columns.GOODS_MOVEMENT, search_rows.as_it_is)
+register_search(
+    BASE + "goods-movement-search",
+    Search("goods-movement", search_columns.GOODS_MOVEMENT, search_rows.unchanged),
 )
-searches(S + "warehouse-search", Search("warehouse", search_columns.WAREHOUSE, search_rows.warehouse))
-searches(
-    S + "shipping-method-search",
-    Search("shipping-method", search_columns.SHIPPING_METHOD, search_rows.as_it_is),
+register_search(
+    BASE + "warehouse-search", Search("warehouse", search_columns.WAREHOUSE, search_rows.warehouse)
+)
+register_search(
+    BASE + "shipping-method-search",
+    Search("shipping-method", search_columns.SHIPPING_METHOD, search_rows.unchanged),
 )
 
 
-@serves("GET", S + "product-availability/{}", "includeOptional")
+@route("GET", BASE + "product-availability/{}", "includeOptional")
 def get_product_availability(call: Call) -> Record:
-    """Stock per product and warehouse; products without tracked stock are silently absent."""
-    call.optional("breakDownByLocation", "allocatedOrders", "allocatedTransfers", "onOrder")
-    source = held(call, "product-availability")
-    ids = source.within(ranges(call.parts[0], None))
-    return answer({str(id): source.get(id) for id in ids})
+    """Stock per product and warehouse, without products whose stock is not tracked."""
+    call.optional_parts("breakDownByLocation", "allocatedOrders", "allocatedTransfers", "onOrder")
+    source = collection(call, "product-availability")
+    ids = source.within(id_ranges(call.path_args[0], None))
+    return response({str(id): source.get(id) for id in ids})
 
 
-@serves("GET", S + "bundle-availability/{}")
+@route("GET", BASE + "bundle-availability/{}")
 def get_bundle_availability(call: Call) -> Record:
-    """Complete bundles per warehouse, the least over their components (shape INFERRED)."""
-    id = existing(call, "product", call.parts[0], "No Product Found")
-    parts = (held(call, "product").get(id) or {})["composition"].get("bundleComponents")
+    """Complete bundles per warehouse, limited by the scarcest component (shape INFERRED)."""
+    id = require_id(call, "product", call.path_args[0], "No Product Found")
+    parts = (collection(call, "product").get(id) or {})["composition"].get("bundleComponents")
     if not parts:
-        raise missing("No Bundle Found")
+        raise not_found("No Bundle Found")
     found: dict[str, Record] = {}
-    for warehouse in held(call, "warehouse"):
+    for warehouse in collection(call, "warehouse"):
         key = str(warehouse["id"])
         complete = min(_on_hand(call, part["productId"], key) // part["productQuantity"] for part in parts)
         if complete:
             found[key] = {"onHand": complete}
-    return answer(
+    return response(
         {str(id): {"total": {"onHand": sum(w["onHand"] for w in found.values())}, "warehouses": found}}
     )
 
 
 def _on_hand(call: Call, product: int, warehouse: str) -> int:
-    held_here = held(call, "product-availability").get(product) or {"warehouses": {}}
+    held_here = collection(call, "product-availability").get(product) or {"warehouses": {}}
     return int(held_here["warehouses"].get(warehouse, {}).get("onHand", 0))
 
 
-@serves("GET", S + "warehouse")
+@route("GET", BASE + "warehouse")
 def get_warehouses(call: Call) -> Record:
     """All warehouses."""
-    return listed(call, "warehouse")
+    return reference_list(call, "warehouse")
 
 
-@serves("GET", S + "warehouse/{}")
+@route("GET", BASE + "warehouse/{}")
 def get_warehouse(call: Call) -> Record:
     """Warehouses by id set."""
-    return listed(call, "warehouse")
+    return reference_list(call, "warehouse")
 
 
-@serves("GET", S + "shipping-method")
+@route("GET", BASE + "shipping-method")
 def get_shipping_methods(call: Call) -> Record:
     """All shipping methods."""
-    return listed(call, "shipping-method")
+    return reference_list(call, "shipping-method")
 
 
-@serves("GET", S + "shipping-method/{}")
+@route("GET", BASE + "shipping-method/{}")
 def get_shipping_method(call: Call) -> Record:
     """Shipping methods by id set."""
-    return listed(call, "shipping-method")
+    return reference_list(call, "shipping-method")
 
 
-@serves("POST", S + "warehouse/{}/stock-correction")
+@route("POST", BASE + "warehouse/{}/stock-correction")
 def post_stock_correction(call: Call) -> Record:
-    """Correct stock; gives one note id per correction. All of them are checked first."""
-    warehouse = existing(call, "warehouse", call.parts[0], "No warehouse found")
-    corrections = call.record().get("corrections")
+    """Correct stock and return one note id per correction; all are validated before the first one."""
+    warehouse = require_id(call, "warehouse", call.path_args[0], "No warehouse found")
+    corrections = call.json_object().get("corrections")
     if not isinstance(corrections, list) or not corrections:
-        raise Failure(400, "WHSC-070", "Corrections are required")
+        raise ServiceError(400, "WHSC-070", "Corrections are required")
     for given in corrections:
         _check(call, given)
-    return answer([_correct(call, warehouse, given) for given in corrections])
+    return response([_correct(call, warehouse, given) for given in corrections])
 
 
 def _check(call: Call, given: Record) -> None:
     quantity = given.get("quantity")
-    if not held(call, "product-availability").has(given.get("productId") or 0):
-        raise Failure(400, "WHSC-014", f"Product {given.get('productId')} is not valid")
+    if not collection(call, "product-availability").has(given.get("productId") or 0):
+        raise ServiceError(400, "WHSC-014", f"Product {given.get('productId')} is not valid")
     if not isinstance(quantity, int) or quantity == 0:
-        raise Failure(400, "WHSC-071", "The quantity of a correction is a whole number")  # INFERRED code
-    if quantity > 0 and number((given.get("cost") or {}).get("value")) is None:
-        raise Failure(400, "WHSC-072", "A cost is required for a positive quantity")  # INFERRED code
+        raise ServiceError(400, "WHSC-071", "The quantity of a correction is a whole number")  # INFERRED code
+    if quantity > 0 and parse_decimal((given.get("cost") or {}).get("value")) is None:
+        raise ServiceError(400, "WHSC-072", "A cost is required for a positive quantity")  # INFERRED code
 
 
 def _correct(call: Call, warehouse: int, given: Record) -> int:
     product, quantity = given["productId"], given["quantity"]
-    move_stock(call.world, product, str(warehouse), quantity)
+    move_stock(call.account, product, str(warehouse), quantity)
     cost = given.get("cost") or {"currency": "GBP", "value": 0}
     goods = {
         "productId": product,
@@ -116,22 +119,24 @@ def _correct(call: Call, warehouse: int, given: Record) -> int:
     goods |= {
         "batchGoodsNoteId": 0,
         "productValue": cost,
-        "createdOn": call.world.stamp(),
+        "createdOn": call.account.stamp(),
         "createdBy": STAFF,
     }
     note = {"warehouseId": warehouse, "reason": given.get("reason") or "", "goodsMoved": [goods]}
-    id = held(call, "stock-correction").add(note)
-    moved(call.world, id, product, warehouse, quantity, "SC", str(cost["value"]))
+    id = collection(call, "stock-correction").add(note)
+    record_movement(call.account, id, product, warehouse, quantity, "SC", str(cost["value"]))
     return id
 
 
-@serves("GET", S + "warehouse/{}/stock-correction/{}")
+@route("GET", BASE + "warehouse/{}/stock-correction/{}")
 def get_stock_correction(call: Call) -> Record:
     """The corrections made through the API."""
-    warehouse = existing(call, "warehouse", call.parts[0], "No warehouse found")
+    warehouse = require_id(call, "warehouse", call.path_args[0], "No warehouse found")
     found = [
-        n for n in several(call, "stock-correction", call.parts[1], 200) if n["warehouseId"] == warehouse
+        n
+        for n in records_in_id_set(call, "stock-correction", call.path_args[1], 200)
+        if n["warehouseId"] == warehouse
     ]
     if not found:
-        raise missing("No stock corrections found")
-    return answer(found)
+        raise not_found("No stock corrections found")
+    return response(found)
