@@ -1,39 +1,39 @@
-"""Throttling and quota of the gateway (reference 1.3, 1.7)."""
+"""Spike arrest and quota of the gateway (reference 1.3, 1.7)."""
 
 from __future__ import annotations
 
 from collections import deque
 
-from .errors import GatewayRefusal
+from .errors import GatewayError
 from .settings import number
-from .tenant import World
+from .tenant import Tenant
 
 
-class Limits:
-    """Calls of the last minute and of the day."""
+class RateLimits:
+    """Counts the requests of the last minute and of the day."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
         self._minute: deque[float] = deque()
         self._day, self._used = "", 0
 
     def clear(self) -> None:
-        """Forget every call."""
+        """Reset all counts."""
         self._minute.clear()
         self._used = 0
 
-    def spend(self) -> float:
-        """Count a call; the seconds it is to be held back, or a refusal when there were too many."""
-        settings, now = self._world.settings, self._world.clock.seconds()
+    def take(self) -> float:
+        """Count a request and return the seconds to delay it. Raises: GatewayError 429."""
+        settings, now = self._tenant.settings, self._tenant.clock.seconds()
         if not settings["throttle"]:
             return 0.0
         while self._minute and self._minute[0] <= now - 60:
             self._minute.popleft()
         self._count_day()
         if len(self._minute) >= number(settings, "calls_per_minute"):
-            raise self._refusal("Spike arrest violation. Allowed rate is exceeded")
+            raise self._too_many("Spike arrest violation. Allowed rate is exceeded")
         if self._used >= number(settings, "calls_per_day"):
-            raise self._refusal("Quota is exceeded")
+            raise self._too_many("Quota is exceeded")
         self._minute.append(now)
         self._used += 1
         after = number(settings, "smoothing_after")
@@ -41,10 +41,10 @@ class Limits:
         return number(settings, "smoothing_milliseconds") / 1000 if slow else 0.0
 
     def _count_day(self) -> None:
-        today = self._world.today()
+        today = self._tenant.today()
         if today != self._day:
             self._day, self._used = today, 0
 
-    def _refusal(self, text: str) -> GatewayRefusal:
-        wait = number(self._world.settings, "retry_after")
-        return GatewayRefusal(429, text, {"Retry-After": str(wait)} if wait else None)
+    def _too_many(self, text: str) -> GatewayError:
+        wait = number(self._tenant.settings, "retry_after")
+        return GatewayError(429, text, {"Retry-After": str(wait)} if wait else None)

@@ -1,4 +1,4 @@
-"""How results are written: v2 with its misspelt counter, v1 with padded values (reference 2.2 to 2.4)."""
+"""Response bodies: v2 with its misspelt counter, v1 with padded values (reference 2.2 to 2.4)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from uuid import uuid4
 from xml.etree import ElementTree
 
 from .errors import Nok
-from .execution import Result
+from .execution import TransactionResult
 from .signatures import is_date, is_number
 
 _NAMESPACE = "http://lawson.com/m3/miaccess"
 
 
-def envelope(results: Sequence[Result], settings: Mapping[str, object], bulk: bool) -> dict[str, object]:
-    """A v2 answer. It is HTTP 200 whatever happened to the transactions."""
-    failed = sum(1 for one in results if one.refusal is not None)
+def v2_response(
+    results: Sequence[TransactionResult], settings: Mapping[str, object], bulk: bool
+) -> dict[str, object]:
+    """A v2 body; the status is 200 whatever the outcome of the transactions."""
+    failed = sum(1 for one in results if one.error is not None)
     skipped = sum(1 for one in results if not one.processed)
     body: dict[str, object] = {
         "results": [_result(one, settings) for one in results],
@@ -32,48 +34,48 @@ def envelope(results: Sequence[Result], settings: Mapping[str, object], bulk: bo
     return body
 
 
-def _result(result: Result, settings: Mapping[str, object]) -> dict[str, Any]:
-    found: dict[str, Any] = {"transaction": result.item.transaction}
+def _result(result: TransactionResult, settings: Mapping[str, object]) -> dict[str, Any]:
+    found: dict[str, Any] = {"transaction": result.call.transaction}
     if not result.processed:
         return {**found, "notProcessed": True}
     if result.records is not None:
         found["records"] = result.records
-    elif result.refusal is None and settings["empty_output"] != "absent":
+    elif result.error is None and settings["empty_output"] != "absent":
         found["records"] = [{}] if settings["empty_output"] == "record" else []
-    if result.item.options.extended:
-        found["parameters"] = dict(result.item.record)
-    if result.refusal is None:
+    if result.call.options.extended:
+        found["parameters"] = dict(result.call.record)
+    if result.error is None:
         return found
     if settings["records_in_errors"]:
         found.setdefault("records", [])
-    return {**found, **_refusal(result.refusal)}
+    return {**found, **_refusal(result.error)}
 
 
-def _refusal(refusal: Nok) -> dict[str, str]:
+def _refusal(error: Nok) -> dict[str, str]:
     return {
-        "errorMessage": refusal.message,
-        "errorCode": refusal.code,
-        "errorField": refusal.field,
-        "errorType": refusal.kind,
+        "errorMessage": error.message,
+        "errorCode": error.code,
+        "errorField": error.field,
+        "errorType": error.kind,
     }
 
 
-def first_version(result: Result, settings: Mapping[str, object], metadata: bool) -> dict[str, Any]:
-    """A v1 answer: rows as name and value pairs, or the message in their place."""
-    if result.refusal is not None and result.records is None:
-        return _message(result.refusal)
-    item = result.item
+def v1_response(result: TransactionResult, settings: Mapping[str, object], metadata: bool) -> dict[str, Any]:
+    """A v1 body: rows as name and value pairs, or an error message instead."""
+    if result.error is not None and result.records is None:
+        return _message(result.error)
+    call = result.call
     pairs = [
         {"RowIndex": number, "NameValue": [_pair(n, v, result.columns, settings) for n, v in record.items()]}
         for number, record in enumerate(result.records if result.records is not None else [{}])
     ]
-    body: dict[str, Any] = {"Program": item.program, "Transaction": item.transaction}
+    body: dict[str, Any] = {"Program": call.program, "Transaction": call.transaction}
     if metadata:
         body["Metadata"] = {"Field": _fields(result)}
     single = settings["v1_single_as_object"] and len(pairs) == 1
     body["MIRecord"] = pairs[0] if single else pairs
-    if result.refusal is not None:
-        body["ErrorMessage"] = _message(result.refusal)
+    if result.error is not None:
+        body["ErrorMessage"] = _message(result.error)
     return body
 
 
@@ -84,7 +86,7 @@ def _pair(
     return {"Name": name, "Value": padded}
 
 
-def _fields(result: Result) -> list[dict[str, str]]:
+def _fields(result: TransactionResult) -> list[dict[str, str]]:
     return [
         {
             "@name": name,
@@ -96,19 +98,19 @@ def _fields(result: Result) -> list[dict[str, str]]:
     ]
 
 
-def _message(refusal: Nok) -> dict[str, Any]:
-    text = refusal.message.ljust(max(50, len(refusal.message)))
+def _message(error: Nok) -> dict[str, Any]:
+    text = error.message.ljust(max(50, len(error.message)))
     return {
         "Message": text,
-        "@type": refusal.kind,
-        "@code": refusal.code.ljust(7),
+        "@type": error.kind,
+        "@code": error.code.ljust(7),
         "@cfg": None,
-        "@field": refusal.field,
+        "@field": error.field,
     }
 
 
 def as_xml(body: Mapping[str, Any]) -> bytes:
-    """The same v1 answer for Accept: application/xml; a message has the root ErrorMessage."""
+    """A v1 body as XML; the root of an error message is ErrorMessage."""
     root = ElementTree.Element("miResult" if "Program" in body else "ErrorMessage", xmlns=_NAMESPACE)
     if "Program" not in body:
         _message_element(root, body)

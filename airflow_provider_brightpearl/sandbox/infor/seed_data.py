@@ -1,8 +1,8 @@
-"""Constants of the seeded company; codes are those of the reference's samples where it has any."""
+"""The data of the seeded company; codes come from the samples of the reference where it has any."""
 
 from __future__ import annotations
 
-# division, name, currency of its books
+# division, name, local currency
 DIVISIONS = (("AAA", "Acme UK", "GBP"), ("BBB", "Acme Europe", "EUR"))
 
 # warehouse, name, facility, division, locations
@@ -13,7 +13,7 @@ WAREHOUSES: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ("200", "Rotterdam", "B01", "BBB", ("A0101",)),
 )
 
-# currency: name, decimals, worth in GBP
+# currency: name, decimals, value in GBP
 CURRENCIES: dict[str, tuple[str, int, str]] = {
     "GBP": ("Pound sterling", 2, "1"),
     "EUR": ("Euro", 2, "0.8421"),
@@ -50,7 +50,7 @@ _COUNTRIES = (
     "UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW "
 )
 
-# kind of code: its values, blank ones being allowed by leaving the field out
+# code table: its values; a blank value is sent by leaving the field out
 CODES = {
     "CSCD": _COUNTRIES,
     "LNCD": "GB DE FR ES IT NL SE",
@@ -81,7 +81,7 @@ VAT_CODES = (
     (9, "Exempt", "0"),
 )
 
-# type, name, 1 when quantities may be below zero
+# type, name, 1 if quantities may be negative
 ORDER_TYPES = (
     ("W01", "Web order", 0),
     ("T01", "Trade order", 0),
@@ -101,7 +101,7 @@ CHARGES = (
 # partner, message type
 PARTNERS = tuple(("BRIGHTPEARL", kind) for kind in ("BPINV", "BPSHP", "BPRET"))
 
-# account, name, 1 when locked
+# account, name, 1 if locked
 ACCOUNTS = (
     ("1000", "Stock", 0),
     ("1100", "Accounts receivable", 0),
@@ -126,7 +126,7 @@ ACCOUNTS = (
     ("9999", "Closed account", 1),
 )
 
-# kind of dimension, value, name
+# dimension type, value, name
 DIMENSIONS = (
     (2, "100", "Web"),
     (2, "200", "Trade"),
@@ -134,7 +134,7 @@ DIMENSIONS = (
     (3, "EU", "European Union"),
 )
 
-# USAGE 1 takes position strings, 2 takes fields (reference 2.6.8); LAYOUT is name: [start, length]
+# USAGE 1: lines are position strings, 2: lines are fields (reference 2.6.8); LAYOUT is name: [start, length]
 INTERFACES: dict[str, dict[str, object]] = {
     "BPGL": {"USAGE": 2, "INRI": ["I1", "I2"]},
     "BPGLPOS": {

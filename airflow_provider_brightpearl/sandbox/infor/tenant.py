@@ -1,4 +1,4 @@
-"""The tables of the simulated company: keys, groups, look-ups, and the stamps M3 puts on every record."""
+"""The state of the simulated tenant: its tables, with the stamps M3 puts on every record, and number series."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ Key = tuple[str, ...]
 
 
 class Table:
-    """Records by key, in the order they came; `group` leading key fields and `indexes` are fast look-ups."""
+    """Records by key, in insertion order.
+
+    Args:
+        keys: names of the key fields, separated by blanks.
+        group: number of leading key fields for lookups by key prefix.
+        indexes: names of further indexed fields.
+        stamp: gives the change date, time, timestamp and user.
+    """
 
     def __init__(
         self,
@@ -34,38 +41,38 @@ class Table:
         self._found: dict[tuple[str, str], dict[Key, Row]] = {}
 
     def get(self, *key: object) -> Row | None:
-        """The record of a key."""
+        """The record with a key; None if it does not exist."""
         return self.rows.get(tuple(map(str, key)))
 
-    def group(self, *key: object) -> list[Row]:
-        """All records whose key begins so."""
+    def with_key_prefix(self, *key: object) -> list[Row]:
+        """The records whose key starts with these parts."""
         return list(self._groups.get(tuple(map(str, key)), {}).values())
 
-    def having(self, field: str, value: object) -> list[Row]:
-        """All records with that value in an indexed field."""
+    def where(self, field: str, value: object) -> list[Row]:
+        """The records with a value in an indexed field."""
         return list(self._found.get((field, str(value)), {}).values())
 
     def add(self, row: Row) -> Row:
-        """Store a new record, stamped as just made."""
+        """Store a new record, stamped as created now."""
         stamps = self._stamp()
         made: Row = {**row, **stamps, "RGDT": stamps["LMDT"], "RGTM": stamps["LMTM"], "CHNO": 1}
-        self._put(made)
+        self._link(made)
         return made
 
     def update(self, row: Row, changes: Row, quiet: bool = False) -> Row:
         """Change a record in place, with a new change number unless `quiet`."""
         stamps = {} if quiet else {**self._stamp(), "CHNO": _next_change(row)}
         moves = any(name in changes for name in (*self.keys, *self._indexes))
-        if moves:  # otherwise the record keeps its place in every listing
-            self._take(row)
+        if moves:  # otherwise the record keeps its position in every listing
+            self._unlink(row)
         row.update(changes, **stamps)
         if moves:
-            self._put(row)
+            self._link(row)
         return row
 
     def remove(self, row: Row) -> None:
         """Delete a record."""
-        self._take(row)
+        self._unlink(row)
 
     def clear(self) -> None:
         """Delete all records."""
@@ -73,7 +80,7 @@ class Table:
         self._groups.clear()
         self._found.clear()
 
-    def _put(self, row: Row) -> None:
+    def _link(self, row: Row) -> None:
         key = self.key_of(row)
         self.rows[key] = row
         if self._group:
@@ -81,7 +88,7 @@ class Table:
         for field in self._indexes:
             self._found.setdefault((field, str(row.get(field, ""))), {})[key] = row
 
-    def _take(self, row: Row) -> None:
+    def _unlink(self, row: Row) -> None:
         key = self.key_of(row)
         self.rows.pop(key, None)
         if self._group:
@@ -98,7 +105,7 @@ def _next_change(row: Row) -> int:
     return int(row.get("CHNO", 0)) % 999 + 1
 
 
-# name: (key fields, leading fields that form a group, indexed fields)
+# name: (key fields, leading key fields for prefix lookups, indexed fields)
 _TABLES: dict[str, tuple[str, int, str]] = {
     "companies": ("CONO", 0, ""),
     "divisions": ("CONO DIVI", 0, ""),
@@ -150,8 +157,8 @@ _TABLES: dict[str, tuple[str, int, str]] = {
 }
 
 
-class World:
-    """All tables, the switches, the clock and the sequences."""
+class Tenant:
+    """All tables, settings and number series of the tenant."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -164,40 +171,40 @@ class World:
         self.calls: Counter[tuple[str, str, str]] = Counter()
         self._sequences: Counter[str] = Counter()
         self._last_stamp = 0
-        self._second = 0, "", ""  # a second with its date and time, which many records share
+        self._second = 0, "", ""  # the last second with its date and time, shared by many records
 
     def __getitem__(self, name: str) -> Table:
         return self.tables[name]
 
     def clear(self) -> None:
-        """Forget all records and sequences; switches stay."""
+        """Delete all records and reset number series; settings stay."""
         for table in self.tables.values():
             table.clear()
         self.calls.clear()
         self._sequences.clear()
         self._last_stamp = 0
 
-    def next(self, name: str, first: int = 1) -> int:
+    def next_number(self, name: str, first: int = 1) -> int:
         """The next number of a series."""
         self._sequences[name] += 1
         return first - 1 + self._sequences[name]
 
-    def milliseconds(self) -> int:
-        """The change timestamp of now; it never runs backwards (reference 2.1)."""
+    def timestamp_ms(self) -> int:
+        """The current change timestamp, which never decreases (reference 2.1)."""
         self._last_stamp = max(self._last_stamp, int(self.clock.now().timestamp() * 1000))
         return self._last_stamp
 
     def today(self) -> str:
-        """The date of the sandbox as yyyymmdd."""
+        """The current date of the sandbox as yyyymmdd."""
         return self.clock.now().strftime("%Y%m%d")
 
     def snapshot(self, name: str) -> Iterator[dict[str, Any]]:
         """Every record of a table."""
         for row in list(self.tables[name].rows.values()):
-            yield {field: _plain(value) for field, value in row.items()}
+            yield {field: _json_value(value) for field, value in row.items()}
 
     def _stamp(self) -> Row:
-        stamp = self.milliseconds()
+        stamp = self.timestamp_ms()
         second = stamp // 1000
         if second != self._second[0]:
             now = datetime.fromtimestamp(second, UTC)
@@ -206,5 +213,5 @@ class World:
         return {"LMDT": day, "LMTM": time, "LMTS": stamp, "CHID": str(self.settings["user"])}
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     return format(value, "f") if isinstance(value, Decimal) else value

@@ -12,10 +12,10 @@ from ..values import Row, Values
 STAGED, DONE = "10", "90"
 
 
-def new_message(session: Session, values: Values, kind: str, field: str = "MSGN") -> Row:
-    """A message from a known partner; the external number can be used once."""
+def create_message(session: Session, values: Values, kind: str, field: str = "MSGN") -> Row:
+    """Create a message from a known partner; an external number can be used only once."""
     partner, sort = values.text("E0PA"), values.text("E065")
-    if not session.group("partners", partner):
+    if not session.with_key_prefix("partners", partner):
         raise nok("WE00A03", partner, "E0PA")
     if session.find("partners", partner, sort) is None:
         raise nok("ED01016", sort, "E065")
@@ -28,34 +28,34 @@ def new_message(session: Session, values: Values, kind: str, field: str = "MSGN"
     return session.add("messages", row)
 
 
-def at_once(values: Values, field: str = "PRFL") -> bool:
-    """True when the message is to be processed in the same call."""
+def is_immediate(values: Values, field: str = "PRFL") -> bool:
+    """True if the message must be processed in the same request."""
     return values.text(field) == "*EXE"
 
 
-def done(session: Session, message: Row) -> None:
+def mark_processed(session: Session, message: Row) -> None:
     """Mark a message as processed."""
     session["messages"].update(message, {"STAT": DONE})
 
 
-def withdraw(session: Session, message: Row) -> None:
-    """Forget a message whose processing was refused in the call that made it."""
+def discard_message(session: Session, message: Row) -> None:
+    """Delete a message that could not be processed in the request that created it."""
     session["messages"].remove(message)
 
 
 def _repeated(session: Session, values: Values) -> bool:
     if "PMSN" not in values or session.settings["repeated_message"] == "accept":
         return False
-    return any(row["E0PA"] == values["E0PA"] for row in session.having("messages", "PMSN", values["PMSN"]))
+    return any(row["E0PA"] == values["E0PA"] for row in session.where("messages", "PMSN", values["PMSN"]))
 
 
 def _number(session: Session) -> str:
-    return f"{session.today()[2:]}{session.world.next(f'{session.cono}/messages', 1234):09d}"
+    return f"{session.today()[2:]}{session.tenant.next_number(f'{session.cono}/messages', 1234):09d}"
 
 
 def find_message(session: Session, values: Values) -> Iterable[Row]:
-    """The message of an external number: the look-up before a repeat. The partner is in E0PB here."""
-    rows = session.having("messages", "PMSN", values.text("PMSN"))
+    """The message with an external number, for a lookup before a retry; the partner is in E0PB here."""
+    rows = session.where("messages", "PMSN", values.text("PMSN"))
     found = [row for row in rows if row["E0PA"] == values["E0PB"]]
     if not found:
         raise nok("WMS3703", values.text("PMSN"), "PMSN")
@@ -64,7 +64,7 @@ def find_message(session: Session, values: Values) -> Iterable[Row]:
 
 def list_messages(session: Session, values: Values) -> Iterable[Row]:
     wanted: dict[str, Any] = {name: values[name] for name in ("PMSN", "STAT") if name in values}
-    for row in session.every("messages"):
+    for row in session.all_rows("messages"):
         if row["E0PA"] == values["E0PB"] and all(row[name] == value for name, value in wanted.items()):
             yield row
 

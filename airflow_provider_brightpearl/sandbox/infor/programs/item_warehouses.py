@@ -1,11 +1,11 @@
-"""An item in a facility and in a warehouse, MMS200MI (reference 2.6.2, 2.6.3)."""
+"""Facility and warehouse records of items, MMS200MI (reference 2.6.2, 2.6.3)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
 
-from ..errors import nok, refused
+from ..errors import generic_nok, nok
 from ..session import Session, Transactions
 from ..values import Row, Values
 
@@ -15,15 +15,15 @@ _EMPTY: Row = {"STQT": Decimal(0), "ALQT": Decimal(0), "REQT": Decimal(0)}
 
 
 def add_facility(session: Session, values: Values) -> None:
-    session.need("facilities", "WFAC303", "FACI", values.text("FACI"))
+    session.require("facilities", "WFAC303", "FACI", values.text("FACI"))
     session.item(values.text("ITNO"))
     session.add("item_facility", dict(values), "FACI")
 
 
 def copy_facility(session: Session, values: Values) -> None:
-    session.need("facilities", "WFAC303", "FACI", values.text("FACI"))
+    session.require("facilities", "WFAC303", "FACI", values.text("FACI"))
     session.item(values.text("ITNO"))
-    source = session.need("item_facility", "XRE0103", "CFAC", values.text("CITN"), values.text("CFAC"))
+    source = session.require("item_facility", "XRE0103", "CFAC", values.text("CITN"), values.text("CFAC"))
     session.add("item_facility", _copied(source, values, "CFAC"), "FACI")
 
 
@@ -32,28 +32,28 @@ def change_facility(session: Session, values: Values) -> None:
 
 
 def get_facility(session: Session, values: Values) -> Iterable[Row]:
-    facility = session.need("facilities", "WFAC303", "FACI", values.text("FACI"))
+    facility = session.require("facilities", "WFAC303", "FACI", values.text("FACI"))
     item = session.item(values.text("ITNO"))
     return [{"ITDS": item.get("ITDS"), "FACN": facility["FACN"], **_facility(session, values)}]
 
 
 def add_warehouse(session: Session, values: Values) -> None:
-    """An item cannot be ordered from a warehouse before this (reference 2.6.2)."""
+    """Add a warehouse record, without which an item cannot be ordered from it (reference 2.6.2)."""
     warehouse = session.warehouse(values)
     session.item(values.text("ITNO"))
     if values.text("FACI", warehouse["FACI"]) != warehouse["FACI"]:
-        raise refused(f"Warehouse {warehouse['WHLO']} is not in facility {values['FACI']}", "FACI")
-    session.need("item_facility", "XRE0103", "FACI", values.text("ITNO"), warehouse["FACI"])
+        raise generic_nok(f"Warehouse {warehouse['WHLO']} is not in facility {values['FACI']}", "FACI")
+    session.require("item_facility", "XRE0103", "FACI", values.text("ITNO"), warehouse["FACI"])
     _check(session, values, warehouse)
     session.add("item_warehouse", {**_EMPTY, **_without_stock(values)}, "WHLO")
 
 
 def copy_warehouse(session: Session, values: Values) -> None:
-    """A warehouse record like another; the facility record is made when it is not there."""
+    """Copy a warehouse record, and create the facility record if it does not exist."""
     warehouse = session.warehouse(values)
     item = session.item(values.text("ITNO"))
     session.warehouse(values, "CWHL")
-    source = session.need("item_warehouse", "XRE0103", "CITN", values.text("CITN"), values.text("CWHL"))
+    source = session.require("item_warehouse", "XRE0103", "CITN", values.text("CITN"), values.text("CWHL"))
     _check(session, values, warehouse)
     row = _copied(source, _without_stock(values), "CWHL")
     session.add("item_warehouse", {**_EMPTY, **row, "FACI": warehouse["FACI"]}, "WHLO")
@@ -61,7 +61,7 @@ def copy_warehouse(session: Session, values: Values) -> None:
 
 
 def create_warehouse(session: Session, values: Values) -> None:
-    """The warehouse record with the defaults of the item's type."""
+    """Create a warehouse record with the defaults of the item type."""
     warehouse = session.warehouse(values)
     item = session.item(values.text("ITNO"))
     row: Row = {"STAT": "20", "PLCD": "20", "WHSL": "", **values, "FACI": warehouse["FACI"]}
@@ -83,30 +83,30 @@ def get_warehouse(session: Session, values: Values) -> Iterable[Row]:
 
 def by_item(session: Session, values: Values) -> Iterable[Row]:
     itno, first = values.text("ITNO"), values.text("WHLO")
-    rows = session.group("item_warehouse", itno) if itno else session.every("item_warehouse")
+    rows = session.with_key_prefix("item_warehouse", itno) if itno else session.all_rows("item_warehouse")
     return [_described(session, row) for row in rows if str(row["WHLO"]) >= first]
 
 
 def by_warehouse(session: Session, values: Values) -> Iterable[Row]:
     whlo, first = values.text("WHLO"), values.text("ITNO")
-    rows = (row for row in session.every("item_warehouse") if whlo in ("", row["WHLO"]))
+    rows = (row for row in session.all_rows("item_warehouse") if whlo in ("", row["WHLO"]))
     return [_described(session, row) for row in rows if str(row["ITNO"]) >= first]
 
 
 def changed_since(session: Session, values: Values) -> Iterable[Row]:
-    """Warehouse records between two warehouses and two items, by change."""
+    """Warehouse records in a range of warehouses and items, by change date."""
     places = values.text("FWHL"), values.text("TWHL", "\U0010ffff")
     items = values.text("FRIT"), values.text("TOIT", "\U0010ffff")
     rows = (
         row
-        for row in session.every("item_warehouse")
+        for row in session.all_rows("item_warehouse")
         if places[0] <= str(row["WHLO"]) <= places[1] and items[0] <= str(row["ITNO"]) <= items[1]
     )
-    return session.since((row for row in rows if str(row["LMDT"]) >= values.text("LMDT")), values)
+    return session.changed_since((row for row in rows if str(row["LMDT"]) >= values.text("LMDT")), values)
 
 
 def balance(session: Session, values: Values) -> Iterable[Row]:
-    """On hand, allocated and what is left of an item in a warehouse."""
+    """On-hand, allocated and available quantities of an item in a warehouse."""
     session.warehouse(values)
     row = session.item_warehouse(values.text("ITNO"), values.text("WHLO"))
     item = session.item(values.text("ITNO"))
@@ -114,7 +114,7 @@ def balance(session: Session, values: Values) -> Iterable[Row]:
 
 
 def quantities(row: Row) -> dict[str, Decimal]:
-    """The figures of a warehouse record; AV01 is what can be promised, AV02 what is not reserved."""
+    """The quantities of a warehouse record; AV01 is on hand less allocated, AV02 on hand less reserved."""
     stock, allocated, reserved = (Decimal(row.get(name) or 0) for name in ("STQT", "ALQT", "REQT"))
     return {
         "STQT": stock,
@@ -130,7 +130,7 @@ def quantities(row: Row) -> dict[str, Decimal]:
 
 def _facility(session: Session, values: Values) -> Row:
     session.item(values.text("ITNO"))
-    return session.need("item_facility", "XRE0103", "FACI", values.text("ITNO"), values.text("FACI"))
+    return session.require("item_facility", "XRE0103", "FACI", values.text("ITNO"), values.text("FACI"))
 
 
 def _ensure_facility(session: Session, itno: str, faci: str) -> None:
@@ -144,7 +144,7 @@ def _copied(source: Row, values: Values, *extra: str) -> Row:
 
 
 def _without_stock(values: Values) -> Values:
-    """Quantities on hand come from stock transactions only."""
+    """The input without quantities, which only stock transactions change."""
     kept = Values({n: v for n, v in values.items() if n not in ("STQT", "ALQT", "REQT", "AVAL")})
     kept.blanks = values.blanks
     return kept
@@ -152,7 +152,7 @@ def _without_stock(values: Values) -> Values:
 
 def _check(session: Session, values: Values, warehouse: Row) -> None:
     if "WHSL" in values:
-        session.need("locations", "WWS0103", "WHSL", warehouse["WHLO"], values.text("WHSL"))
+        session.require("locations", "WWS0103", "WHSL", warehouse["WHLO"], values.text("WHSL"))
     if values.get("STAT", "20") not in ("10", "20", "50", "80", "90"):
         raise nok("WST0301", values["STAT"], "STAT")
 

@@ -1,4 +1,4 @@
-"""Turns a controlled journal into vouchers of the general ledger (reference 2.6.8)."""
+"""Posts a validated batch as vouchers of the general ledger (reference 2.6.8)."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from decimal import Decimal
 
 from ..session import Session
 from ..values import Row
-from .journal_rules import DIMENSIONS, groups, local_amounts
+from .journal_rules import DIMENSIONS, local_amounts, vouchers_of
 
 SERIES = "300"
 _KEPT = (*DIMENSIONS, "ACQT", "CUCD", "ACDT", "VTXT", "VTCD", "EICD", "CRTP", "ARAT")
 
 
 def post(session: Session, journal: Row, lines: list[Row]) -> None:
-    """Make the vouchers of a batch, one for each group number; all in one journal."""
+    """Create the vouchers of a batch, one per group number, all in one journal."""
     year = str(lines[0]["ACDT"])[:4]
     divi = str(journal["DIVI"])
-    jrno = session.world.next(f"{session.cono}/{divi}/{year}/journals", 1201)
+    jrno = session.tenant.next_number(f"{session.cono}/{divi}/{year}/journals", 1201)
     jsno = 0
-    for rows in groups(lines).values():
-        vono = session.world.next(f"{session.cono}/{divi}/{year}/vouchers", 80_001)
+    for rows in vouchers_of(lines).values():
+        vono = session.tenant.next_number(f"{session.cono}/{divi}/{year}/vouchers", 80_001)
         for row, amount in zip(rows, local_amounts(session, rows), strict=True):
             jsno += 1
             number = {"DIVI": divi, "YEA4": year, "JRNO": jrno, "JSNO": jsno, "VSER": SERIES, "VONO": vono}

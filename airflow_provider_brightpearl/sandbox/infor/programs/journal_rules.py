@@ -1,11 +1,11 @@
-"""What makes a journal fit for the ledger: accounts, periods, signs and sums (reference 2.6.8)."""
+"""Validation of journals: accounts, periods, signs and balance (reference 2.6.8)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
 
-from ..errors import Nok, nok, refused
+from ..errors import Nok, generic_nok, nok
 from ..session import Session
 from ..settings import words
 from ..values import Row
@@ -16,7 +16,7 @@ CLOSED = 1
 
 
 def line_amounts(session: Session, row: Row) -> Row:
-    """The amounts of a line in the decimals of their currencies, signed: debit above, credit below zero."""
+    """The amounts of a line, rounded to their currencies; debits are positive, credits negative."""
     local = session.local_currency(str(row["DIVI"]))
     cucd = str(row.get("CUCD") or local)
     if session.find("currencies", cucd) is None:
@@ -34,7 +34,7 @@ def _signed(session: Session, value: Decimal, row: Row) -> Decimal:
 
 
 def line_problem(session: Session, row: Row) -> Nok | None:
-    """What the control finds wrong with a line, None when nothing is."""
+    """The first problem of a line; None if it is valid."""
     try:
         _check(session, row)
     except Nok as error:
@@ -44,15 +44,15 @@ def line_problem(session: Session, row: Row) -> Nok | None:
 
 def _check(session: Session, row: Row) -> None:
     divi = str(row["DIVI"])
-    session.need("divisions", "XRE0103", "DIVI", divi)
+    session.require("divisions", "XRE0103", "DIVI", divi)
     if not row.get("AIT1"):
-        raise refused("Account must be entered", "AIT1")
+        raise generic_nok("Account must be entered", "AIT1")
     for number, name in enumerate(DIMENSIONS, 1):
         if row.get(name):
             _check_account(session, divi, number, name, str(row[name]))
     _check_period(session, divi, str(row.get("ACDT") or ""))
     if row.get("CUAM") is None and row.get("ACAM") is None:
-        raise refused("Amount must be entered", "CUAM")
+        raise generic_nok("Amount must be entered", "CUAM")
     _check_sign(session, row)
     if "VTCD" in row and session.find("vat_codes", int(row["VTCD"])) is None:
         raise nok("XRE0103", row["VTCD"], "VTCD")
@@ -64,7 +64,7 @@ def _check_account(session: Session, divi: str, kind: int, field: str, value: st
     if account is None:
         raise nok("XRE0103", value, field)
     if account.get("LCCD"):
-        raise refused(f"Account {value} is locked", field)
+        raise generic_nok(f"Account {value} is locked", field)
 
 
 def _check_period(session: Session, divi: str, date: str) -> None:
@@ -72,21 +72,21 @@ def _check_period(session: Session, divi: str, date: str) -> None:
         raise nok("XDT0001", date, "ACDT")
     period = session.find("periods", divi, date[:6])
     if period is None:
-        raise refused(f"No accounting period for {date}", "ACDT")
+        raise generic_nok(f"No accounting period for {date}", "ACDT")
     if period["STAT"] == CLOSED or date[:6] in words(session.settings, "closed_periods"):
-        raise refused(f"Accounting period {date[:6]} is closed", "ACDT")
+        raise generic_nok(f"Accounting period {date[:6]} is closed", "ACDT")
 
 
 def _check_sign(session: Session, row: Row) -> None:
     side, amount = row.get("DBCR"), Decimal(row.get("CUAM") or row.get("ACAM") or 0)
     if side not in (None, "D", "C"):
-        raise refused("Debit or credit must be D or C", "DBCR")
+        raise generic_nok("Debit or credit must be D or C", "DBCR")
     if side and amount and (side == "D") != (amount > 0):
-        raise refused("Sign of the amount does not agree with debit or credit", "DBCR")
+        raise generic_nok("Sign of the amount does not agree with debit or credit", "DBCR")
 
 
 def local_amount(session: Session, row: Row) -> Decimal:
-    """A line in the currency of the division: as given, or converted with the line's or the day's rate."""
+    """The amount in local currency: as given, or converted with the rate of the line or the day."""
     if row.get("ACAM") is not None:
         return Decimal(row["ACAM"])
     divi, cucd = str(row["DIVI"]), str(row["CUCD"])
@@ -95,7 +95,7 @@ def local_amount(session: Session, row: Row) -> Decimal:
 
 
 def local_amounts(session: Session, lines: list[Row]) -> list[Decimal]:
-    """All lines of a voucher in local currency; what rounding leaves is put on the last converted line."""
+    """The lines of a voucher in local currency; a rounding difference goes to the last converted line."""
     amounts = [local_amount(session, row) for row in lines]
     left = sum(amounts, ZERO)
     computed = [n for n, row in enumerate(lines) if row.get("ACAM") is None]
@@ -114,26 +114,26 @@ def _small(left: Decimal, session: Session, lines: list[Row]) -> bool:
     return abs(left) <= Decimal(1).scaleb(-places) * len(lines)
 
 
-def groups(lines: Iterable[Row]) -> dict[str, list[Row]]:
-    """The lines of each voucher: those with the same group number."""
+def vouchers_of(lines: Iterable[Row]) -> dict[str, list[Row]]:
+    """The lines of each voucher, by group number."""
     found: dict[str, list[Row]] = {}
     for row in lines:
         found.setdefault(str(row["GRNR"]), []).append(row)
     return found
 
 
-def group_problems(session: Session, lines: list[Row]) -> list[Row]:
-    """Vouchers that do not sum to zero, or that are in several periods."""
+def voucher_problems(session: Session, lines: list[Row]) -> list[Row]:
+    """Errors of vouchers that are not balanced or have several accounting dates."""
     found = []
-    for number, rows in groups(lines).items():
-        for text in _unbalanced(session, rows):
+    for number, rows in vouchers_of(lines).items():
+        for text in _imbalances(session, rows):
             found.append(
                 {"LINE": rows[0]["LINE"], "MSID": "CPF9898", "FLDN": "CUAM", "TX60": f"{text} ({number})"}
             )
     return found
 
 
-def _unbalanced(session: Session, rows: list[Row]) -> list[str]:
+def _imbalances(session: Session, rows: list[Row]) -> list[str]:
     texts = []
     if len({str(row["ACDT"]) for row in rows}) > 1:
         texts.append("Voucher has several accounting dates")

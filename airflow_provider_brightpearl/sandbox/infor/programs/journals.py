@@ -1,7 +1,7 @@
 """Journals into the general ledger, GLS840MI (reference 2.6.8).
 
-A batch is added, filled line by line, controlled and updated. Control and update are jobs: what they find
-is shown in a panel, and no transaction lists it. The collections of the sandbox do.
+A batch is created, filled line by line, validated (CtrlBatch) and posted (UpdBatch). Both are jobs whose errors
+only appear in a panel: no transaction lists them. The collections of the sandbox do.
 """
 
 from __future__ import annotations
@@ -9,29 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from ..errors import Nok, nok, refused
+from ..errors import Nok, generic_nok, nok
 from ..session import Session, Transactions
 from ..settings import number
 from ..values import Row, Values
 from .journal_posting import post
-from .journal_rules import group_problems, line_amounts, line_problem
+from .journal_rules import line_amounts, line_problem, voucher_problems
 
 NEW, IN_ERROR, CONTROLLED, POSTED = "10", "15", "20", "90"
 BY_POSITION, BY_FIELD = 1, 2
 
 
 def add_head(session: Session, values: Values) -> Iterable[Row]:
-    """A batch with a key of the caller's choice; the same key twice is refused (reference 5.1)."""
-    session.need("interfaces", "XRE0103", "INTN", values.text("INTN"))
+    """Create a batch with a key chosen by the caller; a repeated key is rejected (reference 5.1)."""
+    session.require("interfaces", "XRE0103", "INTN", values.text("INTN"))
     divi = values.text("DIVI", session.divi)
-    session.need("divisions", "XRE0103", "DIVI", divi)
+    session.require("divisions", "XRE0103", "DIVI", divi)
     state: Row = {"STAT": NEW, "ERRORS": [], "DUE": None}
     session.add("journals", {**values, **state, "DIVI": divi, "CONO": session.cono}, "KEY1")
     return [{"CONO": session.cono}]
 
 
 def add_fields(session: Session, values: Values) -> None:
-    """A line by fields."""
+    """Add a line by fields."""
     journal = _open(session, values, BY_FIELD)
     if values.text("INRI") not in _identities(session, journal):
         raise nok("XRE0103", values["INRI"], "INRI")
@@ -39,10 +39,14 @@ def add_fields(session: Session, values: Values) -> None:
 
 
 def add_position(session: Session, values: Values) -> Iterable[Row]:
-    """A line as one string; where each value stands is the interface's set-up."""
+    """Add a line as a position string; the interface defines the positions."""
     journal = _open(session, values, BY_POSITION)
-    interface = session.need("interfaces", "XRE0103", "INTN", journal["INTN"])
-    _add(session, journal, {**_cut(interface, values.text("PARM")), **values, "DIVI": journal["DIVI"]})
+    interface = session.require("interfaces", "XRE0103", "INTN", journal["INTN"])
+    _add(
+        session,
+        journal,
+        {**_split_positions(interface, values.text("PARM")), **values, "DIVI": journal["DIVI"]},
+    )
     return [{"CONO": session.cono}]
 
 
@@ -57,9 +61,9 @@ def _add(session: Session, journal: Row, given: Row) -> None:
 
 
 def control(session: Session, values: Values) -> Iterable[Row]:
-    """Option 6, validate."""
+    """Validate a batch (option 6)."""
     journal = _journal(session, values)
-    _settle(session, journal)
+    _run_due_job(session, journal)
     if journal["STAT"] == POSTED:
         raise nok("WST0301", journal["STAT"], "KEY1")
     errors = _errors(session, journal)
@@ -71,35 +75,35 @@ def control(session: Session, values: Values) -> Iterable[Row]:
 
 
 def update(session: Session, values: Values) -> Iterable[Row]:
-    """Option 9, post; a batch with errors stays as it is, and the call says nothing of it."""
+    """Post a batch (option 9); one with errors stays unposted, and the response does not say so."""
     journal = _journal(session, values)
-    _settle(session, journal)
+    _run_due_job(session, journal)
     if journal["STAT"] in (NEW, POSTED):
         raise nok("WST0301", journal["STAT"], "KEY1")
     wait = number(session.settings, "ledger_job_seconds")
-    session["journals"].update(journal, {"DUE": session.world.clock.seconds() + wait})
-    _settle(session, journal)
+    session["journals"].update(journal, {"DUE": session.tenant.clock.seconds() + wait})
+    _run_due_job(session, journal)
     return [{"CONO": session.cono}]
 
 
-def settle_all(session: Session) -> None:
-    """Run the posting jobs that are due."""
-    for journal in session.every("journals"):
-        _settle(session, journal)
+def run_due_jobs(session: Session) -> None:
+    """Run all posting jobs that are due."""
+    for journal in session.all_rows("journals"):
+        _run_due_job(session, journal)
 
 
-def _settle(session: Session, journal: Row) -> None:
+def _run_due_job(session: Session, journal: Row) -> None:
     due = journal["DUE"]
-    if due is None or session.world.clock.seconds() < due:
+    if due is None or session.tenant.clock.seconds() < due:
         return
     session["journals"].update(journal, {"DUE": None})
     if journal["STAT"] == CONTROLLED:
-        post(session, journal, session.group("journal_lines", journal["KEY1"]))
+        post(session, journal, session.with_key_prefix("journal_lines", journal["KEY1"]))
         session["journals"].update(journal, {"STAT": POSTED})
 
 
 def _errors(session: Session, journal: Row) -> list[Row]:
-    lines = session.group("journal_lines", journal["KEY1"])
+    lines = session.with_key_prefix("journal_lines", journal["KEY1"])
     found = [(line["LINE"], error) for line in lines if (error := line_problem(session, line))]
     errors = [
         {"LINE": line, "MSID": error.code, "FLDN": error.field, "TX60": error.message}
@@ -107,21 +111,21 @@ def _errors(session: Session, journal: Row) -> list[Row]:
     ]
     if not lines:
         errors.append({"LINE": 0, "MSID": "CPF9898", "FLDN": "KEY1", "TX60": "The batch has no lines"})
-    return errors or group_problems(session, lines)
+    return errors or voucher_problems(session, lines)
 
 
 def _journal(session: Session, values: Values) -> Row:
-    return session.need("journals", "XRE0103", "KEY1", values.text("KEY1"))
+    return session.require("journals", "XRE0103", "KEY1", values.text("KEY1"))
 
 
 def _open(session: Session, values: Values, usage: int) -> Row:
     journal = _journal(session, values)
-    _settle(session, journal)
+    _run_due_job(session, journal)
     if journal["STAT"] == POSTED or journal["DUE"] is not None:
         raise nok("WST0301", journal["STAT"], "KEY1")
     interface = session.find("interfaces", journal["INTN"]) or {}
     if int(interface.get("USAGE", 0)) != usage:
-        raise refused(f"Interface {journal['INTN']} is not used this way", "INTN")
+        raise generic_nok(f"Interface {journal['INTN']} is not used this way", "INTN")
     return journal
 
 
@@ -130,8 +134,8 @@ def _identities(session: Session, journal: Row) -> list[str]:
     return list(interface.get("INRI", []))
 
 
-def _cut(interface: Row, text: str) -> Row:
-    """The fields of a position string; `LAYOUT` of the interface has name: [from, length]."""
+def _split_positions(interface: Row, text: str) -> Row:
+    """The fields of a position string, by the `LAYOUT` of the interface."""
     found: Row = {}
     for name, (start, length) in interface["LAYOUT"].items():
         value = text[start : start + length].strip()

@@ -1,4 +1,4 @@
-"""What an order is worth: lines, charges, value added tax (reference 2.6.5, samples of 2.6.12)."""
+"""The value of an order: lines, charges and VAT (reference 2.6.5, samples in 2.6.12)."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class Value:
 
     @property
     def net(self) -> Decimal:
-        """Before charges and tax."""
+        """The amount before charges and tax."""
         return self.goods - self.discount
 
     @property
     def total(self) -> Decimal:
-        """What is to be paid."""
+        """The amount payable."""
         return self.net + self.charges + self.vat
 
 
 def order_value(session: Session, order: Row, lines: list[Row], charges: list[Row]) -> Value:
-    """All totals; the tax is rounded once per order and code, or per line, by a switch."""
+    """All totals; the setting `vat_rounding` decides whether VAT is rounded per order and code, or per line."""
     cucd = str(order["CUCD"])
     customer = session.find("customers", order["CUNO"]) or {}
     gross = [session.rounded(gross_amount(line), cucd) for line in lines]
@@ -47,13 +47,13 @@ def order_value(session: Session, order: Row, lines: list[Row], charges: list[Ro
 
 
 def gross_amount(line: Row) -> Decimal:
-    """Quantity times price, before discounts; SACD is how many the price is for."""
+    """Quantity times price, before discounts; SACD is the quantity the price is for."""
     price = Decimal(line.get("SAPR") or 0) / (Decimal(line.get("SACD") or 0) or 1)
     return Decimal(line.get("ORQT") or 0) * price
 
 
 def net_amount(session: Session, line: Row, cucd: str) -> Decimal:
-    """The amount of a line after its percentages and amounts of discount, rounded once."""
+    """The amount of a line after discount percentages and amounts, rounded once."""
     quantity = Decimal(line.get("ORQT") or 0)
     per = quantity if session.settings["discount_amount_basis"] == "unit" else Decimal(1)
     amount = gross_amount(line)
@@ -64,14 +64,14 @@ def net_amount(session: Session, line: Row, cucd: str) -> Decimal:
 
 
 def vat_code(session: Session, line: Row, customer: Row) -> str:
-    """The tax code of a line: the customer's own, or the item's, or the default."""
+    """The VAT code of a line: the customer's, else the item's, else the default."""
     item = session.find("items", line["ITNO"]) or {}
     found = customer.get("VTCD") or item.get("VTCS") or session.settings["default_vat_code"]
     return str(found)
 
 
 def vat_percent(session: Session, code: str) -> Decimal:
-    """The rate of a tax code."""
+    """The rate of a VAT code, in percent."""
     row = session.find("vat_codes", code)
     return Decimal(row["VTP1"]) if row else ZERO
 

@@ -10,13 +10,13 @@ from ..values import Row, Values
 
 
 def add(session: Session, values: Values) -> Iterable[Row]:
-    """A rate from a date on; the same date again overwrites (reference 9)."""
-    session.need("currencies", "XRE0103", "CUCD", values.text("CUCD"))
+    """Set the rate from a date on; the same date overwrites (reference 9)."""
+    session.require("currencies", "XRE0103", "CUCD", values.text("CUCD"))
     if values["ARAT"] <= 0:
         raise nok("XNU0000", values["ARAT"], "ARAT")
     divi = values.text("DIVI", session.divi)
     local = session.local_currency(divi)
-    key: Row = {"DIVI": divi, "CUCD": values["CUCD"], "CRTP": values.whole("CRTP"), "CUTD": values["CUTD"]}
+    key: Row = {"DIVI": divi, "CUCD": values["CUCD"], "CRTP": values.integer("CRTP"), "CUTD": values["CUTD"]}
     present = session.find("rates", *key.values())
     if present is not None:
         session["rates"].update(present, {"ARAT": values["ARAT"]})
@@ -26,30 +26,30 @@ def add(session: Session, values: Values) -> Iterable[Row]:
 
 
 def select(session: Session, values: Values) -> Iterable[Row]:
-    """The rate of every currency that is valid on a date."""
+    """The rates valid on a date."""
     first, last = values.text("FRDI", session.divi), values.text("TODI", session.divi)
     wanted = values.text("FCUR")
     rows = [
         row
-        for row in session.every("rates")
+        for row in session.all_rows("rates")
         if first <= str(row["DIVI"]) <= last
-        and row["CRTP"] == values.whole("CRTP")
+        and row["CRTP"] == values.integer("CRTP")
         and str(row["CUTD"]) <= values["CUTD"]
         and wanted in ("", row["CUCD"])
     ]
-    return session.since(_newest(rows), values)
+    return session.changed_since(_newest(rows), values)
 
 
 def per_type(session: Session, values: Values) -> Iterable[Row]:
-    session.need("currencies", "XRE0103", "CUCD", values.text("CUCD"))
-    rows = session.group("rates", session.divi, values["CUCD"], values.whole("CRTP"))
+    session.require("currencies", "XRE0103", "CUCD", values.text("CUCD"))
+    rows = session.with_key_prefix("rates", session.divi, values["CUCD"], values.integer("CRTP"))
     return [row for row in rows if str(row["CUTD"]) >= values.text("CUTD")]
 
 
 def current(session: Session, values: Values) -> Iterable[Row]:
-    """The rates of today, with the decimals of each currency."""
-    divi, kind = values.text("DIVI", session.divi), values.whole("CRTP", 1)
-    rows = [r for r in session.every("rates") if r["DIVI"] == divi and r["CRTP"] == kind]
+    """Today's rates, with the decimals of each currency."""
+    divi, kind = values.text("DIVI", session.divi), values.integer("CRTP", 1)
+    rows = [r for r in session.all_rows("rates") if r["DIVI"] == divi and r["CRTP"] == kind]
     for row in _newest(row for row in rows if str(row["CUTD"]) <= session.today()):
         currency = session.find("currencies", row["CUCD"]) or {}
         more = {"CUC1": row["CUCD"], "CUC2": row["LOCD"], "TX40": currency.get("TX40", "")}
@@ -64,13 +64,13 @@ def _newest(rows: Iterable[Row]) -> list[Row]:
 
 
 def vat_rates(session: Session, values: Values) -> Iterable[Row]:
-    rows = session.every("vat_codes")
-    return [row for row in rows if "VTCD" not in values or row["VTCD"] == values.whole("VTCD")]
+    rows = session.all_rows("vat_codes")
+    return [row for row in rows if "VTCD" not in values or row["VTCD"] == values.integer("VTCD")]
 
 
 def general_codes(session: Session, values: Values) -> Iterable[Row]:
     first = values.text("STKY")
-    return [row for row in session.group("codes", values.text("STCO")) if str(row["STKY"]) >= first]
+    return [row for row in session.with_key_prefix("codes", values.text("STCO")) if str(row["STKY"]) >= first]
 
 
 CRS055MI: Transactions = {"AddRate": add, "SelExchangeRate": select, "LstRatesPerType": per_type}

@@ -1,4 +1,4 @@
-"""Every program with the transactions that this simulation carries out."""
+"""All simulated programs with their transactions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Search transactions: a query over an index that may be older than the tables (reference 2.6.1)."""
+"""The Search transactions: queries over an index that may lag behind the tables (reference 2.6.1)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ..settings import number
 from ..values import Row
 
 
-def matching(session: Session, rows: Iterable[Row], query: str) -> Iterator[Row]:
-    """The records that have every term, `FIELD:value` or a word in any field; `*` ends a prefix."""
+def search_rows(session: Session, rows: Iterable[Row], query: str) -> Iterator[Row]:
+    """The records that match every term: `FIELD:value`, or a value in any field; `*` ends a prefix."""
     lag = number(session.settings, "search_lag_seconds") * 1000
-    newest = session.world.milliseconds() - lag
+    newest = session.tenant.timestamp_ms() - lag
     terms = [term for term in query.replace(" AND ", " ").split() if term]
     for row in rows:
         if (not lag or row["LMTS"] <= newest) and all(_has(row, term) for term in terms):

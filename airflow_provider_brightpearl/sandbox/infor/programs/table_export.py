@@ -1,4 +1,4 @@
-"""Reads of single tables: EXPORTMI Select, and the tenant's own list of CMS100MI (reference 2.5)."""
+"""Table reads: EXPORTMI Select, and a CMS100MI list defined by the tenant (reference 2.5)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
-from ..errors import nok, refused
+from ..errors import generic_nok, nok
 from ..session import Session, Transactions
 from ..values import Row, Values
 
-# M3 table: (prefix of its columns, where its records are)
+# M3 table: (column prefix, table of the sandbox)
 _TABLES = {
     "OOHEAD": ("OA", "orders"),
     "OOLINE": ("OB", "order_lines"),
@@ -28,7 +28,7 @@ _QUERY = re.compile(
     r"(?:select\s+)?(?P<columns>.+?)\s+from\s+(?P<table>\w+)(?:\s+where\s+(?P<where>.+))?", re.S
 )
 _TERM = re.compile(r"(\w+)\s*(<=|>=|<>|!=|=|<|>)\s*('(?:[^']|'')*'|-?[\d.]+)")
-_LONGEST = 3985
+_MAX_LENGTH = 3985
 _TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "=": lambda a, b: a == b,
     "<>": lambda a, b: a != b,
@@ -41,25 +41,25 @@ _TESTS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def select(session: Session, values: Values) -> Iterable[Row]:
-    """One delimited text per record; key words are lower case, terms are joined by and / or."""
+    """One delimited text per record; keywords are lower case, terms are joined by `and` and `or`."""
     if not session.settings["exportmi"]:
         raise nok("XAU0008", session.cono, "CONO")
     query = _QUERY.fullmatch(values.text("QERY").strip())
     if query is None or query["table"] not in _TABLES:
-        raise refused("Query is not valid", "QERY")
+        raise generic_nok("Query is not valid", "QERY")
     prefix, name = _TABLES[query["table"]]
     columns = [_column(word.strip(), prefix) for word in query["columns"].split(",")]
     separator = values.text("SEPC", ";")
-    if values.whole("HDRS"):
+    if values.integer("HDRS"):
         yield {"REPL": separator.join(prefix + column for column in columns)}
-    for row in session.every(name):
+    for row in session.all_rows(name):
         if _holds(row, query["where"], prefix):
-            yield {"REPL": separator.join(_text(row.get(c)) for c in columns)[:_LONGEST]}
+            yield {"REPL": separator.join(_text(row.get(c)) for c in columns)[:_MAX_LENGTH]}
 
 
 def _column(name: str, prefix: str) -> str:
     if not name.startswith(prefix) or len(name) != 6:
-        raise refused(f"Column {name} is not valid", "QERY")
+        raise generic_nok(f"Column {name} is not valid", "QERY")
     return name[2:]
 
 
@@ -73,7 +73,7 @@ def _holds(row: Row, where: str | None, prefix: str) -> bool:
 def _term(row: Row, text: str, prefix: str) -> bool:
     found = _TERM.fullmatch(text.strip())
     if found is None:
-        raise refused("Query is not valid", "QERY")
+        raise generic_nok("Query is not valid", "QERY")
     stored, wanted = row.get(_column(found[1], prefix), ""), found[3]
     if wanted.startswith("'"):
         return _TESTS[found[2]](_text(stored).rstrip(), wanted[1:-1].replace("''", "'").rstrip())
@@ -87,8 +87,8 @@ def _text(value: Any) -> str:
 
 
 def orders_by_reference(session: Session, values: Values) -> Iterable[Row]:
-    """A list that one tenant defined: temporary orders by the customer's order number."""
-    for row in session.having("batch_orders", "CUOR", values.text("OACUOR")):
+    """The list defined by the tenant: temporary orders by the customer's order number."""
+    for row in session.where("batch_orders", "CUOR", values.text("OACUOR")):
         if row["ORNO"] >= values.text("OAORNO"):
             yield {f"OA{name}": value for name, value in row.items()}
 
