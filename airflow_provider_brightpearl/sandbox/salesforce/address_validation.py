@@ -1,10 +1,10 @@
-"""Country and state codes, for orgs that have the picklists on (reference, section 4.4)."""
+"""Country and state codes, for orgs with state and country picklists (reference, section 4.4)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .errors import Refused
+from .errors import ApiError
 from .objects.geography import COUNTRIES, STATES
 from .schema import Entity
 from .store import Row
@@ -17,10 +17,17 @@ _PREFIXES = {
 _NAMES = frozenset(COUNTRIES.values())
 
 
-def check_addresses(entity: Entity, whole: Row, changes: Row, settings: Mapping[str, object]) -> None:
-    """Refuse states that do not fit their country, and fill in the country's name from its code.
+def check_addresses(entity: Entity, record: Row, changes: Row, settings: Mapping[str, object]) -> None:
+    """Validate states against their country, and set country names from country codes.
 
-    `whole` is the record as it will be, `changes` what is being written and may be added to.
+    Args:
+        entity: the object of the record.
+        record: the record as it will be after the write.
+        changes: the values being written; country names are added to it.
+        settings: the settings of the org.
+
+    Raises:
+        ApiError: FIELD_INTEGRITY_EXCEPTION.
     """
     for prefix in _PREFIXES.get(entity.name, ()):
         code = f"{prefix}CountryCode"
@@ -29,23 +36,23 @@ def check_addresses(entity: Entity, whole: Row, changes: Row, settings: Mapping[
             if changes[f"{prefix}Country"] is None:
                 del changes[f"{prefix}Country"]
         if changes.get(f"{prefix}StateCode"):
-            _check_state(prefix, whole)
+            _check_state(prefix, record)
         if settings["country_text_checked"] and changes.get(f"{prefix}Country", "") not in (
             "",
             None,
             *_NAMES,
         ):
-            raise _problem("country", f"{prefix}Country")
+            raise _invalid_value("country", f"{prefix}Country")
 
 
-def _check_state(prefix: str, whole: Row) -> None:
-    known = STATES.get(str(whole.get(f"{prefix}CountryCode")))
-    if known is None or whole[f"{prefix}StateCode"] not in known:
-        raise _problem("state", f"{prefix}StateCode")
+def _check_state(prefix: str, record: Row) -> None:
+    known = STATES.get(str(record.get(f"{prefix}CountryCode")))
+    if known is None or record[f"{prefix}StateCode"] not in known:
+        raise _invalid_value("state", f"{prefix}StateCode")
 
 
-def _problem(what: str, field: str) -> Refused:
-    return Refused(
+def _invalid_value(what: str, field: str) -> ApiError:
+    return ApiError(
         "FIELD_INTEGRITY_EXCEPTION",
         f"There's a problem with this {what}, even though it may appear correct. "
         f"Choose a {what} from the list of valid ones.: {field}",

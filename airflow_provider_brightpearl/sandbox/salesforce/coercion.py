@@ -1,4 +1,4 @@
-"""Turns what a client sends for a field into what the org stores, or refuses it."""
+"""Converts the values that clients send to the values that the org stores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
 
 from .datetimes import canonical_date, canonical_instant
-from .errors import Refused
+from .errors import ApiError
 from .fields import Field
 from .objects.geography import COUNTRIES
 
@@ -18,18 +18,24 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
 def coerce(field: Field, value: object, settings: Mapping[str, object], is_csv: bool) -> object:
-    """The stored form of a value that is not null.
+    """The stored form of a value that is neither null nor a reference.
 
-    `is_csv`: every value is text, as in a bulk upload. References are looked up elsewhere.
-    Raises: Refused, with the code of the reference's error catalogue.
+    Args:
+        field: the field to store the value in.
+        value: the value in the request.
+        settings: the settings of the org.
+        is_csv: the value is text, as in a bulk upload.
+
+    Raises:
+        ApiError: with a code of the error catalogue in the reference.
     """
     return _COERCE[field.type](field, value, settings, is_csv)
 
 
-def wrong_type(field: Field, value: object, is_csv: bool) -> Refused:
-    """The refusal of a value that cannot be read as the field's type."""
+def wrong_type(field: Field, value: object, is_csv: bool) -> ApiError:
+    """The error for a value that cannot be converted to the type of the field."""
     if is_csv:
-        return Refused(
+        return ApiError(
             "INVALID_TYPE_ON_FIELD_IN_RECORD",
             f"{field.label}: value not of required type: {value}",
             [field.name],
@@ -37,7 +43,7 @@ def wrong_type(field: Field, value: object, is_csv: bool) -> Refused:
     kind = {bool: "BOOLEAN", int: "NUMBER_INT", Decimal: "NUMBER_FLOAT", str: "STRING"}.get(
         type(value), "OBJECT"
     )
-    return Refused(
+    return ApiError(
         "JSON_PARSER_ERROR",
         f"Cannot deserialize instance of {field.type} from VALUE_{kind} value {value} "
         "or request may be missing a required field",
@@ -52,7 +58,7 @@ def _text(field: Field, value: object, settings: Mapping[str, object], is_csv: b
             raise wrong_type(field, value, is_csv)
         value = str(value)
     if len(value) > field.length:
-        raise Refused(
+        raise ApiError(
             "STRING_TOO_LONG",
             f"{field.label}: data value too large: {value} (max length={field.length})",
             [field.name],
@@ -65,7 +71,9 @@ def _text(field: Field, value: object, settings: Mapping[str, object], is_csv: b
 def _email(field: Field, value: object, settings: Mapping[str, object], is_csv: bool) -> object:
     found = _text(field, value, settings, is_csv)
     if not _EMAIL.fullmatch(str(found)):
-        raise Refused("INVALID_EMAIL_ADDRESS", f"{field.label}: invalid email address: {found}", [field.name])
+        raise ApiError(
+            "INVALID_EMAIL_ADDRESS", f"{field.label}: invalid email address: {found}", [field.name]
+        )
     return found
 
 
@@ -79,8 +87,8 @@ def _picklist(field: Field, value: object, settings: Mapping[str, object], is_cs
     return found
 
 
-def _bad_choice(field: Field, value: object) -> Refused:
-    return Refused(
+def _bad_choice(field: Field, value: object) -> ApiError:
+    return ApiError(
         "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
         f"{field.label}: bad value for restricted picklist field: {value}",
         [field.name],
@@ -97,7 +105,7 @@ def _boolean(field: Field, value: object, settings: Mapping[str, object], is_csv
 
 @lru_cache(maxsize=65536)
 def _parsed(text: str, scale: int, excess: str) -> Decimal | None:
-    # cached: a stock of a few thousand prices and quantities makes most cells of a large upload
+    # cached: most cells of a large upload repeat a few thousand prices and quantities
     if not _NUMERIC.fullmatch(text):
         return None
     try:
@@ -117,7 +125,7 @@ def _decimal(field: Field, value: object, settings: Mapping[str, object], is_csv
     if found is None:
         raise wrong_type(field, value, is_csv)
     if abs(found) >= 10 ** (field.precision - field.scale):
-        raise Refused(
+        raise ApiError(
             "NUMBER_OUTSIDE_VALID_RANGE",
             f"{field.label}: value outside of valid range on numeric field: {value}",
             [field.name],

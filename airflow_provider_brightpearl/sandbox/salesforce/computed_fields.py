@@ -1,4 +1,4 @@
-"""Values that the org works out instead of storing."""
+"""Fields whose values the org computes instead of storing."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _CENT = Decimal("0.01")
 _NONE: Row = {}
 
 
-def read(store: Store, field: Field, row: Row) -> object:
-    """A field's value as a reader sees it."""
+def read_field(store: Store, field: Field, row: Row) -> object:
+    """The value of a field, computed or stored."""
     if field.computed:
         return _DERIVED[field.computed](store, row)
     value = row.get(field.name)
@@ -52,8 +52,8 @@ def _order_total(store: Store, row: Row) -> Decimal:
     return sum(totals, Decimal("0.00"))
 
 
-def available(store: Store, row: Row) -> Decimal | None:
-    """What of an item was not yet taken back by reduction orders (reference, section 4.5)."""
+def available_quantity(store: Store, row: Row) -> Decimal | None:
+    """The quantity of an order item less its reduction orders (reference, section 4.5)."""
     items, quantity = store["OrderItem"], row.get("Quantity")
     if not isinstance(quantity, Decimal):
         return None
@@ -79,6 +79,6 @@ _DERIVED: dict[str, Callable[[Store, Row], object]] = {
     "item_product": _item_product,
     "item_list_price": lambda store, row: _entry(store, row).get("UnitPrice"),
     "item_total": _item_total,
-    "item_quantity": available,
+    "item_quantity": available_quantity,
     "item_currency": _item_currency,
 }

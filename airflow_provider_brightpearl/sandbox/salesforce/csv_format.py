@@ -1,4 +1,4 @@
-"""CSV as the bulk API takes and gives it (reference, sections 3.7 and 3.8)."""
+"""The CSV format of the Bulk API (reference, sections 3.7 and 3.8)."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ csv.field_size_limit(1_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The delimiter and line ending of a job, by the API's names."""
+    """The delimiter and line ending of a job, by their names in the API."""
 
     delimiter: str = "COMMA"
     line_ending: str = "LF"
 
     def rows(self, text: str) -> Iterator[list[str]]:
-        """The rows of a text, the header first; empty lines are left out."""
+        """The rows of a text, header first, without empty lines."""
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=DELIMITERS[self.delimiter])
         return (row for row in reader if row)
 
-    def fits(self, text: str) -> bool:
-        """True when the header line ends the way the job says."""
+    def has_line_ending(self, text: str) -> bool:
+        """True if the header line has the declared line ending."""
         end = text.find("\n")
         return end < 0 or (text[end - 1 : end] == "\r") == (self.line_ending == "CRLF")
 
     def write(self, rows: Iterable[Iterable[object]]) -> bytes:
-        """Rows as text with every cell quoted."""
+        """Rows as CSV with every cell quoted."""
         out = io.StringIO()
         writer = csv.writer(
             out,

@@ -1,4 +1,4 @@
-"""Dates and datetimes in Salesforce's text forms. Canonical text sorts like the instant it names."""
+"""Dates and datetimes in the vendor's text formats; canonical texts sort chronologically."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def stamp(moment: datetime) -> str:
 
 
 def parse_instant(text: str) -> datetime | None:
-    """The instant a text names; None without a zone or in another form."""
+    """The instant of a text; None without a time zone or in another format."""
     found = _INSTANT.fullmatch(text)
     if not found:
         return None
@@ -31,13 +31,13 @@ def parse_instant(text: str) -> datetime | None:
 
 
 def canonical_instant(text: str) -> str | None:
-    """The canonical text of an instant, None when it is not one; parts of a second are dropped."""
+    """The canonical text of an instant, to the second; None if it is not an instant."""
     moment = parse_instant(text)
     return None if moment is None else stamp(moment)
 
 
 def canonical_date(text: str) -> str | None:
-    """The text itself when it is a real calendar day."""
+    """The text itself if it is a valid date; None otherwise."""
     if not _DATE.fullmatch(text):
         return None
     try:
@@ -47,12 +47,12 @@ def canonical_date(text: str) -> str | None:
 
 
 def day_start(day: date) -> datetime:
-    """Midnight UTC, the zone of the simulated org's integration user."""
+    """Midnight UTC, the time zone of the integration user."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def date_literal(word: str, amount: int | None, now: datetime) -> tuple[date, date] | None:
-    """The half-open range of days that a SOQL date literal means, None when the word is unknown."""
+    """The half-open range of days of a SOQL date literal; None if it is unknown."""
     today, count = now.astimezone(UTC).date(), amount or 0
     one = timedelta(days=1)
     fixed = {

@@ -1,4 +1,4 @@
-"""A deployment as it is uploaded: a zip of package.xml and the files that it names (Metadata API, section 3.11)."""
+"""The zip file of a deployment: package.xml and the files that it names (Metadata API, section 3.11)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDERS = {"objects": ("object", "CustomObject"), "permissionsets": ("permission
 
 
 class BadPackage(Exception):
-    """The upload as a whole cannot be taken."""
+    """The upload as a whole is rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What package.xml names, by kind, and what the files hold."""
+    """The members that package.xml names, by type, and the components in the files."""
 
     members: dict[str, set[str]]
     components: list[Component]
 
     @classmethod
     def read(cls, content: bytes) -> Package:
-        """The package of a zip. Raises: BadPackage."""
+        """Parse a zip file. Raises: BadPackage."""
         try:
             archive = zipfile.ZipFile(io.BytesIO(content))
             files = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}

@@ -1,4 +1,4 @@
-"""Carries an ingest job out: rows in chunks of 200, results by position (reference, section 3.7)."""
+"""Runs an ingest job: rows in chunks of 200, results by position (reference, section 3.7)."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from dataclasses import dataclass, field
 
 from .api.collections import repeated_keys, split_key, upsert_once
 from .csv_format import Dialect
-from .errors import Refused
-from .org import Dml, Org
+from .errors import ApiError
+from .org import DmlContext, Org
 from .schema import Entity
 from .settings import number
 from .writes import create, delete, update
 
 CHUNK = 200
-FAILED = "\0"  # marks a result that is an error text rather than an id
+FAILED = "\0"  # prefix of a result that is an error text rather than an id
 Raw = dict[str, object]
-Column = tuple[str, str]  # the field or relationship, and the parent's key for the latter
+Column = tuple[str, str]  # the field or relationship; the key field of the parent for a relationship
 
 
 class BadBatch(Exception):
-    """The whole upload cannot be taken."""
+    """The whole upload is rejected."""
 
 
 @dataclass(slots=True)
-class Load:
-    """One upload and what became of its rows."""
+class IngestRun:
+    """One upload and the results of its rows."""
 
     entity: Entity
     operation: str
@@ -35,7 +35,7 @@ class Load:
     dialect: Dialect
     user: str
     body: bytes = b""
-    results: list[str] = field(default_factory=list)  # an id, or FAILED + error, in the order of the rows
+    results: list[str] = field(default_factory=list)  # an id, or FAILED + error, in row order
     created: bytearray = field(default_factory=bytearray)
     failures: int = 0
     error: str = ""
@@ -43,16 +43,16 @@ class Load:
     finished: bool = False
 
     def rows(self) -> Iterator[list[str]]:
-        """The upload, header first."""
+        """The rows of the upload, header first."""
         return self.dialect.rows(self.body.decode("utf-8-sig"))
 
     def run(self, org: Org) -> None:
-        """Write all rows; what is wrong with the upload as a whole ends in `error`."""
+        """Write all rows; a problem of the whole upload is stored in `error`."""
         try:
             self._check_text(org)
             self._write_all(org)
-        except BadBatch as problem:
-            self.error = str(problem)
+        except BadBatch as error:
+            self.error = str(error)
         except UnicodeDecodeError:
             self.error = "ClientInputError : The content is not UTF-8"
         finally:
@@ -64,7 +64,7 @@ class Load:
             raise BadBatch("InvalidBatch : The upload is empty")
         if len(head.split("\n", 1)[0]) > 32_000:
             raise BadBatch("InvalidBatch : The header line is too long")
-        if org.settings["bulk_strict_line_ending"] and not self.dialect.fits(head):
+        if org.settings["bulk_strict_line_ending"] and not self.dialect.has_line_ending(head):
             ending = self.dialect.line_ending
             text = "LineEnding is invalid on user data. Current LineEnding setting is"
             raise BadBatch(f"ClientInputError : {text} {ending}")
@@ -81,7 +81,7 @@ class Load:
                 if self.stopped:
                     return
                 self._write_chunk(org, columns, chunk)
-            # a lock that is taken again at once starves the calls that wait for it
+            # reacquiring the lock at once would starve the requests that wait for it
             time.sleep(0.0001)
 
     def _columns(self, header: list[str]) -> list[Column]:
@@ -109,20 +109,20 @@ class Load:
 
     def _write_chunk(self, org: Org, columns: list[Column], chunk: list[list[str]]) -> None:
         dml = org.dml(self.user, is_csv=True)
-        raws = [_raw(columns, cells) for cells in chunk]
+        raws = [_row_to_body(columns, cells) for cells in chunk]
         repeated = repeated_keys([raw.get(self.key) for raw in raws]) if self.operation == "upsert" else set()
         for raw in raws:
             try:
                 record_id, created = self._write(org, raw, dml, repeated)
-            except Refused as refusal:
+            except ApiError as error:
                 self.failures += 1
-                self.results.append(FAILED + refusal.as_bulk_error())
+                self.results.append(FAILED + error.as_bulk_error())
                 self.created.append(0)
             else:
                 self.results.append(record_id)
                 self.created.append(created)
 
-    def _write(self, org: Org, raw: Raw, dml: Dml, repeated: set[str]) -> tuple[str, bool]:
+    def _write(self, org: Org, raw: Raw, dml: DmlContext, repeated: set[str]) -> tuple[str, bool]:
         if self.operation == "upsert":
             key = self.entity.fields[self.key]
             value, values = split_key(raw, key)
@@ -130,22 +130,22 @@ class Load:
         record_id = raw.pop("Id", None)
         if self.operation == "insert":
             if record_id:
-                raise Refused(
+                raise ApiError(
                     "INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", ["Id"]
                 )
             return create(org, self.entity, raw, dml), True
         if not record_id:
-            raise Refused("MISSING_ARGUMENT", "Id not specified in an update call", ["Id"])
+            raise ApiError("MISSING_ARGUMENT", "Id not specified in an update call", ["Id"])
         if self.operation == "update":
             return update(org, self.entity, str(record_id), raw, dml), False
         gone = delete(org, self.entity, str(record_id), dml)
         if self.operation == "hardDelete":
-            org.store[self.entity.name].bin.pop(gone, None)
+            org.store[self.entity.name].recycle_bin.pop(gone, None)
         return gone, False
 
 
-def _raw(columns: list[Column], cells: list[str]) -> Raw:
-    """A row as a body: empty cells are left alone, `#N/A` takes a value away."""
+def _row_to_body(columns: list[Column], cells: list[str]) -> Raw:
+    """A row as a record body: empty cells are ignored, `#N/A` clears a value."""
     if len(cells) != len(columns):
         raise BadBatch("InvalidBatch : The number of cells in a row is not that of the header")
     raw: Raw = {}

@@ -1,4 +1,4 @@
-"""What lives longer than a call: query cursors, bulk jobs, deployments."""
+"""State that outlives a request: query cursors, bulk jobs, deployments."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from typing import Any
 from .ids import make_id
 from .org import Org
 from .settings import number
-from .soql.execution import Found
+from .soql.execution import QueryResult
 
 
 class Cursors:
-    """Result sets that are read page by page, for two days (reference, section 3.3)."""
+    """Result sets read page by page, kept for two days (reference, section 3.3)."""
 
     def __init__(self, org: Org) -> None:
         self._org = org
-        self._open: dict[str, tuple[Found, float]] = {}
+        self._open: dict[str, tuple[QueryResult, float]] = {}
         self._count = 0
 
     def clear(self) -> None:
-        """Forget all cursors."""
+        """Delete all cursors."""
         self._open.clear()
 
-    def keep(self, found: Found) -> str:
-        """Remember a result set and give its locator."""
+    def keep(self, found: QueryResult) -> str:
+        """Store a result set and return its locator."""
         self._count += 1
         locator = make_id("0r8", self._count)
         self._open[locator] = (found, self._org.clock.seconds())
         return locator
 
-    def get(self, locator: str) -> Found | None:
-        """The result set of a locator, None when there is none or it is too old."""
+    def get(self, locator: str) -> QueryResult | None:
+        """The result set of a locator; None if it is unknown or expired."""
         found, since = self._open.get(locator, (None, 0.0))
         if found is None or self._org.clock.seconds() - since > number(self._org.settings, "cursor_seconds"):
             self._open.pop(locator, None)
@@ -49,7 +49,7 @@ class Jobs:
         self._count = 0
 
     def clear(self) -> None:
-        """Forget everything that was under way."""
+        """Delete everything and stop running jobs."""
         for job in self.ingest.values():
             job.load.stopped = True
         self.cursors.clear()
@@ -58,6 +58,6 @@ class Jobs:
         self.deploys.clear()
 
     def next_id(self) -> str:
-        """The id of a new job."""
+        """A new job id."""
         self._count += 1
         return make_id("750", self._count)

@@ -1,4 +1,4 @@
-"""JSON in and out without a float: money stays Decimal from body to body."""
+"""JSON without floats: numbers with a fraction are Decimal when read and when written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import orjson
 
-from .errors import bad_json
+from .errors import malformed_json
 
 
 def _refuse_constant(name: str) -> object:
@@ -24,16 +24,13 @@ def _number(value: object) -> object:
 
 
 def dump_json(value: object) -> bytes:
-    """JSON text in which a Decimal keeps its scale."""
+    """JSON in which a Decimal keeps its scale."""
     return orjson.dumps(value, default=_number)
 
 
 def load_json(body: bytes) -> object:
-    """The parsed body; numbers with a fraction are Decimals.
-
-    Raises: Refused JSON_PARSER_ERROR when the text is not JSON.
-    """
+    """The parsed body; numbers with a fraction are Decimal. Raises: ApiError JSON_PARSER_ERROR."""
     try:
         return _decoder.decode(body.decode("utf-8"))
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise bad_json(f"Unexpected character or end of input: {error}") from error
+        raise malformed_json(f"Unexpected character or end of input: {error}") from error

@@ -1,4 +1,4 @@
-"""The default org: its people, standard records and a handful of accounts from before the sync."""
+"""Seeds the org with users, standard records and a few accounts that exist before any sync."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OLD_ACCOUNTS = (
 
 
 def seed_org(org: Org, seed: int) -> None:
-    """Empty the org and put the records in that every org has."""
+    """Clear the org and create its initial records."""
     org.clear(seed)
     username = str(org.settings["username"])
     org.user = _person(org, username, "Integration", "User")
@@ -34,7 +34,9 @@ def seed_org(org: Org, seed: int) -> None:
         usual = label == category
         _add(org, "OrderStatus", ApiName=label, MasterLabel=label, StatusCode=category,
              IsDefault=usual, SortOrder=number)  # fmt: skip
-    org.standard_book = _add(org, "Pricebook2", Name="Standard Price Book", IsActive=True, IsStandard=True)
+    org.standard_pricebook = _add(
+        org, "Pricebook2", Name="Standard Price Book", IsActive=True, IsStandard=True
+    )
     for name in PRICE_BOOKS:
         _add(org, "Pricebook2", Name=name, IsActive=True)
     for name, city, country, kind in OLD_ACCOUNTS:

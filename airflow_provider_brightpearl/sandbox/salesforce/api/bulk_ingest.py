@@ -11,15 +11,15 @@ from itertools import islice
 
 from ..call import Answer, Call, Resource, resource
 from ..csv_format import DELIMITERS, LINE_ENDINGS, Dialect
-from ..errors import Refused, bad_json, resource_missing
-from ..ingest_run import FAILED, Load
+from ..errors import ApiError, malformed_json, resource_not_found
+from ..ingest_run import FAILED, IngestRun
 from ..org import Org
 from ..settings import number
 
 OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
 FINAL = ("JobComplete", "Failed", "Aborted")
-SMALL = 262_144  # uploads up to this size are carried out within the poll that shows them finished
-BATCH = 10_000  # rows are processed, and come back shuffled, in batches of this size
+SMALL = 262_144  # uploads up to this size are processed by the poll that reports them as complete
+BATCH = 10_000  # results are shuffled in batches of this size
 _KEYS = {
     "object", "operation", "externalIdFieldName", "contentType", "lineEnding", "columnDelimiter",
     "assignmentRuleId",
@@ -28,10 +28,10 @@ _KEYS = {
 
 @dataclass(slots=True)
 class Job:
-    """One ingest job: its load, and how far its client has seen it come."""
+    """One ingest job: its run, and the state its client has seen."""
 
     id: str
-    load: Load
+    load: IngestRun
     version: str
     created: str
     since: float
@@ -47,20 +47,20 @@ def create_job(call: Call) -> Answer:
     """POST jobs/ingest."""
     body = call.json()
     if unknown := set(body) - _KEYS:
-        raise bad_json(f"Unrecognized field {sorted(unknown)}")
+        raise malformed_json(f"Unrecognized field {sorted(unknown)}")
     entity = call.org.schema.in_body(body.get("object"))
     operation = str(body.get("operation"))
     if operation not in OPERATIONS:
-        raise Refused("INVALID_JOB", f"operation '{operation}' is not supported")
+        raise ApiError("INVALID_JOB", f"operation '{operation}' is not supported")
     if body.get("contentType", "CSV") != "CSV":
-        raise Refused("INVALID_JOB", "contentType is CSV")
+        raise ApiError("INVALID_JOB", "contentType is CSV")
     key = _key_name(call, operation, str(body.get("externalIdFieldName") or ""), entity.name)
     dialect = _dialect(body)
-    load = Load(entity, operation, key, dialect, call.user)
+    load = IngestRun(entity, operation, key, dialect, call.user)
     now = call.org.now()
     job = Job(call.jobs.next_id(), load, call.version, now, call.org.clock.seconds(), modified=now)
     call.jobs.ingest[job.id] = job
-    return Answer(_shown(call, job))
+    return Answer(_job_info(call, job))
 
 
 def _key_name(call: Call, operation: str, name: str, object_name: str) -> str:
@@ -68,7 +68,7 @@ def _key_name(call: Call, operation: str, name: str, object_name: str) -> str:
         return ""
     field = call.org.schema.entities[object_name].key_field(name)
     if field is None:
-        raise Refused(
+        raise ApiError(
             "INVALID_JOB", f"InvalidJob : Field name provided, {name} does not match an External ID"
         )
     return field.name
@@ -77,56 +77,56 @@ def _key_name(call: Call, operation: str, name: str, object_name: str) -> str:
 def _dialect(body: dict[str, object]) -> Dialect:
     delimiter, ending = str(body.get("columnDelimiter", "COMMA")), str(body.get("lineEnding", "LF"))
     if delimiter not in DELIMITERS or ending not in LINE_ENDINGS:
-        raise Refused("INVALID_JOB", "columnDelimiter or lineEnding is not supported")
+        raise ApiError("INVALID_JOB", "columnDelimiter or lineEnding is not supported")
     return Dialect(delimiter, ending)
 
 
 def upload(call: Call, job_id: str) -> Answer:
-    """PUT jobs/ingest/{id}/batches: the one upload of a job."""
-    job = _job(call, job_id)
+    """PUT jobs/ingest/{id}/batches: the single upload of a job."""
+    job = _require_job(call, job_id)
     if job.state != "Open" or job.load.body:
-        raise Refused("INVALID_JOB_STATE", "the job does not take an upload (any more)")
+        raise ApiError("INVALID_JOB_STATE", "the job does not take an upload (any more)")
     if not call.headers.get("content-type", "").lower().startswith("text/csv"):
-        raise Refused("UNSUPPORTED_MEDIA_TYPE", "Content-Type text/csv is needed", status=415)
+        raise ApiError("UNSUPPORTED_MEDIA_TYPE", "Content-Type text/csv is needed", status=415)
     if len(call.body) > number(call.org.settings, "bulk_max_bytes"):
-        raise Refused("LIMIT_EXCEEDED", "the upload is too large", status=413)
+        raise ApiError("LIMIT_EXCEEDED", "the upload is too large", status=413)
     job.load.body = call.body
     return Answer(status=201)
 
 
 def change_job(call: Call, job_id: str) -> Answer:
     """PATCH jobs/ingest/{id}: UploadComplete or Aborted."""
-    job, body = _job(call, job_id), call.json()
+    job, body = _require_job(call, job_id), call.json()
     wanted = body.get("state")
     if set(body) != {"state"} or wanted not in ("UploadComplete", "Aborted"):
-        raise Refused("INVALID_JOB_STATE", "state is UploadComplete or Aborted")
+        raise ApiError("INVALID_JOB_STATE", "state is UploadComplete or Aborted")
     if wanted == "Aborted" and job.state not in FINAL:
         job.load.stopped, job.state = True, "Aborted"
     elif wanted == "UploadComplete" and job.state == "Open":
         job.state, job.closed = "UploadComplete", call.org.clock.seconds()
         if len(job.load.body) > SMALL:
-            threading.Thread(target=_carry_out, args=(call.org, job), daemon=True).start()
+            threading.Thread(target=_run_job, args=(call.org, job), daemon=True).start()
     else:
-        raise Refused("INVALID_JOB_STATE", f"a job in state {job.state} cannot become {wanted}")
+        raise ApiError("INVALID_JOB_STATE", f"a job in state {job.state} cannot become {wanted}")
     job.modified = call.org.now()
-    return Answer(_shown(call, job))
+    return Answer(_job_info(call, job))
 
 
-def _carry_out(org: Org, job: Job) -> None:
+def _run_job(org: Org, job: Job) -> None:
     job.started = time.perf_counter()
     job.load.run(org)
     job.took_ms = round((time.perf_counter() - job.started) * 1000)
 
 
 def get_job(call: Call, job_id: str) -> Answer:
-    """GET jobs/ingest/{id}: the state moves on with the polls and the clock."""
-    job = _job(call, job_id)
+    """GET jobs/ingest/{id}: the state advances with polls and time."""
+    job = _require_job(call, job_id)
     if job.state in ("UploadComplete", "InProgress"):
-        _advance(call.org, job)
-    return Answer(_shown(call, job))
+        _advance_job(call.org, job)
+    return Answer(_job_info(call, job))
 
 
-def _advance(org: Org, job: Job) -> None:
+def _advance_job(org: Org, job: Job) -> None:
     job.polls += 1
     waited = org.clock.seconds() - job.closed >= number(org.settings, "bulk_seconds")
     if job.polls < number(org.settings, "bulk_polls") or not waited:
@@ -134,7 +134,7 @@ def _advance(org: Org, job: Job) -> None:
             job.state = "InProgress"
         return
     if len(job.load.body) <= SMALL:
-        _carry_out(org, job)
+        _run_job(org, job)
     job.state = "InProgress"
     if job.load.finished:
         job.state = "Failed" if job.load.error else "JobComplete"
@@ -142,10 +142,10 @@ def _advance(org: Org, job: Job) -> None:
 
 
 def delete_job(call: Call, job_id: str) -> Answer:
-    """DELETE jobs/ingest/{id}: only what has ended."""
-    job = _job(call, job_id)
+    """DELETE jobs/ingest/{id}: only for finished or aborted jobs."""
+    job = _require_job(call, job_id)
     if job.state not in FINAL:
-        raise Refused("INVALID_JOB_STATE", "only a finished or aborted job can be deleted")
+        raise ApiError("INVALID_JOB_STATE", "only a finished or aborted job can be deleted")
     del call.jobs.ingest[job.id]
     return Answer(status=204)
 
@@ -153,18 +153,18 @@ def delete_job(call: Call, job_id: str) -> Answer:
 def list_jobs(call: Call) -> Answer:
     """GET jobs/ingest."""
     jobs: Iterable[Job] = list(call.jobs.ingest.values())
-    return Answer({"done": True, "records": [_shown(call, job) for job in jobs], "nextRecordsUrl": None})
+    return Answer({"done": True, "records": [_job_info(call, job) for job in jobs], "nextRecordsUrl": None})
 
 
-def _job(call: Call, job_id: str) -> Job:
+def _require_job(call: Call, job_id: str) -> Job:
     job: Job | None = call.jobs.ingest.get(job_id)
     kept = number(call.org.settings, "bulk_retention_seconds")
     if job is None or call.org.clock.seconds() - job.since > kept:
-        raise resource_missing()
+        raise resource_not_found()
     return job
 
 
-def _shown(call: Call, job: Job) -> dict[str, object]:
+def _job_info(call: Call, job: Job) -> dict[str, object]:
     load = job.load
     shown: dict[str, object] = {
         "id": job.id,
@@ -213,37 +213,37 @@ def failed(call: Call, job_id: str) -> Answer:
 
 def unprocessed(call: Call, job_id: str) -> Answer:
     """GET jobs/ingest/{id}/unprocessedrecords."""
-    job = _ended(call, job_id)
+    job = _require_ended_job(call, job_id)
     rows = job.load.rows() if job.load.body else iter([[]])
     header = next(rows)
     return _csv(job, [header, *islice(rows, len(job.load.results), None)])
 
 
-def _ended(call: Call, job_id: str) -> Job:
-    job = _job(call, job_id)
+def _require_ended_job(call: Call, job_id: str) -> Job:
+    job = _require_job(call, job_id)
     if job.state not in FINAL:
-        raise Refused("INVALID_JOB_STATE", "the job has not ended")
+        raise ApiError("INVALID_JOB_STATE", "the job has not ended")
     return job
 
 
 def _results(call: Call, job_id: str, *, failed: bool) -> Answer:
-    job = _ended(call, job_id)
+    job = _require_ended_job(call, job_id)
     rows = job.load.rows() if job.load.body else iter([[]])
     header = next(rows)
     lead = ["sf__Id", "sf__Error" if failed else "sf__Created"]
     found = _failures(job.load, header, rows) if failed else _successes(job.load, rows)
     if call.org.settings["bulk_shuffle"]:
         found = _shuffled(found, job.id)
-    return _csv(job, _after([*lead, *header], found))
+    return _csv(job, _with_header([*lead, *header], found))
 
 
-def _successes(load: Load, rows: Iterator[list[str]]) -> Iterator[list[str]]:
+def _successes(load: IngestRun, rows: Iterator[list[str]]) -> Iterator[list[str]]:
     for result, created, cells in zip(load.results, load.created, rows, strict=False):
         if not result.startswith(FAILED):
             yield [result, "true" if created else "false", *cells]
 
 
-def _failures(load: Load, header: list[str], rows: Iterator[list[str]]) -> Iterator[list[str]]:
+def _failures(load: IngestRun, header: list[str], rows: Iterator[list[str]]) -> Iterator[list[str]]:
     place = header.index("Id") if "Id" in header else None
     for result, cells in zip(load.results, rows, strict=False):
         if result.startswith(FAILED):
@@ -251,14 +251,14 @@ def _failures(load: Load, header: list[str], rows: Iterator[list[str]]) -> Itera
 
 
 def _shuffled(rows: Iterator[list[str]], seed: str) -> Iterator[list[str]]:
-    """Row order is not guaranteed by the vendor, so it is never the order of the upload."""
+    """The rows shuffled, because the vendor does not guarantee the order of the upload."""
     order = random.Random(seed)
     while batch := list(islice(rows, BATCH)):
         order.shuffle(batch)
         yield from batch
 
 
-def _after(header: list[str], rows: Iterator[list[str]]) -> Iterator[list[str]]:
+def _with_header(header: list[str], rows: Iterator[list[str]]) -> Iterator[list[str]]:
     yield header
     yield from rows
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 
 from ..call import Answer, Call, Resource, resource
 from ..csv_format import DELIMITERS, LINE_ENDINGS, Dialect
-from ..errors import Refused, bad_json, resource_missing
+from ..errors import ApiError, malformed_json, resource_not_found
 from ..settings import number
 from ..soql.aggregates import is_aggregate
-from ..soql.execution import Found, run
+from ..soql.execution import QueryResult, run_query
 from ..soql.grammar import parse
 from ..store import Row
 
@@ -19,14 +19,14 @@ _KEYS = {"operation", "query", "contentType", "columnDelimiter", "lineEnding"}
 
 @dataclass(slots=True)
 class QueryJob:
-    """One query job; the rows are found when it is made and shown when it has been polled enough."""
+    """One query job; it is run on creation, and its rows are available after enough polls."""
 
     id: str
     operation: str
     text: str
     version: str
     dialect: Dialect
-    found: Found
+    found: QueryResult
     user: str
     created: str
     since: float
@@ -40,18 +40,18 @@ def create_query(call: Call) -> Answer:
     body = call.json()
     operation, text = body.get("operation"), body.get("query")
     if set(body) - _KEYS or operation not in ("query", "queryAll") or not isinstance(text, str):
-        raise bad_json("a query job has operation (query or queryAll) and query")
+        raise malformed_json("a query job has operation (query or queryAll) and query")
     delimiter, ending = str(body.get("columnDelimiter", "COMMA")), str(body.get("lineEnding", "LF"))
     if delimiter not in DELIMITERS or ending not in LINE_ENDINGS:
-        raise Refused("INVALID_JOB", "columnDelimiter or lineEnding is not supported")
+        raise ApiError("INVALID_JOB", "columnDelimiter or lineEnding is not supported")
     _check_bulk(text)
     job = QueryJob(
         call.jobs.next_id(), operation, text, call.version, Dialect(delimiter, ending),
-        run(call.org, text, operation == "queryAll"), call.user, call.org.now(), call.org.clock.seconds(),
+        run_query(call.org, text, operation == "queryAll"), call.user, call.org.now(), call.org.clock.seconds(),
         call.org.schema.in_body(parse(text).source).name,
     )  # fmt: skip
     call.jobs.queries[job.id] = job
-    return Answer(_shown(job))
+    return Answer(_job_info(job))
 
 
 def _check_bulk(text: str) -> None:
@@ -59,51 +59,51 @@ def _check_bulk(text: str) -> None:
     children = any(column.child is not None for column in query.columns)
     functions = any(column.function not in ("", "FIELDS") for column in query.columns)
     if is_aggregate(query) or query.offset or children or functions:
-        raise Refused("API_ERROR", "Aggregates, OFFSET and child queries are not supported in bulk queries")
+        raise ApiError("API_ERROR", "Aggregates, OFFSET and child queries are not supported in bulk queries")
 
 
 def get_job(call: Call, job_id: str) -> Answer:
     """GET jobs/query/{id}."""
-    job = _job(call, job_id)
+    job = _require_job(call, job_id)
     if job.state in ("UploadComplete", "InProgress"):
         job.polls += 1
         waited = call.org.clock.seconds() - job.since >= number(call.org.settings, "bulk_seconds")
         ready = job.polls >= number(call.org.settings, "bulk_polls") and waited
         job.state = "JobComplete" if ready else "InProgress"
-    return Answer(_shown(job))
+    return Answer(_job_info(job))
 
 
 def change_job(call: Call, job_id: str) -> Answer:
     """PATCH jobs/query/{id}: Aborted."""
-    job = _job(call, job_id)
+    job = _require_job(call, job_id)
     if call.json() != {"state": "Aborted"} or job.state in ("JobComplete", "Aborted"):
-        raise Refused("INVALID_JOB_STATE", f"a job in state {job.state} can only be aborted before it ends")
+        raise ApiError("INVALID_JOB_STATE", f"a job in state {job.state} can only be aborted before it ends")
     job.state = "Aborted"
-    return Answer(_shown(job))
+    return Answer(_job_info(job))
 
 
 def delete_job(call: Call, job_id: str) -> Answer:
     """DELETE jobs/query/{id}."""
-    job = _job(call, job_id)
+    job = _require_job(call, job_id)
     if job.state not in ("JobComplete", "Aborted"):
-        raise Refused("INVALID_JOB_STATE", "only a finished or aborted job can be deleted")
+        raise ApiError("INVALID_JOB_STATE", "only a finished or aborted job can be deleted")
     del call.jobs.queries[job.id]
     return Answer(status=204)
 
 
 def list_jobs(call: Call) -> Answer:
     """GET jobs/query."""
-    records = [_shown(job) for job in call.jobs.queries.values()]
+    records = [_job_info(job) for job in call.jobs.queries.values()]
     return Answer({"done": True, "records": records, "nextRecordsUrl": None})
 
 
 def get_results(call: Call, job_id: str) -> Answer:
-    """GET jobs/query/{id}/results: a page of CSV, and where the next one begins."""
-    job = _job(call, job_id)
+    """GET jobs/query/{id}/results: a page of CSV, with the locator of the next one."""
+    job = _require_job(call, job_id)
     if job.state != "JobComplete":
-        raise Refused("INVALID_JOB_STATE", "the job has not ended")
+        raise ApiError("INVALID_JOB_STATE", "the job has not ended")
     if job.version != call.version:
-        raise Refused("API_VERSION_MISMATCH", "the job was made with another API version", status=409)
+        raise ApiError("API_VERSION_MISMATCH", "the job was made with another API version", status=409)
     start = _start(call.query.get("locator", ""))
     size = int(call.query.get("maxRecords") or number(call.org.settings, "bulk_page_size"))
     rows = job.found.rows[start : start + max(1, size)]
@@ -122,7 +122,7 @@ def _start(locator: str) -> int:
     try:
         return int(locator.removeprefix("L"), 16)
     except ValueError:
-        raise Refused("INVALID_QUERY_LOCATOR", "invalid query locator") from None
+        raise ApiError("INVALID_QUERY_LOCATOR", "invalid query locator") from None
 
 
 def _cells(record: Row, names: list[str]) -> list[str]:
@@ -153,15 +153,15 @@ def _text(value: object) -> str:
     return text.removesuffix("+0000") + "Z" if text.endswith(".000+0000") else text
 
 
-def _job(call: Call, job_id: str) -> QueryJob:
+def _require_job(call: Call, job_id: str) -> QueryJob:
     job: QueryJob | None = call.jobs.queries.get(job_id)
     kept = number(call.org.settings, "bulk_retention_seconds")
     if job is None or call.org.clock.seconds() - job.since > kept:
-        raise resource_missing()
+        raise resource_not_found()
     return job
 
 
-def _shown(job: QueryJob) -> dict[str, object]:
+def _job_info(job: QueryJob) -> dict[str, object]:
     shown: dict[str, object] = {
         "id": job.id,
         "operation": job.operation,

@@ -1,14 +1,14 @@
-"""Composite graph: up to 75 graphs in a call, each a transaction of its own (reference, section 3.6)."""
+"""Composite graph: up to 75 graphs per request, each its own transaction (reference, section 3.6)."""
 
 from __future__ import annotations
 
 from ..call import Answer, Call, Resource, resource
-from ..errors import Refused, bad_json
-from .composite import Part, halted, read_parts, run_together
+from ..errors import ApiError, malformed_json
+from .composite import Part, halted_response, read_parts, run_all_or_none
 from .composite_references import names_in
 
-MOST_GRAPHS, MOST_NODES, MOST_DEPTH, MOST_KINDS = 75, 500, 15, 15
-MOST_FAILURES = 14  # the graphs after so many failed ones are not processed
+MAX_GRAPHS, MAX_NODES, MAX_DEPTH, MAX_NODE_KINDS = 75, 500, 15, 15
+MAX_FAILED_GRAPHS = 14  # graphs after this many failed ones are not processed
 
 
 def post_graph(call: Call) -> Answer:
@@ -18,39 +18,41 @@ def post_graph(call: Call) -> Answer:
     _check_sizes(graphs)
     failures, shown = 0, []
     for name, parts in graphs:
-        if failures >= MOST_FAILURES:
+        if failures >= MAX_FAILED_GRAPHS:
             text = "Graph was not processed because too many graphs before it failed."
-            answers, fine = [halted(part, text) for part in parts], False
+            answers, succeeded = [halted_response(part, text) for part in parts], False
         elif _too_deep(parts):
-            text = f"A graph has at most {MOST_DEPTH} levels and {MOST_KINDS} kinds of nodes."
-            answers, fine = [halted(part, text) for part in parts], False
+            text = f"A graph has at most {MAX_DEPTH} levels and {MAX_NODE_KINDS} kinds of nodes."
+            answers, succeeded = [halted_response(part, text) for part in parts], False
         else:
-            answers, fine = run_together(call, parts)
-        failures += not fine
-        shown.append({"graphId": name, "graphResponse": {"compositeResponse": answers}, "isSuccessful": fine})
+            answers, succeeded = run_all_or_none(call, parts)
+        failures += not succeeded
+        shown.append(
+            {"graphId": name, "graphResponse": {"compositeResponse": answers}, "isSuccessful": succeeded}
+        )
     return Answer({"graphs": shown})
 
 
 def _read_graphs(body: dict[str, object]) -> list[tuple[str, list[Part]]]:
     items = body.get("graphs")
     if set(body) != {"graphs"} or not isinstance(items, list) or not items:
-        raise bad_json("graphs is a list of graphs")
-    if len(items) > MOST_GRAPHS:
-        raise Refused("LIMIT_EXCEEDED", f"Limit of {MOST_GRAPHS} graphs reached")
+        raise malformed_json("graphs is a list of graphs")
+    if len(items) > MAX_GRAPHS:
+        raise ApiError("LIMIT_EXCEEDED", f"Limit of {MAX_GRAPHS} graphs reached")
     found = []
     for item in items:
         if not isinstance(item, dict) or set(item) != {"graphId", "compositeRequest"}:
-            raise bad_json("a graph has graphId and compositeRequest")
-        found.append((str(item["graphId"]), read_parts(item["compositeRequest"], MOST_NODES)))
+            raise malformed_json("a graph has graphId and compositeRequest")
+        found.append((str(item["graphId"]), read_parts(item["compositeRequest"], MAX_NODES)))
     if len({name for name, _ in found}) != len(found):
-        raise Refused("DUPLICATE_VALUE", "graphId is used more than once", ["graphId"])
+        raise ApiError("DUPLICATE_VALUE", "graphId is used more than once", ["graphId"])
     return found
 
 
 def _check_sizes(graphs: list[tuple[str, list[Part]]]) -> None:
     nodes = sum(len(parts) for _, parts in graphs)
-    if nodes > MOST_NODES:
-        raise Refused("LIMIT_EXCEEDED", f"Limit of {MOST_NODES} nodes reached, the payload has {nodes}")
+    if nodes > MAX_NODES:
+        raise ApiError("LIMIT_EXCEEDED", f"Limit of {MAX_NODES} nodes reached, the payload has {nodes}")
 
 
 def _too_deep(parts: list[Part]) -> bool:
@@ -61,7 +63,7 @@ def _too_deep(parts: list[Part]) -> bool:
         depth[part.reference] = 1 + max((depth[name] for name in parents), default=0)
         words = part.url.split("/")
         kinds.add((part.method, words[5].lower() if len(words) > 5 else part.url))
-    return max(depth.values()) > MOST_DEPTH or len(kinds) > MOST_KINDS
+    return max(depth.values()) > MAX_DEPTH or len(kinds) > MAX_NODE_KINDS
 
 
 TABLE: list[Resource] = [resource("POST", "composite/graph", post_graph)]

@@ -1,17 +1,17 @@
-"""`@{ref.id}` in composite requests: values of earlier answers put into later ones (section 3.6)."""
+"""References such as `@{ref.id}` in composite requests, to values of earlier responses (section 3.6)."""
 
 from __future__ import annotations
 
 import re
 
-from ..errors import Refused
+from ..errors import ApiError
 
 _REFERENCE = re.compile(r"@\{([A-Za-z0-9_]+)((?:\.[A-Za-z0-9_]+|\[\d+\])*)\}")
 _STEP = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+)\]")
 
 
 def resolve(value: object, answers: dict[str, object]) -> object:
-    """The value with every reference in it replaced. Raises: Refused for one that leads nowhere."""
+    """A value with all references resolved. Raises: ApiError for an invalid reference."""
     if isinstance(value, str):
         whole = _REFERENCE.fullmatch(value)
         if whole:
@@ -25,7 +25,7 @@ def resolve(value: object, answers: dict[str, object]) -> object:
 
 
 def names_in(value: object) -> set[str]:
-    """The reference ids that a value needs."""
+    """The reference ids that a value refers to."""
     if isinstance(value, str):
         return {found[1] for found in _REFERENCE.finditer(value)}
     if isinstance(value, dict):
@@ -37,7 +37,7 @@ def names_in(value: object) -> set[str]:
 
 def _lookup(found: re.Match[str], answers: dict[str, object]) -> object:
     if found[1] not in answers:
-        raise Refused("PROCESSING_HALTED", f"Invalid reference specified. No value for {found[1]} found")
+        raise ApiError("PROCESSING_HALTED", f"Invalid reference specified. No value for {found[1]} found")
     value = answers[found[1]]
     for name, place in _STEP.findall(found[2]):
         value = _step(value, name, place, found[0])
@@ -48,8 +48,8 @@ def _step(value: object, name: str, place: str, text: str) -> object:
     if place and isinstance(value, list) and int(place) < len(value):
         return value[int(place)]
     if name and isinstance(value, dict):
-        # an answer calls it id, a queried record Id; the platform takes either spelling
+        # responses have `id`, queried records `Id`; the platform accepts either
         for key, inner in value.items():
             if key.lower() == name.lower():
                 return inner
-    raise Refused("PROCESSING_HALTED", f"Invalid reference specified. No value for {text} found")
+    raise ApiError("PROCESSING_HALTED", f"Invalid reference specified. No value for {text} found")

@@ -1,17 +1,17 @@
-"""Composite tree: records with their children, all or nothing (reference, section 3.6)."""
+"""Composite tree: records with their children, all or none (reference, section 3.6)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from ..call import Answer, Call, Resource, resource
-from ..errors import Refused, bad_json
+from ..errors import ApiError, malformed_json
 from ..fields import Field
-from ..org import Dml
+from ..org import DmlContext
 from ..schema import Entity
 from ..writes import create
 
-MOST_RECORDS, MOST_LEVELS = 200, 5
+MAX_RECORDS, MAX_LEVELS = 200, 5
 
 
 def post_tree(call: Call, name: str) -> Answer:
@@ -19,64 +19,66 @@ def post_tree(call: Call, name: str) -> Answer:
     entity = call.org.schema.in_path(name)
     records = call.json().get("records")
     if not isinstance(records, list) or not records:
-        raise bad_json("records is a list of records")
+        raise malformed_json("records is a list of records")
     total, depth = _measure(records)
-    if total > MOST_RECORDS or depth > MOST_LEVELS:
-        raise Refused("LIMIT_EXCEEDED", f"at most {MOST_RECORDS} records on {MOST_LEVELS} levels")
-    planting = _Planting(call)
+    if total > MAX_RECORDS or depth > MAX_LEVELS:
+        raise ApiError("LIMIT_EXCEEDED", f"at most {MAX_RECORDS} records on {MAX_LEVELS} levels")
+    insertion = _TreeInsert(call)
     try:
         with call.org.store.log.transaction():
-            planting.plant(entity, records, None, "")
-            if planting.errors:
-                raise _Barren
-    except _Barren:
-        return Answer({"hasErrors": True, "results": planting.errors}, 400)
-    return Answer({"hasErrors": False, "results": planting.made}, 201)
+            insertion.insert(entity, records, None, "")
+            if insertion.errors:
+                raise _RolledBack
+    except _RolledBack:
+        return Answer({"hasErrors": True, "results": insertion.errors}, 400)
+    return Answer({"hasErrors": False, "results": insertion.made}, 201)
 
 
-class _Barren(Exception):
-    """Leaves the transaction when a record was refused."""
+class _RolledBack(Exception):
+    """Rolls back the transaction when a record is rejected."""
 
 
-class _Planting:
-    """What one call makes, level by level: parents before children."""
+class _TreeInsert:
+    """The insertions of one request, parents before children."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self.made: list[dict[str, object]] = []
         self.errors: list[dict[str, object]] = []
 
-    def plant(self, entity: Entity, records: list[object], link: Field | None, parent: str) -> None:
-        """Create records of one kind, then what hangs on them; each level is a statement of its own."""
-        dml: Dml = self._call.dml()
+    def insert(
+        self, entity: Entity, records: list[object], parent_field: Field | None, parent_id: str
+    ) -> None:
+        """Create records of one type and then their children; each level is a separate statement."""
+        dml: DmlContext = self._call.dml()
         for record in records:
-            about = record.get("attributes") if isinstance(record, Mapping) else None
-            if not isinstance(record, Mapping) or not isinstance(about, Mapping):
-                raise bad_json("a record has attributes with type and referenceId")
-            reference = str(about.get("referenceId"))
-            children = {key: value for key, value in record.items() if _is_branch(value)}
+            attributes = record.get("attributes") if isinstance(record, Mapping) else None
+            if not isinstance(record, Mapping) or not isinstance(attributes, Mapping):
+                raise malformed_json("a record has attributes with type and referenceId")
+            reference = str(attributes.get("referenceId"))
+            children = {key: value for key, value in record.items() if _is_child_list(value)}
             values = {key: value for key, value in record.items() if key not in children}
-            if link is not None:
-                values[link.name] = parent
+            if parent_field is not None:
+                values[parent_field.name] = parent_id
             try:
-                own = create(self._call.org, entity, values, dml)
-            except Refused as refusal:
-                self.errors.append({"referenceId": reference, "errors": [refusal.as_row_error()]})
+                record_id = create(self._call.org, entity, values, dml)
+            except ApiError as error:
+                self.errors.append({"referenceId": reference, "errors": [error.as_row_error()]})
                 continue
-            self.made.append({"referenceId": reference, "id": own})
-            self._grow(entity, children, own)
+            self.made.append({"referenceId": reference, "id": record_id})
+            self._insert_children(entity, children, record_id)
 
-    def _grow(self, entity: Entity, children: dict[str, object], parent: str) -> None:
-        for name, branch in children.items():
+    def _insert_children(self, entity: Entity, children: dict[str, object], parent_id: str) -> None:
+        for name, child_list in children.items():
             for child, field in self._call.org.schema.children_of(entity.name):
-                if field.children.lower() == name.lower() and isinstance(branch, Mapping):
-                    self.plant(child, branch["records"], field, parent)
+                if field.children.lower() == name.lower() and isinstance(child_list, Mapping):
+                    self.insert(child, child_list["records"], field, parent_id)
                     break
             else:
-                raise Refused("INVALID_FIELD", f"{name} is no child relationship of {entity.name}", [name])
+                raise ApiError("INVALID_FIELD", f"{name} is no child relationship of {entity.name}", [name])
 
 
-def _is_branch(value: object) -> bool:
+def _is_child_list(value: object) -> bool:
     return isinstance(value, Mapping) and isinstance(value.get("records"), list)
 
 

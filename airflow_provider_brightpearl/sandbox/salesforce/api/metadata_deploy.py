@@ -1,4 +1,4 @@
-"""Metadata deployments by REST: upload a zip, ask how it went (Metadata API guide, deployRequest)."""
+"""Metadata deployments by REST: upload a zip, poll its status (Metadata API guide, deployRequest)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from email.policy import HTTP
 
 from ..call import Answer, Call, Resource, resource
 from ..deploy_package import BadPackage, Package
-from ..deployment import Deployment, Outcome
-from ..errors import Refused, bad_json, resource_missing
+from ..deployment import ComponentResult, Deployment
+from ..errors import ApiError, malformed_json, resource_not_found
 from ..ids import make_id
 from ..json_format import load_json
 from ..settings import number
@@ -23,7 +23,7 @@ _OPTIONS: dict[str, object] = {
 
 @dataclass(slots=True)
 class Deploy:
-    """One deployment: its options, its zip, and how far it has come."""
+    """One deployment: its options, zip file and progress."""
 
     id: str
     options: dict[str, object]
@@ -33,7 +33,7 @@ class Deploy:
     polls: int = 0
     status: str = "Pending"
     error: str = ""
-    outcomes: list[Outcome] = field(default_factory=list)
+    results: list[ComponentResult] = field(default_factory=list)
 
     @property
     def done(self) -> bool:
@@ -41,15 +41,15 @@ class Deploy:
 
 
 def start(call: Call) -> Answer:
-    """POST metadata/deployRequest: two parts, options as JSON and the zip."""
+    """POST metadata/deployRequest: a multipart body with options as JSON and the zip file."""
     parts = _parts(call)
     options = parts["application/json"]
     wanted = load_json(options)
     if not isinstance(wanted, dict) or set(wanted) != {"deployOptions"}:
-        raise bad_json("deployOptions is expected")
+        raise malformed_json("deployOptions is expected")
     given = wanted["deployOptions"]
     if not isinstance(given, dict) or (unknown := set(given) - set(_OPTIONS)):
-        raise bad_json(
+        raise malformed_json(
             f"Unrecognized field in deployOptions: {sorted(unknown)}" if isinstance(given, dict) else ""
         )
     deploy = Deploy(
@@ -66,34 +66,34 @@ def start(call: Call) -> Answer:
 def _parts(call: Call) -> dict[str, bytes]:
     kind = call.headers.get("content-type", "")
     if not kind.lower().startswith("multipart/form-data"):
-        raise Refused("UNSUPPORTED_MEDIA_TYPE", "Content-Type multipart/form-data is needed", status=415)
+        raise ApiError("UNSUPPORTED_MEDIA_TYPE", "Content-Type multipart/form-data is needed", status=415)
     message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + call.body)
     found: dict[str, bytes] = {}
     for part in message.iter_parts():
         content = part.get_payload(decode=True)
         found[part.get_content_type()] = content if isinstance(content, bytes) else b""
     if set(found) != {"application/json", "application/zip"}:
-        raise Refused(
+        raise ApiError(
             "INVALID_MULTIPART_REQUEST", "one part of application/json and one of application/zip is needed"
         )
     return found
 
 
 def show(call: Call, deploy_id: str) -> Answer:
-    """GET metadata/deployRequest/{id}: moves on with the polls."""
+    """GET metadata/deployRequest/{id}: polling advances the deployment."""
     deploy = call.jobs.deploys.get(deploy_id)
     if deploy is None:
-        raise resource_missing()
+        raise resource_not_found()
     deploy.polls += 1
     if not deploy.done and deploy.polls > number(call.org.settings, "deploy_polls"):
-        _carry_out(call, deploy)
+        _run_deployment(call, deploy)
     elif not deploy.done:
         deploy.status = "InProgress"
     detailed = call.query.get("includeDetails", "").lower() == "true"
     return Answer({**_head(call, deploy), "deployResult": _result(call, deploy, detailed)})
 
 
-def _carry_out(call: Call, deploy: Deploy) -> None:
+def _run_deployment(call: Call, deploy: Deploy) -> None:
     try:
         deployment = Deployment(call.org, Package.read(deploy.content))
     except BadPackage as problem:
@@ -101,7 +101,7 @@ def _carry_out(call: Call, deploy: Deploy) -> None:
         return
     rollback = deploy.options["rollbackOnError"] is True
     good = deployment.run(keep=deploy.options["checkOnly"] is not True, rollback=rollback)
-    deploy.outcomes = deployment.outcomes
+    deploy.results = deployment.results
     deploy.status = "Succeeded" if good else "Failed" if rollback else "SucceededPartial"
 
 
@@ -111,8 +111,8 @@ def _head(call: Call, deploy: Deploy) -> dict[str, object]:
 
 
 def _result(call: Call, deploy: Deploy, detailed: bool) -> dict[str, object]:
-    failed = [outcome for outcome in deploy.outcomes if not outcome.success]
-    good = [outcome for outcome in deploy.outcomes if outcome.success]
+    failed = [result for result in deploy.results if not result.success]
+    good = [result for result in deploy.results if result.success]
     person = call.org.store.row("User", deploy.user) or {}
     details = {
         "componentFailures": [_message(call, each) for each in failed],
@@ -129,7 +129,7 @@ def _result(call: Call, deploy: Deploy, detailed: bool) -> dict[str, object]:
         "success": deploy.status == "Succeeded",
         "status": deploy.status,
         "numberComponentsDeployed": len(good),
-        "numberComponentsTotal": len(deploy.outcomes),
+        "numberComponentsTotal": len(deploy.results),
         "numberComponentErrors": len(failed),
         "numberTestsCompleted": 0,
         "numberTestsTotal": 0,
@@ -145,22 +145,22 @@ def _result(call: Call, deploy: Deploy, detailed: bool) -> dict[str, object]:
     }
 
 
-def _message(call: Call, outcome: Outcome) -> dict[str, object]:
-    component = outcome.component
+def _message(call: Call, result: ComponentResult) -> dict[str, object]:
+    component = result.component
     return {
-        "changed": outcome.changed,
+        "changed": result.changed,
         "columnNumber": None,
         "componentType": component.kind,
-        "created": outcome.created,
+        "created": result.created,
         "createdDate": call.org.now(),
         "deleted": False,
         "fileName": component.file,
         "fullName": component.name,
         "id": None,
         "lineNumber": None,
-        "problem": outcome.problem or None,
-        "problemType": "Error" if outcome.problem else None,
-        "success": outcome.success,
+        "problem": result.problem or None,
+        "problemType": "Error" if result.problem else None,
+        "success": result.success,
         "warning": False,
     }
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from ..call import Answer, Call, Resource, resource
-from ..errors import Refused
+from ..errors import ApiError
 from ..settings import number
-from ..soql.execution import Found, run
+from ..soql.execution import QueryResult, run_query
 
-LEAST, MOST = 200, 2000
+MIN_PAGE_SIZE, MAX_RECORDS = 200, 2000
 
 
 def get_query(call: Call) -> Answer:
@@ -18,15 +18,15 @@ def get_query(call: Call) -> Answer:
 
 
 def get_query_all(call: Call) -> Answer:
-    """GET queryAll: deleted records as well."""
+    """GET queryAll: includes deleted records."""
     return _first_page(call, True)
 
 
 def _first_page(call: Call, include_deleted: bool) -> Answer:
     text = call.query.get("q", "")
     if not text.strip():
-        raise Refused("MALFORMED_QUERY", "SOQL statements cannot be empty or null")
-    found = run(call.org, text, include_deleted)
+        raise ApiError("MALFORMED_QUERY", "SOQL statements cannot be empty or null")
+    found = run_query(call.org, text, include_deleted)
     return Answer(_page(call, found, None, 0))
 
 
@@ -35,11 +35,11 @@ def get_more(call: Call, locator: str) -> Answer:
     cursor, _, offset = locator.rpartition("-")
     found = call.jobs.cursors.get(cursor)
     if found is None or not offset.isdigit() or int(offset) >= len(found.rows):
-        raise Refused("INVALID_QUERY_LOCATOR", "invalid query locator")
+        raise ApiError("INVALID_QUERY_LOCATOR", "invalid query locator")
     return Answer(_page(call, found, cursor, int(offset)))
 
 
-def _page(call: Call, found: Found, cursor: str | None, offset: int) -> dict[str, object]:
+def _page(call: Call, found: QueryResult, cursor: str | None, offset: int) -> dict[str, object]:
     size = _page_size(call)
     end = offset + size
     done = end >= len(found.rows)
@@ -53,7 +53,11 @@ def _page(call: Call, found: Found, cursor: str | None, offset: int) -> dict[str
 
 def _page_size(call: Call) -> int:
     asked = re.search(r"batchSize\s*=\s*(\d+)", call.headers.get("sforce-query-options", ""), re.IGNORECASE)
-    size = min(MOST, max(LEAST, int(asked[1]))) if asked else number(call.org.settings, "page_size")
+    size = (
+        min(MAX_RECORDS, max(MIN_PAGE_SIZE, int(asked[1])))
+        if asked
+        else number(call.org.settings, "page_size")
+    )
     return max(1, min(size, number(call.org.settings, "page_max")))
 
 

@@ -1,4 +1,4 @@
-"""All resources of the REST API in one table; the more literal path of two comes first."""
+"""All resources of the REST API; where two paths match, the more literal one is first."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..fields import SObject, address, checkbox, decimal, key, lookup, money, other, picklist, text
+from ..fields import SObject, address, checkbox, decimal, field_of_type, key, lookup, money, picklist, text
 
 ACCOUNT = SObject(
     "Account",
@@ -17,21 +17,21 @@ ACCOUNT = SObject(
         lookup("ParentId", "Account", children="ChildAccounts"),
         lookup("OwnerId", "User", default="@user"),
         lookup("RecordTypeId", "RecordType"),
-        other("Phone", "phone", length=40),
-        other("Fax", "phone", length=40),
-        other("Website", "url", length=255),
-        other("Description", "textarea", length=32000),
+        field_of_type("Phone", "phone", length=40),
+        field_of_type("Fax", "phone", length=40),
+        field_of_type("Website", "url", length=255),
+        field_of_type("Description", "textarea", length=32000),
         money("AnnualRevenue", 18, 0),
-        other("NumberOfEmployees", "int"),
+        field_of_type("NumberOfEmployees", "int"),
         text("Site", 80),
         *address("Billing"),
         *address("Shipping"),
         key("Brightpearl_Id__c", "Brightpearl Id"),
         text("Brightpearl_Customer_Group__c", 80),
-        # an external id that is not unique: several records may match it
+        # a non-unique external id: several records may match it
         text("Legacy_Code__c", 80, external_id=True, id_lookup=True),
         text("Brightpearl_Hash__c", 64),
-        other("Brightpearl_Synced_At__c", "datetime"),
+        field_of_type("Brightpearl_Synced_At__c", "datetime"),
     ),
     has_currency=True,
 )
@@ -44,17 +44,19 @@ CONTACT = SObject(
         text("LastName", 80, required=True),
         text("FirstName", 40),
         picklist("Salutation", "Mr.", "Ms.", "Mrs.", "Dr.", "Prof.", "Mx."),
-        other("Name", "string", length=121, createable=False, updateable=False, computed="contact_name"),
-        other("Email", "email", length=80, id_lookup=True),
-        other("Phone", "phone", length=40),
-        other("MobilePhone", "phone", length=40),
-        other("HomePhone", "phone", length=40),
-        other("Fax", "phone", length=40),
+        field_of_type(
+            "Name", "string", length=121, createable=False, updateable=False, computed="contact_name"
+        ),
+        field_of_type("Email", "email", length=80, id_lookup=True),
+        field_of_type("Phone", "phone", length=40),
+        field_of_type("MobilePhone", "phone", length=40),
+        field_of_type("HomePhone", "phone", length=40),
+        field_of_type("Fax", "phone", length=40),
         text("Title", 128),
         text("Department", 80),
         picklist("LeadSource", "Web", "Phone Inquiry", "Other"),
-        other("Birthdate", "date"),
-        other("Description", "textarea", length=32000),
+        field_of_type("Birthdate", "date"),
+        field_of_type("Description", "textarea", length=32000),
         checkbox("HasOptedOutOfEmail"),
         checkbox("DoNotCall"),
         lookup("ReportsToId", "Contact", children="Subordinates"),
@@ -63,7 +65,7 @@ CONTACT = SObject(
         *address("Other"),
         key("Brightpearl_Id__c", "Brightpearl Id"),
         text("Brightpearl_Hash__c", 64),
-        other("Brightpearl_Synced_At__c", "datetime"),
+        field_of_type("Brightpearl_Synced_At__c", "datetime"),
     ),
     has_currency=True,
 )
@@ -75,8 +77,8 @@ TASK = SObject(
         text("Subject"),
         picklist("Status", "Not Started", "In Progress", "Completed", default="Not Started"),
         picklist("Priority", "High", "Normal", "Low", default="Normal"),
-        other("ActivityDate", "date"),
-        other("Description", "textarea", length=32000),
+        field_of_type("ActivityDate", "date"),
+        field_of_type("Description", "textarea", length=32000),
         lookup("WhoId", "Contact"),
         lookup("WhatId", "Account"),
         lookup("OwnerId", "User", default="@user"),

@@ -1,8 +1,8 @@
-"""Shipments and returns as custom objects, for orgs without the standard ones (reference, 4.5 and 4.6)."""
+"""Shipments and returns as custom objects, for orgs without the standard objects (reference, 4.5 and 4.6)."""
 
 from __future__ import annotations
 
-from ..fields import Field, SObject, create_only, decimal, key, lookup, money, other, picklist, text
+from ..fields import Field, SObject, create_only, decimal, field_of_type, key, lookup, money, picklist, text
 
 
 def _number() -> Field:
@@ -30,8 +30,8 @@ SHIPMENT = SObject(
         text("Carrier__c", 80),
         text("Tracking_Reference__c", 80),
         text("Warehouse__c", 80),
-        other("Released_On__c", "datetime"),
-        other("Shipped_On__c", "datetime"),
+        field_of_type("Released_On__c", "datetime"),
+        field_of_type("Shipped_On__c", "datetime"),
         decimal("Boxes__c", 18, 0),
         decimal("Weight__c", 18, 4),
     ),
@@ -70,7 +70,7 @@ RETURN = SObject(
         lookup("Order__c", "Order", children="Brightpearl_Returns__r", indexed=True),
         text("Reference__c", 80),
         text("Status__c", 80),
-        other("Returned_On__c", "date"),
+        field_of_type("Returned_On__c", "date"),
         money("Net__c", 16, 2, scale_from="money_scale"),
         money("Tax__c", 16, 2, scale_from="money_scale"),
         money("Total__c", 16, 2, scale_from="money_scale"),

@@ -9,16 +9,16 @@ from ..fields import (
     checkbox,
     create_only,
     decimal,
+    field_of_type,
     key,
     lookup,
     money,
-    other,
     picklist,
     read_only,
     text,
 )
 
-# label, category: an order is created in Draft and locked once its category is Activated
+# label, category: orders are created in Draft, and locked once their category is Activated
 STATUSES = (
     ("Draft", "Draft"),
     ("Activated", "Activated"),
@@ -38,15 +38,15 @@ ORDER = SObject(
         lookup("AccountId", "Account", required=True, children="Orders", indexed=True),
         lookup("Pricebook2Id", "Pricebook2"),
         lookup("OriginalOrderId", "Order", updateable=False, indexed=True),
-        other("EffectiveDate", "date", required=True),
-        other("EndDate", "date"),
+        field_of_type("EffectiveDate", "date", required=True),
+        field_of_type("EndDate", "date"),
         picklist("Status", *_STATUS_LABELS, required=True, restricted=True),
         read_only(picklist("StatusCode", "Draft", "Activated"), "status_code"),
         picklist("Type", "Web", "Phone", "Trade"),
         text("Name", 80),
-        other("Description", "textarea", length=32000),
+        field_of_type("Description", "textarea", length=32000),
         text("PoNumber", 80),
-        other("PoDate", "date"),
+        field_of_type("PoDate", "date"),
         text("OrderReferenceNumber", 80),
         Field(
             "OrderNumber",
@@ -60,7 +60,7 @@ ORDER = SObject(
         ),
         create_only(checkbox("IsReductionOrder")),
         read_only(money("TotalAmount", 18, 2), "order_total"),
-        other("ActivatedDate", "datetime", createable=False, updateable=False),
+        field_of_type("ActivatedDate", "datetime", createable=False, updateable=False),
         lookup("ActivatedById", "User", createable=False, updateable=False),
         lookup("BillToContactId", "Contact"),
         lookup("ShipToContactId", "Contact"),
@@ -75,7 +75,7 @@ ORDER = SObject(
         money("Tax__c", 16, 2, scale_from="money_scale"),
         money("Total__c", 16, 2, scale_from="money_scale"),
         text("Brightpearl_Hash__c", 64),
-        other("Brightpearl_Synced_At__c", "datetime"),
+        field_of_type("Brightpearl_Synced_At__c", "datetime"),
     ),
     has_currency=True,
 )
@@ -87,7 +87,7 @@ ORDER_ITEM = SObject(
         create_only(lookup("OrderId", "Order", required=True, children="OrderItems", indexed=True)),
         create_only(lookup("PricebookEntryId", "PricebookEntry", required=True)),
         create_only(lookup("OriginalOrderItemId", "OrderItem", indexed=True)),
-        other(
+        field_of_type(
             "Product2Id",
             "reference",
             length=18,
@@ -102,8 +102,8 @@ ORDER_ITEM = SObject(
         read_only(money("TotalPrice", 18, 2), "item_total"),
         read_only(decimal("AvailableQuantity", 18, 2), "item_quantity"),
         text("Description"),
-        other("ServiceDate", "date"),
-        other("EndDate", "date"),
+        field_of_type("ServiceDate", "date"),
+        field_of_type("EndDate", "date"),
         Field(
             "OrderItemNumber",
             "string",
@@ -118,7 +118,7 @@ ORDER_ITEM = SObject(
     ),
     label="Order Product",
     has_currency=True,
-    bin=False,
+    has_recycle_bin=False,
 )
 
 ORDER_STATUS = SObject(
@@ -129,7 +129,7 @@ ORDER_STATUS = SObject(
         text("MasterLabel", required=True),
         picklist("StatusCode", "Draft", "Activated"),
         checkbox("IsDefault"),
-        other("SortOrder", "int"),
+        field_of_type("SortOrder", "int"),
     ),
     writable=False,
 )

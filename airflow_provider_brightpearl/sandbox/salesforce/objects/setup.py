@@ -1,8 +1,8 @@
-"""Organization, User and what grants access (reference, section 4.8)."""
+"""Organization, users, record types and permission sets (reference, section 4.8)."""
 
 from __future__ import annotations
 
-from ..fields import SObject, checkbox, lookup, other, picklist, text
+from ..fields import SObject, checkbox, field_of_type, lookup, picklist, text
 
 ORGANIZATION = SObject(
     "Organization",
@@ -26,7 +26,7 @@ USER = SObject(
         text("LastName", 80, required=True),
         text("FirstName", 40),
         text("Name", 121, createable=False, updateable=False),
-        other("Email", "email", length=128, required=True),
+        field_of_type("Email", "email", length=128, required=True),
         checkbox("IsActive", True),
     ),
     writable=False,
@@ -64,7 +64,7 @@ PERMISSION_SET_ASSIGNMENT = SObject(
         lookup("AssigneeId", "User", required=True, updateable=False, children="PermissionSetAssignments"),
     ),
     label="Permission Set Assignment",
-    bin=False,
+    has_recycle_bin=False,
 )
 
 OBJECTS = (ORGANIZATION, USER, RECORD_TYPE, PERMISSION_SET, PERMISSION_SET_ASSIGNMENT)

@@ -1,4 +1,4 @@
-"""Runs a query: finds the rows, sorts them, and shows them page by page as records."""
+"""Runs queries: selects and sorts rows, and renders them as records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import Refused
+from ..errors import ApiError
 from ..fields import Field
 from ..org import Org
 from ..schema import Entity
@@ -20,8 +20,8 @@ Show = Callable[[Row, str], Row]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The rows of a query, and how to show one of them under a version's base path."""
+class QueryResult:
+    """The rows of a query, with a function that renders one below the base path of a version."""
 
     rows: list[Row]
     total: int
@@ -29,32 +29,34 @@ class Found:
     names: list[str]  # the columns in the order of the SELECT
 
 
-def run(org: Org, text: str, include_deleted: bool) -> Found:
-    """Run a query. Raises: Refused MALFORMED_QUERY, INVALID_TYPE, INVALID_FIELD."""
+def run_query(org: Org, text: str, include_deleted: bool) -> QueryResult:
+    """Run a query. Raises: ApiError MALFORMED_QUERY, INVALID_TYPE or INVALID_FIELD."""
     query = parse(text)
     entity = org.schema.in_body(query.source)
-    return run_on(org, entity, query, include_deleted, None)
+    return run_parsed_query(org, entity, query, include_deleted, None)
 
 
-def run_on(org: Org, entity: Entity, query: Query, include_deleted: bool, only: list[str] | None) -> Found:
-    """Run a parsed query over an object, or over the rows of some ids."""
+def run_parsed_query(
+    org: Org, entity: Entity, query: Query, include_deleted: bool, only: list[str] | None
+) -> QueryResult:
+    """Run a parsed query over all rows of an object, or over those with some ids."""
     if query.offset > number(org.settings, "max_offset"):
         most = number(org.settings, "max_offset")
-        raise Refused("NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {most}")
+        raise ApiError("NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {most}")
     rows = _matching(org, entity, query, include_deleted, only)
     if is_aggregate(query):
         made = aggregate(org, entity, query, rows)
         cut = made[query.offset :][: query.limit]
-        return Found(cut, len(cut), lambda row, base: row, [])
+        return QueryResult(cut, len(cut), lambda row, base: row, [])
     if len(query.columns) == 1 and query.columns[0].function == "COUNT" and not query.columns[0].path:
         total = len(rows) if query.limit is None else min(len(rows), query.limit)
-        return Found([], total, lambda row, base: row, [])
+        return QueryResult([], total, lambda row, base: row, [])
     columns = _expanded(entity, query)
     show = _renderer(org, entity, columns, include_deleted)
     rows = sort_rows(rows, [(getter(org, entity, s.column.path), s) for s in query.order])
     if query.offset or query.limit is not None:
         rows = rows[query.offset :][: query.limit]
-    return Found(rows, len(rows), show, [".".join(column.path) for column in columns])
+    return QueryResult(rows, len(rows), show, [".".join(column.path) for column in columns])
 
 
 def _matching(
@@ -67,7 +69,7 @@ def _matching(
     live = table.rows.values() if near is None else [table.rows[one] for one in near if one in table.rows]
     rows = list(live) if test is None else [row for row in live if test(row)]
     if include_deleted and only is None:
-        rows += [row for row in table.bin.values() if test is None or test(row)]
+        rows += [row for row in table.recycle_bin.values() if test is None or test(row)]
     return rows
 
 
@@ -76,23 +78,23 @@ def _expanded(entity: Entity, query: Query) -> tuple[Column, ...]:
     for column in query.columns:
         if column.function != "FIELDS":
             if column.function:
-                raise Refused("MALFORMED_QUERY", f"unexpected token: {column.function}")
+                raise ApiError("MALFORMED_QUERY", f"unexpected token: {column.function}")
             columns.append(column)
             continue
         which = column.path[0].upper() if column.path else ""
         if which != "STANDARD" and (query.limit is None or query.limit > 200):
-            raise Refused("MALFORMED_QUERY", "The SOQL FIELDS function must have a LIMIT of at most 200")
+            raise ApiError("MALFORMED_QUERY", "The SOQL FIELDS function must have a LIMIT of at most 200")
         for field in entity.fields.values():
             if which == "ALL" or (which == "CUSTOM") == field.custom:
                 columns.append(Column((field.name,)))
     paths = [tuple(part.lower() for part in column.path) for column in columns if not column.child]
     if len(set(paths)) != len(paths):
-        raise Refused("INVALID_FIELD", "duplicate field selected")
+        raise ApiError("INVALID_FIELD", "duplicate field selected")
     return tuple(columns)
 
 
 def sort_rows(rows: list[Row], terms: list[tuple[tuple[Getter, Field], Sort]]) -> list[Row]:
-    """Rows in the order of all terms; nulls come first unless it is said otherwise."""
+    """Rows sorted by all terms; nulls are first unless the query says otherwise."""
     for (get, field), term in reversed(terms):
         empty = [row for row in rows if get(row) is None]
         full = [row for row in rows if get(row) is not None] if empty else rows
@@ -115,7 +117,7 @@ def _renderer(org: Org, entity: Entity, columns: Iterable[Column], include_delet
         else:
             link = entity.relation(column.path[0])
             if link is None:
-                raise Refused(
+                raise ApiError(
                     "INVALID_FIELD", f"Didn't understand relationship '{column.path[0]}' in field path."
                 )
             wanted = parents.setdefault(link.relationship, (link, []))
@@ -158,7 +160,7 @@ def _child(
             ids = table.find(field.name, row["Id"])
         else:
             ids = [one["Id"] for one in table.rows.values() if one.get(field.name) == row["Id"]]
-        found = run_on(org, child, query, include_deleted, ids)
+        found = run_parsed_query(org, child, query, include_deleted, ids)
         records = [found.show(one, base) for one in found.rows]
         return {"totalSize": found.total, "done": True, "records": records} if records else None
 
@@ -169,4 +171,4 @@ def _relationship(org: Org, entity: Entity, name: str) -> tuple[Entity, Field]:
     for child, field in org.schema.children_of(entity.name):
         if field.children.lower() == name.lower():
             return child, field
-    raise Refused("INVALID_TYPE", f"Didn't understand relationship '{name}' in FROM part of query call.")
+    raise ApiError("INVALID_TYPE", f"Didn't understand relationship '{name}' in FROM part of query call.")
