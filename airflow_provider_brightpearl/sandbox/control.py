@@ -167,13 +167,13 @@ async def _body(request: Request) -> dict[str, Any]:
     raw = await request.body()
     found = orjson.loads(raw) if raw.strip() else {}
     if not isinstance(found, dict):
-        raise TypeError("the body is a JSON object")
+        raise TypeError("the body must be a JSON object")
     return found
 
 
 def _only(wanted: dict[str, Any], known: set[str]) -> None:
     if unknown := set(wanted) - known:
-        raise ValueError(f"unknown keys {sorted(unknown)}, known are {sorted(known)}")
+        raise ValueError(f"unknown keys {sorted(unknown)}, expected some of {sorted(known)}")
 
 
 def _instant(text: str) -> datetime:

@@ -47,10 +47,14 @@ class Faults:
         """Read one rule; ValueError when it is not understood."""
         unknown = set(rule) - ({f.name for f in fields(Fault)} - {"hits"})
         if unknown or "system" not in rule:
-            raise ValueError(f"unknown or missing keys in fault rule: {sorted(unknown) or ['system']}")
+            raise ValueError(
+                f"unknown keys in fault rule: {sorted(unknown)}"
+                if unknown
+                else "a fault rule needs the key system"
+            )
         fault = Fault(**rule)
         if fault.drop not in (None, "before", "after"):
-            raise ValueError("drop is 'before' or 'after'")
+            raise ValueError("drop must be 'before' or 'after'")
         re.compile(fault.path or "")
         self.rules.append(fault)
         return fault

@@ -81,7 +81,7 @@ def parse_bulk(
     _check_order(call, settings)
     program, transactions = call.get("program"), call.get("transactions")
     if not isinstance(program, str) or not isinstance(transactions, list):
-        raise GatewayError(400, "program and transactions are needed")
+        raise GatewayError(400, "program and transactions are required")
     most = number(settings, "max_bulk_transactions")
     if most and len(transactions) > most:
         raise GatewayError(413, f"More than {most} transactions")
@@ -151,7 +151,7 @@ def _boolean(value: Any) -> bool:
     if value in (True, False):
         return bool(value)
     if str(value).lower() not in ("true", "false"):
-        raise GatewayError(400, f"{value} is neither true nor false")
+        raise GatewayError(400, f"{value} must be true or false")
     return str(value).lower() == "true"
 
 

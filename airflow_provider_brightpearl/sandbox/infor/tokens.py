@@ -127,7 +127,7 @@ class TokenService:
 def _form(body: bytes, headers: dict[str, str]) -> dict[str, str]:
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
-        raise _denied(400, "invalid_request", "a form is needed")
+        raise _denied(400, "invalid_request", "a form body is required")
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 

@@ -84,7 +84,7 @@ def _create_order(org: Org, row: Row, dml: DmlContext) -> None:
     if category(row["Status"]) != "Draft":
         raise ApiError(
             str(org.settings["create_status_code"]),
-            "an order is created in a status of the Draft category",
+            "an order must be created in a status of the Draft category",
             ["Status"],
         )
     check_reduction(org, row)
@@ -122,7 +122,9 @@ def _activate(org: Org, row: Row, changes: Row, named: set[str], dml: DmlContext
     # named rather than changed: the platform checks the fields in the request
     if org.settings["activation_only_status"] and named - {"Status", "Id"}:
         raise ApiError(
-            "FAILED_ACTIVATION", "an order is activated by a call that changes only its Status", ["Status"]
+            "FAILED_ACTIVATION",
+            "an order must be activated by a request that changes only its Status",
+            ["Status"],
         )
     if not org.store["OrderItem"].find("OrderId", row["Id"]):
         raise ApiError("FAILED_ACTIVATION", "An order must have at least one product.")

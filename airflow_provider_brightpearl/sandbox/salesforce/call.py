@@ -39,7 +39,7 @@ class Call:
         """The body as a JSON object. Raises: ApiError."""
         value = self.parsed if self.parsed is not None else self._decoded()
         if not isinstance(value, dict):
-            raise malformed_json("Unexpected input: a JSON object is needed")
+            raise malformed_json("Unexpected input: a JSON object is required")
         return value
 
     def _decoded(self) -> object:

@@ -90,7 +90,7 @@ class IngestRun:
             raise BadBatch("InvalidBatch : Duplicate field name in the header")
         names = [name for name, _ in columns]
         if self.operation in ("delete", "hardDelete") and header != ["Id"]:
-            raise BadBatch("InvalidBatch : Field name not found : a delete takes the column Id only")
+            raise BadBatch("InvalidBatch : Field name not found : a delete accepts only the column Id")
         if self.operation == "update" and "Id" not in names:
             raise BadBatch("InvalidBatch : Field name not found : Id")
         if self.operation == "upsert" and self.key not in names:
@@ -147,7 +147,7 @@ class IngestRun:
 def _row_to_body(columns: list[Column], cells: list[str]) -> Raw:
     """A row as a record body: empty cells are ignored, `#N/A` clears a value."""
     if len(cells) != len(columns):
-        raise BadBatch("InvalidBatch : The number of cells in a row is not that of the header")
+        raise BadBatch("InvalidBatch : A row and the header differ in their number of cells")
     raw: Raw = {}
     for (name, key), cell in zip(columns, cells, strict=True):
         if cell == "":

@@ -30,7 +30,7 @@ def check_reduction_item(org: Org, order: Row, row: Row) -> None:
         raise _integrity_error("OriginalOrderItemId", "not a product of the original order")
     left = available_quantity(org.store, original) or Decimal(0)
     if not -left <= row.get("Quantity", Decimal(0)) < 0:
-        raise _integrity_error("Quantity", f"between -{left} and 0, which is still available")
+        raise _integrity_error("Quantity", f"must be between -{left}, the quantity still available, and 0")
 
 
 def _integrity_error(field: str, why: str) -> ApiError:

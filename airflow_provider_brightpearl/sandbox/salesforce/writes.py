@@ -259,7 +259,7 @@ def _parent_by_key(org: Org, field: Field, value: Mapping[str, object]) -> objec
     if key is None or not key.is_key:
         raise ApiError(
             "INVALID_FIELD",
-            f"{field.relationship}: a single external id field of {target.name} is needed, got {keys}",
+            f"{field.relationship}: a single external id field of {target.name} is required, got {keys}",
             [field.name],
         )
     wanted = value[keys[0]]

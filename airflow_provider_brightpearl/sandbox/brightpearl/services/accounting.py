@@ -74,7 +74,7 @@ def _unique(call: Call, body: Record) -> None:
     for payment in collection(call, "customer-payment").changed.values():
         if key[0] and key == (payment.get("transactionRef"), payment.get("paymentMethodCode")):
             raise ServiceError(
-                400, "ACCC-013", "A payment with this transaction reference exists"
+                400, "ACCC-013", "A payment with this transaction reference already exists"
             )  # INFERRED code
 
 

@@ -60,7 +60,7 @@ def post_drop_ship_note(call: Call) -> Record:
         rows: dict[str, list[Record]] = {}
         for item in given.get("products") or []:
             if str(item.get("salesOrderRowId")) not in order["orderRows"]:
-                text = f"Row {item.get('salesOrderRowId')} is not of this order"
+                text = f"Row {item.get('salesOrderRowId')} does not belong to this order"
                 raise ServiceError(400, "WHSC-080", text)  # INFERRED
             line = {"productId": item["productId"], "quantity": item["quantity"]}
             rows.setdefault(str(item["salesOrderRowId"]), []).append(line)
@@ -89,7 +89,7 @@ def post_drop_ship_event(call: Call) -> Record:
     id = require_id(call, "drop-ship-note", call.path_args[0], "No drop ship notes found")
     note = collection(call, "drop-ship-note").edit(id)
     if note["status"]["shipped"]:
-        raise ServiceError(400, "WHSC-081", "The note has been shipped")  # INFERRED code
+        raise ServiceError(400, "WHSC-081", "The note has already been shipped")  # INFERRED code
     for event in call.json_object().get("events") or []:
         if event.get("eventCode") != "SHS":
             raise ServiceError(

@@ -67,7 +67,7 @@ def post_goods_out_note(call: Call) -> Record:
         for item in given.get("products") or []:
             if str(item.get("salesOrderRowId")) not in order["orderRows"]:
                 raise ServiceError(
-                    400, "WHSC-080", f"Row {item.get('salesOrderRowId')} is not of this order"
+                    400, "WHSC-080", f"Row {item.get('salesOrderRowId')} does not belong to this order"
                 )  # INFERRED
             line = {"productId": item["productId"], "quantity": item["quantity"], "locationId": 2}
             parts.setdefault(str(item["salesOrderRowId"]), []).append(line)
@@ -102,7 +102,7 @@ def put_goods_out_note(call: Call) -> Record:
 def _open(call: Call) -> Record:
     id = require_id(call, "goods-out-note", call.path_args[-1], "No goods out notes found")
     if (collection(call, "goods-out-note").get(id) or {})["status"]["shipped"]:
-        raise ServiceError(400, "WHSC-081", "The note has been shipped")  # INFERRED code
+        raise ServiceError(400, "WHSC-081", "The note has already been shipped")  # INFERRED code
     return collection(call, "goods-out-note").edit(id)
 
 

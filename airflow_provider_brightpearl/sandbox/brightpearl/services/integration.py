@@ -69,7 +69,7 @@ def post_webhook(call: Call) -> Record:
             v for v in ("lifecycle-event", "account-code", "resource-type") if f"${{{v}}}" not in template
         ]
         if absent:
-            raise ServiceError(400, "INTC-057", f"The template lacks {', '.join(absent)}")
+            raise ServiceError(400, "INTC-057", f"The template does not contain {', '.join(absent)}")
     return response(
         collection(call, "webhook").add({key: value for key, value in hook.items() if key != "id"})
     )

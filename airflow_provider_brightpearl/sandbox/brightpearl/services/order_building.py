@@ -171,7 +171,7 @@ def build_row(call: Call, order: Record, given: Record) -> tuple[int, Record]:
     net, tax = (parse_decimal((value.get(key) or {}).get("value") or 0) for key in ("rowNet", "rowTax"))
     if net is None or tax is None or net != round(net, 2) or tax != round(tax, 2):
         raise ServiceError(
-            400, "ORDC-027", "Row net and tax are numbers of at most two decimals"
+            400, "ORDC-027", "Row net and tax must be numbers with at most two decimals"
         )  # INFERRED code
     row: Record = {"orderRowSequence": str(10 * len(order["orderRows"]) + 10)}
     row |= {"productId": product["id"] if product else 1000, "productName": name}

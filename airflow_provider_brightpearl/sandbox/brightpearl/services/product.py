@@ -224,7 +224,9 @@ def put_product_price(call: Call) -> Record:
 def _steps(given: Record) -> Record:
     amounts = {step: parse_decimal(price) for step, price in given.items()}
     if any(amount is None or not step.isdigit() for step, amount in amounts.items()):
-        raise ServiceError(400, "PRDC-051", "A price is a number, its quantity a whole one")  # INFERRED code
+        raise ServiceError(
+            400, "PRDC-051", "Prices must be numbers, and their quantities integers"
+        )  # INFERRED code
     return {step: fixed_decimals(amount, 4) for step, amount in amounts.items() if amount is not None}
 
 

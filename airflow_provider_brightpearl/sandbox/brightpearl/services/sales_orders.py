@@ -131,7 +131,7 @@ def post_sales_order_close(call: Call) -> Record:
     id = require_id(call, "order", call.path_args[0], "No Sales Order Found")
     record = collection(call, "order").edit(id)
     if record["state"]["tax"] == "INVOICED":
-        raise ServiceError(400, "ORDC-060", "The order has been invoiced already")  # INFERRED code
+        raise ServiceError(400, "ORDC-060", "The order has already been invoiced")  # INFERRED code
     body = call.json_object() if call.content.strip() else {}
     day = day_of(str(body.get("taxDate"))) or call.account.now()
     zone = call.account.zone

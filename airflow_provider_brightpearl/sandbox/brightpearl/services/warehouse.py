@@ -102,7 +102,9 @@ def _check(call: Call, given: Record) -> None:
     if not collection(call, "product-availability").has(given.get("productId") or 0):
         raise ServiceError(400, "WHSC-014", f"Product {given.get('productId')} is not valid")
     if not isinstance(quantity, int) or quantity == 0:
-        raise ServiceError(400, "WHSC-071", "The quantity of a correction is a whole number")  # INFERRED code
+        raise ServiceError(
+            400, "WHSC-071", "The quantity of a correction must be a non-zero integer"
+        )  # INFERRED code
     if quantity > 0 and parse_decimal((given.get("cost") or {}).get("value")) is None:
         raise ServiceError(400, "WHSC-072", "A cost is required for a positive quantity")  # INFERRED code
 

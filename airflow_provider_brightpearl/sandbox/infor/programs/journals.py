@@ -125,7 +125,7 @@ def _open(session: Session, values: Values, usage: int) -> Row:
         raise nok("WST0301", journal["STAT"], "KEY1")
     interface = session.find("interfaces", journal["INTN"]) or {}
     if int(interface.get("USAGE", 0)) != usage:
-        raise generic_nok(f"Interface {journal['INTN']} is not used this way", "INTN")
+        raise generic_nok(f"Interface {journal['INTN']} does not accept lines of this kind", "INTN")
     return journal
 
 

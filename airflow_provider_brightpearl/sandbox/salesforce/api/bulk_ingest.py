@@ -53,7 +53,7 @@ def create_job(call: Call) -> Answer:
     if operation not in OPERATIONS:
         raise ApiError("INVALID_JOB", f"operation '{operation}' is not supported")
     if body.get("contentType", "CSV") != "CSV":
-        raise ApiError("INVALID_JOB", "contentType is CSV")
+        raise ApiError("INVALID_JOB", "contentType must be CSV")
     key = _key_name(call, operation, str(body.get("externalIdFieldName") or ""), entity.name)
     dialect = _dialect(body)
     load = IngestRun(entity, operation, key, dialect, call.user)
@@ -85,9 +85,9 @@ def upload(call: Call, job_id: str) -> Answer:
     """PUT jobs/ingest/{id}/batches: the single upload of a job."""
     job = _require_job(call, job_id)
     if job.state != "Open" or job.load.body:
-        raise ApiError("INVALID_JOB_STATE", "the job does not take an upload (any more)")
+        raise ApiError("INVALID_JOB_STATE", "the job does not accept an upload")
     if not call.headers.get("content-type", "").lower().startswith("text/csv"):
-        raise ApiError("UNSUPPORTED_MEDIA_TYPE", "Content-Type text/csv is needed", status=415)
+        raise ApiError("UNSUPPORTED_MEDIA_TYPE", "Content-Type text/csv is required", status=415)
     if len(call.body) > number(call.org.settings, "bulk_max_bytes"):
         raise ApiError("LIMIT_EXCEEDED", "the upload is too large", status=413)
     job.load.body = call.body
@@ -99,7 +99,7 @@ def change_job(call: Call, job_id: str) -> Answer:
     job, body = _require_job(call, job_id), call.json()
     wanted = body.get("state")
     if set(body) != {"state"} or wanted not in ("UploadComplete", "Aborted"):
-        raise ApiError("INVALID_JOB_STATE", "state is UploadComplete or Aborted")
+        raise ApiError("INVALID_JOB_STATE", "state must be UploadComplete or Aborted")
     if wanted == "Aborted" and job.state not in FINAL:
         job.load.stopped, job.state = True, "Aborted"
     elif wanted == "UploadComplete" and job.state == "Open":

@@ -40,7 +40,7 @@ def create_query(call: Call) -> Answer:
     body = call.json()
     operation, text = body.get("operation"), body.get("query")
     if set(body) - _KEYS or operation not in ("query", "queryAll") or not isinstance(text, str):
-        raise malformed_json("a query job has operation (query or queryAll) and query")
+        raise malformed_json("a query job needs operation (query or queryAll) and query")
     delimiter, ending = str(body.get("columnDelimiter", "COMMA")), str(body.get("lineEnding", "LF"))
     if delimiter not in DELIMITERS or ending not in LINE_ENDINGS:
         raise ApiError("INVALID_JOB", "columnDelimiter or lineEnding is not supported")
@@ -103,7 +103,7 @@ def get_results(call: Call, job_id: str) -> Answer:
     if job.state != "JobComplete":
         raise ApiError("INVALID_JOB_STATE", "the job has not ended")
     if job.version != call.version:
-        raise ApiError("API_VERSION_MISMATCH", "the job was made with another API version", status=409)
+        raise ApiError("API_VERSION_MISMATCH", "the job was created with another API version", status=409)
     start = _start(call.query.get("locator", ""))
     size = int(call.query.get("maxRecords") or number(call.org.settings, "bulk_page_size"))
     rows = job.found.rows[start : start + max(1, size)]

@@ -141,7 +141,7 @@ def retrieve_rows(call: Call, name: str) -> Answer:
     else:
         ids, fields = (call.query.get(one, "").split(",") for one in ("ids", "fields"))
     if not isinstance(ids, list) or not isinstance(fields, list):
-        raise malformed_json("ids and fields are lists")
+        raise malformed_json("ids and fields must be lists")
     entity = call.org.schema.in_path(name)
     table = call.org.store[entity.name]
     rows = [table.rows.get(full_id(one) or "") for one in ids]
@@ -157,7 +157,7 @@ def _parse_records(call: Call) -> tuple[list[Row], bool]:
     rows = body.get("records")
     if unknown or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise malformed_json(
-            f"Unrecognized field {sorted(unknown)}" if unknown else "records is a list of objects"
+            f"Unrecognized field {sorted(unknown)}" if unknown else "records must be a list of objects"
         )
     _check_size(call.org, rows)
     return rows, body.get("allOrNone") is True
@@ -170,7 +170,7 @@ def _check_size(org: Org, rows: list[Any]) -> None:
             f"record limit reached. cannot submit more than {MAX_RECORDS} records in one call",
         )
     if not rows:
-        raise ApiError("REQUIRED_FIELD_MISSING", "at least one record is needed", ["records"])
+        raise ApiError("REQUIRED_FIELD_MISSING", "at least one record is required", ["records"])
 
 
 def _entities_of(org: Org, rows: list[Row]) -> list[Entity]:
@@ -196,7 +196,7 @@ def _check_types(org: Org, entity: Entity, rows: list[Row]) -> None:
         if "attributes" not in row and not org.settings["upsert_needs_attributes"]:
             continue
         if str(_type_name(row)).lower() != entity.name.lower():
-            raise ApiError("INVALID_TYPE", f"records of one upsert are all of type {entity.name}")
+            raise ApiError("INVALID_TYPE", f"all records of an upsert must be of type {entity.name}")
 
 
 def _id_of(row: Row) -> object:

@@ -32,7 +32,7 @@ class Failed(Exception):
 def read_parts(items: object, most: int) -> list[Part]:
     """The subrequests of a composite request or graph. Raises: ApiError."""
     if not isinstance(items, list) or not items:
-        raise malformed_json("compositeRequest is a list of subrequests")
+        raise malformed_json("compositeRequest must be a list of subrequests")
     if len(items) > most:
         raise ApiError("LIMIT_EXCEEDED", f"Limit of {most} reached. Cannot accept more subrequests")
     parts = [_part(item) for item in items]
@@ -44,10 +44,12 @@ def read_parts(items: object, most: int) -> list[Part]:
 
 def _part(item: object) -> Part:
     if not isinstance(item, dict) or set(item) - _KEYS or not {"method", "url", "referenceId"} <= set(item):
-        raise malformed_json("a subrequest has method, url, referenceId, and perhaps body and httpHeaders")
+        raise malformed_json(
+            "a subrequest needs method, url and referenceId, and may have body and httpHeaders"
+        )
     headers = item.get("httpHeaders") or {}
     if not isinstance(headers, dict):
-        raise malformed_json("httpHeaders is an object")
+        raise malformed_json("httpHeaders must be an object")
     lower = {str(name).lower(): str(value) for name, value in headers.items()}
     return Part(
         str(item["referenceId"]), str(item["method"]).upper(), str(item["url"]), item.get("body"), lower
@@ -161,7 +163,7 @@ def post_batch(call: Call) -> Answer:
     body = call.json()
     items = body.get("batchRequests")
     if not isinstance(items, list) or not items or len(items) > MAX_RECORDS:
-        raise malformed_json(f"batchRequests is a list of 1 to {MAX_RECORDS} requests")
+        raise malformed_json(f"batchRequests must be a list of 1 to {MAX_RECORDS} requests")
     halt, broken = body.get("haltOnError") is True, False
     results: list[dict[str, object]] = []
     for item in items:
@@ -177,7 +179,7 @@ def post_batch(call: Call) -> Answer:
 
 def _batch_part(call: Call, item: object) -> Answer:
     if not isinstance(item, dict) or not {"method", "url"} <= set(item):
-        raise malformed_json("a batch request has method and url")
+        raise malformed_json("a batch request needs method and url")
     used = call.org.settings["daily_api_used"]
     call.org.settings["daily_api_used"] = int(str(used)) + 1
     url = str(item["url"])

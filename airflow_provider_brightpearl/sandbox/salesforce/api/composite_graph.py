@@ -36,13 +36,13 @@ def post_graph(call: Call) -> Answer:
 def _read_graphs(body: dict[str, object]) -> list[tuple[str, list[Part]]]:
     items = body.get("graphs")
     if set(body) != {"graphs"} or not isinstance(items, list) or not items:
-        raise malformed_json("graphs is a list of graphs")
+        raise malformed_json("graphs must be a list of graphs")
     if len(items) > MAX_GRAPHS:
         raise ApiError("LIMIT_EXCEEDED", f"Limit of {MAX_GRAPHS} graphs reached")
     found = []
     for item in items:
         if not isinstance(item, dict) or set(item) != {"graphId", "compositeRequest"}:
-            raise malformed_json("a graph has graphId and compositeRequest")
+            raise malformed_json("a graph needs graphId and compositeRequest, and nothing else")
         found.append((str(item["graphId"]), read_parts(item["compositeRequest"], MAX_NODES)))
     if len({name for name, _ in found}) != len(found):
         raise ApiError("DUPLICATE_VALUE", "graphId is used more than once", ["graphId"])

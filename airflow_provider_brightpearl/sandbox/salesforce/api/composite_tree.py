@@ -19,7 +19,7 @@ def post_tree(call: Call, name: str) -> Answer:
     entity = call.org.schema.in_path(name)
     records = call.json().get("records")
     if not isinstance(records, list) or not records:
-        raise malformed_json("records is a list of records")
+        raise malformed_json("records must be a list of records")
     total, depth = _measure(records)
     if total > MAX_RECORDS or depth > MAX_LEVELS:
         raise ApiError("LIMIT_EXCEEDED", f"at most {MAX_RECORDS} records on {MAX_LEVELS} levels")
@@ -54,7 +54,7 @@ class _TreeInsert:
         for record in records:
             attributes = record.get("attributes") if isinstance(record, Mapping) else None
             if not isinstance(record, Mapping) or not isinstance(attributes, Mapping):
-                raise malformed_json("a record has attributes with type and referenceId")
+                raise malformed_json("a record needs attributes with type and referenceId")
             reference = str(attributes.get("referenceId"))
             children = {key: value for key, value in record.items() if _is_child_list(value)}
             values = {key: value for key, value in record.items() if key not in children}
@@ -75,7 +75,9 @@ class _TreeInsert:
                     self.insert(child, child_list["records"], field, parent_id)
                     break
             else:
-                raise ApiError("INVALID_FIELD", f"{name} is no child relationship of {entity.name}", [name])
+                raise ApiError(
+                    "INVALID_FIELD", f"{name} is not a child relationship of {entity.name}", [name]
+                )
 
 
 def _is_child_list(value: object) -> bool:

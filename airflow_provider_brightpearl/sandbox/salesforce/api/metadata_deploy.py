@@ -46,7 +46,7 @@ def start(call: Call) -> Answer:
     options = parts["application/json"]
     wanted = load_json(options)
     if not isinstance(wanted, dict) or set(wanted) != {"deployOptions"}:
-        raise malformed_json("deployOptions is expected")
+        raise malformed_json("deployOptions is required")
     given = wanted["deployOptions"]
     if not isinstance(given, dict) or (unknown := set(given) - set(_OPTIONS)):
         raise malformed_json(
@@ -66,7 +66,7 @@ def start(call: Call) -> Answer:
 def _parts(call: Call) -> dict[str, bytes]:
     kind = call.headers.get("content-type", "")
     if not kind.lower().startswith("multipart/form-data"):
-        raise ApiError("UNSUPPORTED_MEDIA_TYPE", "Content-Type multipart/form-data is needed", status=415)
+        raise ApiError("UNSUPPORTED_MEDIA_TYPE", "Content-Type multipart/form-data is required", status=415)
     message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + call.body)
     found: dict[str, bytes] = {}
     for part in message.iter_parts():
@@ -74,7 +74,8 @@ def _parts(call: Call) -> dict[str, bytes]:
         found[part.get_content_type()] = content if isinstance(content, bytes) else b""
     if set(found) != {"application/json", "application/zip"}:
         raise ApiError(
-            "INVALID_MULTIPART_REQUEST", "one part of application/json and one of application/zip is needed"
+            "INVALID_MULTIPART_REQUEST",
+            "one part of application/json and one of application/zip are required",
         )
     return found
 

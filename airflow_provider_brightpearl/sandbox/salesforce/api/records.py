@@ -89,7 +89,7 @@ def patch_record(call: Call, name: str, record_id: str) -> Answer:
     row = _row_in_path(call.org, entity, record_id)
     since = call.headers.get("if-unmodified-since")
     if since and _is_newer(row, since):
-        raise ApiError("PRECONDITION_FAILED", "The record was modified since then", status=412)
+        raise ApiError("PRECONDITION_FAILED", "The record has been modified since", status=412)
     update(call.org, entity, row["Id"], body, call.dml())
     return Answer(status=204)
 
