@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
 from starlette.routing import BaseRoute
 
 Record = dict[str, Any]
+
+
+def json_value(value: object) -> object:
+    """A stored value for JSON: a Decimal becomes text, never a float."""
+    return format(value, "f") if isinstance(value, Decimal) else value
 
 
 @dataclass(frozen=True, slots=True)

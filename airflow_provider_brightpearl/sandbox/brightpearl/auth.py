@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from ..clock import Clock
+from ..settings import float_setting
 from .call import ProxyError, Record
 from .reference_data import INSTANCE
 
@@ -114,7 +115,7 @@ class Authenticator:
         now = self._clock.now().timestamp()
         if fresh or self._current is None or self._tokens[self._current] <= now:
             self._current = self._new_token("access")
-            self._tokens[self._current] = now + float(str(self._settings["oauth_lifetime_seconds"]))
+            self._tokens[self._current] = now + float_setting(self._settings, "oauth_lifetime_seconds")
         return {
             "access_token": self._current,
             "refresh_token": self._refresh,

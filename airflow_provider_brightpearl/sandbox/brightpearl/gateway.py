@@ -11,6 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..settings import int_setting
 from .account import Account
 from .auth import Authenticator
 from .call import Answer, Call, ProxyError, Record, ServiceError, response, to_json
@@ -54,7 +55,7 @@ class Gateway:
         """Serve a request below /public-api."""
         raw = request.scope.get("raw_path", b"").decode("latin-1")
         query = request.scope["query_string"].decode("latin-1")
-        if len(raw) + len(query) > int(str(self.account.settings["max_uri"])):
+        if len(raw) + len(query) > int_setting(self.account.settings, "max_uri"):
             return Response("<html><h1>414 Request-URI Too Large</h1></html>", 414, media_type="text/html")
         content = await request.body()
         status, body, kind = self._answer(request, query, content)
@@ -84,7 +85,7 @@ class Gateway:
     def _admit(self, request: Request) -> None:
         pool = _pool(request.headers)
         if not self.throttle.take(pool):
-            raise ProxyError(int(str(self.account.settings["throttle_status"])), TOO_MANY)
+            raise ProxyError(int_setting(self.account.settings, "throttle_status"), TOO_MANY)
         if request.path_params["account"] != self.account_code:
             raise ProxyError(401, "Not authenticated. You must provide a valid authentication token.")
         self.authenticator.authenticate(request.headers)

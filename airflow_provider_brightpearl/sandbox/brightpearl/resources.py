@@ -133,6 +133,16 @@ def serve_custom_fields(call: Call, name: str, known: Fields) -> Record:
     return response(fields)
 
 
+def register_reference_list(base: str, name: str) -> None:
+    """Register the endpoints of a reference list: all of it, and by id set."""
+
+    def get_list(call: Call) -> Record:
+        return reference_list(call, name)
+
+    route("GET", base + name)(get_list)
+    route("GET", base + name + "/{}")(get_list)
+
+
 def reference_list(call: Call, name: str) -> Record:
     """A reference list, all of it or some by id set."""
     if not call.path_args:

@@ -16,34 +16,11 @@ from .activity import Activity
 from .auth import CREDENTIALS, Authenticator
 from .gateway import Gateway
 from .json_patch import merge_patch
+from .settings import default_settings
 from .throttle import Throttle
 
 ACCOUNT_CODE = "acmetest"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-
-# What the reference marks as inferred or unverified, and what tests want otherwise, can be switched.
-SETTINGS: dict[str, object] = {
-    "throttle": True,
-    "throttle_limit": 200,
-    "throttle_seconds": 60,
-    "throttle_status": 503,  # 429 adds Retry-After
-    "time_zone": "Europe/London",
-    "zero_offset": "Z",  # or "+00:00"
-    "period_start_inclusive": True,
-    "period_end_inclusive": True,
-    "encoded_slash": "accept",  # or "reject": %2F in a PERIOD
-    "max_uri": 2000,
-    "shuffle": True,  # records of an id set do not come sorted
-    "gson_escapes": True,
-    "contact_updated_now": True,  # a contact never modified shows the time of the call in GET
-    "custom_fields_touch": False,  # a change of custom fields moves updatedOn
-    "sales_order_repeat": "id",  # or "null": what a repeated sales order is answered with
-    "exchange_rate": "order_per_base",  # or "base_per_order"; takes effect with the next seed
-    "oauth_rotate": "never",  # or "always"
-    "oauth_same_until_expiry": True,
-    "oauth_lifetime_seconds": 604_800,
-    "require_dev_ref": False,
-}
 
 
 class Brightpearl:
@@ -52,7 +29,7 @@ class Brightpearl:
     name = "brightpearl"
 
     def __init__(self, clock: Clock) -> None:
-        self.settings: dict[str, object] = dict(SETTINGS)
+        self.settings: dict[str, object] = default_settings()
         self.account = Account(self.settings, clock)
         self.authenticator = Authenticator(self.settings, clock)
         self.throttle = Throttle(self.settings, clock)

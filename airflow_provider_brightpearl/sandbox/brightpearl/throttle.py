@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..clock import Clock
+from ..settings import float_setting, int_setting
 
 
 class Throttle:
@@ -45,8 +46,8 @@ class Throttle:
 
     @property
     def _limit(self) -> int:
-        return int(str(self._settings["throttle_limit"]))
+        return int_setting(self._settings, "throttle_limit")
 
     @property
     def _seconds(self) -> float:
-        return float(str(self._settings["throttle_seconds"]))
+        return float_setting(self._settings, "throttle_seconds")

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from ..settings import list_setting
 from .errors import Nok, Terminated, generic_nok, nok, unknown_transaction
 from .programs.registry import TABLE
 from .session import Session
-from .settings import words
 from .signatures import Signature, is_number, signatures
 from .tenant import Tenant
 from .transaction_faults import TransactionFaults
@@ -98,7 +98,7 @@ class M3:
     def _signature(self, call: TransactionCall) -> Signature:
         if not self.knows(call.program, call.transaction):
             raise unknown_transaction(call.program, call.transaction)
-        if call.program in words(self._tenant.settings, "unauthorised_programs"):
+        if call.program in list_setting(self._tenant.settings, "unauthorised_programs"):
             raise nok("XAU0008", call.options.cono, "CONO")
         return signatures()[call.program][call.transaction]
 
@@ -107,7 +107,9 @@ class M3:
         parameter = call.options.cono or str(settings["default_cono"])
         wins = cono_field and (settings["cono_field_wins"] or not call.options.cono)
         cono = cono_field if wins else parameter
-        if cono not in words(settings, "authorised_companies") or not self._tenant["companies"].get(cono):
+        if cono not in list_setting(settings, "authorised_companies") or not self._tenant["companies"].get(
+            cono
+        ):
             raise nok("XAU0008", cono, "CONO")
         divi = call.options.divi or str(settings["default_divi"])
         if not self._tenant["divisions"].get(cono, divi):

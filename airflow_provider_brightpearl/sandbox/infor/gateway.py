@@ -11,12 +11,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..settings import int_setting
 from .errors import GatewayError
 from .execution import M3, TransactionCall, TransactionResult
 from .rate_limits import RateLimits
 from .request_parsing import check_parameters, parse_bulk, parse_options, parse_path
 from .responses import as_xml, v1_response, v2_response
-from .settings import TENANT, number
+from .settings import TENANT
 from .tenant import Tenant
 from .tokens import TokenService
 from .transaction_faults import TIMEOUT, TransactionFaults
@@ -68,7 +69,7 @@ class Gateway:
             return Response(b"", 200)
 
     def _serve_m3(self, request: Request, path: str, body: bytes) -> Response:
-        if len(body) > number(self._tenant.settings, "max_body_bytes"):
+        if len(body) > int_setting(self._tenant.settings, "max_body_bytes"):
             raise GatewayError(413, "Payload too large")
         if not path.startswith(_REST):
             raise GatewayError(404, "Not found")
@@ -107,7 +108,9 @@ class Gateway:
         check_parameters({**call.parameters, **call.fields}, self._tenant.settings)
         items = parse_bulk(body, call.parameters, self._tenant.settings)
         if items and not self._m3.knows(items[0].program):
-            raise GatewayError(number(self._tenant.settings, "unknown_program_status"), "Unknown program")
+            raise GatewayError(
+                int_setting(self._tenant.settings, "unknown_program_status"), "Unknown program"
+            )
         return _json(v2_response(self._run(items), self._tenant.settings, bulk=True))
 
     def _v1(self, request: Request, rest: str, query: str) -> Response:
@@ -129,8 +132,8 @@ class Gateway:
         check_parameters(call.parameters, settings)
         program, transaction = call.segments
         if not self._m3.knows(program):
-            raise GatewayError(number(settings, "unknown_program_status"), "Unknown program")
-        status = number(settings, "unknown_transaction_status")
+            raise GatewayError(int_setting(settings, "unknown_program_status"), "Unknown program")
+        status = int_setting(settings, "unknown_transaction_status")
         if status != 200 and not self._m3.knows(program, transaction):
             raise GatewayError(status, "Unknown transaction")
         return TransactionCall(
@@ -145,8 +148,8 @@ class Gateway:
             raise TIMEOUT
         late = self._faults.applies_to_call("timeout_after", program, named)
         settings = self._tenant.settings
-        each = number(settings, "transaction_milliseconds")
-        in_time = number(settings, "target_timeout_seconds") * 1000 // each if each else len(items)
+        each = int_setting(settings, "transaction_milliseconds")
+        in_time = int_setting(settings, "target_timeout_seconds") * 1000 // each if each else len(items)
         stops = len(items) > in_time and settings["after_timeout"] == "stop"
         results = self._m3.run_all(items[:in_time] if stops else items)
         if late or len(items) > in_time:

@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
 
+from ..clock import Clock
+from ..settings import int_setting
 from .errors import GatewayError
-from .settings import number
 from .tenant import Tenant
+
+MINUTE, DAY = 60, 86_400
+
+
+class RollingCount:
+    """Counts events within a rolling window that ends now.
+
+    Args:
+        clock: the clock of the sandbox.
+        keep_seconds: the longest window.
+    """
+
+    def __init__(self, clock: Clock, keep_seconds: float) -> None:
+        self._clock, self._keep = clock, keep_seconds
+        self._times: list[float] = []
+
+    def clear(self) -> None:
+        """Delete all events."""
+        self._times.clear()
+
+    def add(self) -> None:
+        """Count an event that happens now."""
+        now = self._clock.seconds()
+        del self._times[: bisect_right(self._times, now - self._keep)]
+        self._times.append(now)
+
+    def within(self, seconds: float) -> int:
+        """The number of events in the last seconds."""
+        return len(self._times) - bisect_right(self._times, self._clock.seconds() - seconds)
 
 
 class RateLimits:
@@ -14,7 +44,7 @@ class RateLimits:
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
-        self._minute: deque[float] = deque()
+        self._minute = RollingCount(tenant.clock, MINUTE)
         self._day, self._used = "", 0
 
     def clear(self) -> None:
@@ -24,21 +54,19 @@ class RateLimits:
 
     def take(self) -> float:
         """Count a request and return the seconds to delay it. Raises: GatewayError 429."""
-        settings, now = self._tenant.settings, self._tenant.clock.seconds()
+        settings = self._tenant.settings
         if not settings["throttle"]:
             return 0.0
-        while self._minute and self._minute[0] <= now - 60:
-            self._minute.popleft()
         self._count_day()
-        if len(self._minute) >= number(settings, "calls_per_minute"):
+        if self._minute.within(MINUTE) >= int_setting(settings, "calls_per_minute"):
             raise self._too_many("Spike arrest violation. Allowed rate is exceeded")
-        if self._used >= number(settings, "calls_per_day"):
+        if self._used >= int_setting(settings, "calls_per_day"):
             raise self._too_many("Quota is exceeded")
-        self._minute.append(now)
+        self._minute.add()
         self._used += 1
-        after = number(settings, "smoothing_after")
-        slow = after and len(self._minute) > after
-        return number(settings, "smoothing_milliseconds") / 1000 if slow else 0.0
+        after = int_setting(settings, "smoothing_after")
+        slow = after and self._minute.within(MINUTE) > after
+        return int_setting(settings, "smoothing_milliseconds") / 1000 if slow else 0.0
 
     def _count_day(self) -> None:
         today = self._tenant.today()
@@ -46,5 +74,5 @@ class RateLimits:
             self._day, self._used = today, 0
 
     def _too_many(self, text: str) -> GatewayError:
-        wait = number(self._tenant.settings, "retry_after")
+        wait = int_setting(self._tenant.settings, "retry_after")
         return GatewayError(429, text, {"Retry-After": str(wait)} if wait else None)

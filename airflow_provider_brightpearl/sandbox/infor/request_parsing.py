@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from ..settings import int_setting
 from .errors import GatewayError
 from .execution import Options, TransactionCall
-from .settings import number
 
 # Parameters of every transaction; excludempty is how v1 spells it
 STANDARD = frozenset(
@@ -64,7 +64,7 @@ def parse_options(parameters: Mapping[str, str], settings: Mapping[str, object],
     return Options(
         cono=parameters.get("cono", ""),
         divi=parameters.get("divi", ""),
-        maxrecs=_non_negative(parameters.get("maxrecs", number(settings, "default_maxrecs")), "maxrecs"),
+        maxrecs=_non_negative(parameters.get("maxrecs", int_setting(settings, "default_maxrecs")), "maxrecs"),
         dateformat=parameters.get("dateformat") or "YMD8",
         exclude_empty=_boolean(parameters.get("excludeempty", parameters.get("excludempty", False))),
         right_trim=_boolean(parameters.get("righttrim", True)),
@@ -82,7 +82,7 @@ def parse_bulk(
     program, transactions = call.get("program"), call.get("transactions")
     if not isinstance(program, str) or not isinstance(transactions, list):
         raise GatewayError(400, "program and transactions are required")
-    most = number(settings, "max_bulk_transactions")
+    most = int_setting(settings, "max_bulk_transactions")
     if most and len(transactions) > most:
         raise GatewayError(413, f"More than {most} transactions")
     options = _bulk_options(call, parse_options(parameters, settings))

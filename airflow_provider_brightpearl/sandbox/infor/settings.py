@@ -136,18 +136,6 @@ def _ledger() -> dict[str, object]:
     }
 
 
-def number(settings: Mapping[str, object], name: str) -> int:
-    """A switch as a whole number."""
-    value = settings[name]
-    return int(value) if isinstance(value, (int, float, str)) else 0
-
-
-def words(settings: Mapping[str, object], name: str) -> list[str]:
-    """A switch as a list of texts."""
-    value = settings[name]
-    return [str(item) for item in value] if isinstance(value, (list, tuple)) else []
-
-
 def by_program(settings: Mapping[str, object], name: str, program: str, default: str) -> str:
     """The entry for a program in a setting that is a map."""
     value = settings[name]

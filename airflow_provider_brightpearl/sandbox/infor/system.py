@@ -10,7 +10,7 @@ from typing import Any
 from starlette.routing import BaseRoute, Route
 
 from ..clock import Clock
-from ..system import Record, Size
+from ..system import Record, Size, json_value
 from .gateway import Gateway
 from .rate_limits import RateLimits
 from .seeding import seed
@@ -108,7 +108,7 @@ class Infor:
                     table.remove(row)
                 else:
                     table.update(row, _typed(patch), quiet)
-            return _shown(row)
+            return {name: json_value(value) for name, value in row.items()}
 
     def _target(self, table: Table, id: str) -> Row:
         key = tuple(id.split("|"))
@@ -116,10 +116,6 @@ class Infor:
         if row is None:
             raise KeyError(id)
         return row
-
-
-def _shown(row: Row) -> Record:
-    return {name: format(value, "f") if isinstance(value, Decimal) else value for name, value in row.items()}
 
 
 def _typed(patch: Record) -> dict[str, Any]:

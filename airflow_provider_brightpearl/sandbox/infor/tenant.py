@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
 from threading import RLock
 from typing import Any
 
 from ..clock import Clock
+from ..system import json_value
 from .settings import default_settings
 from .values import Row
 
@@ -201,7 +201,7 @@ class Tenant:
     def snapshot(self, name: str) -> Iterator[dict[str, Any]]:
         """Every record of a table."""
         for row in list(self.tables[name].rows.values()):
-            yield {field: _json_value(value) for field, value in row.items()}
+            yield {field: json_value(value) for field, value in row.items()}
 
     def _stamp(self) -> Row:
         stamp = self.timestamp_ms()
@@ -211,7 +211,3 @@ class Tenant:
             self._second = second, now.strftime("%Y%m%d"), now.strftime("%H%M%S")
         _, day, time = self._second
         return {"LMDT": day, "LMTM": time, "LMTS": stamp, "CHID": str(self.settings["user"])}
-
-
-def _json_value(value: Any) -> Any:
-    return format(value, "f") if isinstance(value, Decimal) else value

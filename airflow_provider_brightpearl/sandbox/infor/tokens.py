@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import secrets
-from collections import deque
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
+from ..http_auth import basic_credentials
+from ..settings import int_setting, list_setting
 from .errors import GatewayError
-from .settings import TENANT, number, words
+from .rate_limits import DAY, MINUTE, RollingCount
+from .settings import TENANT
 from .tenant import Tenant
-
-DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +32,15 @@ class TokenService:
         self._tenant = tenant
         self._live: dict[str, Token] = {}
         self._refresh: set[str] = set()
-        self._logins: deque[float] = deque()
-        self._given: deque[float] = deque()
+        self._logins = RollingCount(tenant.clock, DAY)
+        self._issued = RollingCount(tenant.clock, DAY)
 
     def clear(self) -> None:
         """Delete all tokens and reset all counts."""
         self._live.clear()
         self._refresh.clear()
         self._logins.clear()
-        self._given.clear()
+        self._issued.clear()
 
     def grant(self, body: bytes, headers: dict[str, str]) -> dict[str, object]:
         """The body of a token response. Raises: GatewayError."""
@@ -50,7 +49,7 @@ class TokenService:
         kind = form.get("grant_type", "")
         if kind not in ("password", "refresh_token"):
             raise _denied(400, "unsupported_grant_type", f"unsupported grant_type {kind}")
-        if kind not in words(self._tenant.settings, "grants"):
+        if kind not in list_setting(self._tenant.settings, "grants"):
             raise GatewayError(400, {"error": "unauthorized_client"})
         if kind == "password":
             self._password(form)
@@ -74,30 +73,27 @@ class TokenService:
         if token is None:
             raise GatewayError(401, {"error": "Unauthorized"})
         if self._tenant.clock.seconds() >= token.until:
-            status = number(self._tenant.settings, "expired_token_status")
+            status = int_setting(self._tenant.settings, "expired_token_status")
             raise GatewayError(
                 status, {"error": "Unauthorized"} if status == 401 else "Internal Server Error"
             )
 
     def _authenticate(self, form: dict[str, str], headers: dict[str, str]) -> None:
-        given = _basic(headers.get("authorization", "")) or (
-            form.get("client_id", ""),
-            form.get("client_secret", ""),
-        )
+        client = _client_of(form, headers.get("authorization", ""))
         settings = self._tenant.settings
-        if given != (settings["client_id"], settings["client_secret"]):
+        if client != (settings["client_id"], settings["client_secret"]):
             raise _denied(401, "invalid_client", "Invalid client or client credentials.")
 
     def _password(self, form: dict[str, str]) -> None:
         settings = self._tenant.settings
-        self._spend(self._logins, (("logins_per_minute", 60), ("logins_per_day", DAY)))
+        self._count(self._logins, (("logins_per_minute", MINUTE), ("logins_per_day", DAY)))
         if (form.get("username"), form.get("password")) != (settings["access_key"], settings["secret_key"]):
             raise _denied(400, "invalid_grant", "The service account or its secret is not valid.")
 
     def _issue(self) -> dict[str, object]:
         settings = self._tenant.settings
-        self._spend(self._given, (("tokens_per_day", DAY),))
-        seconds = number(settings, "token_seconds")
+        self._count(self._issued, (("tokens_per_day", DAY),))
+        seconds = int_setting(settings, "token_seconds")
         until = self._tenant.clock.seconds() + seconds
         token = Token(_jwt(until), until, secrets.token_urlsafe(24) if settings["refresh_tokens"] else "")
         self._live[token.text] = token
@@ -111,17 +107,15 @@ class TokenService:
             answer["refresh_token"] = token.refresh
         return answer
 
-    def _spend(self, times: deque[float], limits: tuple[tuple[str, int], ...]) -> None:
+    def _count(self, events: RollingCount, limits: tuple[tuple[str, int], ...]) -> None:
         """Count an event against rolling windows, the documented limits (reference 1.3). Raises: GatewayError."""
-        settings, now = self._tenant.settings, self._tenant.clock.seconds()
-        while times and times[0] <= now - DAY:
-            times.popleft()
+        settings = self._tenant.settings
         if settings["limit_logins"]:
             for name, window in limits:
-                if sum(1 for at in times if at > now - window) >= number(settings, name):
-                    status = number(settings, "login_limit_status")
+                if events.within(window) >= int_setting(settings, name):
+                    status = int_setting(settings, "login_limit_status")
                     raise GatewayError(status, {"error": "too_many_requests", "error_description": name})
-        times.append(now)
+        events.add()
 
 
 def _form(body: bytes, headers: dict[str, str]) -> dict[str, str]:
@@ -131,15 +125,13 @@ def _form(body: bytes, headers: dict[str, str]) -> dict[str, str]:
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
-def _basic(authorization: str) -> tuple[str, str] | None:
-    scheme, _, packed = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return None
+def _client_of(form: dict[str, str], authorization: str) -> tuple[str, str]:
+    """Client id and secret, from a Basic header or from the form."""
     try:
-        name, _, secret = base64.b64decode(packed).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+        basic = basic_credentials(authorization)
+    except ValueError:
         return "", ""
-    return unquote(name), unquote(secret)
+    return basic or (form.get("client_id", ""), form.get("client_secret", ""))
 
 
 def _denied(status: int, error: str, text: str) -> GatewayError:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..countries import COUNTRIES
 from .errors import ApiError
-from .objects.geography import COUNTRIES, STATES
 from .schema import Entity
 from .store import Row
 
+# states of the countries whose states are configured in the org
+_STATES = {
+    "US": "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM "
+    "NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY",
+    "CA": "AB BC MB NB NL NS NT NU ON PE QC SK YT",
+    "AU": "ACT NSW NT QLD SA TAS VIC WA",
+}
+STATES: dict[str, frozenset[str]] = {code: frozenset(names.split()) for code, names in _STATES.items()}
 _PREFIXES = {
     "Account": ("Billing", "Shipping"),
     "Order": ("Billing", "Shipping"),

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
 
+from ..countries import COUNTRIES
 from .datetimes import canonical_date, canonical_instant
 from .errors import ApiError
 from .fields import Field
-from .objects.geography import COUNTRIES
 
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>.]+(\.[^@\s,;<>.]+)+")
 _NUMERIC = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)

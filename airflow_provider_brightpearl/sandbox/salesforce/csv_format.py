@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+from .errors import ApiError
 
 DELIMITERS = {"BACKQUOTE": "`", "CARET": "^", "COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "TAB": "\t"}
 LINE_ENDINGS = {"LF": "\n", "CRLF": "\r\n"}
@@ -19,6 +21,14 @@ class Dialect:
 
     delimiter: str = "COMMA"
     line_ending: str = "LF"
+
+    @classmethod
+    def of(cls, body: Mapping[str, object]) -> Dialect:
+        """The dialect that the body of a new job asks for. Raises: ApiError INVALID_JOB."""
+        delimiter, line_ending = str(body.get("columnDelimiter", "COMMA")), str(body.get("lineEnding", "LF"))
+        if delimiter not in DELIMITERS or line_ending not in LINE_ENDINGS:
+            raise ApiError("INVALID_JOB", "columnDelimiter or lineEnding is not supported")
+        return cls(delimiter, line_ending)
 
     def rows(self, text: str) -> Iterator[list[str]]:
         """The rows of a text, header first, without empty lines."""

@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ..settings import int_setting
 from .api.collections import repeated_keys, split_key, upsert_once
 from .csv_format import Dialect
 from .errors import ApiError
 from .org import DmlContext, Org
 from .schema import Entity
-from .settings import number
 from .writes import create, delete, update
 
 CHUNK = 200
@@ -73,7 +73,7 @@ class IngestRun:
         rows = self.rows()
         with org.lock:
             columns = self._columns(next(rows))
-        most = number(org.settings, "bulk_fail_after_rows")
+        most = int_setting(org.settings, "bulk_fail_after_rows")
         while chunk := list(itertools.islice(rows, CHUNK)):
             if most and len(self.results) >= most:
                 raise BadBatch("InternalServerError : the job was stopped by the service")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape, unescape
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
+from ..http_auth import basic_credentials
+from ..settings import list_setting
 from .call import Answer
 from .errors import ApiError
 from .org import Org
 from .sessions import Sessions
-from .settings import words
 
 Form = Mapping[str, str]
 
@@ -40,7 +40,7 @@ class Login:
         form = dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True))
         try:
             flow = _flow(form.get("grant_type", ""))
-            if flow not in words(self.org.settings, "login_flows"):
+            if flow not in list_setting(self.org.settings, "login_flows"):
                 raise LoginDenied("unsupported_grant_type", "grant type not supported")
             user = getattr(self, "_" + flow.replace("-", "_"))(form, _client(form, headers))
         except LoginDenied as error:
@@ -108,7 +108,7 @@ class Login:
         """POST /services/Soap/u/{version}: login() only, which ends with API 65."""
         text = body.decode("utf-8", "replace")
         try:
-            if "soap" not in words(self.org.settings, "login_flows") or float(version) >= 65:
+            if "soap" not in list_setting(self.org.settings, "login_flows") or float(version) >= 65:
                 raise LoginDenied("INVALID_OPERATION", "SOAP API login() is disabled in this org.")
             user = self._check_user(_element(text, "username"), _element(text, "password"), "INVALID_LOGIN")
         except LoginDenied as error:
@@ -161,14 +161,11 @@ def _flow(grant_type: str) -> str:
 
 def _client(form: Form, headers: Mapping[str, str]) -> tuple[str, str]:
     """Consumer key and secret, from a Basic header or from the form."""
-    scheme, _, packed = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return form.get("client_id", ""), form.get("client_secret", "")
     try:
-        key, _, secret = base64.b64decode(packed).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+        basic = basic_credentials(headers.get("authorization", ""))
+    except ValueError:
         raise LoginDenied("invalid_client", "invalid client credentials") from None
-    return unquote(key), unquote(secret)
+    return basic or (form.get("client_id", ""), form.get("client_secret", ""))
 
 
 def _claims(assertion: str) -> dict[str, object]:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from ..clock import Clock
+from ..settings import int_setting
 from .datetimes import stamp
 from .fields import Field, SObject
 from .objects import crm, fulfilment, orders, products, setup
 from .schema import Schema
-from .settings import SCHEMA_SWITCHES, default_settings, number
+from .settings import SCHEMA_SWITCHES, default_settings
 from .store import Row, Store
 
 OBJECTS = (*crm.OBJECTS, *products.OBJECTS, *orders.OBJECTS, *fulfilment.OBJECTS, *setup.OBJECTS)
@@ -158,7 +159,7 @@ class Org:
     def dml(self, user: str, headers: Mapping[str, str] | None = None, *, is_csv: bool = False) -> DmlContext:
         """A context for a write request."""
         moment = self.clock.now()
-        late = moment - timedelta(seconds=number(self.settings, "stamp_lag_seconds"))
+        late = moment - timedelta(seconds=int_setting(self.settings, "stamp_lag_seconds"))
         rule = (headers or {}).get("sforce-duplicate-rule-header", "").replace(" ", "").lower()
         return DmlContext(
             user=user,

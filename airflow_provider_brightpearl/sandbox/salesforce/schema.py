@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from ..settings import int_setting, list_setting
 from .errors import ApiError, no_such_type, resource_not_found
 from .fields import Field, SObject, label_of, lookup, picklist, read_only
-from .settings import number, words
 
 
 class Entity:
@@ -44,7 +44,7 @@ class Schema:
     def __init__(
         self, objects: Iterable[SObject], settings: Mapping[str, object], unseen: Iterable[str] = ()
     ) -> None:
-        hidden = {name.lower() for name in (*words(settings, "invisible_fields"), *unseen)}
+        hidden = {name.lower() for name in (*list_setting(settings, "invisible_fields"), *unseen)}
         self.entities: dict[str, Entity] = {}
         for sobject in objects:
             if sobject.name.lower() in hidden:
@@ -93,7 +93,7 @@ def _all_fields(sobject: SObject, settings: Mapping[str, object]) -> Iterable[Fi
     yield replace(read_only(Field("Id", "id", label, length=18)), id_lookup=True)
     yield read_only(Field("IsDeleted", "boolean", "Deleted"))
     if sobject.has_currency:
-        currencies = tuple(words(settings, "currencies"))
+        currencies = tuple(list_setting(settings, "currencies"))
         currency = picklist("CurrencyIsoCode", *currencies, label="Currency ISO Code", restricted=True)
         frozen = sobject.name in ("PricebookEntry", "OrderItem")
         yield replace(
@@ -119,5 +119,5 @@ def _visible(field: Field, owner: SObject, settings: Mapping[str, object], hidde
 
 def _with_scale(field: Field, settings: Mapping[str, object]) -> Field:
     # the number of digits before the point stays the same
-    scale = number(settings, field.scale_from)
+    scale = int_setting(settings, field.scale_from)
     return replace(field, scale=scale, precision=field.precision - field.scale + scale)

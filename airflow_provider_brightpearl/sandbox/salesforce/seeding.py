@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from ..countries import COUNTRIES
 from .datetimes import stamp
-from .objects.geography import COUNTRIES
 from .objects.orders import STATUSES
 from .org import Org
 from .store import Row

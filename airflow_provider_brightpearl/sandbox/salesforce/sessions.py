@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from ..settings import int_setting
 from .errors import ApiError
 from .org import Org
-from .settings import number
 
 DAY = 86_400
 
@@ -71,16 +71,16 @@ class Sessions:
 
     def _has_expired(self, session: Session) -> bool:
         age = self._org.clock.seconds() - session.since
-        calls = number(self._org.settings, "session_calls")
-        return age >= number(self._org.settings, "session_seconds") or 0 < calls <= session.calls
+        calls = int_setting(self._org.settings, "session_calls")
+        return age >= int_setting(self._org.settings, "session_seconds") or 0 < calls <= session.calls
 
     def count_call(self, calls: int = 1) -> None:
         """Count calls against the daily limit. Raises: ApiError REQUEST_LIMIT_EXCEEDED."""
         settings, now = self._org.settings, self._org.clock.seconds()
         if now - self._day >= DAY:
             settings["daily_api_used"], self._day = 0, now
-        used = number(settings, "daily_api_used")
-        if used >= number(settings, "daily_api_limit"):
+        used = int_setting(settings, "daily_api_used")
+        if used >= int_setting(settings, "daily_api_limit"):
             raise ApiError("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", status=403)
         settings["daily_api_used"] = used + calls
 

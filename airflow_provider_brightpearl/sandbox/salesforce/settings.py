@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 CONSUMER_KEY = "sandbox-consumer-key"
 CONSUMER_SECRET = "sandbox-consumer-secret"  # noqa: S105 - a public constant of a local simulator
 USERNAME = "integration@acme.example"
@@ -97,15 +95,3 @@ SCHEMA_SWITCHES = (
     "unit_price_scale",
     "quantity_scale",
 )
-
-
-def number(settings: Mapping[str, object], name: str) -> int:
-    """A switch as a whole number."""
-    value = settings[name]
-    return int(value) if isinstance(value, (int, float, str)) else 0
-
-
-def words(settings: Mapping[str, object], name: str) -> list[str]:
-    """A switch as a list of texts."""
-    value = settings[name]
-    return [str(item) for item in value] if isinstance(value, (list, tuple)) else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -121,27 +121,25 @@ class Table:
                 row[name] = value
         self._index_row(row, touched)
 
-    def _index_row(self, row: Row, names: Any) -> None:
-        for name in names:
-            value = row.get(name)
-            if value is None:
-                continue
-            value = str(value).lower() if self._case_insensitive[name] else str(value)
+    def _index_row(self, row: Row, names: Iterable[str]) -> None:
+        for name, value in self._index_values(row, names):
             if name in self._unique:
                 self._unique[name][value] = row["Id"]
             else:
                 self._non_unique[name].setdefault(value, {})[row["Id"]] = None
 
-    def _unindex_row(self, row: Row, names: Any) -> None:
-        for name in names:
-            value = row.get(name)
-            if value is None:
-                continue
-            value = str(value).lower() if self._case_insensitive[name] else str(value)
+    def _unindex_row(self, row: Row, names: Iterable[str]) -> None:
+        for name, value in self._index_values(row, names):
             if name not in self._unique:
                 self._non_unique[name].get(value, {}).pop(row["Id"], None)
             elif self._unique[name].get(value) == row["Id"]:
                 del self._unique[name][value]
+
+    def _index_values(self, row: Row, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+        for name in names:
+            value = row.get(name)
+            if value is not None:
+                yield name, str(value).lower() if self._case_insensitive[name] else str(value)
 
 
 class UndoLog:

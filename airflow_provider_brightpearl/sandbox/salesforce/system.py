@@ -9,7 +9,7 @@ from typing import Any
 from starlette.routing import BaseRoute, Route
 
 from ..clock import Clock
-from ..system import Record, Size
+from ..system import Record, Size, json_value
 from .computed_fields import read_field
 from .gateway import Gateway
 from .ids import full_id
@@ -94,11 +94,7 @@ class Salesforce:
     def _plain(self, entity: Entity, row: Row) -> Record:
         named = {name: read_field(self.org.store, field, row) for name, field in entity.fields.items()}
         extra = {name: value for name, value in row.items() if name not in named}
-        return {name: _as_json(value) for name, value in {**named, **extra}.items()}
-
-
-def _as_json(value: Any) -> Any:
-    return format(value, "f") if isinstance(value, Decimal) else value
+        return {name: json_value(value) for name, value in {**named, **extra}.items()}
 
 
 def _stored(entity: Entity, name: str, value: Any) -> Any:

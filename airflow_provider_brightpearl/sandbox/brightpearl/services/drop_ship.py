@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from ..call import Call, ServiceError, id_ranges, not_found, response
+from ..call import Call, ServiceError, id_ranges, response
 from ..collection import Record
 from ..reference_data import STAFF
 from ..resources import collection, require_id, route
 from ..stock_movements import update_shipping_status
+from .goods_notes import notes_of_orders, parts_by_order_row, require_order_ids
 
 BASE = "warehouse-service/"
 NOTE = "goods-note/drop-ship"
+NOTES = "drop-ship-note"
 _HIDDEN = ("dropShipNoteId",)
+_MISSING = "No drop ship notes found"
 
 
 @route("GET", BASE + "order/{}/" + NOTE + "/{}")
 def get_drop_ship_note(call: Call) -> Record:
     """Drop-ship notes as a map by id, of some orders or (`*`) of any."""
-    wanted = set(collection(call, "drop-ship-note").within(id_ranges(call.path_args[1], 200)))
-    return _notes(call, wanted)
+    ids = collection(call, NOTES).within(id_ranges(call.path_args[1], 200))
+    return notes_of_orders(call, NOTES, sorted(ids), _HIDDEN, _MISSING)
 
 
 @route("GET", BASE + "order/{}/" + NOTE)
@@ -33,21 +36,8 @@ def get_drop_ship_notes_all(call: Call) -> Record:
 
 
 def _of_orders(call: Call) -> Record:
-    if call.path_args[0] == "*":
-        raise ServiceError(400, "CMNC-011", "An ID set is required")
-    return _notes(call, None)
-
-
-def _notes(call: Call, wanted: set[int] | None) -> Record:
-    spans = None if call.path_args[0] == "*" else id_ranges(call.path_args[0], 200)
-    found = {}
-    for note in collection(call, "drop-ship-note"):
-        of_these = spans is None or any(a <= note["orderId"] <= b for a, b in spans)
-        if of_these and (wanted is None or note["dropShipNoteId"] in wanted):
-            found[str(note["dropShipNoteId"])] = {k: v for k, v in note.items() if k not in _HIDDEN}
-    if not found:
-        raise not_found("No drop ship notes found")
-    return response(found)
+    require_order_ids(call)
+    return notes_of_orders(call, NOTES, collection(call, NOTES).ids(), _HIDDEN, _MISSING)
 
 
 @route("POST", BASE + "order/{}/" + NOTE)
@@ -57,20 +47,14 @@ def post_drop_ship_note(call: Call) -> Record:
     order = collection(call, "order").edit(id)
     made = []
     for given in call.json_object().get("suppliers") or []:
-        rows: dict[str, list[Record]] = {}
-        for item in given.get("products") or []:
-            if str(item.get("salesOrderRowId")) not in order["orderRows"]:
-                text = f"Row {item.get('salesOrderRowId')} does not belong to this order"
-                raise ServiceError(400, "WHSC-080", text)  # INFERRED
-            line = {"productId": item["productId"], "quantity": item["quantity"]}
-            rows.setdefault(str(item["salesOrderRowId"]), []).append(line)
-        made.append(_placed(call, id, given, rows))
+        rows = parts_by_order_row(given, order, {})
+        made.append(_create(call, id, given, rows))
     order["isDropship"] = True
     call.account.touch(order)
     return response(made)
 
 
-def _placed(call: Call, order: int, given: Record, rows: Record) -> int:
+def _create(call: Call, order: int, given: Record, rows: Record) -> int:
     stamp = call.account.stamp()
     note = {
         "orderId": order,
@@ -80,14 +64,14 @@ def _placed(call: Call, order: int, given: Record, rows: Record) -> int:
         "orderRows": rows,
         "events": [{"occured": stamp, "eventOwnerId": STAFF, "eventCode": "PLA"}],
     }
-    return collection(call, "drop-ship-note").add(note)
+    return collection(call, NOTES).add(note)
 
 
 @route("POST", BASE + NOTE + "/{}/event")
 def post_drop_ship_event(call: Call) -> Record:
     """Mark a note as shipped by the supplier."""
-    id = require_id(call, "drop-ship-note", call.path_args[0], "No drop ship notes found")
-    note = collection(call, "drop-ship-note").edit(id)
+    id = require_id(call, NOTES, call.path_args[0], _MISSING)
+    note = collection(call, NOTES).edit(id)
     if note["status"]["shipped"]:
         raise ServiceError(400, "WHSC-081", "The note has already been shipped")  # INFERRED code
     for event in call.json_object().get("events") or []:

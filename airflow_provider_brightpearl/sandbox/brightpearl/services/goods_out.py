@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from ..call import Call, ServiceError, id_ranges, not_found, response, single_id
+from ..call import Call, ServiceError, id_ranges, response, single_id
 from ..collection import Record
 from ..generated.order_documents import note_status
 from ..reference_data import STAFF
 from ..resources import collection, require_id, route
 from ..stock_movements import create_goods_out_note, ship_note
+from .goods_notes import notes_of_orders, parts_by_order_row, require_order_ids
 from .warehouse import BASE
 
 NOTE = "goods-note/goods-out"
+NOTES = "goods-out-note"
+_HIDDEN = ("goodsOutNoteId", "channelId")
+_MISSING = "No goods out notes found"
 
 
 @route("GET", BASE + "order/{}/" + NOTE + "/{}")
 def get_goods_out_note(call: Call) -> Record:
     """Goods-out notes as a map by id, of some orders or (`*`) of any."""
-    ids = collection(call, "goods-out-note").within(id_ranges(call.path_args[1], 500))
-    return _notes(call, ids)
+    ids = collection(call, NOTES).within(id_ranges(call.path_args[1], 500))
+    return notes_of_orders(call, NOTES, ids, _HIDDEN, _MISSING)
 
 
 @route("GET", BASE + "order/{}/" + NOTE)
@@ -33,27 +37,14 @@ def get_goods_out_notes_all(call: Call) -> Record:
 
 
 def _notes_of_orders(call: Call) -> Record:
-    source = collection(call, "goods-out-note")
-    if call.path_args[0] == "*":
-        raise ServiceError(400, "CMNC-011", "An ID set is required")
+    source = collection(call, NOTES)
+    require_order_ids(call)
     spans = id_ranges(call.path_args[0], 200)
     orders = source.generated.columns["orderId"]
     ids = [
         int(source.generated.ids[at]) for a, b in spans for at in ((orders >= a) & (orders <= b)).nonzero()[0]
     ]
-    return _notes(call, [*ids, *source.changed])
-
-
-def _notes(call: Call, ids: list[int]) -> Record:
-    spans = None if call.path_args[0] == "*" else id_ranges(call.path_args[0], 200)
-    found = {}
-    for id in dict.fromkeys(ids):
-        note = collection(call, "goods-out-note").get(id)
-        if note and (spans is None or any(a <= note["orderId"] <= b for a, b in spans)):
-            found[str(id)] = {k: v for k, v in note.items() if k not in ("goodsOutNoteId", "channelId")}
-    if not found:
-        raise not_found("No goods out notes found")
-    return response(found)
+    return notes_of_orders(call, NOTES, [*ids, *source.changed], _HIDDEN, _MISSING)
 
 
 @route("POST", BASE + "order/{}/" + NOTE)
@@ -63,14 +54,7 @@ def post_goods_out_note(call: Call) -> Record:
     body, order = call.json_object(), collection(call, "order").get(id) or {}
     made = []
     for given in body.get("warehouses") or []:
-        parts: dict[str, list[Record]] = {}
-        for item in given.get("products") or []:
-            if str(item.get("salesOrderRowId")) not in order["orderRows"]:
-                raise ServiceError(
-                    400, "WHSC-080", f"Row {item.get('salesOrderRowId')} does not belong to this order"
-                )  # INFERRED
-            line = {"productId": item["productId"], "quantity": item["quantity"], "locationId": 2}
-            parts.setdefault(str(item["salesOrderRowId"]), []).append(line)
+        parts = parts_by_order_row(given, order, {"locationId": 2})
         made.append(_new_note(call, order, given, parts, body))
     call.account.touch(collection(call, "order").edit(id))
     return response(made)
@@ -100,17 +84,17 @@ def put_goods_out_note(call: Call) -> Record:
 
 
 def _open(call: Call) -> Record:
-    id = require_id(call, "goods-out-note", call.path_args[-1], "No goods out notes found")
-    if (collection(call, "goods-out-note").get(id) or {})["status"]["shipped"]:
+    id = require_id(call, NOTES, call.path_args[-1], _MISSING)
+    if (collection(call, NOTES).get(id) or {})["status"]["shipped"]:
         raise ServiceError(400, "WHSC-081", "The note has already been shipped")  # INFERRED code
-    return collection(call, "goods-out-note").edit(id)
+    return collection(call, NOTES).edit(id)
 
 
 @route("DELETE", BASE + "order/{}/" + NOTE + "/{}")
 def delete_goods_out_note(call: Call) -> Record:
     """Delete a note that is not yet shipped."""
     _open(call)
-    collection(call, "goods-out-note").remove(single_id(call.path_args[1]))
+    collection(call, NOTES).remove(single_id(call.path_args[1]))
     return {}
 
 

@@ -12,7 +12,7 @@ from ..resources import (
     existing_ids,
     id_set_uris,
     records_in_id_set,
-    reference_list,
+    register_reference_list,
     register_search,
     route,
     without_custom_fields,
@@ -110,13 +110,5 @@ def get_sale_custom_field_meta_data_of(call: Call) -> Record:
     return response([one for one in found if any(a <= one["id"] <= b for a, b in wanted)])
 
 
-def _simple(name: str) -> None:
-    def get_list(call: Call) -> Record:
-        return reference_list(call, name)
-
-    route("GET", BASE + name)(get_list)
-    route("GET", BASE + name + "/{}")(get_list)
-
-
 for _name in ("order-status", "order-type", "order-stock-status", "order-shipping-status"):
-    _simple(_name)
+    register_reference_list(BASE, _name)

@@ -10,7 +10,7 @@ from ..resources import (
     collection,
     id_set_uris,
     records_in_id_set,
-    reference_list,
+    register_reference_list,
     register_search,
     require_id,
     route,
@@ -241,13 +241,5 @@ def post_brand(call: Call) -> Record:
     )
 
 
-def _simple(name: str) -> None:
-    def get_list(call: Call) -> Record:
-        return reference_list(call, name)
-
-    route("GET", BASE + name)(get_list)
-    route("GET", BASE + name + "/{}")(get_list)
-
-
 for _name in ("brand", "price-list", "channel", "product-type", "brightpearl-category"):
-    _simple(_name)
+    register_reference_list(BASE, _name)

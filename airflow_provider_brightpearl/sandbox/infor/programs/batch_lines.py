@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from ...settings import int_setting
 from ..errors import Nok, generic_nok, nok
 from ..session import Session, Transactions
-from ..settings import number
 from ..values import Row, Values, to_scale
 from .batch_orders import require_batch_order
 
@@ -53,7 +53,7 @@ def check_line(session: Session, row: Row, order: Row) -> None:
         if row["SAPR"] < 0:
             raise nok("XNU0000", row["SAPR"], "SAPR")
         row["SAPR"] = to_scale(
-            row["SAPR"], number(session.settings, "price_decimals"), "SAPR", session.settings
+            row["SAPR"], int_setting(session.settings, "price_decimals"), "SAPR", session.settings
         )
 
 

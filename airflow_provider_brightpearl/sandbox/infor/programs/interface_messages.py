@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import nok
@@ -38,9 +39,16 @@ def mark_processed(session: Session, message: Row) -> None:
     session["messages"].update(message, {"STAT": DONE})
 
 
-def discard_message(session: Session, message: Row) -> None:
-    """Delete a message that could not be processed in the request that created it."""
-    session["messages"].remove(message)
+@contextmanager
+def processing(session: Session, message: Row) -> Iterator[None]:
+    """Mark a message as processed after the block, or delete it if the block raises while it is staged."""
+    try:
+        yield
+    except Exception:
+        if message["STAT"] == STAGED:
+            session["messages"].remove(message)
+        raise
+    mark_processed(session, message)
 
 
 def _repeated(session: Session, values: Values) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from ...settings import list_setting
 from ..errors import Nok, generic_nok, nok
 from ..session import Session
-from ..settings import words
 from ..values import Row
 
 ZERO = Decimal(0)
@@ -73,7 +73,7 @@ def _check_period(session: Session, divi: str, date: str) -> None:
     period = session.find("periods", divi, date[:6])
     if period is None:
         raise generic_nok(f"No accounting period for {date}", "ACDT")
-    if period["STAT"] == CLOSED or date[:6] in words(session.settings, "closed_periods"):
+    if period["STAT"] == CLOSED or date[:6] in list_setting(session.settings, "closed_periods"):
         raise generic_nok(f"Accounting period {date[:6]} is closed", "ACDT")
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from ...settings import int_setting
 from ..errors import Nok, generic_nok, nok
 from ..session import Session, Transactions
-from ..settings import number
 from ..values import Row, Values
 from .journal_posting import post
 from .journal_rules import line_amounts, line_problem, voucher_problems
@@ -80,7 +80,7 @@ def update(session: Session, values: Values) -> Iterable[Row]:
     _run_due_job(session, journal)
     if journal["STAT"] in (NEW, POSTED):
         raise nok("WST0301", journal["STAT"], "KEY1")
-    wait = number(session.settings, "ledger_job_seconds")
+    wait = int_setting(session.settings, "ledger_job_seconds")
     session["journals"].update(journal, {"DUE": session.tenant.clock.seconds() + wait})
     _run_due_job(session, journal)
     return [{"CONO": session.cono}]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from ...settings import int_setting
 from ..errors import nok
 from ..session import Session, Transactions
-from ..settings import number
 from ..values import Row, Values
 from .batch_lines import displayed_line, line_problem
 from .batch_orders import CREATED, CREDIT_STOP, HEAD_ERROR, LINE_ERROR, NO_LINES, require_batch_order
@@ -28,7 +28,7 @@ def confirm(session: Session, values: Values) -> Iterable[Row]:
         if session.settings["confirm_again"] == "refuse":
             raise nok("WST0301", head["STAT"], "ORNO")
         return [{"ORNO": head["ORNR"], "STAT": CREATED}]
-    wait = number(session.settings, "confirm_seconds")
+    wait = int_setting(session.settings, "confirm_seconds")
     if wait:
         session["batch_orders"].update(head, {"DUE": session.tenant.clock.seconds() + wait})
     else:

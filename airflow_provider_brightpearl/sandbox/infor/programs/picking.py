@@ -9,7 +9,7 @@ from ..errors import nok
 from ..session import Session, Transactions
 from ..values import Row, Values
 from .deliveries import CUSTOMER_ORDER, DELIVERED, displayed, require_delivery
-from .interface_messages import create_message, discard_message, is_immediate, mark_processed
+from .interface_messages import STAGED, create_message, is_immediate, mark_processed, processing
 from .invoices import invoice_delivery
 from .stock import allocate, move_stock
 
@@ -50,7 +50,7 @@ def add_whole_list(session: Session, values: Values) -> Iterable[Row]:
 def process(session: Session, values: Values) -> None:
     """Process a staged message; a processed one is rejected (reference 2.6.4)."""
     message = session.require("messages", "WMS3703", "MSGN", values.text("MSGN"))
-    if message["STAT"] != "10":
+    if message["STAT"] != STAGED:
         raise nok("WST0301", message["STAT"], "MSGN")
     staged = Values(message)
     if message["KIND"] == "AddCfmPickList":
@@ -65,15 +65,9 @@ def process(session: Session, values: Values) -> None:
 
 
 def _process_now(session: Session, message: Row, line: Row, values: Values, flag: str) -> None:
-    if not is_immediate(values, flag):
-        return
-    try:
-        _pick(session, line, values)
-    except Exception:
-        if message["STAT"] == "10":
-            discard_message(session, message)
-        raise
-    mark_processed(session, message)
+    if is_immediate(values, flag):
+        with processing(session, message):
+            _pick(session, line, values)
 
 
 def _pick(session: Session, line: Row, values: Values) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from ..errors import generic_nok, nok
 from ..session import Session, Transactions
 from ..values import Row, Values
-from .interface_messages import create_message, discard_message, is_immediate, mark_processed
+from .interface_messages import create_message, is_immediate, processing
 from .picking import first_location
 from .stock import move_stock
 
@@ -89,12 +89,8 @@ def receive(session: Session, values: Values) -> Iterable[Row]:
     line = _line(session, values)
     message = create_message(session, values, "AddCOReturn")
     if is_immediate(values):
-        try:
+        with processing(session, message):
             _receive(session, line, values)
-        except Exception:
-            discard_message(session, message)
-            raise
-        mark_processed(session, message)
     return [{"CONO": session.cono, "MSGN": message["MSGN"]}]
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ...settings import int_setting
 from ..session import Session
-from ..settings import number
 from ..values import Row
 
 
 def search_rows(session: Session, rows: Iterable[Row], query: str) -> Iterator[Row]:
     """The records that match every term: `FIELD:value`, or a value in any field; `*` ends a prefix."""
-    lag = number(session.settings, "search_lag_seconds") * 1000
+    lag = int_setting(session.settings, "search_lag_seconds") * 1000
     newest = session.tenant.timestamp_ms() - lag
     terms = [term for term in query.replace(" AND ", " ").split() if term]
     for row in rows:

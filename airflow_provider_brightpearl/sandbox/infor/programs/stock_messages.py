@@ -8,7 +8,7 @@ from decimal import Decimal
 from ..errors import generic_nok, nok
 from ..session import Handler, Session, Transactions
 from ..values import Row, Values
-from .interface_messages import STAGED, create_message, discard_message, is_immediate, mark_processed
+from .interface_messages import STAGED, create_message, is_immediate, mark_processed, processing
 from .stock import move_stock
 
 
@@ -17,12 +17,8 @@ def _added(kind: str) -> Handler:
         session.warehouse(values)
         message = create_message(session, values, kind, "MSNR")
         if is_immediate(values):
-            try:
+            with processing(session, message):
                 _apply(session, kind, values)
-            except Exception:
-                discard_message(session, message)
-                raise
-            mark_processed(session, message)
         return [{"CONO": session.cono, "MSNR": message["MSGN"], "MSLN": 1, "MSGS": 0}]
 
     return add

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from ...settings import int_setting
 from ..call import Answer, Call, Resource, resource
-from ..csv_format import DELIMITERS, LINE_ENDINGS, Dialect
-from ..errors import ApiError, malformed_json, resource_not_found
+from ..csv_format import Dialect
+from ..errors import ApiError, malformed_json
 from ..ingest_run import FAILED, IngestRun
 from ..org import Org
-from ..settings import number
 
 OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
 FINAL = ("JobComplete", "Failed", "Aborted")
@@ -55,7 +55,7 @@ def create_job(call: Call) -> Answer:
     if body.get("contentType", "CSV") != "CSV":
         raise ApiError("INVALID_JOB", "contentType must be CSV")
     key = _key_name(call, operation, str(body.get("externalIdFieldName") or ""), entity.name)
-    dialect = _dialect(body)
+    dialect = Dialect.of(body)
     load = IngestRun(entity, operation, key, dialect, call.user)
     now = call.org.now()
     job = Job(call.jobs.next_id(), load, call.version, now, call.org.clock.seconds(), modified=now)
@@ -74,13 +74,6 @@ def _key_name(call: Call, operation: str, name: str, object_name: str) -> str:
     return field.name
 
 
-def _dialect(body: dict[str, object]) -> Dialect:
-    delimiter, ending = str(body.get("columnDelimiter", "COMMA")), str(body.get("lineEnding", "LF"))
-    if delimiter not in DELIMITERS or ending not in LINE_ENDINGS:
-        raise ApiError("INVALID_JOB", "columnDelimiter or lineEnding is not supported")
-    return Dialect(delimiter, ending)
-
-
 def upload(call: Call, job_id: str) -> Answer:
     """PUT jobs/ingest/{id}/batches: the single upload of a job."""
     job = _require_job(call, job_id)
@@ -88,7 +81,7 @@ def upload(call: Call, job_id: str) -> Answer:
         raise ApiError("INVALID_JOB_STATE", "the job does not accept an upload")
     if not call.headers.get("content-type", "").lower().startswith("text/csv"):
         raise ApiError("UNSUPPORTED_MEDIA_TYPE", "Content-Type text/csv is required", status=415)
-    if len(call.body) > number(call.org.settings, "bulk_max_bytes"):
+    if len(call.body) > int_setting(call.org.settings, "bulk_max_bytes"):
         raise ApiError("LIMIT_EXCEEDED", "the upload is too large", status=413)
     job.load.body = call.body
     return Answer(status=201)
@@ -128,9 +121,9 @@ def get_job(call: Call, job_id: str) -> Answer:
 
 def _advance_job(org: Org, job: Job) -> None:
     job.polls += 1
-    waited = org.clock.seconds() - job.closed >= number(org.settings, "bulk_seconds")
-    if job.polls < number(org.settings, "bulk_polls") or not waited:
-        if job.polls > 1 or number(org.settings, "bulk_polls") <= 2:
+    waited = org.clock.seconds() - job.closed >= int_setting(org.settings, "bulk_seconds")
+    if job.polls < int_setting(org.settings, "bulk_polls") or not waited:
+        if job.polls > 1 or int_setting(org.settings, "bulk_polls") <= 2:
             job.state = "InProgress"
         return
     if len(job.load.body) <= SMALL:
@@ -157,11 +150,8 @@ def list_jobs(call: Call) -> Answer:
 
 
 def _require_job(call: Call, job_id: str) -> Job:
-    job: Job | None = call.jobs.ingest.get(job_id)
-    kept = number(call.org.settings, "bulk_retention_seconds")
-    if job is None or call.org.clock.seconds() - job.since > kept:
-        raise resource_not_found()
-    return job
+    jobs: dict[str, Job] = call.jobs.ingest
+    return call.jobs.require(jobs, job_id)
 
 
 def _job_info(call: Call, job: Job) -> dict[str, object]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from ...settings import int_setting
 from ..call import Answer, Call, Resource, resource
-from ..csv_format import DELIMITERS, LINE_ENDINGS, Dialect
-from ..errors import ApiError, malformed_json, resource_not_found
-from ..settings import number
+from ..csv_format import Dialect
+from ..errors import ApiError, malformed_json
 from ..soql.aggregates import is_aggregate
 from ..soql.execution import QueryResult, run_query
 from ..soql.grammar import parse
@@ -41,12 +41,10 @@ def create_query(call: Call) -> Answer:
     operation, text = body.get("operation"), body.get("query")
     if set(body) - _KEYS or operation not in ("query", "queryAll") or not isinstance(text, str):
         raise malformed_json("a query job needs operation (query or queryAll) and query")
-    delimiter, ending = str(body.get("columnDelimiter", "COMMA")), str(body.get("lineEnding", "LF"))
-    if delimiter not in DELIMITERS or ending not in LINE_ENDINGS:
-        raise ApiError("INVALID_JOB", "columnDelimiter or lineEnding is not supported")
+    dialect = Dialect.of(body)
     _check_bulk(text)
     job = QueryJob(
-        call.jobs.next_id(), operation, text, call.version, Dialect(delimiter, ending),
+        call.jobs.next_id(), operation, text, call.version, dialect,
         run_query(call.org, text, operation == "queryAll"), call.user, call.org.now(), call.org.clock.seconds(),
         call.org.schema.in_body(parse(text).source).name,
     )  # fmt: skip
@@ -67,8 +65,8 @@ def get_job(call: Call, job_id: str) -> Answer:
     job = _require_job(call, job_id)
     if job.state in ("UploadComplete", "InProgress"):
         job.polls += 1
-        waited = call.org.clock.seconds() - job.since >= number(call.org.settings, "bulk_seconds")
-        ready = job.polls >= number(call.org.settings, "bulk_polls") and waited
+        waited = call.org.clock.seconds() - job.since >= int_setting(call.org.settings, "bulk_seconds")
+        ready = job.polls >= int_setting(call.org.settings, "bulk_polls") and waited
         job.state = "JobComplete" if ready else "InProgress"
     return Answer(_job_info(job))
 
@@ -105,7 +103,7 @@ def get_results(call: Call, job_id: str) -> Answer:
     if job.version != call.version:
         raise ApiError("API_VERSION_MISMATCH", "the job was created with another API version", status=409)
     start = _start(call.query.get("locator", ""))
-    size = int(call.query.get("maxRecords") or number(call.org.settings, "bulk_page_size"))
+    size = int(call.query.get("maxRecords") or int_setting(call.org.settings, "bulk_page_size"))
     rows = job.found.rows[start : start + max(1, size)]
     end = start + len(rows)
     headers = {
@@ -154,11 +152,8 @@ def _text(value: object) -> str:
 
 
 def _require_job(call: Call, job_id: str) -> QueryJob:
-    job: QueryJob | None = call.jobs.queries.get(job_id)
-    kept = number(call.org.settings, "bulk_retention_seconds")
-    if job is None or call.org.clock.seconds() - job.since > kept:
-        raise resource_not_found()
-    return job
+    jobs: dict[str, QueryJob] = call.jobs.queries
+    return call.jobs.require(jobs, job_id)
 
 
 def _job_info(job: QueryJob) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ...settings import int_setting
 from ..call import Answer, Call, Resource, resource
 from ..errors import ApiError, malformed_json
 from .composite_references import resolve
@@ -113,7 +114,7 @@ def post_composite(call: Call) -> Answer:
 
 
 def _check_mix(call: Call, parts: list[Part]) -> None:
-    most = int(str(call.org.settings["composite_collection_limit"]))
+    most = int_setting(call.org.settings, "composite_collection_limit")
     heavy = [part for part in parts if _is_heavy(part.url)]
     if len(heavy) > most:
         raise ApiError(
@@ -180,8 +181,7 @@ def post_batch(call: Call) -> Answer:
 def _batch_part(call: Call, item: object) -> Answer:
     if not isinstance(item, dict) or not {"method", "url"} <= set(item):
         raise malformed_json("a batch request needs method and url")
-    used = call.org.settings["daily_api_used"]
-    call.org.settings["daily_api_used"] = int(str(used)) + 1
+    call.org.settings["daily_api_used"] = int_setting(call.org.settings, "daily_api_used") + 1
     url = str(item["url"])
     url = f"/services/data/{url.lstrip('/')}" if not url.startswith("/services") else url
     return run_url(call, str(item["method"]).upper(), url, item.get("richInput"), {})

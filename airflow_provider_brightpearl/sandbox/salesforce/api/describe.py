@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ...settings import int_setting
 from ..call import Answer, Call, Resource, resource
 from ..fields import Field, label_of
 from ..schema import Entity
-from ..settings import number
 
 FIRST, LAST = 46, 67
 
@@ -145,8 +145,8 @@ def _field(entity: Entity, field: Field) -> dict[str, object]:
 
 def get_limits(call: Call) -> Answer:
     """GET limits."""
-    most = number(call.org.settings, "daily_api_limit")
-    left = max(0, most - number(call.org.settings, "daily_api_used"))
+    most = int_setting(call.org.settings, "daily_api_limit")
+    left = max(0, most - int_setting(call.org.settings, "daily_api_used"))
     fixed = {
         "DailyBulkV2QueryJobs": 10_000,
         "DailyBulkApiBatches": 15_000,

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
 
+from ...settings import int_setting
 from ..call import Answer, Call, Resource, resource
 from ..deploy_package import BadPackage, Package
 from ..deployment import ComponentResult, Deployment
 from ..errors import ApiError, malformed_json, resource_not_found
 from ..ids import make_id
 from ..json_format import load_json
-from ..settings import number
 
 _OPTIONS: dict[str, object] = {
     "allowMissingFiles": False, "autoUpdatePackage": False, "checkOnly": False, "ignoreWarnings": False,
@@ -86,7 +86,7 @@ def show(call: Call, deploy_id: str) -> Answer:
     if deploy is None:
         raise resource_not_found()
     deploy.polls += 1
-    if not deploy.done and deploy.polls > number(call.org.settings, "deploy_polls"):
+    if not deploy.done and deploy.polls > int_setting(call.org.settings, "deploy_polls"):
         _run_deployment(call, deploy)
     elif not deploy.done:
         deploy.status = "InProgress"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from ...settings import int_setting
 from ..call import Answer, Call, Resource, resource
 from ..errors import ApiError
-from ..settings import number
 from ..soql.execution import QueryResult, run_query
 
 MIN_PAGE_SIZE, MAX_RECORDS = 200, 2000
@@ -56,9 +56,9 @@ def _page_size(call: Call) -> int:
     size = (
         min(MAX_RECORDS, max(MIN_PAGE_SIZE, int(asked[1])))
         if asked
-        else number(call.org.settings, "page_size")
+        else int_setting(call.org.settings, "page_size")
     )
-    return max(1, min(size, number(call.org.settings, "page_max")))
+    return max(1, min(size, int_setting(call.org.settings, "page_max")))
 
 
 TABLE: list[Resource] = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from ...settings import int_setting
 from ..call import Answer, Call, Resource, resource
 from ..computed_fields import read_field
 from ..datetimes import parse_instant, stamp
@@ -12,7 +13,6 @@ from ..fields import Field
 from ..ids import full_id
 from ..org import Org
 from ..schema import Entity
-from ..settings import number
 from ..store import Row
 from ..writes import create, delete, matches, update, upsert
 
@@ -151,7 +151,7 @@ def patch_by_key(call: Call, name: str, field: str, value: str) -> Answer:
     record_id, created = upsert(call.org, entity, key, value, body, call.dml())
     if created:
         return _created(record_id, created=True)
-    if number(call.org.settings, "upsert_update_status") == 204:
+    if int_setting(call.org.settings, "upsert_update_status") == 204:
         return Answer(status=204)
     return Answer({"id": record_id, "success": True, "errors": [], "created": False})
 
@@ -185,7 +185,7 @@ def _window(call: Call) -> tuple[str, str, str]:
         raise ApiError("INVALID_REPLICATION_DATE", "endDate should be greater than startDate")
     if start < now - timedelta(days=30):
         raise ApiError("INVALID_REPLICATION_DATE", "startDate cannot be more than 30 days ago")
-    lag = timedelta(seconds=number(call.org.settings, "replication_lag_seconds"))
+    lag = timedelta(seconds=int_setting(call.org.settings, "replication_lag_seconds"))
     return stamp(start), stamp(end), stamp(min(end, now - lag))
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ...settings import int_setting
 from ..errors import ApiError
 from ..fields import Field
 from ..org import Org
 from ..schema import Entity
-from ..settings import number
 from ..store import Row
 from .aggregates import aggregate, is_aggregate
 from .conditions import Getter, candidates, getter, predicate
@@ -40,8 +40,8 @@ def run_parsed_query(
     org: Org, entity: Entity, query: Query, include_deleted: bool, only: list[str] | None
 ) -> QueryResult:
     """Run a parsed query over all rows of an object, or over those with some ids."""
-    if query.offset > number(org.settings, "max_offset"):
-        most = number(org.settings, "max_offset")
+    if query.offset > int_setting(org.settings, "max_offset"):
+        most = int_setting(org.settings, "max_offset")
         raise ApiError("NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {most}")
     rows = _matching(org, entity, query, include_deleted, only)
     if is_aggregate(query):

@@ -1,8 +1,8 @@
-"""Countries by ISO 3166-1 alpha-2 code, and states where an org of this kind has them configured."""
+"""Countries by ISO 3166-1 alpha-2 code."""
 
 from __future__ import annotations
 
-_COUNTRIES = """\
+_NAMES = """\
 AD Andorra
 AE United Arab Emirates
 AF Afghanistan
@@ -254,12 +254,4 @@ ZM Zambia
 ZW Zimbabwe
 """
 
-_STATES = {
-    "US": "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM "
-    "NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY",
-    "CA": "AB BC MB NB NL NS NT NU ON PE QC SK YT",
-    "AU": "ACT NSW NT QLD SA TAS VIC WA",
-}
-
-COUNTRIES: dict[str, str] = {line[:2]: line[3:] for line in _COUNTRIES.splitlines()}
-STATES: dict[str, frozenset[str]] = {code: frozenset(names.split()) for code, names in _STATES.items()}
+COUNTRIES: dict[str, str] = {line[:2]: line[3:] for line in _NAMES.splitlines()}
