@@ -1,4 +1,4 @@
-"""The record of every call a simulated system received."""
+"""The log of all requests to the simulated systems."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One call and its answer; status 0 when the connection was dropped without one."""
+class LoggedCall:
+    """A request with the status of its response; 0 if the connection was dropped without one."""
 
     system: str
     method: str
@@ -20,25 +20,25 @@ class Call:
     ms: float
 
 
-class Log:
-    """Calls in the order they were answered."""
+class CallLog:
+    """Requests in the order of their responses."""
 
     def __init__(self) -> None:
-        self.calls: list[Call] = []
+        self.calls: list[LoggedCall] = []
 
-    def add(self, call: Call) -> None:
-        """Keep one more call."""
+    def add(self, call: LoggedCall) -> None:
+        """Add a request."""
         self.calls.append(call)
 
     def counts(self, systems: list[str]) -> dict[str, int]:
-        """Calls per system, zero included."""
+        """The number of requests per system, including zeros."""
         found = Counter(call.system for call in self.calls)
         return {name: found[name] for name in systems}
 
     def entries(self, system: str | None = None) -> list[dict[str, Any]]:
-        """The calls as plain mappings, newest last."""
+        """The requests as dicts, oldest first, optionally of one system."""
         return [asdict(call) for call in self.calls if system in (None, call.system)]
 
     def clear(self) -> None:
-        """Forget all calls."""
+        """Delete all entries."""
         self.calls.clear()

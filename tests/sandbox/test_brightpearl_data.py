@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_brightpearl.sandbox.brightpearl.system import Brightpearl
 from airflow_provider_brightpearl.sandbox.clock import Clock
-from airflow_provider_brightpearl.sandbox.system import Size
+from airflow_provider_brightpearl.sandbox.system import SeedOptions
 
 UNTIL = datetime(2025, 6, 1, tzinfo=UTC)
 POSTCODES = {
@@ -33,7 +33,7 @@ POSTCODES = {
 
 def built(**size: int) -> Brightpearl:
     system = Brightpearl(Clock())
-    system.seed(Size(until=UNTIL, **size))
+    system.seed(SeedOptions(until=UNTIL, **size))
     return system
 
 

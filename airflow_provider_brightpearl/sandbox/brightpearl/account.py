@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..clock import Clock
-from ..system import Size
+from ..system import SeedOptions
 from . import reference_data
 from .collection import Collection, Record
 from .generated.customers import CustomerGenerator
@@ -27,7 +27,7 @@ class Account:
         self.settings, self.clock = settings, clock
         self.searches: dict[Any, Any] = {}
         self.collections: dict[str, Collection] = {}
-        self.seeded = Size()
+        self.options = SeedOptions()
 
     @property
     def zone(self) -> AccountTimeZone:
@@ -37,19 +37,23 @@ class Account:
             self._zone_of, self._zone = wanted, AccountTimeZone(*wanted)
         return self._zone
 
-    def seed(self, size: Size) -> None:
+    def seed(self, options: SeedOptions) -> None:
         """Rebuild all collections."""
-        self.seeded = size
-        until = size.until or self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        self.options = options
+        until = options.until or self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
         last = int(until.timestamp())
-        first = last - size.days * 86400
-        zone, past = self.zone, (first - int(size.days * 86400 * 0.6), last)
-        self.customers = CustomerGenerator(size.seed, size.customers, zone, *past)
-        self.products = ProductGenerator(size.seed, size.products, zone, past[0], last - 86400)
+        first = last - options.days * 86400
+        zone, past = self.zone, (first - int(options.days * 86400 * 0.6), last)
+        self.customers = CustomerGenerator(options.seed, options.customers, zone, *past)
+        self.products = ProductGenerator(options.seed, options.products, zone, past[0], last - 86400)
         changes = zone.offset_changes(first, last)
-        self.history = OrderHistory.build(size.seed, size.orders, size.customers, first, last, changes)
+        self.history = OrderHistory.build(
+            options.seed, options.orders, options.customers, first, last, changes
+        )
         per_base = self.settings["exchange_rate"] == "order_per_base"
-        self.orders = OrderGenerator(size.seed, self.history, self.customers, self.products, zone, per_base)
+        self.orders = OrderGenerator(
+            options.seed, self.history, self.customers, self.products, zone, per_base
+        )
         self.documents = OrderDocumentGenerator(self.orders, self.history, self.products)
         self.searches.clear()
         self.last_row = FIRST_ROW + ROWS_AN_ORDER * (len(self.history.ids) + 1)

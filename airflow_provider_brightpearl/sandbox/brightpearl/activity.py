@@ -18,7 +18,7 @@ class Activity:
 
     def __init__(self, account: Account, seed: int) -> None:
         self.account = account
-        self._bits = random_bits.draw(seed, random_bits.ACTIVITY, account.seeded.seed)
+        self._bits = random_bits.draw(seed, random_bits.ACTIVITY, account.options.seed)
 
     def run(
         self, created: int, orders: int, customers: int, products: int, goods: dict[str, int] | None = None

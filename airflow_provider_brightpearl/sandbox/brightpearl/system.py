@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..clock import Clock
-from ..system import Record, Size
+from ..system import ConnectionDetails, Record, SeedOptions
 from .account import Account
 from .activity import Activity
 from .auth import CREDENTIALS, Authenticator
@@ -53,9 +53,9 @@ class Brightpearl:
         )
         return JSONResponse(body, status)
 
-    def seed(self, size: Size) -> None:
+    def seed(self, options: SeedOptions) -> None:
         """Build a new account."""
-        self.account.seed(size)
+        self.account.seed(options)
         self.authenticator.clear()
         self.throttle.clear()
 
@@ -116,11 +116,29 @@ class Brightpearl:
         acts = Activity(self.account, seed)
         return acts.run(orders_created, orders_changed, customers_changed, products_changed, goods)
 
-    def describe(self, url: str) -> str:
-        """Where the account is and what opens it."""
+    def connection(self, url: str) -> ConnectionDetails:
+        """See `System.connection`."""
         known = CREDENTIALS
-        return (
-            f"{url}/public-api/{ACCOUNT_CODE} (app-ref {known.app_ref}, staff-token {known.staff_token},"
-            f" account-token {known.account_token}; OAuth {url}/token/{ACCOUNT_CODE}, client {known.client_id},"
-            f" secret {known.client_secret}, refresh token {known.refresh_token})"
+        return ConnectionDetails(
+            "Brightpearl",
+            f"{url}/public-api/{ACCOUNT_CODE}",
+            {
+                "account code": ACCOUNT_CODE,
+                "app ref": known.app_ref,
+                "staff token": known.staff_token,
+                "account token": known.account_token,
+                "OAuth token URL": f"{url}/token/{ACCOUNT_CODE}",
+                "client id": known.client_id,
+                "client secret": known.client_secret,
+                "refresh token": known.refresh_token,
+                "dev ref": known.dev_ref,
+            },
+            "brightpearl_default",
+            {
+                "conn_type": "brightpearl",
+                "host": url,
+                "login": ACCOUNT_CODE,
+                "password": known.staff_token,
+                "extra": {"app_ref": known.app_ref, "token_kind": "staff"},
+            },
         )

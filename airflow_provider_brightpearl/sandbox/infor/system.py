@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -10,11 +11,11 @@ from typing import Any
 from starlette.routing import BaseRoute, Route
 
 from ..clock import Clock
-from ..system import Record, Size, json_value
+from ..system import ConnectionDetails, Record, SeedOptions, json_value
 from .gateway import Gateway
 from .rate_limits import RateLimits
 from .seeding import seed
-from .settings import ACCESS_KEY, CLIENT_ID, CLIENT_SECRET, SECRET_KEY, TENANT
+from .settings import TENANT
 from .signatures import is_number
 from .tenant import Table, Tenant
 from .tokens import TokenService
@@ -41,13 +42,13 @@ class Infor:
         paths = (f"/{TENANT}/{{rest:path}}", "/{tenant}/M3/{rest:path}", "/{tenant}/as/{rest:path}")
         return [Route(path, self._gateway.answer, methods=METHODS) for path in paths]
 
-    def seed(self, size: Size) -> None:
+    def seed(self, options: SeedOptions) -> None:
         """Seed the setup and a few records, whatever the size; a sync adds the rest."""
-        until = size.until or datetime.now(UTC)
+        until = options.until or datetime.now(UTC)
         with self.tenant.lock:
             self._tokens.clear()
             self._limits.clear()
-            seed(self.tenant, until.date(), size.days)
+            seed(self.tenant, until.date(), options.days)
 
     def collections(self) -> list[str]:
         """The tables, and `calls`, which counts the outcomes of each transaction."""
@@ -70,11 +71,32 @@ class Infor:
         """None: no limit headers are documented (reference 1.6)."""
         return {}
 
-    def describe(self, url: str) -> str:
-        """Where the tenant is and what opens it."""
-        return (
-            f"{url}/{TENANT}/M3 (token {url}/{TENANT}/as/token.oauth2, ci {CLIENT_ID}, cs {CLIENT_SECRET},"
-            f" saak {ACCESS_KEY}, sask {SECRET_KEY}; the .ionapi file is at {url}/__sandbox/infor/ionapi)"
+    def connection(self, url: str) -> ConnectionDetails:
+        """See `System.connection`."""
+        file = self.ionapi(url)
+        return ConnectionDetails(
+            "Infor M3",
+            f"{url}/{TENANT}/M3",
+            {
+                "tenant (ti)": TENANT,
+                "gateway (iu)": url,
+                "token URL (pu+ot)": file["pu"] + file["ot"],
+                "client id (ci)": file["ci"],
+                "secret (cs)": file["cs"],
+                "user (saak)": file["saak"],
+                "password (sask)": file["sask"],
+                "company, division": f"{self.settings['default_cono']}, {self.settings['default_divi']}",
+                ".ionapi file": f"{url}/__sandbox/infor/ionapi",
+            },
+            "infor_default",
+            {
+                "conn_type": "infor",
+                "extra": {
+                    "ionapi": json.dumps(file),
+                    "cono": self.settings["default_cono"],
+                    "divi": self.settings["default_divi"],
+                },
+            },
         )
 
     def ionapi(self, url: str) -> Record:

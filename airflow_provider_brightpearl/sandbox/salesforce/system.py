@@ -9,7 +9,7 @@ from typing import Any
 from starlette.routing import BaseRoute, Route
 
 from ..clock import Clock
-from ..system import Record, Size, json_value
+from ..system import ConnectionDetails, Record, SeedOptions, json_value
 from .computed_fields import read_field
 from .gateway import Gateway
 from .ids import full_id
@@ -40,12 +40,12 @@ class Salesforce:
         """A single route, because paths are case-insensitive."""
         return [Route("/services/{rest:path}", self._gateway.answer, methods=METHODS)]
 
-    def seed(self, size: Size) -> None:
+    def seed(self, options: SeedOptions) -> None:
         """Seed the initial records, whatever the size; a sync adds the rest."""
         with self.org.lock:
             self._jobs.clear()
             self._sessions.clear()
-            seed_org(self.org, size.seed)
+            seed_org(self.org, options.seed)
 
     def collections(self) -> list[str]:
         """The names of all objects."""
@@ -64,6 +64,32 @@ class Salesforce:
     def headers(self) -> dict[str, str]:
         """The limit header of every REST response (reference, section 3)."""
         return {"Sforce-Limit-Info": self._sessions.usage()}
+
+    def connection(self, url: str) -> ConnectionDetails:
+        """See `System.connection`."""
+        known = self.settings
+        return ConnectionDetails(
+            "Salesforce",
+            f"{url}/services/data",
+            {
+                "token URL": f"{url}/services/oauth2/token",
+                "consumer key": str(known["consumer_key"]),
+                "consumer secret": str(known["consumer_secret"]),
+                "username": str(known["username"]),
+                "password": str(known["password"]),
+                "security token": str(known["security_token"]),
+            },
+            "salesforce_default",
+            {
+                "conn_type": "salesforce",
+                "extra": {
+                    "consumer_key": known["consumer_key"],
+                    "consumer_secret": known["consumer_secret"],
+                    "domain": "acme.my",
+                    "endpoint_override": url,
+                },
+            },
+        )
 
     def patch(self, collection: str, id: str | None, patch: Record | None, quiet: bool = False) -> object:
         """See `System.patch`; the change counts as made by an administrator."""
