@@ -135,7 +135,7 @@ def test_seed(sandbox: Sandbox) -> None:
     assert len(sandbox.snapshot("brightpearl", "order")) == 30
 
 
-def test_planted_data(sandbox: Sandbox, account: Account) -> None:
+def test_edited_records(sandbox: Sandbox, account: Account) -> None:
     patch = {"parties": {"customer": {"email": ["not", "text"]}}, "createdOn": None, "orderStatus": "odd"}
     sandbox.control("PATCH", "/brightpearl/order/100001", patch)
     order = account.read(ORDER)[0]

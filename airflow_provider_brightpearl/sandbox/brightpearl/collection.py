@@ -48,7 +48,7 @@ class Collection:
 
     @cached_property
     def generated(self) -> GeneratedRecords:
-        """The generated records; made on first use, since goods movements take a read of every shipped order."""
+        """The generated records; made on first use, because goods movements require every shipped order."""
         return self._generate()
 
     @property

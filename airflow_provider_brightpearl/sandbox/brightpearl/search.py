@@ -1,17 +1,17 @@
-"""Resource search: filters, sorting, paging and metadata over any collection."""
+"""Resource search: filtering, sorting, paging and metadata over any collection."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from . import id_sets
 from .call import Call, ServiceError
 from .collection import Collection, Record
 from .search_columns import REFERENCES, Column
+from .search_filters import Filter, bad_parameter, parse_filter
 
 _RESERVED = {"columns", "sort", "pageSize", "firstResult", "countOnly"}
 MAX_PAGE_SIZE = 500
@@ -29,21 +29,11 @@ class Search:
     refs: tuple[str, ...] = ()  # columns whose generated values end in the id of their record
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A parsed filter: numeric ranges where it has any, and a test of one value."""
-
-    column: str
-    ranges: tuple[tuple[float, float], ...] | None
-    test: Callable[[Any], bool]
-    text: str
-
-
 def run(search: Search, call: Call) -> Record:
     """The response of a search. Raises: ServiceError."""
     known = {column.name: column for column in search.columns}
     filters = [
-        _parse_filter(call, known, name, value) for name, value in call.query.items() if name not in _RESERVED
+        parse_filter(call, known, name, value) for name, value in call.query.items() if name not in _RESERVED
     ]
     shown = _selected_columns(search, call, known)
     sorting = _parse_sorting(search, call, known)
@@ -64,7 +54,7 @@ def _selected_columns(search: Search, call: Call, known: dict[str, Column]) -> l
         return [column for column in search.columns if column.shown]
     for name in wanted.split(","):
         if name not in known or not known[name].shown:
-            raise _bad_parameter(f"Unknown column: {name}")
+            raise bad_parameter(f"Unknown column: {name}")
     return [known[name] for name in wanted.split(",")]
 
 
@@ -74,85 +64,9 @@ def _parse_sorting(search: Search, call: Call, known: dict[str, Column]) -> list
         name, _, direction = part.replace("|", ".").partition(".")
         direction = (direction or "ASC").upper()
         if name not in known or not known[name].sortable or direction not in ("ASC", "DESC"):
-            raise _bad_parameter(f"Cannot sort by: {part}")
+            raise bad_parameter(f"Cannot sort by: {part}")
         found.append((known[name], direction))
     return found or [(search.columns[0], "ASC")]
-
-
-def _bad_parameter(message: str) -> ServiceError:
-    return ServiceError(400, "CMNC-017", message)  # INFERRED: the reference has no example of this error
-
-
-def _parse_filter(call: Call, known: dict[str, Column], name: str, value: str) -> Filter:
-    column = known.get(name)
-    if column is None or not column.filterable:
-        raise _bad_parameter(f"Unknown parameter: {name}")
-    built = _build_filter(call, column, value)
-    if built is None:
-        message = f"The filter {name}={value} cannot be parsed as: {column.kind}"
-        raise ServiceError(500, "CMNC-018", message)
-    return built
-
-
-def _build_filter(call: Call, column: Column, value: str) -> Filter | None:
-    text = f"{column.name}={value}"
-    if column.kind in ("IDSET", "INTEGER"):
-        ranges = [(0, 0)] if value == "0" else id_sets.parse(value)
-        return None if ranges is None else _number_filter(column.name, ranges, text)
-    if column.kind == "PERIOD":
-        return _period_filter(call, column.name, value, text)
-    if column.kind == "BOOLEAN":
-        if value not in ("true", "false"):
-            return None
-        return Filter(column.name, None, lambda stored: bool(stored) == (value == "true"), text)
-    if column.kind == "STRING_SET":
-        return Filter(column.name, None, lambda stored: str(stored) in value.split("."), text)
-    if column.kind == "SEARCH_STRING":
-        needle = value.casefold()
-        return Filter(column.name, None, lambda stored: _contains_text(stored, needle), text)
-    return Filter(column.name, None, lambda stored: stored is not None and str(stored) == value, text)
-
-
-def _number_filter(name: str, ranges: Iterable[tuple[float, float]], text: str) -> Filter:
-    spans = tuple(ranges)
-
-    def test(stored: Any) -> bool:
-        values = stored if isinstance(stored, list) else [stored]
-        return any(
-            first <= number <= last
-            for number in values
-            if isinstance(number, int | float)
-            for first, last in spans
-        )
-
-    return Filter(name, spans, test, text)
-
-
-def _contains_text(stored: Any, needle: str) -> bool:
-    values = stored if isinstance(stored, list) else [stored]
-    return any(needle in str(text).casefold() for text in values if text is not None)
-
-
-def _period_filter(call: Call, name: str, value: str, text: str) -> Filter | None:
-    settings, zone = call.account.settings, call.account.zone
-    if settings["encoded_slash"] == "reject" and "%2f" in call.raw_query.lower():
-        return None
-    found = zone.parse_period(value)
-    if found is None:
-        return None
-    # INFERRED, hence a setting: whether an instant exactly on a boundary belongs to the period.
-    epsilon = 0.0005
-    first, last = found
-    low = 1.0 if first is None else first + (0 if settings["period_start_inclusive"] else epsilon)
-    high = 4e18 if last is None else last - (0 if settings["period_end_inclusive"] else epsilon)
-    if first is not None and first == last:
-        low, high = first, first
-
-    def test(value: Any) -> bool:
-        instant = zone.parse(value)
-        return instant is not None and low <= instant <= high
-
-    return Filter(name, ((low, high),), test, text)
 
 
 def _matching_ids(
