@@ -91,7 +91,7 @@ def test_generated_credits_take_back_rows_of_their_order(sandbox):
             )  # fmt: skip
 
 
-def test_a_day_on_the_floor_moves_stock_and_says_what_it_touched(sandbox):
+def test_goods_activity_moves_stock_and_returns_the_affected_ids(sandbox):
     before = {each["id"]: each["total"] for each in sandbox.snapshot("brightpearl", "product-availability")}
     asked = {"stock_corrected": 3, "parts_shipped": 1, "credits_created": 2, "drop_shipped": 1}
     touched = sandbox.control("POST", "/brightpearl/activity", asked)
