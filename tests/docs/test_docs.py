@@ -193,6 +193,12 @@ def test_sandbox_settings(system: str) -> None:
     assert known == {row[0]: row[1] for row in rows}
 
 
+def test_sandbox_settings_of_infor() -> None:
+    rows = markdown.table(markdown.section("docs/sandbox.md", "Settings of infor"), "Setting")
+    known = {name: json.dumps(value) for name, value in _state().initial_settings["infor"].items()}
+    assert {row[0]: row[1] for row in rows}.items() <= known.items()
+
+
 def test_sandbox_control() -> None:
     known = {
         (method, route.path.removeprefix(PREFIX))  # type: ignore[attr-defined]

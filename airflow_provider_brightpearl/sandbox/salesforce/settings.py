@@ -79,7 +79,7 @@ def default_settings() -> dict[str, object]:
         "bulk_page_size": 50_000,
         "bulk_strict_line_ending": True,
         # injected faults
-        "row_faults": [],  # {object?, operation?, code, message?, rate?, times?}
+        "row_faults": [],  # {object?, operation?, code, message?, where?, rate?, times?}
         "stamp_lag_seconds": 0,  # rows are committed with an older SystemModstamp
     }
 
