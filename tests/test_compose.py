@@ -1,4 +1,4 @@
-"""docker-compose.yaml: right by its specification, and each command runs as it stands, without containers.
+"""docker-compose.yaml: valid by its specification, and each command runs as it stands, without containers.
 
 ``compose-spec.json`` is the schema of github.com/compose-spec/compose-spec (Apache-2.0), of 2026-06-23.
 """
@@ -7,30 +7,43 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 from jsonschema import Draft7Validator
-from sqlalchemy.engine import make_url
 
 from airflow_provider_brightpearl.compat import airflow_version
+from airflow_provider_brightpearl.sandbox.app import installed_systems
+from airflow_provider_brightpearl.sandbox.clock import Clock
 from demo.processes import free_port, stop
+from tests.compose import COMPOSE, ONCE, RECIPE, ROOT, SERVICES, TEXT, VARIABLE, Place, interpolate
 from tests.postgres import postgres_url
 
 __all__ = ["postgres_url"]
 
-ROOT = Path(__file__).parents[1]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONCE = {"init"}
-BIN = Path(sys.executable).parent
+DAGS = 13
+# run where tasks run: the kind of state database, and the connections that do not work
+PROBE = """
+import json
+from airflow_provider_brightpearl.hooks.brightpearl import BrightpearlHook
+from airflow_provider_brightpearl.hooks.infor import InforHook
+from airflow_provider_brightpearl.hooks.salesforce import SalesforceHook
+from airflow_provider_brightpearl.environment import state_engine
+
+tests = {hook.__name__: hook().test_connection() for hook in (BrightpearlHook, SalesforceHook, InforHook)}
+refused = {name: text for name, (works, text) in tests.items() if not works}
+print(json.dumps({"state": state_engine().dialect.name, "refused": refused}))
+"""
 
 
 def test_it_is_valid_by_the_specification() -> None:
@@ -42,15 +55,13 @@ def test_what_it_refers_to_exists() -> None:
     for service in SERVICES.values():
         assert set(service.get("depends_on", {})) <= set(SERVICES)
         for volume in service.get("volumes", []):
-            source = volume.split(":")[0]
-            assert source in COMPOSE["volumes"] or (ROOT / source).is_dir()
+            source, _, mode = volume.partition(":")
+            assert source in COMPOSE["volumes"] or ((ROOT / source).is_dir() and mode.endswith(":ro"))
         for config in service.get("configs", []):
             assert config["source"] in COMPOSE["configs"]
-        if mode := service.get("network_mode"):
-            assert mode.removeprefix("service:") in SERVICES
 
 
-def test_everything_that_stays_says_whether_it_is_well() -> None:
+def test_every_lasting_service_has_a_health_check() -> None:
     assert ONCE == {name for name, service in SERVICES.items() if "healthcheck" not in service}
     for service in SERVICES.values():
         for name, condition in service.get("depends_on", {}).items():
@@ -58,83 +69,114 @@ def test_everything_that_stays_says_whether_it_is_well() -> None:
             assert {"condition": wanted} == condition
 
 
-def test_it_listens_to_this_machine_only() -> None:
-    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert ports
-    assert all(port.startswith("127.0.0.1:") for port in ports)
+def test_ports_are_published_on_loopback_only() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert {"api-server": ["127.0.0.1:8080:8080"], "sandbox": ["127.0.0.1:8765:8765"]} == published
+    assert not any("network_mode" in service for service in SERVICES.values())
 
 
-def test_it_runs_the_airflow_that_is_tested() -> None:
-    recipe = SERVICES["init"]["build"]["dockerfile_inline"]
+def test_memory_and_logs_are_bounded() -> None:
+    for name, service in SERVICES.items():
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+        assert {"max-size", "max-file"} <= set(service["logging"]["options"]), name
+
+
+def test_images_are_pinned() -> None:
+    own = SERVICES["init"]["image"]
+    used = {service["image"] for service in SERVICES.values()} - {own}
+    used |= set(re.findall(r"^FROM (\S+)", RECIPE, re.MULTILINE))
+    assert used
+    assert all(re.fullmatch(r"[a-z/]+:\d+(\.\d+)+-\S+", image) for image in used)
+
+
+def test_the_image_has_the_airflow_that_is_tested() -> None:
     locked = (ROOT / "requirements" / "airflow-3.3.txt").read_text()
-    assert "FROM apache/airflow:3.3.2-python3.11" in recipe
+    assert "FROM apache/airflow:3.3.2-python3.11" in RECIPE
     assert "apache-airflow==3.3.2\n" in locked
+    assert "USER" not in RECIPE
 
 
-@dataclass(frozen=True)
-class Place:
-    """A folder and ports that stand in for the containers."""
+def test_the_image_keeps_the_constraints_of_airflow(tmp_path: Path) -> None:
+    [command] = re.findall(r"^RUN (.*?) \\$", RECIPE, re.MULTILINE)
+    (tmp_path / "constraints.txt").write_text("alembic==1.20.1\nduckdb==1.5.0\nduckdb-engine==0.17.0\n")
+    kept = tmp_path / "kept.txt"
+    here = command.replace("/tmp/constraints.txt", str(kept))
+    subprocess.run(["sh", "-c", here], env=os.environ | {"HOME": str(tmp_path)}, check=True, timeout=20)
+    assert "alembic==1.20.1\nduckdb-engine==0.17.0\n" == kept.read_text()
+    assert "--constraint /tmp/constraints.txt" in RECIPE
 
-    home: Path
-    replaced: dict[str, str]
-    database: str
 
-    def command(self, name: str) -> list[str]:
-        return [self._here(word) for word in SERVICES[name]["command"]]
+def test_the_image_gets_what_the_wheel_is_built_from_and_no_tests() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {
+        "pyproject.toml", project["project"]["readme"], *project["project"]["license-files"],
+        *wheel["packages"], *wheel["force-include"],
+    }  # fmt: skip
+    names = {path.name for path in ROOT.iterdir()} | {"tests", ".env"}
+    assert {name.split("/")[0] for name in needed} == {name for name in names if not _ignored(name)}
+    assert _ignored("__pycache__")
 
-    def healthcheck(self, name: str) -> list[str]:
-        kind, *command = SERVICES[name]["healthcheck"]["test"]
-        assert "CMD" == kind
-        return [self._here(word) for word in command]
 
-    def env(self) -> dict[str, str]:
-        own = {name: self._here(str(value)) for name, value in SERVICES["init"]["environment"].items()}
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
-        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-        more = {
-            "AIRFLOW_HOME": str(self.home),
-            "PATH": path,
-            "no_proxy": "127.0.0.1",
-            # in containers of their own they cannot meet
-            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
-            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
-            # Airflow's own tables need the driver that its image brings
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
-            "AIRFLOW_CONN_BRIGHTPEARL_STATE": self._state(own["AIRFLOW_CONN_BRIGHTPEARL_STATE"]),
-        }
-        return clean | own | more
+def _ignored(name: str) -> bool:
+    """Whether .dockerignore leaves out a top-level name: the last line that matches decides."""
+    ignored = False
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        pattern = line.removeprefix("!").removeprefix("**/")
+        if line and not line.startswith("#") and fnmatch(name, pattern):
+            ignored = not line.startswith("!")
+    return ignored
 
-    def _here(self, word: str) -> str:
-        for there, here in self.replaced.items():
-            word = word.replace(there, here)
-        return word
 
-    def _state(self, connection: str) -> str:
-        url = make_url(self.database)
-        here = {"host": url.host, "port": url.port, "login": url.username, "password": url.password}
-        return json.dumps(json.loads(connection) | here | {"schema": url.database})
+def test_the_example_of_settings_has_every_variable_with_its_default() -> None:
+    example = (ROOT / ".env.example").read_text().splitlines()
+    given = dict(line.split("=", 1) for line in example if line and not line.startswith("#"))
+    assert given == {found["name"]: found["default"] for found in VARIABLE.finditer(TEXT) if found["name"]}
+    chosen = interpolate(yaml.safe_load(TEXT), {"SANDBOX_PORT": "9000", "SANDBOX_ORDERS": "5"})
+    sandbox = chosen["services"]["sandbox"]
+    assert ["127.0.0.1:9000:8765"] == sandbox["ports"]
+    assert "--orders=5" in sandbox["command"]
+
+
+def test_the_connections_are_those_of_the_sandbox() -> None:
+    environment = SERVICES["scheduler"]["environment"]
+    for system in installed_systems(Clock()):
+        details = system.connection("http://sandbox:8765")
+        given = json.loads(environment[f"AIRFLOW_CONN_{details.conn_id.upper()}"])
+        assert _plain(details.connection) == _plain(given)
+
+
+def _plain(connection: Mapping[str, Any]) -> dict[str, Any]:
+    """A connection whose .ionapi file is an object, not a text."""
+    extra = dict(connection["extra"])
+    if isinstance(extra.get("ionapi"), str):
+        extra["ionapi"] = json.loads(extra["ionapi"])
+    return {**connection, "extra": extra}
 
 
 @pytest.fixture
 def place(tmp_path: Path, postgres_url: str) -> Place:
-    """The containers' paths and ports, moved to where a test may use them."""
+    """The paths and ports of the containers, mapped to free ones of this machine."""
     home = tmp_path / "airflow"
     home.mkdir()
     for name in ("dags", "include"):
         (home / name).symlink_to(ROOT / name)
     api, sandbox = str(free_port()), str(free_port())
+    # the longer names first: the first that matches is replaced
     replaced = {
         "/opt/airflow": str(home),
         "api-server:8080": f"127.0.0.1:{api}",
         "8080": api,
+        "sandbox:8765": f"127.0.0.1:{sandbox}",
         "8765": sandbox,
+        "0.0.0.0": "127.0.0.1",  # noqa: S104 - not bound, replaced
     }
     return Place(home, replaced, postgres_url)
 
 
 @pytest.fixture
 def running(place: Place) -> Iterator[Place]:
-    """Every service that stays, started by its own command once ``init`` is through."""
+    """Every lasting service, started by its own command once ``init`` has ended."""
     subprocess.run(place.command("init"), env=place.env(), check=True, timeout=90, capture_output=True)
     processes, env = [], place.env()
     try:
@@ -154,19 +196,36 @@ def running(place: Place) -> Iterator[Place]:
 @pytest.mark.system
 @pytest.mark.timeout(280)
 @pytest.mark.skipif(airflow_version() < (3, 3), reason="the services are those of Airflow 3.3")
-def test_each_service_gets_well(running: Place) -> None:
+def test_each_service_gets_well_and_a_flow_runs(running: Place) -> None:
     for name in ("sandbox", "api-server", "scheduler", "dag-processor", "triggerer"):
         _wait_until_well(running, name)
-    probe = "from airflow_provider_brightpearl.state import state_engine as e; print(e().dialect.name)"
-    done = subprocess.run(
-        [sys.executable, "-c", probe],
-        env=running.env(),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert "postgresql" == done.stdout.split()[-1]
+    probe = [sys.executable, "-c", PROBE]
+    done = subprocess.run(probe, env=running.env(), capture_output=True, text=True, check=True, timeout=60)
+    assert {"state": "postgresql", "refused": {}} == json.loads(done.stdout.splitlines()[-1])
+    assert "success" == _state_of_run(running, "products_to_infor")
+
+
+def _state_of_run(place: Place, dag: str) -> str:
+    """The state that a run of a DAG ends in; started by the user of the UI."""
+    api = f"http://{place.replaced['api-server:8080']}"
+    with requests.Session() as session:
+        session.trust_env = False
+        login = session.post(f"{api}/auth/token", json={"username": "admin", "password": "admin"}, timeout=30)
+        session.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
+        _wait_until(lambda: len(session.get(f"{api}/api/v2/dags").json()["dags"]) == DAGS)
+        session.patch(f"{api}/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
+        runs = f"{api}/api/v2/dags/{dag}/dagRuns"
+        session.post(runs, json={"dag_run_id": "compose", "logical_date": None}).raise_for_status()
+        _wait_until(lambda: session.get(f"{runs}/compose").json()["state"] in ("success", "failed"))
+        state: str = session.get(f"{runs}/compose").json()["state"]
+        return state
+
+
+def _wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(1)
 
 
 def _wait_until_well(place: Place, name: str) -> None:

@@ -73,7 +73,7 @@ def backfill(context: typer.Context) -> None:
 
 @app.command(context_settings=PASS_ON)
 def sandbox(context: typer.Context) -> None:
-    """Start simulated Brightpearl and Salesforce accounts on this machine; --help lists all options."""
+    """Run simulated Brightpearl, Salesforce and Infor M3 systems on this machine; --help lists all options."""
     import runpy
     from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""One ASGI application for all simulated systems: faults, headers and log around the vendors' own routes."""
+"""The ASGI application: routes requests to the simulated systems, and adds faults, headers and the call log."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ import orjson
 from starlette.routing import BaseRoute, Match, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .call_log import CallLog, LoggedCall
 from .clock import Clock
 from .control import control_routes
 from .faults import Fault, Faults
-from .log import Call, Log
-from .system import Size, System
+from .system import SeedOptions, System
 
 PACKAGE = __package__ or ""
 
 
-class Frame:
-    """Everything the control API can reach: the systems, the clock, the faults and the log."""
+class SandboxState:
+    """What the control API controls: systems, clock, faults and call log."""
 
-    def __init__(self, size: Size, clock: Clock, systems: list[System]) -> None:
-        self.size, self.clock = size, clock
-        self.faults, self.log = Faults(), Log()
+    def __init__(self, options: SeedOptions, clock: Clock, systems: list[System]) -> None:
+        self.options, self.clock = options, clock
+        self.faults, self.log = Faults(), CallLog()
         self.systems = {system.name: system for system in systems}
-        self.first_settings = {system.name: dict(system.settings) for system in systems}
+        self.initial_settings = {system.name: dict(system.settings) for system in systems}
 
     def rebuild(self) -> None:
-        """Build every world anew with the present size."""
+        """Replace the data of all systems."""
         for system in self.systems.values():
-            system.seed(self.size)
+            system.seed(self.options)
 
     def reset(self) -> None:
-        """Rebuild, and forget faults, calls and any change of the clock; settings stay."""
+        """Replace all data, delete faults and call log, and return to real time; settings stay."""
         self.clock.reset()
         self.faults.clear()
         self.log.clear()
@@ -44,7 +44,7 @@ class Frame:
 
 
 def installed_systems(clock: Clock) -> list[System]:
-    """The simulated systems that are part of this installation."""
+    """The simulated systems that are installed."""
     found: list[System] = []
     for folder, name in (("brightpearl", "Brightpearl"), ("salesforce", "Salesforce"), ("infor", "Infor")):
         module = f"{PACKAGE}.{folder}.system"
@@ -54,12 +54,12 @@ def installed_systems(clock: Clock) -> list[System]:
 
 
 class App:
-    """The ASGI callable: control paths as they are, all others through the system they belong to."""
+    """The ASGI callable: serves control paths directly, and others through the system that owns them."""
 
-    def __init__(self, frame: Frame) -> None:
-        self.frame = frame
-        self._control = Router(routes=control_routes(frame))
-        self._served = [_Served(system, system.routes()) for system in frame.systems.values()]
+    def __init__(self, state: SandboxState) -> None:
+        self.state = state
+        self._control = Router(routes=control_routes(state))
+        self._mounted = [_MountedSystem(system, system.routes()) for system in state.systems.values()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,25 +67,25 @@ class App:
         if scope["path"].startswith("/__sandbox"):
             await self._control(scope, receive, send)
             return
-        served = next((one for one in self._served if one.owns(scope)), None)
-        if served is None:
-            await _answer(send, 404, {"error": "no simulated system has this path"}, {})
+        mounted = next((one for one in self._mounted if one.owns(scope)), None)
+        if mounted is None:
+            await _respond(send, 404, {"error": "no simulated system has this path"}, {})
             return
-        await self._serve(served, scope, receive, send)
+        await self._serve(mounted, scope, receive, send)
 
-    async def _serve(self, served: _Served, scope: Scope, receive: Receive, send: Send) -> None:
-        at, started = self.frame.clock.now(), time.perf_counter()
+    async def _serve(self, mounted: _MountedSystem, scope: Scope, receive: Receive, send: Send) -> None:
+        at, started = self.state.clock.now(), time.perf_counter()
         query = scope["query_string"].decode("latin-1")
         target = scope["path"] + (f"?{query}" if query else "")
-        fault = self.frame.faults.next(served.system.name, scope["method"], target)
-        exchange = _Exchange(send, served.system, fault)
+        fault = self.state.faults.match(mounted.system.name, scope["method"], target)
+        exchange = _Exchange(send, mounted.system, fault)
         try:
-            await exchange.run(served.router, scope, receive)
+            await exchange.run(mounted.router, scope, receive)
         finally:
             took = round((time.perf_counter() - started) * 1000, 3)
-            self.frame.log.add(
-                Call(
-                    served.system.name,
+            self.state.log.add(
+                LoggedCall(
+                    mounted.system.name,
                     scope["method"],
                     scope["path"],
                     query,
@@ -95,11 +95,11 @@ class App:
                 )
             )
         if exchange.closed:
-            await asyncio.sleep(0.01)  # let the transport end first, or uvicorn answers for us with a 500
+            await asyncio.sleep(0.01)  # let the transport close first, or uvicorn responds with a 500
 
 
-class _Served:
-    """A system with its router and the first path segments it owns."""
+class _MountedSystem:
+    """A system with its router and the first path segments that it owns."""
 
     def __init__(self, system: System, routes: list[BaseRoute]) -> None:
         self.system = system
@@ -114,11 +114,11 @@ class _Served:
 
 
 class _Exchange:
-    """One call under at most one fault."""
+    """One request, to which at most one fault applies."""
 
     def __init__(self, send: Send, system: System, fault: Fault | None) -> None:
         self._send, self._system, self._fault = send, system, fault
-        self._left = fault.truncate if fault and fault.truncate is not None else None
+        self._bytes_left = fault.truncate if fault and fault.truncate is not None else None
         self.status = 0
         self.closed = False
 
@@ -130,7 +130,7 @@ class _Exchange:
             await self._close()
         elif fault and (fault.status is not None or fault.body is not None):
             self.status = fault.status or 200
-            await _answer(self._relay, self.status, fault.body, fault.headers)
+            await _respond(self._relay, self.status, fault.body, fault.headers)
         else:
             await app(scope, receive, self._relay)
         if fault and fault.drop == "after":
@@ -142,11 +142,11 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message = {**message, "headers": self._with_headers(message.get("headers", []))}
-        elif self._left is not None:
-            message = {**message, "body": message.get("body", b"")[: self._left], "more_body": True}
-            self._left -= len(message["body"])
+        elif self._bytes_left is not None:
+            message = {**message, "body": message.get("body", b"")[: self._bytes_left], "more_body": True}
+            self._bytes_left -= len(message["body"])
         await self._send(message)
-        if self._left is not None and message["type"] == "http.response.body":
+        if self._bytes_left is not None and message["type"] == "http.response.body":
             await self._close()
 
     def _with_headers(self, headers: Any) -> list[tuple[bytes, bytes]]:
@@ -155,14 +155,14 @@ class _Exchange:
         return [*headers, *((k, v) for k, v in added if k not in own)]
 
     async def _close(self) -> None:
-        # ASGI has no word for "hang up"; uvicorn's request cycle keeps the transport, so that is closed.
+        # ASGI cannot close a connection, so this closes the transport that uvicorn's request cycle holds.
         transport = getattr(getattr(self._send, "__self__", None), "transport", None)
         if transport is not None:
             transport.close()
             self.closed = True
 
 
-async def _answer(send: Send, status: int, body: Any, headers: dict[str, str]) -> None:
+async def _respond(send: Send, status: int, body: Any, headers: dict[str, str]) -> None:
     payload = body.encode() if isinstance(body, str) else b"" if body is None else orjson.dumps(body)
     kind = "text/html" if isinstance(body, str) and body.lstrip().startswith("<") else "application/json"
     fields = {"content-type": kind, **{k.lower(): v for k, v in headers.items()}}
@@ -172,9 +172,9 @@ async def _answer(send: Send, status: int, body: Any, headers: dict[str, str]) -
     await send({"type": "http.response.body", "body": payload, "more_body": False})
 
 
-def build_app(size: Size, clock: Clock | None = None) -> App:
-    """The application with its worlds built."""
+def build_app(options: SeedOptions, clock: Clock | None = None) -> App:
+    """The application, with the data of all systems seeded."""
     clock = clock or Clock()
-    frame = Frame(size, clock, installed_systems(clock))
-    frame.rebuild()
-    return App(frame)
+    state = SandboxState(options, clock, installed_systems(clock))
+    state.rebuild()
+    return App(state)

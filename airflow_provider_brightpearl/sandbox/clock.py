@@ -1,4 +1,4 @@
-"""The time of the sandbox: real by default, and can be set, advanced, or run faster."""
+"""The clock of the sandbox: real time by default; it can be set, advanced, and run faster or slower."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ import time
 from datetime import UTC, datetime, timedelta
 
 
+def parse_instant(text: str) -> datetime:
+    """An aware datetime from ISO 8601, UTC without an offset. Raises: ValueError."""
+    instant = datetime.fromisoformat(text)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
 class Clock:
-    """An aware UTC clock all simulated systems share."""
+    """A UTC clock shared by all simulated systems."""
 
     def __init__(self, speed: float = 1.0) -> None:
         self._first_speed = self._speed = speed
@@ -16,14 +22,14 @@ class Clock:
         self._base = datetime.now(UTC)
 
     def reset(self) -> None:
-        """Back to real time, at the speed the clock was made with."""
+        """Return to real time, at the initial speed."""
         self._settle()
         self._speed = self._first_speed
         self._base = datetime.now(UTC)
 
     @property
     def speed(self) -> float:
-        """How many sandbox seconds pass in a real second."""
+        """Sandbox seconds per real second."""
         return self._speed
 
     @speed.setter
@@ -32,21 +38,21 @@ class Clock:
         self._speed = value
 
     def now(self) -> datetime:
-        """The present moment of the sandbox."""
+        """The current time of the sandbox, aware."""
         return self._base + timedelta(seconds=self._since())
 
     def seconds(self) -> float:
-        """Seconds of sandbox time that never run backwards, for throttle windows."""
+        """Sandbox seconds since the start, which never decrease, for rate limits and expiry."""
         return self._elapsed + self._since()
 
     def set(self, now: datetime) -> None:
-        """Move to an instant; windows that were open have passed by as much as the clock went forward."""
+        """Set the time; `seconds` advances by as much as the clock moves forward."""
         self._settle()
         self._elapsed += max(0.0, (now - self._base).total_seconds())
         self._base = now.astimezone(UTC)
 
     def advance(self, seconds: float) -> None:
-        """Let so many seconds pass at once."""
+        """Move the clock forward by some seconds."""
         self.set(self.now() + timedelta(seconds=seconds))
 
     def _since(self) -> float:

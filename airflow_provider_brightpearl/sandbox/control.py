@@ -1,10 +1,9 @@
-"""The control API under /__sandbox: world, clock, faults, log, snapshots, settings and planted data."""
+"""The control API below /__sandbox: data, clock, faults, call log, snapshots and settings."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,16 +12,18 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from .clock import parse_instant
+
 if TYPE_CHECKING:
-    from .app import Frame
+    from .app import SandboxState
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 PREFIX = "/__sandbox"
 
 
-def control_routes(frame: Frame) -> list[BaseRoute]:
-    """Every control path; a mistake in a call is answered with 400 or 404 and a sentence."""
-    control = Control(frame)
+def control_routes(state: SandboxState) -> list[BaseRoute]:
+    """The routes of the control API; invalid requests get a 400 or 404 with a message."""
+    control = Control(state)
     table: list[tuple[str, list[str], Endpoint]] = [
         ("/reset", ["POST"], control.reset),
         ("/seed", ["POST"], control.seed),
@@ -35,13 +36,15 @@ def control_routes(frame: Frame) -> list[BaseRoute]:
         ("/settings/{system}", ["GET", "POST", "DELETE"], control.settings),
         ("/{system}/activity", ["POST"], control.activity),
         ("/{system}/ionapi", ["GET"], control.ionapi),
-        ("/{system}/{collection}", ["POST"], control.plant),
-        ("/{system}/{collection}/{id}", ["PATCH", "DELETE"], control.plant),
+        ("/{system}/{collection}", ["POST"], control.edit_record),
+        ("/{system}/{collection}/{id}", ["PATCH", "DELETE"], control.edit_record),
     ]
-    return [Route(PREFIX + path, _plain(endpoint), methods=methods) for path, methods, endpoint in table]
+    return [
+        Route(PREFIX + path, _with_errors(endpoint), methods=methods) for path, methods, endpoint in table
+    ]
 
 
-def _plain(endpoint: Endpoint) -> Endpoint:
+def _with_errors(endpoint: Endpoint) -> Endpoint:
     async def guarded(request: Request) -> Response:
         try:
             return await endpoint(request)
@@ -54,105 +57,99 @@ def _plain(endpoint: Endpoint) -> Endpoint:
 
 
 class Control:
-    """The endpoints, each over the frame it was made with."""
+    """The endpoints of the control API."""
 
-    def __init__(self, frame: Frame) -> None:
-        self.frame = frame
+    def __init__(self, state: SandboxState) -> None:
+        self.state = state
 
     async def reset(self, request: Request) -> Response:
-        self.frame.reset()
+        self.state.reset()
         return _json({})
 
     async def seed(self, request: Request) -> Response:
         wanted = await _body(request)
         if isinstance(wanted.get("until"), str):
-            wanted["until"] = _instant(wanted["until"])
-        self.frame.size = replace(self.frame.size, **wanted)
-        self.frame.reset()
+            wanted["until"] = parse_instant(wanted["until"])
+        self.state.options = replace(self.state.options, **wanted)
+        self.state.reset()
         return _json({})
 
     async def clock(self, request: Request) -> Response:
-        clock = self.frame.clock
+        clock = self.state.clock
         if request.method == "POST":
             wanted = await _body(request)
-            _only(wanted, {"now", "advance_seconds", "speed"})
+            _reject_unknown(wanted, {"now", "advance_seconds", "speed"})
             if wanted.get("speed") is not None:
                 clock.speed = float(wanted["speed"])
             if wanted.get("now") is not None:
-                clock.set(_instant(wanted["now"]))
+                clock.set(parse_instant(wanted["now"]))
             clock.advance(float(wanted.get("advance_seconds") or 0))
         return _json({"now": clock.now().isoformat(), "speed": clock.speed})
 
     async def faults(self, request: Request) -> Response:
         if request.method == "DELETE":
-            self.frame.faults.clear()
+            self.state.faults.clear()
         elif request.method == "POST":
             wanted: Any = await _body(request)
-            rule = self.frame.faults.add(wanted)
-            if rule.system not in self.frame.systems:
-                self.frame.faults.rules.remove(rule)
+            rule = self.state.faults.add(wanted)
+            if rule.system not in self.state.systems:
+                self.state.faults.rules.remove(rule)
                 raise KeyError(rule.system)
-        return _json(self.frame.faults.rules)
+        return _json(self.state.faults.rules)
 
     async def log(self, request: Request) -> Response:
         if request.method == "DELETE":
-            self.frame.log.clear()
-        return _json(self.frame.log.entries(request.query_params.get("system")))
+            self.state.log.clear()
+        return _json(self.state.log.entries(request.query_params.get("system")))
 
     async def counts(self, request: Request) -> Response:
-        return _json(self.frame.log.counts(list(self.frame.systems)))
+        return _json(self.state.log.counts(list(self.state.systems)))
 
     async def collections(self, request: Request) -> Response:
-        system = self.frame.systems[request.path_params["system"]]
-        return _json({name: _count(system, name) for name in system.collections()})
+        system = self.state.systems[request.path_params["system"]]
+        return _json({name: system.count(name) for name in system.collections()})
 
     async def snapshot(self, request: Request) -> Response:
-        system = self.frame.systems[request.path_params["system"]]
+        system = self.state.systems[request.path_params["system"]]
         name = request.path_params["collection"]
         if name not in system.collections():
             raise KeyError(name)
-        lines = _lines(system.snapshot(name))
+        lines = _ndjson(system.snapshot(name))
         return StreamingResponse(iterate_in_threadpool(lines), media_type="application/x-ndjson")
 
     async def settings(self, request: Request) -> Response:
         name = request.path_params["system"]
-        system = self.frame.systems[name]
+        system = self.state.systems[name]
         if request.method == "POST":
             wanted = await _body(request)
-            _only(wanted, set(system.settings))
+            _reject_unknown(wanted, set(system.settings))
             system.settings.update(wanted)
         elif request.method == "DELETE":
-            system.settings.update(self.frame.first_settings[name])
+            system.settings.update(self.state.initial_settings[name])
         return _json(system.settings)
 
     async def activity(self, request: Request) -> Response:
-        system: Any = self.frame.systems[request.path_params["system"]]
+        system: Any = self.state.systems[request.path_params["system"]]
         if not hasattr(system, "activity"):
             raise KeyError("activity")
         return _json(system.activity(**await _body(request)))
 
     async def ionapi(self, request: Request) -> Response:
-        """The credentials file of a system that has one, with the URLs of this origin."""
-        system: Any = self.frame.systems[request.path_params["system"]]
+        """The credentials file of Infor, with URLs of the requested origin."""
+        system: Any = self.state.systems[request.path_params["system"]]
         if not hasattr(system, "ionapi"):
             raise KeyError("ionapi")
         return _json(system.ionapi(str(request.base_url).rstrip("/")))
 
-    async def plant(self, request: Request) -> Response:
-        system = self.frame.systems[request.path_params["system"]]
+    async def edit_record(self, request: Request) -> Response:
+        system = self.state.systems[request.path_params["system"]]
         collection, key = request.path_params["collection"], request.path_params.get("id")
         body = None if request.method == "DELETE" else await _body(request)
-        extra = {"quiet": True} if request.query_params.get("quiet") == "1" else {}
-        return _json(system.patch(collection, key, body, **extra))
+        quiet = request.query_params.get("quiet") == "1"
+        return _json(system.patch(collection, key, body, quiet))
 
 
-def _count(system: Any, collection: str) -> int:
-    if hasattr(system, "count"):
-        return int(system.count(collection))
-    return sum(1 for _ in system.snapshot(collection))
-
-
-def _lines(records: Iterator[dict[str, Any]], size: int = 200) -> Iterator[bytes]:
+def _ndjson(records: Iterator[dict[str, Any]], size: int = 200) -> Iterator[bytes]:
     batch: list[bytes] = []
     for record in records:
         batch.append(orjson.dumps(record, option=orjson.OPT_NON_STR_KEYS))
@@ -167,18 +164,13 @@ async def _body(request: Request) -> dict[str, Any]:
     raw = await request.body()
     found = orjson.loads(raw) if raw.strip() else {}
     if not isinstance(found, dict):
-        raise TypeError("the body is a JSON object")
+        raise TypeError("the body must be a JSON object")
     return found
 
 
-def _only(wanted: dict[str, Any], known: set[str]) -> None:
+def _reject_unknown(wanted: dict[str, Any], known: set[str]) -> None:
     if unknown := set(wanted) - known:
-        raise ValueError(f"unknown keys {sorted(unknown)}, known are {sorted(known)}")
-
-
-def _instant(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        raise ValueError(f"unknown keys {sorted(unknown)}, expected some of {sorted(known)}")
 
 
 def _json(value: Any, status: int = 200) -> Response:

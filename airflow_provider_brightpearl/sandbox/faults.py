@@ -1,4 +1,4 @@
-"""Faults planted through the control API: wrong answers, delays, dropped and cut connections."""
+"""Injected faults: wrong responses, delays, dropped and truncated connections."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Fault:
-    """One rule: which calls it takes, how often, and what it does to them."""
+    """A rule: which requests it matches, how often it applies, and what it does."""
 
     system: str
     method: str | None = None
@@ -24,41 +24,45 @@ class Fault:
     truncate: int | None = None
     hits: int = 0
 
-    def takes(self, system: str, method: str, target: str) -> bool:
-        """True when a call is one this rule is about, whether or not its turn has come."""
+    def matches(self, system: str, method: str, target: str) -> bool:
+        """True if the rule matches a request, regardless of `skip` and `times`."""
         return (
             system == self.system
             and (self.method is None or self.method.upper() == method)
             and (self.path is None or re.search(self.path, target) is not None)
         )
 
-    def spent(self) -> bool:
-        """True when the rule has done what it was to do."""
+    def is_used_up(self) -> bool:
+        """True if the rule has been applied `times` times."""
         return self.times > 0 and self.hits >= self.times
 
 
 class Faults:
-    """The rules in force, oldest first."""
+    """The active rules, oldest first."""
 
     def __init__(self) -> None:
         self.rules: list[Fault] = []
 
     def add(self, rule: dict[str, Any]) -> Fault:
-        """Read one rule; ValueError when it is not understood."""
+        """Add a rule from its JSON form. Raises: ValueError, or TypeError for a wrong type."""
         unknown = set(rule) - ({f.name for f in fields(Fault)} - {"hits"})
         if unknown or "system" not in rule:
-            raise ValueError(f"unknown or missing keys in fault rule: {sorted(unknown) or ['system']}")
+            raise ValueError(
+                f"unknown keys in fault rule: {sorted(unknown)}"
+                if unknown
+                else "a fault rule needs the key system"
+            )
         fault = Fault(**rule)
         if fault.drop not in (None, "before", "after"):
-            raise ValueError("drop is 'before' or 'after'")
+            raise ValueError("drop must be 'before' or 'after'")
         re.compile(fault.path or "")
         self.rules.append(fault)
         return fault
 
-    def next(self, system: str, method: str, target: str) -> Fault | None:
-        """The rule that applies to this call, counted as used; None when the call goes through."""
+    def match(self, system: str, method: str, target: str) -> Fault | None:
+        """The rule to apply to a request, counted as used; None if there is none."""
         for rule in self.rules:
-            if rule.spent() or not rule.takes(system, method, target):
+            if rule.is_used_up() or not rule.matches(system, method, target):
                 continue
             if rule.skip > 0:
                 rule.skip -= 1
@@ -68,5 +72,5 @@ class Faults:
         return None
 
     def clear(self) -> None:
-        """Forget every rule."""
+        """Delete all rules."""
         self.rules.clear()

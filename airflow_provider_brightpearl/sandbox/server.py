@@ -1,4 +1,4 @@
-"""Runs the sandbox in a thread: for tests inside the process, and for the command line."""
+"""Runs the sandbox in a thread, for tests and for the command line."""
 
 from __future__ import annotations
 
@@ -17,13 +17,25 @@ import uvicorn
 
 from .app import build_app
 from .clock import Clock
-from .system import Size
+from .connections import url_of
+from .system import SeedOptions
 
 
 class Sandbox:
-    """All simulated systems on one loopback port, for as long as the `with` block lasts.
+    """All simulated systems on one port, for the duration of a `with` block.
 
-    Tests of a settings-dependent quirk pass `settings={"brightpearl": {"throttle": False}}`.
+    Args:
+        customers: number of Brightpearl customers.
+        products: number of Brightpearl products.
+        orders: number of Brightpearl sales orders.
+        seed: random seed; the same one gives the same data.
+        days: length of the history.
+        until: end of the history, aware; None is the start of today, UTC.
+        host: address to listen on.
+        port: port to listen on; 0 is any free port.
+        clock_speed: sandbox seconds per real second.
+        settings: settings by system, such as `{"brightpearl": {"throttle": False}}`.
+        options: replaces the arguments from `customers` to `until`.
     """
 
     def __init__(
@@ -35,33 +47,43 @@ class Sandbox:
         seed: int = 7,
         days: int = 400,
         until: datetime | None = None,
+        host: str = "127.0.0.1",
         port: int = 0,
         clock_speed: float = 1.0,
         settings: dict[str, dict[str, object]] | None = None,
+        options: SeedOptions | None = None,
     ) -> None:
-        self.size = Size(customers, products, orders, seed, days, until)
+        self.options = options or SeedOptions(customers, products, orders, seed, days, until)
         self._speed, self._settings = clock_speed, settings or {}
-        self._port = port
+        self._host, self._port = host, port
         self.url = ""
 
     def start(self) -> Self:
-        """Build the worlds and listen; returns when calls are answered."""
-        app = build_app(self.size, Clock(self._speed))
+        """Seed all systems and serve requests. Raises: OSError if the port is not available."""
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        self._socket = socket.create_server((self._host, self._port), family=family, backlog=512)
+        self.url = url_of(self._host, self._socket.getsockname()[1])
+        try:
+            self._serve()
+        except BaseException:
+            self._socket.close()
+            raise
+        return self
+
+    def _serve(self) -> None:
+        app = build_app(self.options, Clock(self._speed))
         for name, wanted in self._settings.items():
-            app.frame.systems[name].settings.update(wanted)
-            app.frame.first_settings[name].update(wanted)
+            app.state.systems[name].settings.update(wanted)
+            app.state.initial_settings[name].update(wanted)
             if "bare" in wanted:
-                app.frame.systems[name].seed(self.size)
-        self._socket = socket.create_server(("127.0.0.1", self._port), backlog=512)
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+                app.state.systems[name].seed(self.options)
         self._server = uvicorn.Server(_config(app))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
         self._thread.start()
         self._wait()
-        return self
 
     def stop(self) -> None:
-        """Finish running calls and close the port."""
+        """Finish running requests and close the port."""
         self._server.should_exit = True
         self._thread.join(10)
         self._socket.close()
@@ -75,26 +97,26 @@ class Sandbox:
         self.stop()
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
-        """Call the control API, `path` being what follows /__sandbox; RuntimeError when it refuses."""
+        """Call the control API; `path` is the part after /__sandbox. Raises: RuntimeError on an error response."""
         data = self._raw(method, path, None if body is None else orjson.dumps(body, default=str))
         return orjson.loads(data) if data else None
 
     def snapshot(self, system: str, collection: str) -> list[dict[str, Any]]:
-        """Every record of one collection."""
+        """Every record of a collection."""
         return list(self.iterate(system, collection))
 
     def iterate(self, system: str, collection: str) -> Iterator[dict[str, Any]]:
-        """Every record of one collection, decoded one by one."""
+        """Every record of a collection, decoded one by one."""
         for line in self._raw("GET", f"/snapshot/{system}/{collection}", None).splitlines():
             yield orjson.loads(line)
 
     def counts(self) -> dict[str, int]:
-        """Calls each system has had since the log was last cleared."""
+        """The number of requests per system since the call log was last cleared."""
         found: dict[str, int] = self.control("GET", "/counts")
         return found
 
     def reset(self) -> None:
-        """The world as it was at the start, without faults and with an empty log."""
+        """Restore the initial data, without faults and with an empty call log."""
         self.control("POST", "/reset")
 
     def _raw(self, method: str, path: str, data: bytes | None) -> bytes:
@@ -114,7 +136,7 @@ class Sandbox:
             time.sleep(0.005)
 
 
-# Loopback only: a proxy set in the environment must not see these calls.
+# a proxy set in the environment must not be used for local requests
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

@@ -1,10 +1,11 @@
-"""What every simulated system offers to the frame that serves it."""
+"""The interface of a simulated system to the application that serves it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
 from starlette.routing import BaseRoute
@@ -12,48 +13,78 @@ from starlette.routing import BaseRoute
 Record = dict[str, Any]
 
 
+def json_value(value: object) -> object:
+    """A stored value for JSON: a Decimal becomes text, never a float."""
+    return format(value, "f") if isinstance(value, Decimal) else value
+
+
 @dataclass(frozen=True, slots=True)
-class Size:
-    """How large a world to build, from which seed, and over which stretch of time."""
+class SeedOptions:
+    """The data to generate: how much, from which random seed, and over which period."""
 
     customers: int = 200
     products: int = 100
     orders: int = 1000
     seed: int = 7
     days: int = 400
-    until: datetime | None = None  # aware, the end of history; the start of today UTC when not given
+    until: datetime | None = None  # end of the history, aware; None: the start of today, UTC
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionDetails:
+    """How to connect to a system: for people, and as an Airflow connection."""
+
+    title: str
+    url: str
+    credentials: Mapping[str, str]  # by label
+    conn_id: str
+    connection: Mapping[str, object]  # the JSON form of the Airflow connection
 
 
 class System(Protocol):
-    """One simulated vendor: its routes, its world, and the switches of what is not known for certain."""
+    """A simulated vendor: routes, data, and settings for what is not known for certain."""
 
     name: str
     settings: dict[str, object]
 
     def routes(self) -> list[BaseRoute]:
-        """Absolute paths, the last of them catching whatever else lies under the vendor's prefix."""
+        """The routes with absolute paths; the last one catches all other paths below the vendor's prefix."""
         ...
 
-    def seed(self, size: Size) -> None:
-        """(Re)build the world; fast and lazy."""
+    def seed(self, options: SeedOptions) -> None:
+        """Replace all data with newly generated data."""
         ...
 
     def snapshot(self, collection: str) -> Iterator[Record]:
-        """Every record of a collection, for checks."""
+        """Every record of a collection."""
         ...
 
     def collections(self) -> list[str]:
-        """The names `snapshot` and `patch` know."""
+        """The names of all collections."""
+        ...
+
+    def count(self, collection: str) -> int:
+        """The number of records in a collection."""
         ...
 
     def headers(self) -> dict[str, str]:
-        """What is put on every answer of this system (throttle, limit information)."""
+        """Headers to add to every response, such as rate limit information."""
         ...
 
     def patch(self, collection: str, id: str | None, patch: Record | None, quiet: bool = False) -> object:
-        """Change a stored record past every check, and give it as it is now.
+        """Create, change or delete a record, bypassing all checks, and return it.
 
-        A JSON merge patch; `patch` None removes the record, `id` None creates one. `quiet` leaves the
-        modification stamp alone. KeyError when there is no such collection or record.
+        Args:
+            collection: the name of the collection.
+            id: the id of the record; None creates one.
+            patch: a JSON merge patch; None deletes the record.
+            quiet: leave the modification timestamp unchanged.
+
+        Raises:
+            KeyError: the collection or record does not exist.
         """
+        ...
+
+    def connection(self, url: str) -> ConnectionDetails:
+        """How to connect to the system if the sandbox has this base URL."""
         ...

@@ -19,12 +19,12 @@ from airflow_provider_brightpearl.cli import backfill
 from airflow_provider_brightpearl.cli.app import app
 from airflow_provider_brightpearl.core.records import Outcome, Stage
 from airflow_provider_brightpearl.get_provider_info import get_provider_info
-from airflow_provider_brightpearl.sandbox.__main__ import _arguments as sandbox_arguments
-from airflow_provider_brightpearl.sandbox.app import Frame, installed_systems
+from airflow_provider_brightpearl.sandbox.app import SandboxState, installed_systems
+from airflow_provider_brightpearl.sandbox.cli import app as sandbox_app
 from airflow_provider_brightpearl.sandbox.clock import Clock
 from airflow_provider_brightpearl.sandbox.control import PREFIX, control_routes
 from airflow_provider_brightpearl.sandbox.faults import Fault
-from airflow_provider_brightpearl.sandbox.system import Size
+from airflow_provider_brightpearl.sandbox.system import SeedOptions
 from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.dead_letters import LetterState
 from tests.docs import markdown
@@ -105,11 +105,8 @@ def _options() -> dict[str, set[str]]:
         name for given, options in backfill.ARGUMENTS for name in given
         if name.startswith("-") and "==SUPPRESS==" != options.get("help")
     }  # fmt: skip
-    parsed = sandbox_arguments()._actions
-    known["brightpearl sandbox"] = {name for action in parsed for name in action.option_strings} - {
-        "-h",
-        "--help",
-    }
+    served = typer.main.get_command(sandbox_app)
+    known["brightpearl sandbox"] = {name for parameter in served.params for name in parameter.opts}
     return known
 
 
@@ -184,22 +181,28 @@ def test_connection_fields() -> None:
 # sandbox
 
 
-def _frame() -> Frame:
+def _state() -> SandboxState:
     clock = Clock()
-    return Frame(Size(customers=1, products=1, orders=1), clock, installed_systems(clock))
+    return SandboxState(SeedOptions(customers=1, products=1, orders=1), clock, installed_systems(clock))
 
 
 @pytest.mark.parametrize("system", ["brightpearl", "salesforce"])
 def test_sandbox_settings(system: str) -> None:
     rows = markdown.table(markdown.section("docs/sandbox.md", f"Settings of {system}"), "Setting")
-    known = {name: json.dumps(value) for name, value in _frame().first_settings[system].items()}
+    known = {name: json.dumps(value) for name, value in _state().initial_settings[system].items()}
     assert known == {row[0]: row[1] for row in rows}
+
+
+def test_sandbox_settings_of_infor() -> None:
+    rows = markdown.table(markdown.section("docs/sandbox.md", "Settings of infor"), "Setting")
+    known = {name: json.dumps(value) for name, value in _state().initial_settings["infor"].items()}
+    assert {row[0]: row[1] for row in rows}.items() <= known.items()
 
 
 def test_sandbox_control() -> None:
     known = {
         (method, route.path.removeprefix(PREFIX))  # type: ignore[attr-defined]
-        for route in control_routes(_frame())
+        for route in control_routes(_state())
         for method in route.methods - {"HEAD"}  # type: ignore[attr-defined]
     }
     rows = markdown.table(markdown.section("docs/sandbox.md", "Control API"), "Path")

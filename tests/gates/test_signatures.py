@@ -31,7 +31,9 @@ SCALARS = (
     | st.sampled_from([10**30, 10**400, -(10**18), 2**53, 1e308, float("nan"), float("inf"), 0.5, 5.0])
     | st.sampled_from([date(2024, 1, 5), datetime(2024, 1, 5, tzinfo=UTC)])
 )
-ANYTHING: st.SearchStrategy[Any] = SCALARS | st.lists(SCALARS, max_size=3) | st.just({}) | st.just({"$PARAMETER": "x"})
+ANYTHING: st.SearchStrategy[Any] = (
+    SCALARS | st.lists(SCALARS, max_size=3) | st.just({}) | st.just({"$PARAMETER": "x"})
+)
 LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "column": st.just("a"),
     "column_A": st.just("a"),

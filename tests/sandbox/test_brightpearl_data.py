@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_brightpearl.sandbox.brightpearl.system import Brightpearl
 from airflow_provider_brightpearl.sandbox.clock import Clock
-from airflow_provider_brightpearl.sandbox.system import Size
+from airflow_provider_brightpearl.sandbox.system import SeedOptions
 
 UNTIL = datetime(2025, 6, 1, tzinfo=UTC)
 POSTCODES = {
@@ -33,7 +33,7 @@ POSTCODES = {
 
 def built(**size: int) -> Brightpearl:
     system = Brightpearl(Clock())
-    system.seed(Size(until=UNTIL, **size))
+    system.seed(SeedOptions(until=UNTIL, **size))
     return system
 
 
@@ -122,7 +122,7 @@ def test_addresses_and_telephones_are_valid_for_their_country(system: Brightpear
     for address in system.snapshot("postal-address"):
         code = address["postalCode"].replace(" ", "").upper()
         assert re.fullmatch(POSTCODES[address["countryIsoCode2"]], code), address
-    customers = system.world.customers
+    customers = system.account.customers
     for place in range(customers.count):
         who = customers.person(place)
         for number in filter(None, (who.phone, who.mobile)):
@@ -173,7 +173,7 @@ def test_movements_fit_their_notes(system: Brightpearl) -> None:
 
 
 def test_text_and_record_are_the_same_order(system: Brightpearl) -> None:
-    source = system.world.collections["order"]
+    source = system.account.collections["order"]
     text = source.text(100_010, {"customFields", "nullCustomFields"})
     assert text is not None
     assert orjson.loads(text) == source.get(100_010)
@@ -182,5 +182,5 @@ def test_text_and_record_are_the_same_order(system: Brightpearl) -> None:
 def test_a_million_orders_start_at_once() -> None:
     started = time.perf_counter()
     system = built(customers=100_000, products=5000, orders=1_000_000)
-    assert system.world.collections["order"].get(900_000) is not None
+    assert system.account.collections["order"].get(900_000) is not None
     assert time.perf_counter() - started < 10

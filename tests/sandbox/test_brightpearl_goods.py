@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import requests
@@ -24,7 +25,7 @@ def call(sandbox: Sandbox, method: str, path: str, body: object = None) -> reque
     return requests.request(method, url, json=body, headers=HEADERS, timeout=10)
 
 
-def orders(sandbox: Sandbox) -> dict[int, dict]:
+def orders(sandbox: Sandbox) -> dict[int, dict[str, Any]]:
     return {order["id"]: order for order in sandbox.snapshot("brightpearl", "order")}
 
 
@@ -32,7 +33,7 @@ def stocked(sandbox: Sandbox) -> set[int]:
     return {each["id"] for each in sandbox.snapshot("brightpearl", "product-availability")}
 
 
-def waiting(sandbox: Sandbox) -> tuple[dict, str, dict]:
+def waiting(sandbox: Sandbox) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """A web order with one row of at least two pieces, of a product with stock."""
     tracked = stocked(sandbox)
     for order in orders(sandbox).values():
@@ -91,7 +92,7 @@ def test_generated_credits_take_back_rows_of_their_order(sandbox):
             )  # fmt: skip
 
 
-def test_a_day_on_the_floor_moves_stock_and_says_what_it_touched(sandbox):
+def test_goods_activity_moves_stock_and_returns_the_affected_ids(sandbox):
     before = {each["id"]: each["total"] for each in sandbox.snapshot("brightpearl", "product-availability")}
     asked = {"stock_corrected": 3, "parts_shipped": 1, "credits_created": 2, "drop_shipped": 1}
     touched = sandbox.control("POST", "/brightpearl/activity", asked)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -137,7 +135,7 @@ def test_seed(sandbox: Sandbox) -> None:
     assert len(sandbox.snapshot("brightpearl", "order")) == 30
 
 
-def test_planted_data(sandbox: Sandbox, account: Account) -> None:
+def test_edited_records(sandbox: Sandbox, account: Account) -> None:
     patch = {"parties": {"customer": {"email": ["not", "text"]}}, "createdOn": None, "orderStatus": "odd"}
     sandbox.control("PATCH", "/brightpearl/order/100001", patch)
     order = account.read(ORDER)[0]
@@ -189,17 +187,3 @@ def test_unknown_system_and_collection(sandbox: Sandbox) -> None:
 
 def test_path_of_no_system(sandbox: Sandbox) -> None:
     assert requests.get(sandbox.url + "/elsewhere", timeout=5).status_code == 404
-
-
-def test_as_a_process() -> None:
-    command = [sys.executable, "-m", "airflow_provider_brightpearl.sandbox", "--port", "0", "--orders", "10"]
-    with subprocess.Popen([*command, "--no-throttle"], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("sandbox ready at http://127.0.0.1:")
-        assert "sandbox-staff-token" in line
-        account = Account(line.split()[3])
-        with account.session:
-            assert account.get("order-service/order-type").headers["brightpearl-requests-remaining"] == "200"
-        process.terminate()
-        assert process.wait(10) == 0

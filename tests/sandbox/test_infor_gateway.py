@@ -36,7 +36,7 @@ def test_token_by_body_and_by_basic(m3: M3) -> None:
         ({"grant_type": "client_credentials"}, (400, "unsupported_grant_type")),
     ],
 )
-def test_refused_log_ins(m3: M3, changes: dict[str, str], expected: tuple[int, str]) -> None:
+def test_refused_logins(m3: M3, changes: dict[str, str], expected: tuple[int, str]) -> None:
     answer = m3.token(**changes)
     assert expected == (answer.status_code, answer.json()["error"])
 
@@ -48,7 +48,7 @@ def test_refresh_tokens_can_be_off(m3: M3) -> None:
     assert {"error": "unauthorized_client"} == refused.json()
 
 
-def test_twenty_log_ins_in_a_minute_and_a_hundred_tokens_a_day(m3: M3) -> None:
+def test_twenty_logins_a_minute_and_a_hundred_tokens_a_day(m3: M3) -> None:
     statuses = [m3.token().status_code for _ in range(20)]  # the fixture had one already
     assert [200] * 19 + [429] == statuses
     for _ in range(8):
@@ -66,7 +66,7 @@ def test_a_token_ends(m3: M3) -> None:
 
 
 def test_a_revoked_token_ends(m3: M3) -> None:
-    form = {"token": m3.http.headers["Authorization"].split()[1], "token_type_hint": "access_token"}  # type: ignore[union-attr]
+    form = {"token": m3.http.headers["Authorization"].split()[1], "token_type_hint": "access_token"}
     auth = (m3.file["ci"], m3.file["cs"])
     answer = requests.post(m3.file["pu"] + m3.file["or"], data=form, auth=auth, timeout=10)
     assert (200, "", 401) == (answer.status_code, answer.text, m3.get("GENERAL/GetServerTime").status_code)
@@ -212,7 +212,7 @@ def test_a_terminated_bulk_names_what_was_not_processed(m3: M3) -> None:
     )
 
 
-def test_time_outs_before_after_and_in_the_middle(m3: M3) -> None:
+def test_timeouts_before_after_and_in_the_middle(m3: M3) -> None:
     heads = [{"transaction": "AddBatchHead", "record": {"CUNO": "ACME01", "CUOR": str(n)}} for n in range(4)]
     call = {"program": "OIS100MI", "transactions": heads}
     for kind, made in (("timeout_before", 0), ("timeout_after", 4), ("timeout_here", 6)):
@@ -221,7 +221,7 @@ def test_time_outs_before_after_and_in_the_middle(m3: M3) -> None:
 
 
 def test_a_bulk_that_takes_too_long_times_out_and_is_finished(m3: M3) -> None:
-    items = [("GetServerTime", {})] * 121
+    items: list[tuple[str, dict[str, str]]] = [("GetServerTime", {})] * 121
     call = {"program": "GENERAL", "transactions": [{"transaction": n, "record": r} for n, r in items]}
     assert 504 == m3.post(call).status_code
     call["transactions"] = call["transactions"][:120]
@@ -230,7 +230,7 @@ def test_a_bulk_that_takes_too_long_times_out_and_is_finished(m3: M3) -> None:
     assert 241 == counted["GetServerTime"]
 
 
-def test_the_frames_faults_lose_an_answer(m3: M3) -> None:
+def test_an_injected_fault_drops_the_response(m3: M3) -> None:
     m3.sandbox.control("POST", "/faults", {"system": "infor", "path": "AddBatchHead", "drop": "after"})
     with pytest.raises(requests.ConnectionError):
         m3.single("OIS100MI", "AddBatchHead", CUNO="ACME01", CUOR="1")

@@ -26,7 +26,7 @@ def line(number: int, account: str, amount: str, **more: str) -> tuple[str, dict
 
 
 def posted(m3: M3, *lines: tuple[str, dict[str, Any]]) -> dict[str, Any]:
-    """Send, control and update a batch; the journal as it is stored."""
+    """Send, validate and post a batch; returns the stored journal."""
     key = {"CONO": "100", "KEY1": KEY, "DIVI": "AAA"}
     answer = m3.bulk("GLS840MI", head(), *lines, ("CtrlBatch", key), ("UpdBatch", key))
     assert 0 == answer["nrOfFailedTransactions"], answer
@@ -67,7 +67,7 @@ def test_what_is_wrong_is_found_by_the_job_and_nothing_is_posted(
     assert [] == m3.stored("vouchers")
 
 
-def test_the_control_may_say_it(m3: M3) -> None:
+def test_ctrl_batch_may_report_the_errors(m3: M3) -> None:
     m3.settings(ledger_validation="nok")
     m3.bulk("GLS840MI", head(), line(1, "1111", "1"))
     assert ("XRE0103", "AIT1") == m3.code("GLS840MI", "CtrlBatch", CONO="100", KEY1=KEY)

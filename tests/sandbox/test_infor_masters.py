@@ -185,7 +185,7 @@ def test_custom_fields(m3: M3) -> None:
     assert ("bp:contact:77", "x") == (row["A030"], row["A130"])
 
 
-def test_planted_records(m3: M3) -> None:
+def test_edited_records(m3: M3) -> None:
     m3.sandbox.control("PATCH", "/infor/customers/ACME01", {"BLCD": 1})
     assert "1" == m3.row("CRS610MI", "GetFinancial", CUNO="ACME01")["BLCD"]
     m3.sandbox.control(

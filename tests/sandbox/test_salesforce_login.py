@@ -1,4 +1,4 @@
-"""Log-in, sessions, limits and discovery of the simulated org (reference, sections 1.1, 3.1, 3.2)."""
+"""Login, sessions, limits and discovery of the simulated org (reference, sections 1.1, 3.1, 3.2)."""
 
 from __future__ import annotations
 

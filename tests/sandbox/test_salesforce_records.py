@@ -178,7 +178,7 @@ def test_duplicate_rules(api: Api) -> None:
     assert 400 == api("POST", "sobjects/Account", body, headers=header).status_code
 
 
-def test_planted_data_passes_every_check(api: Api) -> None:
+def test_edited_records_bypass_every_check(api: Api) -> None:
     account = api.create("Account", Name="A")
     control = api.sandbox.control
     control("PATCH", f"/salesforce/Account/{account}", {"Name": None, "Type": "Nonsense"})
@@ -189,7 +189,7 @@ def test_planted_data_passes_every_check(api: Api) -> None:
     assert 404 == api("GET", f"sobjects/Account/{account}").status_code
 
 
-def test_planted_data_of_a_wrong_type_is_the_vendors_own_500(api: Api) -> None:
+def test_edited_records_of_a_wrong_type_is_the_vendors_own_500(api: Api) -> None:
     account = api.create("Account", Name="A")
     api.sandbox.control("PATCH", f"/salesforce/Account/{account}", {"AnnualRevenue": ["x"], "Site": 5})
     assert 5 == api("GET", f"sobjects/Account/{account}").json()["Site"]

@@ -9,7 +9,7 @@ from airflow_provider_brightpearl.sandbox.salesforce.fields import SObject, key,
 from airflow_provider_brightpearl.sandbox.salesforce.ids import full_id, make_id
 from airflow_provider_brightpearl.sandbox.salesforce.system import Salesforce
 from airflow_provider_brightpearl.sandbox.salesforce.writes import create, matches
-from airflow_provider_brightpearl.sandbox.system import Size
+from airflow_provider_brightpearl.sandbox.system import SeedOptions
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_seeding_brings_the_first_org_back(salesforce: Salesforce) -> None:
     before = {name: salesforce.count(name) for name in salesforce.collections()}
     salesforce.org.add_field("Account", key("Shop_Id__c", "Shop Id"))
     salesforce.patch("Account", None, {"Name": "A"})
-    salesforce.seed(Size())
+    salesforce.seed(SeedOptions())
     assert before == {name: salesforce.count(name) for name in salesforce.collections()}
     assert salesforce.org.schema.in_body("Account").field("Shop_Id__c") is None
 

@@ -48,7 +48,7 @@ def client(http: requests.Session) -> Any:
     )
 
 
-def test_soap_and_password_log_in(http: requests.Session) -> None:
+def test_soap_and_password_login(http: requests.Session) -> None:
     user = {"username": "integration@acme.example", "password": "sandbox-password"}
     soap = simple_salesforce.Salesforce(**user, security_token="sandboxtoken", session=http)
     oauth = simple_salesforce.Salesforce(**user, consumer_key=KEY, consumer_secret=SECRET, session=http)

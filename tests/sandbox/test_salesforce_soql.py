@@ -12,7 +12,7 @@ __all__ = ["api", "sandbox"]
 @pytest.fixture
 def people(api: Api) -> Api:
     account = api.create("Account", Name="O'Brien", Brightpearl_Id__c="1", AnnualRevenue=5)
-    rows = [
+    rows: list[dict[str, object]] = [
         {"LastName": "Ada", "Email": "ada@example.com", "Title": "Boss_1", "DoNotCall": True},
         {"LastName": "bob", "Birthdate": "1990-02-28"},
         {"LastName": "Cy", "Title": "100%", "AccountId": None},

@@ -1,4 +1,4 @@
-"""The way in: authentication, throttle, the table of resources, and answers in the vendor's shapes."""
+"""The entry point: authentication, throttling, routing, and the vendor's response format."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from . import (  # noqa: F401 - importing them fills the table of resources
-    accounting_service,
-    contact_service,
+from ..settings import int_setting
+from .account import Account
+from .auth import Authenticator
+from .call import Answer, Call, ProxyError, Record, ServiceError, response, to_json
+from .resources import match
+from .services import (  # noqa: F401 - importing them registers their resources
+    accounting,
+    contact,
     drop_ship,
     goods_out,
-    integration_service,
-    order_service,
+    integration,
+    order,
     order_writes,
-    product_service,
+    product,
     sales_orders,
-    warehouse_service,
+    warehouse,
 )
-from .access import Access
-from .resources import match
 from .throttle import Throttle
-from .wire import Answer, Call, Failure, Record, Refusal, answer, dump
-from .world import World
 
 TOO_MANY = "You have sent too many requests. Please wait before sending another request"
 _FIXED = {
@@ -38,16 +39,23 @@ _FIXED = {
 
 
 class Gateway:
-    """Answers calls for one account."""
+    """Serves the requests of one account."""
 
-    def __init__(self, account: str, world: World, access: Access, throttle: Throttle) -> None:
-        self.account, self.world, self.access, self.throttle = account, world, access, throttle
+    def __init__(
+        self, account_code: str, account: Account, authenticator: Authenticator, throttle: Throttle
+    ) -> None:
+        self.account_code, self.account, self.authenticator, self.throttle = (
+            account_code,
+            account,
+            authenticator,
+            throttle,
+        )
 
     async def serve(self, request: Request) -> Response:
-        """One call under /public-api."""
+        """Serve a request below /public-api."""
         raw = request.scope.get("raw_path", b"").decode("latin-1")
         query = request.scope["query_string"].decode("latin-1")
-        if len(raw) + len(query) > int(str(self.world.settings["max_uri"])):
+        if len(raw) + len(query) > int_setting(self.account.settings, "max_uri"):
             return Response("<html><h1>414 Request-URI Too Large</h1></html>", 414, media_type="text/html")
         content = await request.body()
         status, body, kind = self._answer(request, query, content)
@@ -56,7 +64,7 @@ class Gateway:
             period = int(self.throttle.headers()["brightpearl-next-throttle-period"])
             headers["retry-after"] = str(-(-period // 1000))
         return Response(
-            dump(body, bool(self.world.settings["gson_escapes"])),
+            to_json(body, bool(self.account.settings["gson_escapes"])),
             status,
             headers,
             media_type="application/json;charset=UTF-8",
@@ -71,38 +79,38 @@ class Gateway:
                 else ""
             )
             return self.handle(request.method, path, query, content)
-        except Refusal as refusal:
+        except ProxyError as refusal:
             return refusal.status, refusal.body(), "api-proxy"
 
     def _admit(self, request: Request) -> None:
         pool = _pool(request.headers)
         if not self.throttle.take(pool):
-            raise Refusal(int(str(self.world.settings["throttle_status"])), TOO_MANY)
-        if request.path_params["account"] != self.account:
-            raise Refusal(401, "Not authenticated. You must provide a valid authentication token.")
-        self.access.check(request.headers)
+            raise ProxyError(int_setting(self.account.settings, "throttle_status"), TOO_MANY)
+        if request.path_params["account"] != self.account_code:
+            raise ProxyError(401, "Not authenticated. You must provide a valid authentication token.")
+        self.authenticator.authenticate(request.headers)
 
     def handle(self, method: str, path: str, query: str, content: bytes) -> tuple[int, object, str]:
-        """One call that was let in: status, body and message type."""
+        """Status, body and message type of an admitted request."""
         kind = "api-proxy"
         try:
             if path == "multi-message" and method == "POST":
                 return *self._many(content), "multi-message"
             resource, parts = match(method, path)
-            kind = resource.kind
+            kind = resource.message_type
             given = parse_qsl(query, keep_blank_values=True)
             unknown = [
                 name for name, _ in given if resource.params is not None and name not in resource.params
             ]
             if unknown:
-                raise Failure(400, "CMNC-017", f"Unknown parameter: {unknown[0]}")  # INFERRED code
-            found = resource.endpoint(Call(self.world, method, path, parts, dict(given), query, content))
-        except Failure as failure:
+                raise ServiceError(400, "CMNC-017", f"Unknown parameter: {unknown[0]}")  # INFERRED code
+            found = resource.endpoint(Call(self.account, method, path, parts, dict(given), query, content))
+        except ServiceError as failure:
             return failure.status, failure.body(), kind
         except (TypeError, ValueError, AttributeError, LookupError):
-            # A body of the wrong types is answered with the generic error (CMNU-003).
-            logging.getLogger(__name__).exception("could not serve %s /%s", method, path)
-            return 500, Failure(500, "CMNU-003", "An unexpected error occurred").body(), kind
+            # The vendor answers values of unexpected types with its generic error (CMNU-003).
+            logging.getLogger(__name__).exception("unexpected error in %s /%s", method, path)
+            return 500, ServiceError(500, "CMNU-003", "An unexpected error occurred").body(), kind
         return (found.status, found.body, kind) if isinstance(found, Answer) else (200, found, kind)
 
     def _many(self, content: bytes) -> tuple[int, Record]:
@@ -110,9 +118,9 @@ class Gateway:
             body = orjson.loads(content)
             messages = body["messages"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
-            raise Failure(500, "CMNU-003", "An unexpected error occurred") from None
+            raise ServiceError(500, "CMNU-003", "An unexpected error occurred") from None
         if len(messages) > 10:
-            raise Failure(400, "CMNC-013", "At most 10 messages are allowed")  # INFERRED code
+            raise ServiceError(400, "CMNC-013", "At most 10 messages are allowed")  # INFERRED code
         done: list[Record] = []
         for message in messages:
             if done and body.get("onFail") == "STOP" and done[-1]["statusCode"] >= 400:
@@ -120,7 +128,7 @@ class Gateway:
             done.append(self._message(message))
         left = [message.get("label") for message in messages[len(done) :]]
         bad = any(one["statusCode"] >= 400 for one in done)
-        return 207 if bad else 200, answer({"processedMessages": done, "unprocessedMessages": left})
+        return 207 if bad else 200, response({"processedMessages": done, "unprocessedMessages": left})
 
     def _message(self, message: Record) -> Record:
         path, _, query = str(message.get("uri", "")).lstrip("/").partition("?")
@@ -134,7 +142,7 @@ class Gateway:
 
 
 def _pool(headers: Mapping[str, str]) -> str:
-    # Private apps share one pool; other apps have one for each developer.
+    # Private apps share one pool; public apps have one per developer.
     if headers.get("authorization", "").startswith("Bearer "):
         return "public:" + headers.get("brightpearl-dev-ref", "")
     return "private"

@@ -1,4 +1,4 @@
-"""The table of all resources, and the few shapes most of them share."""
+"""The routing table of all resources, and the response shapes that most of them share."""
 
 from __future__ import annotations
 
@@ -7,44 +7,48 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import idset, mix, patching
-from .lists import Fields
+from . import id_sets, json_patch
+from .call import Call, ServiceError, id_ranges, not_found, response, single_id
+from .collection import Collection, Record
+from .generated import random_bits
+from .reference_data import Fields
 from .search import Search, metadata, run
-from .store import Collection, Record
-from .wire import Call, Failure, answer, missing, one, ranges
 
 Endpoint = Callable[[Call], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One method on one path of one service."""
+    """One method of one path."""
 
     method: str
     pattern: re.Pattern[str]
     endpoint: Endpoint
-    params: frozenset[str] | None  # None: any, the search looks at them itself
-    kind: str
+    params: frozenset[str] | None  # None: the search validates its own
+    message_type: str  # the `message-type` header of its responses
 
 
 TABLE: list[Resource] = []
 
 
-def serves(method: str, path: str, *params: str) -> Callable[[Endpoint], Endpoint]:
-    """Puts a function into the table; `{}` in the path stands for one segment."""
+def route(method: str, path: str, *params: str) -> Callable[[Endpoint], Endpoint]:
+    """Register an endpoint; `{}` in the path matches one segment.
+
+    The name of the function, with dashes, becomes the `message-type` header.
+    """
     pattern = re.compile(re.escape(path).replace(r"\{\}", "([^/]+)") + "$")
 
-    def put(endpoint: Endpoint) -> Endpoint:
+    def register(endpoint: Endpoint) -> Endpoint:
         TABLE.append(
             Resource(method, pattern, endpoint, frozenset(params), endpoint.__name__.replace("_", "-"))
         )
         return endpoint
 
-    return put
+    return register
 
 
-def searches(path: str, search: Search) -> None:
-    """Puts a search with its metadata into the table."""
+def register_search(path: str, search: Search) -> None:
+    """Register a search and its metadata."""
     for suffix, function in (("", run), ("/meta-data", metadata)):
 
         def endpoint(call: Call, function: Callable[[Search, Call], Record] = function) -> Record:
@@ -55,7 +59,11 @@ def searches(path: str, search: Search) -> None:
 
 
 def match(method: str, path: str) -> tuple[Resource, tuple[str, ...]]:
-    """The resource of a path; 404 for an unknown path, 405 for an unknown method (INFERRED texts)."""
+    """The resource of a path, with the path segments it captured.
+
+    Raises:
+        ServiceError: 404, the path is unknown; 405, the method is not supported (INFERRED texts).
+    """
     known = False
     for resource in TABLE:
         found = resource.pattern.match(path)
@@ -65,71 +73,81 @@ def match(method: str, path: str) -> tuple[Resource, tuple[str, ...]]:
             return resource, found.groups()
         known = True
     if known:
-        raise Failure(405, "CMNC-405", f"Method {method} is not supported for /{path}")
-    raise missing(f"No resource at /{path}")
+        raise ServiceError(405, "CMNC-405", f"Method {method} is not supported for /{path}")
+    raise not_found(f"No resource at /{path}")
 
 
-def held(call: Call, name: str) -> Collection:
+def collection(call: Call, name: str) -> Collection:
     """A collection of the account."""
-    return call.world.collections[name]
+    return call.account.collections[name]
 
 
-def named(call: Call, name: str, text: str, most: int | None) -> list[int]:
-    """The ids of an id set that exist; not sorted, as with the vendor (switchable)."""
-    ids = held(call, name).within(ranges(text, most))
-    return sorted(ids, key=mix.mix) if call.world.settings["shuffle"] else ids
+def existing_ids(call: Call, name: str, text: str, most: int | None) -> list[int]:
+    """The existing ids of an id set; unsorted, like the vendor's, if `shuffle` is on."""
+    ids = collection(call, name).within(id_ranges(text, most))
+    return sorted(ids, key=random_bits.scramble) if call.account.settings["shuffle"] else ids
 
 
-def several(call: Call, name: str, text: str, most: int | None) -> list[Record]:
-    """The records of an id set that exist."""
-    source = held(call, name)
-    return [record for id in named(call, name, text, most) if (record := source.get(id)) is not None]
+def records_in_id_set(call: Call, name: str, text: str, most: int | None) -> list[Record]:
+    """The existing records of an id set."""
+    source = collection(call, name)
+    return [record for id in existing_ids(call, name, text, most) if (record := source.get(id)) is not None]
 
 
-def existing(call: Call, name: str, text: str, sentence: str) -> int:
-    """The id in a path, of a record that is there."""
-    id = one(text)
-    if not held(call, name).has(id):
-        raise missing(sentence)
+def require_id(call: Call, name: str, text: str, sentence: str) -> int:
+    """The id in a path. Raises: ServiceError 404 with this message if no such record exists."""
+    id = single_id(text)
+    if not collection(call, name).has(id):
+        raise not_found(sentence)
     return id
 
 
-def uris(call: Call, name: str, prefix: str, text: str | None = None, most: int = 200) -> Record:
-    """OPTIONS: the ids there are, as paths that can be fetched one by one."""
-    source = held(call, name)
-    ids = source.ids() if text is None else sorted(source.within(ranges(text, None)))
-    parts = [idset.compact(ids[at : at + most]) for at in range(0, len(ids), most)]
-    return answer({"getUris": [f"{prefix}/{part}" for part in parts]})
+def id_set_uris(call: Call, name: str, prefix: str, text: str | None = None, most: int = 200) -> Record:
+    """The response to OPTIONS: the existing ids as paths that each fetch up to `most` records."""
+    source = collection(call, name)
+    ids = source.ids() if text is None else sorted(source.within(id_ranges(text, None)))
+    parts = [id_sets.compact(ids[at : at + most]) for at in range(0, len(ids), most)]
+    return response({"getUris": [f"{prefix}/{part}" for part in parts]})
 
 
-def without_fields(record: Record, wanted: set[str]) -> Record:
-    """A record with its custom fields only when they were asked for."""
+def without_custom_fields(record: Record, wanted: set[str]) -> Record:
+    """A record without the custom fields that were not requested."""
     drop = {"customFields", "nullCustomFields"} - wanted
     return {key: value for key, value in record.items() if key not in drop}
 
 
-def custom_fields(call: Call, name: str, known: Fields) -> Record:
-    """GET and PATCH of the custom fields of one record."""
-    id = existing(call, name, call.parts[0], "No record found")
+def serve_custom_fields(call: Call, name: str, known: Fields) -> Record:
+    """GET or PATCH the custom fields of one record."""
+    id = require_id(call, name, call.path_args[0], "No record found")
     if call.method == "GET":
-        return answer((held(call, name).get(id) or {}).get("customFields") or {})
-    record = held(call, name).edit(id)
+        return response((collection(call, name).get(id) or {}).get("customFields") or {})
+    record = collection(call, name).edit(id)
     fields = record.setdefault("customFields", {})
-    for operation in patching.operations(call.json()):
-        patching.set_field(fields, operation, known)
+    for operation in json_patch.parse_operations(call.json()):
+        json_patch.set_custom_field(fields, operation, known)
     unset = [code for _, code, *_ in known if code not in fields]
     if "nullCustomFields" in record:
         record["nullCustomFields"] = unset
-    if call.world.settings["custom_fields_touch"]:
-        call.world.touch(record)
-    return answer(fields)
+    if call.account.settings["custom_fields_touch"]:
+        call.account.touch(record)
+    return response(fields)
 
 
-def listed(call: Call, name: str) -> Record:
-    """A short list, whole or by id set."""
-    if not call.parts:
-        return answer(list(held(call, name)))
-    found = several(call, name, call.parts[0], 200)
+def register_reference_list(base: str, name: str) -> None:
+    """Register the endpoints of a reference list: all of it, and by id set."""
+
+    def get_list(call: Call) -> Record:
+        return reference_list(call, name)
+
+    route("GET", base + name)(get_list)
+    route("GET", base + name + "/{}")(get_list)
+
+
+def reference_list(call: Call, name: str) -> Record:
+    """A reference list, all of it or some by id set."""
+    if not call.path_args:
+        return response(list(collection(call, name)))
+    found = records_in_id_set(call, name, call.path_args[0], 200)
     if not found:
-        raise missing(f"No {name} found")
-    return answer(found)
+        raise not_found(f"No {name} found")
+    return response(found)

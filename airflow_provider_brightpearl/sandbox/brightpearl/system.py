@@ -1,4 +1,4 @@
-"""The simulated Brightpearl account as the frame sees it."""
+"""The simulated Brightpearl account as a system of the sandbox."""
 
 from __future__ import annotations
 
@@ -10,56 +10,33 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..clock import Clock
-from ..system import Record, Size
-from .access import CREDENTIALS, Access
+from ..system import ConnectionDetails, Record, SeedOptions
+from .account import Account
 from .activity import Activity
+from .auth import CREDENTIALS, Authenticator
 from .gateway import Gateway
-from .patching import merge
+from .json_patch import merge_patch
+from .settings import default_settings
 from .throttle import Throttle
-from .world import World
 
-ACCOUNT = "acmetest"
+ACCOUNT_CODE = "acmetest"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-
-# What the reference marks as inferred or unverified, and what tests want otherwise, can be switched.
-SETTINGS: dict[str, object] = {
-    "throttle": True,
-    "throttle_limit": 200,
-    "throttle_seconds": 60,
-    "throttle_status": 503,  # 429 adds Retry-After
-    "time_zone": "Europe/London",
-    "zero_offset": "Z",  # or "+00:00"
-    "period_start_inclusive": True,
-    "period_end_inclusive": True,
-    "encoded_slash": "accept",  # or "reject": %2F in a PERIOD
-    "max_uri": 2000,
-    "shuffle": True,  # records of an id set do not come sorted
-    "gson_escapes": True,
-    "contact_updated_now": True,  # a contact never modified shows the time of the call in GET
-    "custom_fields_touch": False,  # a change of custom fields moves updatedOn
-    "sales_order_repeat": "id",  # or "null": what a repeated sales order is answered with
-    "exchange_rate": "order_per_base",  # or "base_per_order"; takes effect with the next seed
-    "oauth_rotate": "never",  # or "always"
-    "oauth_same_until_expiry": True,
-    "oauth_lifetime_seconds": 604_800,
-    "require_dev_ref": False,
-}
 
 
 class Brightpearl:
-    """One account, with private-app and OAuth access."""
+    """One account, with private-app and OAuth authentication."""
 
     name = "brightpearl"
 
     def __init__(self, clock: Clock) -> None:
-        self.settings: dict[str, object] = dict(SETTINGS)
-        self.world = World(self.settings, clock)
-        self.access = Access(self.settings, clock)
+        self.settings: dict[str, object] = default_settings()
+        self.account = Account(self.settings, clock)
+        self.authenticator = Authenticator(self.settings, clock)
         self.throttle = Throttle(self.settings, clock)
-        self.gateway = Gateway(ACCOUNT, self.world, self.access, self.throttle)
+        self.gateway = Gateway(ACCOUNT_CODE, self.account, self.authenticator, self.throttle)
 
     def routes(self) -> list[BaseRoute]:
-        """The public API, and the token endpoint under its two paths."""
+        """The public API, and the token endpoint at its two paths."""
         return [
             Route("/public-api/{account}/{rest:path}", self.gateway.serve, methods=_METHODS),
             Route("/public-api/{account}", self.gateway.serve, methods=_METHODS),
@@ -68,16 +45,18 @@ class Brightpearl:
         ]
 
     async def _token(self, request: Request) -> Response:
-        if request.path_params["account"] != ACCOUNT:
+        if request.path_params["account"] != ACCOUNT_CODE:
             return JSONResponse({"error": "invalid_client"}, 400)
         kind = request.headers.get("content-type", "")
-        status, body = self.access.grant(await request.body(), kind, request.headers.get("host", ""))
+        status, body = self.authenticator.token_response(
+            await request.body(), kind, request.headers.get("host", "")
+        )
         return JSONResponse(body, status)
 
-    def seed(self, size: Size) -> None:
-        """A new account."""
-        self.world.seed(size)
-        self.access.clear()
+    def seed(self, options: SeedOptions) -> None:
+        """Build a new account."""
+        self.account.seed(options)
+        self.authenticator.clear()
         self.throttle.clear()
 
     def headers(self) -> dict[str, str]:
@@ -85,16 +64,16 @@ class Brightpearl:
         return self.throttle.headers()
 
     def collections(self) -> list[str]:
-        """What can be looked at and planted."""
-        return list(self.world.collections)
+        """The names of all collections."""
+        return list(self.account.collections)
 
     def count(self, collection: str) -> int:
-        """How many records a collection has."""
-        return len(self.world.collections[collection])
+        """The number of records in a collection."""
+        return len(self.account.collections[collection])
 
     def snapshot(self, collection: str) -> Iterator[Record]:
-        """Every record; those without an id inside get it as `id`."""
-        source = self.world.collections[collection]
+        """Every record; those without a key field get an `id`."""
+        source = self.account.collections[collection]
         for id in source.ids():
             record = source.get(id)
             if record is not None:
@@ -102,15 +81,15 @@ class Brightpearl:
 
     def patch(self, collection: str, id: str | None, patch: Record | None, quiet: bool = False) -> object:
         """Change a stored record past every check."""
-        source = self.world.collections[collection]
+        source = self.account.collections[collection]
         if id is None:
-            return {"id": source.add({"createdOn": self.world.stamp(), **(patch or {})})}
+            return {"id": source.add({"createdOn": self.account.stamp(), **(patch or {})})}
         if patch is None:
             source.remove(int(id))
             return {}
-        record = merge(source.edit(int(id)), patch)
+        record = merge_patch(source.edit(int(id)), patch)
         if not quiet and collection in ("order", "contact", "product") and "updatedOn" not in patch:
-            self.world.touch(record)
+            self.account.touch(record)
         return record
 
     def activity(
@@ -126,7 +105,7 @@ class Brightpearl:
         credits_created: int = 0,
         seed: int = 1,
     ) -> dict[str, Any]:
-        """A plausible day; the ids touched, those of goods only where something was asked of them."""
+        """Make a plausible day of changes and return the affected ids; kinds of goods events only if requested."""
         goods = {
             "stock_corrected": stock_corrected,
             "notes_shipped": notes_shipped,
@@ -134,14 +113,32 @@ class Brightpearl:
             "drop_shipped": drop_shipped,
             "credits_created": credits_created,
         }
-        acts = Activity(self.world, seed)
+        acts = Activity(self.account, seed)
         return acts.run(orders_created, orders_changed, customers_changed, products_changed, goods)
 
-    def describe(self, url: str) -> str:
-        """Where the account is and what opens it."""
+    def connection(self, url: str) -> ConnectionDetails:
+        """See `System.connection`."""
         known = CREDENTIALS
-        return (
-            f"{url}/public-api/{ACCOUNT} (app-ref {known.app_ref}, staff-token {known.staff_token},"
-            f" account-token {known.account_token}; OAuth {url}/token/{ACCOUNT}, client {known.client_id},"
-            f" secret {known.client_secret}, refresh token {known.refresh_token})"
+        return ConnectionDetails(
+            "Brightpearl",
+            f"{url}/public-api/{ACCOUNT_CODE}",
+            {
+                "account code": ACCOUNT_CODE,
+                "app ref": known.app_ref,
+                "staff token": known.staff_token,
+                "account token": known.account_token,
+                "OAuth token URL": f"{url}/token/{ACCOUNT_CODE}",
+                "client id": known.client_id,
+                "client secret": known.client_secret,
+                "refresh token": known.refresh_token,
+                "dev ref": known.dev_ref,
+            },
+            "brightpearl_default",
+            {
+                "conn_type": "brightpearl",
+                "host": url,
+                "login": ACCOUNT_CODE,
+                "password": known.staff_token,
+                "extra": {"app_ref": known.app_ref, "token_kind": "staff"},
+            },
         )

@@ -1,14 +1,15 @@
-"""The call quota: so many calls in a fixed window, told on every answer (reference, section 2.1)."""
+"""The request quota: a fixed window, reported in every response (reference, section 2.1)."""
 
 from __future__ import annotations
 
 from ..clock import Clock
+from ..settings import float_setting, int_setting
 
 
 class Throttle:
-    """Counts calls of one pool in windows of sandbox time.
+    """Counts the requests of each pool in windows of sandbox time.
 
-    The reference says the window looks fixed in recordings, though the vendor calls it rolling (INFERRED).
+    In recordings the window looks fixed, though the vendor calls it rolling (INFERRED).
     """
 
     def __init__(self, settings: dict[str, object], clock: Clock) -> None:
@@ -18,12 +19,12 @@ class Throttle:
         self._pool = "private"
 
     def clear(self) -> None:
-        """Forget all windows."""
+        """Start all windows afresh."""
         self._start.clear()
         self._used.clear()
 
     def take(self, pool: str) -> bool:
-        """Count one call; False when the quota of its window was used up."""
+        """Count a request; False if it exceeds the quota."""
         self._pool = pool
         now = self._clock.seconds()
         if now - self._start.get(pool, float("-inf")) >= self._seconds:
@@ -34,7 +35,7 @@ class Throttle:
         return self._used[pool] <= self._limit
 
     def headers(self) -> dict[str, str]:
-        """What is left of the quota, and the milliseconds until it is whole again."""
+        """The requests remaining, and the milliseconds until the window ends."""
         gone = self._clock.seconds() - self._start.get(self._pool, self._clock.seconds())
         left = max(0, self._limit - self._used.get(self._pool, 0))
         period = max(0, round((self._seconds - gone) * 1000))
@@ -45,8 +46,8 @@ class Throttle:
 
     @property
     def _limit(self) -> int:
-        return int(str(self._settings["throttle_limit"]))
+        return int_setting(self._settings, "throttle_limit")
 
     @property
     def _seconds(self) -> float:
-        return float(str(self._settings["throttle_seconds"]))
+        return float_setting(self._settings, "throttle_seconds")

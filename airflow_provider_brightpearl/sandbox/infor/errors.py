@@ -1,4 +1,4 @@
-"""Refusals of M3 and of the gateway; codes are those of the reference's appendix B, texts are our own."""
+"""Errors of M3 and of the gateway; codes are from appendix B of the reference, most texts are our own."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ MESSAGES = {
 
 
 class Nok(Exception):
-    """A transaction that M3 does not carry out; answered with HTTP 200 (reference 2.2, 2.3)."""
+    """M3 rejects a transaction, which the API reports with HTTP 200 (reference 2.2, 2.3)."""
 
     def __init__(
         self, code: str, message: str, field: str = "", kind: str = SERVER_NOK, records: int = 0
     ) -> None:
         super().__init__(f"{code} {field}: {message}")
         self.code, self.message, self.field, self.kind = code, message, field, kind
-        self.records = records  # rows to be sent before the failure, a partial NOK
+        self.records = records  # rows returned before the error, for a partial NOK
 
 
 class Terminated(Exception):
-    """The bulk job ends before this transaction (reference 2.4)."""
+    """The bulk job is terminated before this transaction (reference 2.4)."""
 
 
-class GatewayRefusal(Exception):
-    """What the gateway itself answers, before or instead of M3 (reference 1.6)."""
+class GatewayError(Exception):
+    """An error response of the gateway itself (reference 1.6)."""
 
     def __init__(self, status: int, body: object = "", headers: dict[str, str] | None = None) -> None:
         super().__init__(f"{status} {body}")
@@ -67,25 +67,25 @@ class GatewayRefusal(Exception):
 
 
 def nok(code: str, value: object = "", field: str = "") -> Nok:
-    """The refusal with the text of a known message code."""
+    """A NOK with a message code of M3 and its text."""
     return Nok(code, MESSAGES.get(code, code).replace("&1", str(value)), field)
 
 
-def refused(message: str, field: str = "") -> Nok:
-    """A refusal whose own code the reference does not know: the generic system message."""
+def generic_nok(message: str, field: str = "") -> Nok:
+    """A NOK whose code the reference does not give: the generic system message."""
     return Nok("CPF9898", message, field)
 
 
-def missing(field: str) -> Nok:
-    """A required input field that is absent or blank."""
+def missing_field(field: str) -> Nok:
+    """The NOK for a required input field that is absent or blank."""
     return Nok("", f"Mandatory input field {field} not found", field, "MandatoryInputFieldNotFound")
 
 
 def too_long(field: str, length: int) -> Nok:
-    """A value longer than its field."""
+    """The NOK for a value that is longer than its field."""
     return Nok("", f"Input field {field} is longer than {length}", field, "InputFieldTooLong")
 
 
 def unknown_transaction(program: str, transaction: str) -> Nok:
-    """A program or transaction that is not there."""
+    """The NOK for a program or transaction that does not exist."""
     return Nok("", f"Transaction {transaction} of program {program} not found", "", "TransactionNotFound")

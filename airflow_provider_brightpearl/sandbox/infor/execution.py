@@ -1,4 +1,4 @@
-"""Runs transactions: validation, company, the program itself, planted trouble, and the rows of the answer."""
+"""Runs transactions: validation, company, the program itself, injected faults, and the rows returned."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from .errors import Nok, Terminated, nok, refused, unknown_transaction
-from .programs.table import TABLE
+from ..settings import list_setting
+from .errors import Nok, Terminated, generic_nok, nok, unknown_transaction
+from .programs.registry import TABLE
 from .session import Session
-from .settings import words
 from .signatures import Signature, is_number, signatures
-from .store import World
-from .trouble import Trouble
-from .values import DATE_FORMATS, Row, read, shown
+from .tenant import Tenant
+from .transaction_faults import TransactionFaults
+from .values import DATE_FORMATS, Row, parse_record, render
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The parameters every transaction has (reference 2.3)."""
+    """The parameters that every transaction accepts (reference 2.3)."""
 
     cono: str = ""
     divi: str = ""
@@ -31,8 +31,8 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One transaction of a call."""
+class TransactionCall:
+    """One transaction of a request."""
 
     program: str
     transaction: str
@@ -41,84 +41,88 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a transaction; `records` None when it answers nothing."""
+class TransactionResult:
+    """The outcome of a transaction; `records` is None if it returns none."""
 
-    item: Item
+    call: TransactionCall
     columns: Mapping[str, int]
     records: list[dict[str, str]] | None = None
-    refusal: Nok | None = None
+    error: Nok | None = None
     processed: bool = True
 
 
-class Machine:
+class M3:
     """M3 behind the gateway."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._trouble = Trouble(world.settings)
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+        self._faults = TransactionFaults(tenant.settings)
 
     def knows(self, program: str, transaction: str | None = None) -> bool:
-        """True for what this simulation carries out."""
+        """True if the program, and the transaction if given, is simulated."""
         return program in TABLE and (transaction is None or transaction in TABLE[program])
 
-    def run(self, item: Item) -> Result:
-        """Carry out one transaction; a refusal is part of the result."""
+    def run(self, call: TransactionCall) -> TransactionResult:
+        """Run a transaction; a NOK is part of the result."""
         try:
-            result = self._run(item)
-        except Nok as refusal:
-            result = Result(item, {}, None, refusal)
-        outcome = result.refusal.code or result.refusal.kind if result.refusal else "ok"
-        self._world.calls[item.program, item.transaction, outcome] += 1
+            result = self._run(call)
+        except Nok as error:
+            result = TransactionResult(call, {}, None, error)
+        outcome = result.error.code or result.error.kind if result.error else "ok"
+        self._tenant.calls[call.program, call.transaction, outcome] += 1
         return result
 
-    def run_all(self, items: Sequence[Item]) -> list[Result]:
-        """Carry out a bulk in order; each transaction commits by itself (reference 2.4)."""
-        results: list[Result] = []
-        for position, item in enumerate(items):
+    def run_all(self, items: Sequence[TransactionCall]) -> list[TransactionResult]:
+        """Run the transactions of a bulk request in order; each one commits on its own (reference 2.4)."""
+        results: list[TransactionResult] = []
+        for position, call in enumerate(items):
             try:
-                results.append(self.run(item))
+                results.append(self.run(call))
             except Terminated:
                 rest = items[position:]
-                return results + [Result(one, {}, processed=False) for one in rest]
+                return results + [TransactionResult(one, {}, processed=False) for one in rest]
         return results
 
-    def _run(self, item: Item) -> Result:
-        signature = self._signature(item)
-        self._trouble.before(item.program, item.transaction, item.record)
-        values = read(signature, item.record, _dateformat(item.options), self._world.settings)
-        session = self._session(item, values.text("CONO"))
-        rows = TABLE[item.program][item.transaction](session, values)
-        columns = self._columns(signature, item.options.columns)
-        refusal = self._trouble.after(item.program, item.transaction, item.record)
-        return Result(item, columns, self._rows(rows, signature, columns, item.options, refusal), refusal)
+    def _run(self, call: TransactionCall) -> TransactionResult:
+        signature = self._signature(call)
+        self._faults.check_before(call.program, call.transaction, call.record)
+        values = parse_record(signature, call.record, _dateformat(call.options), self._tenant.settings)
+        session = self._session(call, values.text("CONO"))
+        rows = TABLE[call.program][call.transaction](session, values)
+        columns = self._columns(signature, call.options.columns)
+        error = self._faults.check_after(call.program, call.transaction, call.record)
+        return TransactionResult(
+            call, columns, self._rows(rows, signature, columns, call.options, error), error
+        )
 
-    def _signature(self, item: Item) -> Signature:
-        if not self.knows(item.program, item.transaction):
-            raise unknown_transaction(item.program, item.transaction)
-        if item.program in words(self._world.settings, "unauthorised_programs"):
-            raise nok("XAU0008", item.options.cono, "CONO")
-        return signatures()[item.program][item.transaction]
+    def _signature(self, call: TransactionCall) -> Signature:
+        if not self.knows(call.program, call.transaction):
+            raise unknown_transaction(call.program, call.transaction)
+        if call.program in list_setting(self._tenant.settings, "unauthorised_programs"):
+            raise nok("XAU0008", call.options.cono, "CONO")
+        return signatures()[call.program][call.transaction]
 
-    def _session(self, item: Item, cono_field: str) -> Session:
-        settings = self._world.settings
-        parameter = item.options.cono or str(settings["default_cono"])
-        wins = cono_field and (settings["cono_field_wins"] or not item.options.cono)
+    def _session(self, call: TransactionCall, cono_field: str) -> Session:
+        settings = self._tenant.settings
+        parameter = call.options.cono or str(settings["default_cono"])
+        wins = cono_field and (settings["cono_field_wins"] or not call.options.cono)
         cono = cono_field if wins else parameter
-        if cono not in words(settings, "authorised_companies") or not self._world["companies"].get(cono):
+        if cono not in list_setting(settings, "authorised_companies") or not self._tenant["companies"].get(
+            cono
+        ):
             raise nok("XAU0008", cono, "CONO")
-        divi = item.options.divi or str(settings["default_divi"])
-        if not self._world["divisions"].get(cono, divi):
+        divi = call.options.divi or str(settings["default_divi"])
+        if not self._tenant["divisions"].get(cono, divi):
             raise nok("XAU0008", f"{cono}/{divi}", "DIVI")
-        return Session(self._world, item.program, cono, divi)
+        return Session(self._tenant, call.program, cono, divi)
 
     def _columns(self, signature: Signature, wanted: Iterable[str]) -> Mapping[str, int]:
         names = [name for name in wanted if name]
         if not names:
             return signature.outputs
         unknown = [name for name in names if name not in signature.outputs]
-        if unknown and self._world.settings["unknown_column"] == "refuse":
-            raise refused(f"Output field {unknown[0]} is not known", unknown[0])
+        if unknown and self._tenant.settings["unknown_column"] == "refuse":
+            raise generic_nok(f"Output field {unknown[0]} is not known", unknown[0])
         return {name: signature.outputs[name] for name in names if name in signature.outputs}
 
     def _rows(
@@ -127,22 +131,22 @@ class Machine:
         signature: Signature,
         columns: Mapping[str, int],
         options: Options,
-        refusal: Nok | None,
+        error: Nok | None,
     ) -> list[dict[str, str]] | None:
         if rows is None or not signature.outputs:
             return None
-        limit = refusal.records if refusal else options.maxrecs
+        limit = error.records if error else options.maxrecs
         capped = islice(rows, limit) if limit else rows
-        minus = bool(self._world.settings["trailing_minus"])
+        minus = bool(self._tenant.settings["trailing_minus"])
         return [_record(row, columns, options, minus) for row in capped]
 
 
 def _record(row: Row, columns: Mapping[str, int], options: Options, minus: bool) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, length in columns.items():
-        text = shown(name, length, row.get(name), options.dateformat, minus)
+        text = render(name, length, row.get(name), options.dateformat, minus)
         if not is_number(name):
-            text = text[:length]  # an item's name has 60 characters, and 30 of them on an order line
+            text = text[:length]  # lengths differ: an item name has 60 characters, 30 on an order line
         if options.exclude_empty and not text:
             continue
         found[name] = text.rstrip() if options.right_trim else text.ljust(length)
@@ -151,5 +155,5 @@ def _record(row: Row, columns: Mapping[str, int], options: Options, minus: bool)
 
 def _dateformat(options: Options) -> str:
     if options.dateformat not in DATE_FORMATS:
-        raise refused(f"Date format {options.dateformat} is not known")
+        raise generic_nok(f"Date format {options.dateformat} is not known")
     return options.dateformat

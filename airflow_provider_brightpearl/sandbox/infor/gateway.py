@@ -1,4 +1,4 @@
-"""The ION API gateway: paths, tokens, limits, time-outs, and M3 behind it (reference 1, 2.2 to 2.4)."""
+"""The ION API gateway: paths, tokens, limits, timeouts, and M3 behind it (reference 1, 2.2 to 2.4)."""
 
 from __future__ import annotations
 
@@ -11,78 +11,79 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .answers import as_xml, envelope, first_version
-from .calls import asked, bulk_items, check_parameters, options_of
-from .errors import GatewayRefusal
-from .execution import Item, Machine, Result
-from .limits import Limits
-from .settings import TENANT, number
-from .store import World
-from .tokens import Tokens
-from .trouble import TIMEOUT, Trouble
+from ..settings import int_setting
+from .errors import GatewayError
+from .execution import M3, TransactionCall, TransactionResult
+from .rate_limits import RateLimits
+from .request_parsing import check_parameters, parse_bulk, parse_options, parse_path
+from .responses import as_xml, v1_response, v2_response
+from .settings import TENANT
+from .tenant import Tenant
+from .tokens import TokenService
+from .transaction_faults import TIMEOUT, TransactionFaults
 
 _log = logging.getLogger(__name__)
 _REST = "M3/m3api-rest/"
 
 
 class Gateway:
-    """Everything under the tenant's path."""
+    """Everything below the path of the tenant."""
 
-    def __init__(self, world: World, tokens: Tokens, limits: Limits) -> None:
-        self._world, self._tokens, self._limits = world, tokens, limits
-        self._machine, self._trouble = Machine(world), Trouble(world.settings)
+    def __init__(self, tenant: Tenant, tokens: TokenService, limits: RateLimits) -> None:
+        self._tenant, self._tokens, self._limits = tenant, tokens, limits
+        self._m3, self._faults = M3(tenant), TransactionFaults(tenant.settings)
 
     async def answer(self, request: Request) -> Response:
-        """The Starlette endpoint for all paths."""
+        """Serve a request; the Starlette endpoint for all paths."""
         body = await request.body()
         try:
             path = self._path(request)
             if path.startswith("as/"):
-                return await run_in_threadpool(self._token_service, request, path[3:], body)
-            self._tokens.check(request.headers.get("authorization", ""))
-            held = self._limits.spend()
-            if held:
-                await asyncio.sleep(held)
-            return await run_in_threadpool(self._m3, request, path, body)
-        except GatewayRefusal as refusal:
-            return _refused(refusal)
+                return await run_in_threadpool(self._serve_token_service, request, path[3:], body)
+            self._tokens.authenticate(request.headers.get("authorization", ""))
+            delay = self._limits.take()
+            if delay:
+                await asyncio.sleep(delay)
+            return await run_in_threadpool(self._serve_m3, request, path, body)
+        except GatewayError as error:
+            return _error_response(error)
 
     def _path(self, request: Request) -> str:
-        """What follows the tenant, matrix parameters included; an unknown tenant is an unknown path."""
+        """The path after the tenant, with matrix parameters. Raises: GatewayError 404 for another tenant."""
         raw = request.scope.get("raw_path") or request.scope["path"].encode()
         tenant, _, rest = raw.decode("latin-1").lstrip("/").partition("/")
         if tenant != TENANT:
-            raise GatewayRefusal(404, "Not found")
+            raise GatewayError(404, "Not found")
         return str(rest)
 
-    def _token_service(self, request: Request, path: str, body: bytes) -> Response:
+    def _serve_token_service(self, request: Request, path: str, body: bytes) -> Response:
         if path not in ("token.oauth2", "revoke_token.oauth2"):
-            raise GatewayRefusal(404, "Not found")
+            raise GatewayError(404, "Not found")
         if request.method != "POST":
-            raise GatewayRefusal(405, "Method not allowed")
+            raise GatewayError(405, "Method not allowed")
         headers = {name.lower(): value for name, value in request.headers.items()}
-        with self._world.lock:
+        with self._tenant.lock:
             if path == "token.oauth2":
                 return _json(self._tokens.grant(body, headers), {"Cache-Control": "no-store"})
             self._tokens.revoke(body, headers)
             return Response(b"", 200)
 
-    def _m3(self, request: Request, path: str, body: bytes) -> Response:
-        if len(body) > number(self._world.settings, "max_body_bytes"):
-            raise GatewayRefusal(413, "Payload too large")
+    def _serve_m3(self, request: Request, path: str, body: bytes) -> Response:
+        if len(body) > int_setting(self._tenant.settings, "max_body_bytes"):
+            raise GatewayError(413, "Payload too large")
         if not path.startswith(_REST):
-            raise GatewayRefusal(404, "Not found")
-        with self._world.lock:
+            raise GatewayError(404, "Not found")
+        with self._tenant.lock:
             try:
                 return self._route(request, path[len(_REST) :], body)
             except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError):
-                # planted data may be of any type; what M3 trips over is an error of the target
+                # edited records may hold values of any type; the target fails on them
                 _log.exception("%s %s", request.method, request.url.path)
-                raise GatewayRefusal(500, "Internal Server Error") from None
+                raise GatewayError(500, "Internal Server Error") from None
 
     def _route(self, request: Request, path: str, body: bytes) -> Response:
         query = request.scope["query_string"].decode("latin-1")
-        settings = self._world.settings
+        settings = self._tenant.settings
         if path == "csrf":
             return Response("sandbox-csrf-token", media_type="text/plain")
         if path.startswith("v2/execute") and settings["v2"]:
@@ -90,63 +91,67 @@ class Gateway:
             bulk = not rest.partition(";")[0].strip("/")
             return self._bulk(request, rest, query, body) if bulk else self._single(request, rest, query)
         if path.startswith("execute/") and settings["v1"]:
-            return self._first(request, path.removeprefix("execute/"), query)
-        raise GatewayRefusal(404, "Not found")
+            return self._v1(request, path.removeprefix("execute/"), query)
+        raise GatewayError(404, "Not found")
 
     def _single(self, request: Request, rest: str, query: str) -> Response:
         item = self._item(request, rest, query)
         result = self._run([item])[0]
-        return _json(envelope([result], self._world.settings, bulk=False))
+        return _json(v2_response([result], self._tenant.settings, bulk=False))
 
     def _bulk(self, request: Request, rest: str, query: str, body: bytes) -> Response:
         if request.method != "POST":
-            raise GatewayRefusal(405, "Method not allowed")
+            raise GatewayError(405, "Method not allowed")
         if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-            raise GatewayRefusal(415, "Unsupported media type")
-        call = asked(rest, query)
-        check_parameters({**call.parameters, **call.fields}, self._world.settings)
-        items = bulk_items(body, call.parameters, self._world.settings)
-        if items and not self._machine.knows(items[0].program):
-            raise GatewayRefusal(number(self._world.settings, "unknown_program_status"), "Unknown program")
-        return _json(envelope(self._run(items), self._world.settings, bulk=True))
+            raise GatewayError(415, "Unsupported media type")
+        call = parse_path(rest, query)
+        check_parameters({**call.parameters, **call.fields}, self._tenant.settings)
+        items = parse_bulk(body, call.parameters, self._tenant.settings)
+        if items and not self._m3.knows(items[0].program):
+            raise GatewayError(
+                int_setting(self._tenant.settings, "unknown_program_status"), "Unknown program"
+            )
+        return _json(v2_response(self._run(items), self._tenant.settings, bulk=True))
 
-    def _first(self, request: Request, rest: str, query: str) -> Response:
-        item = self._item(request, rest, query, first=True)
-        call = asked(rest, query)
+    def _v1(self, request: Request, rest: str, query: str) -> Response:
+        item = self._item(request, rest, query, v1=True)
+        call = parse_path(rest, query)
         metadata = call.parameters.get("metadata", "true") != "false"
-        body = first_version(self._run([item])[0], self._world.settings, metadata)
+        body = v1_response(self._run([item])[0], self._tenant.settings, metadata)
         if "xml" in request.headers.get("accept", ""):
             return Response(as_xml(body), media_type="application/xml")
         return _json(body)
 
-    def _item(self, request: Request, rest: str, query: str, first: bool = False) -> Item:
-        """The one transaction of a GET; an unknown program or transaction does not reach M3."""
+    def _item(self, request: Request, rest: str, query: str, v1: bool = False) -> TransactionCall:
+        """The transaction of a GET. Raises: GatewayError for an unknown program or transaction."""
         if request.method != "GET":
-            raise GatewayRefusal(405, "Method not allowed")
-        settings, call = self._world.settings, asked(rest, query)
+            raise GatewayError(405, "Method not allowed")
+        settings, call = self._tenant.settings, parse_path(rest, query)
         if len(call.segments) != 2:
-            raise GatewayRefusal(404, "Not found")
+            raise GatewayError(404, "Not found")
         check_parameters(call.parameters, settings)
         program, transaction = call.segments
-        if not self._machine.knows(program):
-            raise GatewayRefusal(number(settings, "unknown_program_status"), "Unknown program")
-        status = number(settings, "unknown_transaction_status")
-        if status != 200 and not self._machine.knows(program, transaction):
-            raise GatewayRefusal(status, "Unknown transaction")
-        return Item(program, transaction, call.fields, options_of(call.parameters, settings, first))
+        if not self._m3.knows(program):
+            raise GatewayError(int_setting(settings, "unknown_program_status"), "Unknown program")
+        status = int_setting(settings, "unknown_transaction_status")
+        if status != 200 and not self._m3.knows(program, transaction):
+            raise GatewayError(status, "Unknown transaction")
+        return TransactionCall(
+            program, transaction, call.fields, parse_options(call.parameters, settings, v1)
+        )
 
-    def _run(self, items: Sequence[Item]) -> list[Result]:
-        """Carry out a call within the target time-out; M3 may finish what nobody waits for any more."""
+    def _run(self, items: Sequence[TransactionCall]) -> list[TransactionResult]:
+        """Run the transactions of a request within the target timeout; M3 may finish after the timeout."""
         named = [(item.transaction, item.record) for item in items]
         program = items[0].program if items else ""
-        if self._trouble.call("timeout_before", program, named):
+        if self._faults.applies_to_call("timeout_before", program, named):
             raise TIMEOUT
-        late = self._trouble.call("timeout_after", program, named)
-        settings = self._world.settings
-        each = number(settings, "transaction_milliseconds")
-        in_time = number(settings, "target_timeout_seconds") * 1000 // each if each else len(items)
+        late = self._faults.applies_to_call("timeout_after", program, named)
+        settings = self._tenant.settings
+        each = int_setting(settings, "transaction_milliseconds")
+        in_time = int_setting(settings, "target_timeout_seconds") * 1000 // each if each else len(items)
         stops = len(items) > in_time and settings["after_timeout"] == "stop"
-        results = self._machine.run_all(items[:in_time] if stops else items)
+        results = self._m3.run_all(items[:in_time] if stops else items)
         if late or len(items) > in_time:
             raise TIMEOUT
         return results
@@ -156,7 +161,7 @@ def _json(body: object, headers: dict[str, str] | None = None) -> Response:
     return Response(orjson.dumps(body), 200, headers, "application/json;charset=UTF-8")
 
 
-def _refused(refusal: GatewayRefusal) -> Response:
-    if isinstance(refusal.body, dict):
-        return Response(orjson.dumps(refusal.body), refusal.status, refusal.headers, "application/json")
-    return Response(str(refusal.body), refusal.status, refusal.headers, "text/plain")
+def _error_response(error: GatewayError) -> Response:
+    if isinstance(error.body, dict):
+        return Response(orjson.dumps(error.body), error.status, error.headers, "application/json")
+    return Response(str(error.body), error.status, error.headers, "text/plain")

@@ -1,4 +1,4 @@
-"""Switches of the simulated tenant. Every fact that the reference only infers is one of them."""
+"""Settings of the simulated tenant; everything that the reference only infers is one of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECRET_KEY = "sandbox-service-secret"  # noqa: S105
 
 
 def default_settings() -> dict[str, object]:
-    """A fresh copy of all switches, at the values of the default tenant."""
+    """A new copy of the default settings."""
     return {**_token_service(), **_gateway(), **_answers(), **_input(), **_orders(), **_stock(), **_ledger()}
 
 
@@ -24,13 +24,13 @@ def _token_service() -> dict[str, object]:
         "secret_key": SECRET_KEY,
         "grants": ["password", "refresh_token"],
         "token_seconds": 7200,
-        "refresh_tokens": True,  # the app has "Issue Refresh Tokens" switched on
+        "refresh_tokens": True,  # "Issue Refresh Tokens" of the app
         "limit_logins": True,
         "logins_per_minute": 20,
         "logins_per_day": 1000,
         "tokens_per_day": 100,
         "login_limit_status": 429,
-        "expired_token_status": 401,  # 500: some targets hide an expired token behind it
+        "expired_token_status": 401,  # 500: some targets report an expired token this way
     }
 
 
@@ -39,16 +39,16 @@ def _gateway() -> dict[str, object]:
         "throttle": True,
         "calls_per_minute": 3000,
         "calls_per_day": 250_000,
-        "smoothing_after": 0,  # calls per minute after which answers become slow, 0 = never
+        "smoothing_after": 0,  # calls per minute after which responses are delayed, 0 = never
         "smoothing_milliseconds": 100,
-        "retry_after": 0,  # seconds named by a 429, 0 = no header
+        "retry_after": 0,  # Retry-After of a 429 in seconds, 0 = no header
         "target_timeout_seconds": 60,
-        "transaction_milliseconds": 500,  # simulated work per bulk item; no real time passes
-        "after_timeout": "finish",  # "stop": the items after the time-out are not carried out
+        "transaction_milliseconds": 500,  # simulated duration per bulk transaction; no real time passes
+        "after_timeout": "finish",  # "stop": transactions after the timeout are not run
         "max_body_bytes": 10_000_000,
         "max_bulk_transactions": 0,  # 0 = no limit
         "unknown_program_status": 400,
-        "unknown_transaction_status": 400,  # of a single call; 200 answers TransactionNotFound
+        "unknown_transaction_status": 400,  # of a single transaction; 200 responds with TransactionNotFound
         "strict_parameters": True,
         "attributes_after_transactions": "refuse",  # "ignore", "accept"
         "v1": True,
@@ -61,14 +61,14 @@ def _gateway() -> dict[str, object]:
 
 def _answers() -> dict[str, object]:
     return {
-        "empty_output": "record",  # of v2 without output: "record" [{}], "list" [], "absent"
-        "records_in_errors": False,  # inforion reads `records` of failed items, so some servers send []
+        "empty_output": "record",  # records of a v2 transaction without output: "record" [{}], "list" [], "absent"
+        "records_in_errors": False,  # inforion reads `records` of failed transactions, so some servers send []
         "default_maxrecs": 100,
         "unknown_column": "refuse",  # "ignore"
         "v1_padding": True,
         "v1_single_as_object": False,
         "trailing_minus": False,
-        "quantity_style": "plain",  # "fixed": with the decimals of the item
+        "quantity_style": "plain",  # "fixed": with all decimals of the item
     }
 
 
@@ -82,30 +82,30 @@ def _input() -> dict[str, object]:
         "authorised_companies": ["100", "409"],
         "unauthorised_programs": [],
         "unknown_field": "refuse",  # "ignore"
-        "key_case": "upper",  # "keep": lower case in keys is kept
-        "cono_field_wins": True,  # a CONO field against a differing cono parameter
+        "key_case": "upper",  # "keep": keys keep their lower case
+        "cono_field_wins": True,  # a CONO field overrides a different cono parameter
         "excess_decimals": "refuse",  # "round" half up, "truncate"
         "blank_in_change": "keep",  # "clear"
         "question_mark_clears": True,
-        "duplicate_codes": {},  # {"CRS610MI": "WCU0204"}; XRE0104 where nothing is said
-        "missing_code": {},  # {"MMS200MI": "XRE0103"}; the entity's own code where nothing is said
+        "duplicate_codes": {},  # {"CRS610MI": "WCU0204"}; others use XRE0104
+        "missing_code": {},  # {"MMS200MI": "XRE0103"}; others use the code of the entity
         "lmts_inclusive": True,
-        "search_lag_seconds": 0,  # age a record needs to be found by the Search transactions
-        "check_states": False,  # ECAR against the table of states
+        "search_lag_seconds": 0,  # age from which the Search transactions find a record
+        "check_states": False,  # validate ECAR against the states
         "exportmi": True,
     }
 
 
 def _orders() -> dict[str, object]:
     return {
-        "head_validation": "call",  # "confirm": mistakes are found by the batch job, status 15
+        "head_validation": "call",  # "confirm": the batch job reports errors, status 15
         "line_validation": "call",  # "confirm": status 25
         "missing_item_warehouse_code": "XIT0107",
-        "confirm_seconds": 0,  # how long the batch job takes
-        "confirm_failed_number": "temporary",  # what ORNO holds then; "blank"
-        "confirm_again": "refuse",  # "answer": the order created before
+        "confirm_seconds": 0,  # duration of the batch job
+        "confirm_failed_number": "temporary",  # ORNO after a failure; "blank"
+        "confirm_again": "refuse",  # "answer": returns the order created before
         "repeated_address": "refuse",  # "replace"
-        "unique_customer_order": False,  # a tenant extension; M3 has no such check
+        "unique_customer_order": False,  # a tenant extension; standard M3 has no such check
         "zero_quantity": False,
         "negative_quantity": False,
         "price_decimals": 6,
@@ -128,27 +128,15 @@ def _stock() -> dict[str, object]:
 
 def _ledger() -> dict[str, object]:
     return {
-        "ledger_validation": "job",  # "nok": CtrlBatch says it; "line": already AddBatchLineFld does
+        "ledger_validation": "job",  # "nok": CtrlBatch reports errors; "line": AddBatchLineFld reports them
         "ledger_sign": "signed",  # CUAM < 0 is credit; "dbcr": amounts are positive
         "ledger_job_seconds": 0,
-        "closed_periods": [],  # "YYYYMM", besides the one closed in the seeded calendar
-        "local_difference": "adjust",  # of computed ACAM: on the last line; "refuse"
+        "closed_periods": [],  # "YYYYMM", in addition to the one closed by the seed
+        "local_difference": "adjust",  # rounding of computed ACAM: on the last line; "refuse"
     }
 
 
-def number(settings: Mapping[str, object], name: str) -> int:
-    """A switch as a whole number."""
+def by_program(settings: Mapping[str, object], name: str, program: str, default: str) -> str:
+    """The entry for a program in a setting that is a map."""
     value = settings[name]
-    return int(value) if isinstance(value, (int, float, str)) else 0
-
-
-def words(settings: Mapping[str, object], name: str) -> list[str]:
-    """A switch as a list of texts."""
-    value = settings[name]
-    return [str(item) for item in value] if isinstance(value, (list, tuple)) else []
-
-
-def by_program(settings: Mapping[str, object], name: str, program: str, otherwise: str) -> str:
-    """The entry of a program in a switch that is a map."""
-    value = settings[name]
-    return str(value.get(program, otherwise)) if isinstance(value, dict) else otherwise
+    return str(value.get(program, default)) if isinstance(value, dict) else default

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-# Alpha in the signatures, but a quantity, price or amount in every sample of the reference
+# alphanumeric in the signatures, but a quantity, price or amount in every sample of the reference
 _NUMBERS_AS_TEXT = re.compile(r"ORQT|SAPR|DIA\d|CRAM|CRFA|ACQT|PONR|POSX")
 _NUMBERS_OUT = re.compile(
     r"(STQ|ALQ|REQ|ORQ|PLQ|TRQ|DLQ|IVQ|AVA|QTY|AV0|DIP|AMT|RAF)\w|(?![EM]NAM)\w{2}AM|STQI|CHNO|LMTS"
@@ -27,7 +27,7 @@ class Field:
 
     @property
     def is_date(self) -> bool:
-        """True when the value is a date, in the format the call names."""
+        """True if the value is a date, in the date format of the request."""
         return not self.numeric and self.length >= 8 and _DATES.fullmatch(self.name) is not None
 
 
@@ -47,7 +47,7 @@ Programs = dict[str, dict[str, Signature]]
 
 @cache
 def signatures() -> Programs:
-    """All programs with their transactions, GENERAL's among each."""
+    """All programs with their transactions, each including those of GENERAL."""
     text = files(__package__).joinpath("signatures.txt").read_text("utf-8")
     found: Programs = {}
     program = ""
@@ -62,14 +62,14 @@ def signatures() -> Programs:
 
 @cache
 def releases() -> dict[str, str]:
-    """The release of each program, as its description states it."""
+    """The release of each program, from its description."""
     text = files(__package__).joinpath("signatures.txt").read_text("utf-8")
     return dict(re.findall(r"^\[(\w+) (\S+)\]$", text, re.MULTILINE))
 
 
 @cache
 def is_number(name: str) -> bool:
-    """True when an output field of that name holds a number."""
+    """True if an output field with this name holds a number."""
     numeric = any(
         name in one.inputs and one.inputs[name].numeric
         for transactions in signatures().values()
@@ -80,7 +80,7 @@ def is_number(name: str) -> bool:
 
 @cache
 def is_date(name: str, length: int) -> bool:
-    """True when an output field of that name holds a date."""
+    """True if an output field with this name and length holds a date."""
     return length >= 8 and _DATES.fullmatch(name) is not None
 
 

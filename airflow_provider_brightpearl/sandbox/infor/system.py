@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -10,14 +11,14 @@ from typing import Any
 from starlette.routing import BaseRoute, Route
 
 from ..clock import Clock
-from ..system import Record, Size
+from ..system import ConnectionDetails, Record, SeedOptions, json_value
 from .gateway import Gateway
-from .limits import Limits
-from .seeds import seed
-from .settings import ACCESS_KEY, CLIENT_ID, CLIENT_SECRET, SECRET_KEY, TENANT
+from .rate_limits import RateLimits
+from .seeding import seed
+from .settings import TENANT
 from .signatures import is_number
-from .store import Table, World
-from .tokens import Tokens
+from .tenant import Table, Tenant
+from .tokens import TokenService
 from .values import Row
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -31,54 +32,75 @@ class Infor:
     name = "infor"
 
     def __init__(self, clock: Clock) -> None:
-        self.world = World(clock)
-        self.settings = self.world.settings
-        self._tokens, self._limits = Tokens(self.world), Limits(self.world)
-        self._gateway = Gateway(self.world, self._tokens, self._limits)
+        self.tenant = Tenant(clock)
+        self.settings = self.tenant.settings
+        self._tokens, self._limits = TokenService(self.tenant), RateLimits(self.tenant)
+        self._gateway = Gateway(self.tenant, self._tokens, self._limits)
 
     def routes(self) -> list[BaseRoute]:
-        """The tenant's own path, and that of any other tenant, which is not found."""
+        """The path of the tenant, and those of other tenants, which get a 404."""
         paths = (f"/{TENANT}/{{rest:path}}", "/{tenant}/M3/{rest:path}", "/{tenant}/as/{rest:path}")
         return [Route(path, self._gateway.answer, methods=METHODS) for path in paths]
 
-    def seed(self, size: Size) -> None:
-        """The set-up of the company and a few records; a sync is what fills it, whatever the size."""
-        until = size.until or datetime.now(UTC)
-        with self.world.lock:
+    def seed(self, options: SeedOptions) -> None:
+        """Seed the setup and a few records, whatever the size; a sync adds the rest."""
+        until = options.until or datetime.now(UTC)
+        with self.tenant.lock:
             self._tokens.clear()
             self._limits.clear()
-            seed(self.world, until.date(), size.days)
+            seed(self.tenant, until.date(), options.days)
 
     def collections(self) -> list[str]:
-        """The tables, and `calls`: how often each transaction ran, and how it ended."""
-        return [*self.world.tables, _CALLS]
+        """The tables, and `calls`, which counts the outcomes of each transaction."""
+        return [*self.tenant.tables, _CALLS]
 
     def count(self, collection: str) -> int:
-        """How many records a collection has."""
-        return len(self.world.calls if collection == _CALLS else self.world[collection].rows)
+        """The number of records in a collection."""
+        return len(self.tenant.calls if collection == _CALLS else self.tenant[collection].rows)
 
     def snapshot(self, collection: str) -> Iterator[Record]:
-        """Every record of a table; quantities and amounts are text, so none becomes a float."""
+        """Every record of a collection; decimal numbers are text, never floats."""
         if collection != _CALLS:
-            return self.world.snapshot(collection)
+            return self.tenant.snapshot(collection)
         return iter(
             {"program": program, "transaction": transaction, "outcome": outcome, "times": times}
-            for (program, transaction, outcome), times in list(self.world.calls.items())
+            for (program, transaction, outcome), times in list(self.tenant.calls.items())
         )
 
     def headers(self) -> dict[str, str]:
-        """Nothing: no header about limits is documented (reference 1.6)."""
+        """None: no limit headers are documented (reference 1.6)."""
         return {}
 
-    def describe(self, url: str) -> str:
-        """Where the tenant is and what opens it."""
-        return (
-            f"{url}/{TENANT}/M3 (token {url}/{TENANT}/as/token.oauth2, ci {CLIENT_ID}, cs {CLIENT_SECRET},"
-            f" saak {ACCESS_KEY}, sask {SECRET_KEY}; the .ionapi file is at {url}/__sandbox/infor/ionapi)"
+    def connection(self, url: str) -> ConnectionDetails:
+        """See `System.connection`."""
+        file = self.ionapi(url)
+        return ConnectionDetails(
+            "Infor M3",
+            f"{url}/{TENANT}/M3",
+            {
+                "tenant (ti)": TENANT,
+                "gateway (iu)": url,
+                "token URL (pu+ot)": file["pu"] + file["ot"],
+                "client id (ci)": file["ci"],
+                "secret (cs)": file["cs"],
+                "user (saak)": file["saak"],
+                "password (sask)": file["sask"],
+                "company, division": f"{self.settings['default_cono']}, {self.settings['default_divi']}",
+                ".ionapi file": f"{url}/__sandbox/infor/ionapi",
+            },
+            "infor_default",
+            {
+                "conn_type": "infor",
+                "extra": {
+                    "ionapi": json.dumps(file),
+                    "cono": self.settings["default_cono"],
+                    "divi": self.settings["default_divi"],
+                },
+            },
         )
 
     def ionapi(self, url: str) -> Record:
-        """The credentials file of the backend service, with the URLs of this origin (reference 1.1)."""
+        """The .ionapi credentials file of the backend service, with URLs of this origin (reference 1.1)."""
         return {
             "ti": TENANT,
             "cn": "Brightpearl integration",
@@ -97,12 +119,9 @@ class Infor:
         }
 
     def patch(self, collection: str, id: str | None, patch: Record | None, quiet: bool = False) -> object:
-        """Change a stored record past every check; the id is its key joined by `|`, see `System.patch`.
-
-        The company may be left out of the id when it is the default one.
-        """
-        with self.world.lock:
-            table = self.world[collection]
+        """See `System.patch`; the id is the key joined by `|`, where the default company may be omitted."""
+        with self.tenant.lock:
+            table = self.tenant[collection]
             if id is None:
                 row = table.add({"CONO": self.settings["default_cono"], **_typed(patch or {})})
             else:
@@ -111,7 +130,7 @@ class Infor:
                     table.remove(row)
                 else:
                     table.update(row, _typed(patch), quiet)
-            return next(one for one in [_shown(row)])
+            return {name: json_value(value) for name, value in row.items()}
 
     def _target(self, table: Table, id: str) -> Row:
         key = tuple(id.split("|"))
@@ -121,16 +140,12 @@ class Infor:
         return row
 
 
-def _shown(row: Row) -> Record:
-    return {name: format(value, "f") if isinstance(value, Decimal) else value for name, value in row.items()}
-
-
 def _typed(patch: Record) -> dict[str, Any]:
-    """Planted texts that stand for figures become figures; what does not fit is kept as it is."""
-    return {name: _figure(name, value) for name, value in patch.items()}
+    """Values of a patch, with decimal texts of numeric fields converted to Decimal."""
+    return {name: _decimal_or_text(name, value) for name, value in patch.items()}
 
 
-def _figure(name: str, value: Any) -> Any:
+def _decimal_or_text(name: str, value: Any) -> Any:
     if not isinstance(value, str) or name in _TEXT_NUMBERS or not is_number(name) or "." not in value:
         return value
     try:

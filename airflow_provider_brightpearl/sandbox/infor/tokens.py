@@ -1,57 +1,56 @@
-"""The token service of the tenant, and the access tokens it gave out (reference 1.2, 1.3)."""
+"""The token service of the tenant (reference 1.2, 1.3)."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import secrets
-from collections import deque
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
-from .errors import GatewayRefusal
-from .settings import TENANT, number, words
-from .store import World
-
-DAY = 86_400
+from ..http_auth import basic_credentials
+from ..settings import int_setting, list_setting
+from .errors import GatewayError
+from .rate_limits import DAY, MINUTE, RollingCount
+from .settings import TENANT
+from .tenant import Tenant
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token; `until` is in seconds of the sandbox."""
+    """An access token; `until` is in sandbox seconds."""
 
     text: str
     until: float
     refresh: str
 
 
-class Tokens:
-    """Who may log in, how often, and which tokens are good."""
+class TokenService:
+    """Issues, checks and revokes tokens, within the login limits of a tenant."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
         self._live: dict[str, Token] = {}
         self._refresh: set[str] = set()
-        self._logins: deque[float] = deque()
-        self._given: deque[float] = deque()
+        self._logins = RollingCount(tenant.clock, DAY)
+        self._issued = RollingCount(tenant.clock, DAY)
 
     def clear(self) -> None:
-        """Forget every token and every count."""
+        """Delete all tokens and reset all counts."""
         self._live.clear()
         self._refresh.clear()
         self._logins.clear()
-        self._given.clear()
+        self._issued.clear()
 
     def grant(self, body: bytes, headers: dict[str, str]) -> dict[str, object]:
-        """Answer the token end point."""
+        """The body of a token response. Raises: GatewayError."""
         form = _form(body, headers)
         self._authenticate(form, headers)
         kind = form.get("grant_type", "")
         if kind not in ("password", "refresh_token"):
             raise _denied(400, "unsupported_grant_type", f"unsupported grant_type {kind}")
-        if kind not in words(self._world.settings, "grants"):
-            raise GatewayRefusal(400, {"error": "unauthorized_client"})
+        if kind not in list_setting(self._tenant.settings, "grants"):
+            raise GatewayError(400, {"error": "unauthorized_client"})
         if kind == "password":
             self._password(form)
         elif form.get("refresh_token", "") not in self._refresh:
@@ -59,7 +58,7 @@ class Tokens:
         return self._issue()
 
     def revoke(self, body: bytes, headers: dict[str, str]) -> None:
-        """Answer the revoke end point; an unknown token is no error."""
+        """Revoke a token; an unknown one is no error. Raises: GatewayError for a bad client."""
         form = _form(body, headers)
         self._authenticate(form, headers)
         gone = form.get("token", "")
@@ -67,38 +66,35 @@ class Tokens:
         for token in [one for one in self._live.values() if gone in (one.text, one.refresh)]:
             del self._live[token.text]
 
-    def check(self, authorization: str) -> None:
-        """Refuse a call whose bearer token is absent, wrong or expired."""
+    def authenticate(self, authorization: str) -> None:
+        """Check a bearer token. Raises: GatewayError if it is missing, unknown or expired."""
         scheme, _, text = authorization.partition(" ")
         token = self._live.get(text.strip()) if scheme.lower() == "bearer" else None
         if token is None:
-            raise GatewayRefusal(401, {"error": "Unauthorized"})
-        if self._world.clock.seconds() >= token.until:
-            status = number(self._world.settings, "expired_token_status")
-            raise GatewayRefusal(
+            raise GatewayError(401, {"error": "Unauthorized"})
+        if self._tenant.clock.seconds() >= token.until:
+            status = int_setting(self._tenant.settings, "expired_token_status")
+            raise GatewayError(
                 status, {"error": "Unauthorized"} if status == 401 else "Internal Server Error"
             )
 
     def _authenticate(self, form: dict[str, str], headers: dict[str, str]) -> None:
-        given = _basic(headers.get("authorization", "")) or (
-            form.get("client_id", ""),
-            form.get("client_secret", ""),
-        )
-        settings = self._world.settings
-        if given != (settings["client_id"], settings["client_secret"]):
+        client = _client_of(form, headers.get("authorization", ""))
+        settings = self._tenant.settings
+        if client != (settings["client_id"], settings["client_secret"]):
             raise _denied(401, "invalid_client", "Invalid client or client credentials.")
 
     def _password(self, form: dict[str, str]) -> None:
-        settings = self._world.settings
-        self._spend(self._logins, (("logins_per_minute", 60), ("logins_per_day", DAY)))
+        settings = self._tenant.settings
+        self._count(self._logins, (("logins_per_minute", MINUTE), ("logins_per_day", DAY)))
         if (form.get("username"), form.get("password")) != (settings["access_key"], settings["secret_key"]):
             raise _denied(400, "invalid_grant", "The service account or its secret is not valid.")
 
     def _issue(self) -> dict[str, object]:
-        settings = self._world.settings
-        self._spend(self._given, (("tokens_per_day", DAY),))
-        seconds = number(settings, "token_seconds")
-        until = self._world.clock.seconds() + seconds
+        settings = self._tenant.settings
+        self._count(self._issued, (("tokens_per_day", DAY),))
+        seconds = int_setting(settings, "token_seconds")
+        until = self._tenant.clock.seconds() + seconds
         token = Token(_jwt(until), until, secrets.token_urlsafe(24) if settings["refresh_tokens"] else "")
         self._live[token.text] = token
         answer: dict[str, object] = {
@@ -111,43 +107,39 @@ class Tokens:
             answer["refresh_token"] = token.refresh
         return answer
 
-    def _spend(self, times: deque[float], limits: tuple[tuple[str, int], ...]) -> None:
-        """Count one more, within windows that end now; the documented budget of a tenant (reference 1.3)."""
-        settings, now = self._world.settings, self._world.clock.seconds()
-        while times and times[0] <= now - DAY:
-            times.popleft()
+    def _count(self, events: RollingCount, limits: tuple[tuple[str, int], ...]) -> None:
+        """Count an event against rolling windows, the documented limits (reference 1.3). Raises: GatewayError."""
+        settings = self._tenant.settings
         if settings["limit_logins"]:
             for name, window in limits:
-                if sum(1 for at in times if at > now - window) >= number(settings, name):
-                    status = number(settings, "login_limit_status")
-                    raise GatewayRefusal(status, {"error": "too_many_requests", "error_description": name})
-        times.append(now)
+                if events.within(window) >= int_setting(settings, name):
+                    status = int_setting(settings, "login_limit_status")
+                    raise GatewayError(status, {"error": "too_many_requests", "error_description": name})
+        events.add()
 
 
 def _form(body: bytes, headers: dict[str, str]) -> dict[str, str]:
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
-        raise _denied(400, "invalid_request", "a form is needed")
+        raise _denied(400, "invalid_request", "a form body is required")
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
-def _basic(authorization: str) -> tuple[str, str] | None:
-    scheme, _, packed = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return None
+def _client_of(form: dict[str, str], authorization: str) -> tuple[str, str]:
+    """Client id and secret, from a Basic header or from the form."""
     try:
-        name, _, secret = base64.b64decode(packed).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+        basic = basic_credentials(authorization)
+    except ValueError:
         return "", ""
-    return unquote(name), unquote(secret)
+    return basic or (form.get("client_id", ""), form.get("client_secret", ""))
 
 
-def _denied(status: int, error: str, text: str) -> GatewayRefusal:
-    return GatewayRefusal(status, {"error": error, "error_description": text})
+def _denied(status: int, error: str, text: str) -> GatewayError:
+    return GatewayError(status, {"error": error, "error_description": text})
 
 
 def _jwt(until: float) -> str:
-    """Three parts as a real one has; nothing in it is to be relied on."""
+    """A token with the three parts of a real one; clients must not rely on its content."""
     parts = (
         {"alg": "none", "typ": "JWT"},
         {"Tenant": TENANT, "exp": int(until), "jti": secrets.token_hex(8)},

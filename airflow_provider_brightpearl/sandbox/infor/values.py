@@ -1,4 +1,4 @@
-"""Values on their way in and out: all are text on the wire (reference 2.1, 2.3, 2.6.11)."""
+"""Parses and renders field values, which are all text on the wire (reference 2.1, 2.3, 2.6.11)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import Any
 
-from .errors import missing, nok, refused, too_long
+from .errors import generic_nok, missing_field, nok, too_long
 from .signatures import Field, Signature, is_date, is_number
 
 Row = dict[str, Any]
@@ -22,7 +22,7 @@ DATE_FORMATS = {
     "YWD5": "",  # year, week, day of the week: yywwd
 }
 _NUMBER = re.compile(r"-?\d+(\.\d*)?|-?\.\d+")
-# Keys of M3 tables are upper case; texts stay as they are
+# keys of M3 tables, which are upper case
 _KEYS = frozenset(
     "CUNO CUTM ITNO CITN WHLO CWHL WHSL TWSL FACI CFAC ORTP CUCD CUCS ADID CSCD ECAR PYNO INRC DIVI"
     " UNMS ALUN SPUN ITTY ITGR CRID MODL TEDL TEPY RSCD AIT1 AIT2 AIT3 AIT4 AIT5 AIT6 AIT7 AITM DBCR"
@@ -31,17 +31,17 @@ _KEYS = frozenset(
 
 
 class Values(dict[str, Any]):
-    """The input of a transaction: text, and Decimal for numbers; a blank field is not in it."""
+    """The input of a transaction: text, or Decimal for numbers, without blank fields."""
 
     blanks: frozenset[str] = frozenset()
 
-    def text(self, name: str, otherwise: str = "") -> str:
+    def text(self, name: str, default: str = "") -> str:
         """A field as text."""
-        return str(self.get(name, otherwise))
+        return str(self.get(name, default))
 
-    def whole(self, name: str, otherwise: int = 0) -> int:
-        """A field as a whole number."""
-        value = self.get(name, otherwise)
+    def integer(self, name: str, default: int = 0) -> int:
+        """A field as an integer. Raises: Nok."""
+        value = self.get(name, default)
         try:
             found = int(value)
         except ValueError:
@@ -50,21 +50,21 @@ class Values(dict[str, Any]):
             raise nok("XNU0000", value, name)
         return found
 
-    def decimal(self, name: str, otherwise: str = "0") -> Decimal:
-        """A field as a number."""
-        return Decimal(self.get(name, otherwise))
+    def decimal(self, name: str, default: str = "0") -> Decimal:
+        """A field as a Decimal."""
+        return Decimal(self.get(name, default))
 
 
-def read(
+def parse_record(
     signature: Signature, record: Mapping[str, str], dateformat: str, settings: Mapping[str, object]
 ) -> Values:
-    """Check a record against its signature and type it; unknown, then required, then length and type."""
+    """Validate and convert an input record: unknown fields, required fields, then lengths and types. Raises: Nok."""
     unknown = [name for name in record if name not in signature.inputs]
     if unknown and settings["unknown_field"] == "refuse":
-        raise refused(f"Input field {unknown[0]} is not known", unknown[0])
+        raise generic_nok(f"Input field {unknown[0]} is not known", unknown[0])
     for name in signature.required:
         if not record.get(name, "").strip():
-            raise missing(name)
+            raise missing_field(name)
     values = Values()
     for name, raw in record.items():
         field = signature.inputs.get(name)
@@ -95,7 +95,7 @@ def _decimal(field: Field, raw: str) -> Decimal:
 
 
 def _date(name: str, raw: str, dateformat: str) -> str:
-    """A date in the table's own form, yyyymmdd."""
+    """A date as tables store it, yyyymmdd."""
     if raw.strip("0") == "":
         return ""
     try:
@@ -111,8 +111,8 @@ def _date(name: str, raw: str, dateformat: str) -> str:
     return found.strftime("%Y%m%d")
 
 
-def scaled(value: Decimal, places: int, name: str, settings: Mapping[str, object]) -> Decimal:
-    """A number with so many decimals; what happens to more of them is a switch."""
+def to_scale(value: Decimal, places: int, name: str, settings: Mapping[str, object]) -> Decimal:
+    """A number in so many decimals. Raises: Nok if it has more and `excess_decimals` is "refuse"."""
     step = Decimal(1).scaleb(-places)
     how = settings["excess_decimals"]
     exact = value.quantize(step, ROUND_DOWN if how == "truncate" else ROUND_HALF_UP)
@@ -122,19 +122,19 @@ def scaled(value: Decimal, places: int, name: str, settings: Mapping[str, object
 
 
 def rounded(value: Decimal, places: int) -> Decimal:
-    """A computed amount, half up."""
+    """A computed amount, rounded half up."""
     return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
 
 
-def as_quantity(value: Decimal, places: int, settings: Mapping[str, object]) -> Decimal:
-    """A quantity as it is shown: without needless zeros, or with all decimals of the item."""
+def render_quantity(value: Decimal, places: int, settings: Mapping[str, object]) -> Decimal:
+    """A quantity as responses show it: without trailing zeros, or with all decimals of the item."""
     if settings["quantity_style"] == "fixed":
         return rounded(value, places)
     return value.to_integral_value() if value == value.to_integral_value() else value.normalize()
 
 
-def shown(name: str, length: int, value: Any, dateformat: str, trailing_minus: bool) -> str:
-    """A value of a record as text, untrimmed and not yet padded."""
+def render(name: str, length: int, value: Any, dateformat: str, trailing_minus: bool) -> str:
+    """A stored value as text, neither trimmed nor padded."""
     if value is None or value == "":
         return "0" if is_number(name) else ""
     if isinstance(value, Decimal):

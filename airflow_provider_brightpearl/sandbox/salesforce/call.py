@@ -1,21 +1,21 @@
-"""A call and its answer, without HTTP: composite subrequests are calls like all others."""
+"""A request and its response, independent of HTTP: composite subrequests use the same classes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from .errors import Refused, bad_json, resource_missing
+from .errors import ApiError, malformed_json, resource_not_found
 from .jobs import Jobs
-from .jsontext import dump_json, load_json
-from .org import Dml, Org
+from .json_format import dump_json, load_json
+from .org import DmlContext, Org
 
 JSON_TYPE = "application/json;charset=UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One REST call below /services/data/vNN.N/."""
+    """One REST request below /services/data/vNN.N/."""
 
     org: Org
     method: str
@@ -27,41 +27,41 @@ class Call:
     user: str
     origin: str
     jobs: Jobs
-    parsed: object = None  # the body of a subrequest, parsed already
+    parsed: object = None  # the parsed body of a subrequest
     dispatch: Callable[[Call], Answer] | None = None
 
     @property
     def base(self) -> str:
-        """The path every resource of this version begins with."""
+        """The path prefix of all resources of this version."""
         return f"/services/data/v{self.version}"
 
     def json(self) -> dict[str, object]:
-        """The body as a JSON object. Raises: Refused."""
+        """The body as a JSON object. Raises: ApiError."""
         value = self.parsed if self.parsed is not None else self._decoded()
         if not isinstance(value, dict):
-            raise bad_json("Unexpected input: a JSON object is needed")
+            raise malformed_json("Unexpected input: a JSON object is required")
         return value
 
     def _decoded(self) -> object:
         kind = self.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind != "application/json":
-            raise Refused(
+            raise ApiError(
                 "UNSUPPORTED_MEDIA_TYPE", f"Content-Type {kind or 'missing'} not supported", status=415
             )
         return load_json(self.body)
 
-    def dml(self) -> Dml:
-        """The start of the writes of this call."""
+    def dml(self) -> DmlContext:
+        """A context for the writes of this request."""
         return self.org.dml(self.user, self.headers)
 
     def sub(self, **changes: object) -> Call:
-        """A call made inside this one."""
+        """A subrequest of this one."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: a JSON value, or bytes of another type; None is no body at all."""
+    """A response: a JSON value, or bytes of another media type; None for no body."""
 
     body: object = None
     status: int = 200
@@ -69,7 +69,7 @@ class Answer:
     media: str = JSON_TYPE
 
     def encoded(self) -> bytes:
-        """The body as it goes over the wire."""
+        """The body as bytes."""
         if self.body is None:
             return b""
         return self.body if isinstance(self.body, bytes) else dump_json(self.body)
@@ -89,12 +89,12 @@ class Resource:
 
 
 def resource(method: str, path: str, endpoint: Endpoint, *parameters: str) -> Resource:
-    """A row of a table of resources."""
+    """A row of the resource table."""
     return Resource(method, tuple(path.split("/")), endpoint, frozenset(parameters))
 
 
 class Resources:
-    """Finds the endpoint of a call; literal segments are compared whatever their case."""
+    """Routes requests to endpoints; literal segments are case-insensitive."""
 
     def __init__(self, table: list[Resource]) -> None:
         self._by_length: dict[int, list[Resource]] = {}
@@ -102,11 +102,11 @@ class Resources:
             self._by_length.setdefault(len(one.pattern), []).append(one)
 
     def serve(self, call: Call) -> Answer:
-        """Answer a call, refusals included."""
+        """Serve a request; an ApiError becomes an error response."""
         try:
             return self._serve(call)
-        except Refused as refusal:
-            return Answer(refusal.as_request_error(), refusal.status)
+        except ApiError as error:
+            return Answer(error.as_request_error(), error.status)
 
     def _serve(self, call: Call) -> Answer:
         allowed: list[str] = []
@@ -120,8 +120,8 @@ class Resources:
                 return one.endpoint(call, **arguments)
             allowed.append(one.method)
         if not allowed:
-            raise resource_missing()
-        raise Refused(
+            raise resource_not_found()
+        raise ApiError(
             "METHOD_NOT_ALLOWED",
             f"HTTP Method '{call.method}' not allowed. Allowed are {','.join(dict.fromkeys(allowed))}",
             status=405,
@@ -141,4 +141,4 @@ def _match(pattern: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str
 def _check_parameters(one: Resource, call: Call) -> None:
     unknown = [name for name in call.query if name.lower() not in one.parameters]
     if unknown and call.org.settings["strict_parameters"]:
-        raise Refused("INVALID_PARAMETER_VALUE", f"unknown query parameter: {', '.join(unknown)}")
+        raise ApiError("INVALID_PARAMETER_VALUE", f"unknown query parameter: {', '.join(unknown)}")

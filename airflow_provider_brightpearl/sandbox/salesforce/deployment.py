@@ -1,25 +1,25 @@
-"""Carries a deployment out: each component is checked, made or changed, or refused with its problem."""
+"""Runs a deployment: each component is created or changed, or rejected with its problem."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from .fields import Field, SObject, create_only, spaced
+from .deploy_package import NAMESPACE, Component, Package
+from .fields import Field, SObject, create_only, label_of
 from .org import Org
-from .package import NAMESPACE, Component, Package
 
-# the vendor's permissions that concern what is simulated
+# the user permissions that affect simulated objects
 USER_PERMISSIONS = ("ActivateOrder", "ApiEnabled", "EditActivatedOrders", "ViewSetup")
 
 
-class Problem(Exception):
-    """A component is refused."""
+class ComponentError(Exception):
+    """A component is rejected."""
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What became of one component."""
+class ComponentResult:
+    """The outcome of one component."""
 
     component: Component
     created: bool = False
@@ -32,51 +32,60 @@ class Outcome:
 
 
 class Deployment:
-    """One package on its way into the org."""
+    """The deployment of a package to the org."""
 
     def __init__(self, org: Org, package: Package) -> None:
         self.org = org
         self.package = package
-        self.outcomes: list[Outcome] = []
+        self.results: list[ComponentResult] = []
 
     def run(self, *, keep: bool, rollback: bool) -> bool:
-        """Deploys in the order objects, fields, permission sets; says whether all went well.
+        """Deploy objects, then fields, then permission sets; returns True if all succeeded.
 
-        Nothing is kept where ``keep`` is False, or where something failed and ``rollback`` is True.
+        Args:
+            keep: False only validates, and changes nothing.
+            rollback: undo the deployment if any component fails.
         """
         before = self.org.metadata()
-        self.outcomes = [Outcome(_missing(*pair), problem=_absent(*pair)) for pair in self._not_there()]
+        self.results = [
+            ComponentResult(_placeholder(*pair), problem=_missing_file_message(*pair))
+            for pair in self._members_without_file()
+        ]
         order = ("CustomObject", "CustomField", "PermissionSet")
         for component in sorted(self.package.components, key=lambda each: order.index(each.kind)):
             if component.kind != "CustomObject" or component.name.endswith("__c"):
-                self.outcomes.append(self._deployed(component))
-        good = all(outcome.success for outcome in self.outcomes)
+                self.results.append(self._deploy_component(component))
+        good = all(result.success for result in self.results)
         if not keep or (rollback and not good):
             self.org.restore_metadata(before)
         return good
 
-    def _not_there(self) -> Iterator[tuple[str, str]]:
-        there = {(component.kind, component.name) for component in self.package.components}
+    def _members_without_file(self) -> Iterator[tuple[str, str]]:
+        with_file = {(component.kind, component.name) for component in self.package.components}
         for kind, names in self.package.members.items():
-            yield from ((kind, name) for name in sorted(names) if (kind, name) not in there)
+            yield from ((kind, name) for name in sorted(names) if (kind, name) not in with_file)
 
-    def _deployed(self, component: Component) -> Outcome:
-        made = {"CustomObject": self._object, "CustomField": self._field, "PermissionSet": self._permissions}
-        outcome = Outcome(component)
+    def _deploy_component(self, component: Component) -> ComponentResult:
+        deploy = {
+            "CustomObject": self._object,
+            "CustomField": self._field,
+            "PermissionSet": self._permissions,
+        }
+        result = ComponentResult(component)
         owner = component.name.partition(".")[0]
-        whole = component.kind == "CustomField" and owner in self.package.members.get("CustomObject", ())
+        in_object = component.kind == "CustomField" and owner in self.package.members.get("CustomObject", ())
         try:
-            if component.name not in self.package.members.get(component.kind, ()) and not whole:
-                raise Problem("Not in package.xml")
-            outcome.created, outcome.changed = made[component.kind](component)
-        except Problem as problem:
-            outcome.problem = str(problem)
-        return outcome
+            if component.name not in self.package.members.get(component.kind, ()) and not in_object:
+                raise ComponentError("Not in package.xml")
+            result.created, result.changed = deploy[component.kind](component)
+        except ComponentError as problem:
+            result.problem = str(problem)
+        return result
 
     def _object(self, component: Component) -> tuple[bool, bool]:
         for name in ("label", "pluralLabel", "sharingModel", "nameField", "deploymentStatus"):
             if component.node.find(f"{NAMESPACE}{name}") is None:
-                raise Problem(f"Must specify a non-empty {name} for the CustomObject")
+                raise ComponentError(f"Must specify a non-empty {name} for the CustomObject")
         if component.name in self.org.objects:
             return False, False
         kind = component.node.findtext(f"{NAMESPACE}nameField/{NAMESPACE}type")
@@ -87,7 +96,7 @@ class Deployment:
         details = component.node.findall(f"{NAMESPACE}fields/{NAMESPACE}type")
         if component.text("sharingModel") == "ControlledByParent":
             if not any(each.text == "MasterDetail" for each in details):
-                raise Problem(
+                raise ComponentError(
                     "Cannot set sharingModel to ControlledByParent on a CustomObject without a MasterDetail"
                 )
         prefix = f"a{len(self.org.objects) + 10:02d}"[:3]
@@ -102,9 +111,11 @@ class Deployment:
         owner, _, name = component.name.partition(".")
         sobject = self.org.objects.get(owner)
         if sobject is None:
-            raise Problem(f"Entity Enumeration Or ID: bad value for restricted picklist field: {owner}")
+            raise ComponentError(
+                f"Entity Enumeration Or ID: bad value for restricted picklist field: {owner}"
+            )
         if not name.endswith("__c"):
-            raise Problem(f"Cannot create a custom field with the name {name}: it must end with __c")
+            raise ComponentError(f"Cannot create a custom field with the name {name}: it must end with __c")
         new = _field_of(component, name, self.org)
         old = next((each for each in sobject.fields if each.name == name), None)
         if old is None:
@@ -112,19 +123,19 @@ class Deployment:
             self.org.deployed.add(component.name)
             return True, True
         if old.type != new.type:
-            raise Problem(f"Cannot change field type from {old.type} to {new.type}")
+            raise ComponentError(f"Cannot change field type from {old.type} to {new.type}")
         if new.length < old.length or new.precision < old.precision:
-            raise Problem("Cannot decrease the length of a field that is in use")
+            raise ComponentError("Cannot decrease the length of a field that is in use")
         grown = replace(old, length=new.length, precision=new.precision, scale=new.scale)
         self.org.replace_field(owner, grown)
         return False, grown != old
 
     def _permissions(self, component: Component) -> tuple[bool, bool]:
         if not component.text("label"):
-            raise Problem("Required field is missing: label")
+            raise ComponentError("Required field is missing: label")
         for each in component.node.findall(f"{NAMESPACE}userPermissions/{NAMESPACE}name"):
             if each.text not in USER_PERMISSIONS:
-                raise Problem(f"Unknown user permission: {each.text}")
+                raise ComponentError(f"Unknown user permission: {each.text}")
         granted = {*self._objects(component), *self._fields(component)}
         return self.org.set_permissions(component.name, component.text("label"), granted)
 
@@ -132,7 +143,7 @@ class Deployment:
         for each in component.node.findall(f"{NAMESPACE}objectPermissions"):
             name = each.findtext(f"{NAMESPACE}object") or ""
             if name not in self.org.objects:
-                raise Problem(f"In field: field - no CustomObject named {name} found")
+                raise ComponentError(f"In field: field - no CustomObject named {name} found")
             if each.findtext(f"{NAMESPACE}allowRead") == "true":
                 yield name
 
@@ -140,23 +151,27 @@ class Deployment:
         for each in component.node.findall(f"{NAMESPACE}fieldPermissions"):
             full_name = each.findtext(f"{NAMESPACE}field") or ""
             owner, _, name = full_name.partition(".")
-            there = self.org.objects.get(owner)
-            field = next((each for each in there.fields if each.name == name), None) if there else None
+            found_object = self.org.objects.get(owner)
+            field = (
+                next((each for each in found_object.fields if each.name == name), None)
+                if found_object
+                else None
+            )
             if field is None:
-                raise Problem(f"In field: field - no CustomField named {full_name} found")
+                raise ComponentError(f"In field: field - no CustomField named {full_name} found")
             if field.required:
-                raise Problem(f"You cannot deploy to a required field: {full_name}")
+                raise ComponentError(f"You cannot deploy to a required field: {full_name}")
             if each.findtext(f"{NAMESPACE}readable") == "true":
                 yield full_name
 
 
-def _missing(kind: str, name: str) -> Component:
+def _placeholder(kind: str, name: str) -> Component:
     from xml.etree.ElementTree import Element
 
     return Component(kind, name, "package.xml", Element("missing"))
 
 
-def _absent(kind: str, name: str) -> str:
+def _missing_file_message(kind: str, name: str) -> str:
     return f"Entity of type '{kind}' named '{name}' is named in package.xml, but is not in the zip file"
 
 
@@ -167,13 +182,13 @@ def _field_of(component: Component, name: str, org: Org) -> Field:
     kind = component.text("type")
     build = _BUILDERS.get(kind)
     if build is None:
-        raise Problem(f"'{kind}' is not a valid value for the enum 'FieldType'")
+        raise ComponentError(f"'{kind}' is not a valid value for the enum 'FieldType'")
     if not component.text("label"):
-        raise Problem(f"Must specify a label for the CustomField {name}")
-    field = build(component, Field(name, "", component.text("label") or spaced(name)), org)
+        raise ComponentError(f"Must specify a label for the CustomField {name}")
+    field = build(component, Field(name, "", component.text("label") or label_of(name)), org)
     key = component.text("externalId") == "true"
     if key and kind not in ("Text", "Number", "Email"):
-        raise Problem(f"Can not specify 'externalId' for a CustomField of type {kind}")
+        raise ComponentError(f"Can not specify 'externalId' for a CustomField of type {kind}")
     return replace(
         field,
         external_id=key,
@@ -187,7 +202,7 @@ def _field_of(component: Component, name: str, org: Org) -> Field:
 def _number(component: Component, name: str, most: int) -> int:
     text = component.text(name)
     if not text.isdigit() or int(text) > most:
-        raise Problem(
+        raise ComponentError(
             f"Must specify '{name}' of at most {most} for a CustomField of type {component.text('type')}"
         )
     return int(text)
@@ -206,7 +221,7 @@ def _decimal(kind: str) -> Callable[[Component, Field, Org], Field]:
     def build(component: Component, field: Field, org: Org) -> Field:
         precision, scale = _number(component, "precision", 18), _number(component, "scale", 17)
         if scale > precision:
-            raise Problem("scale must not be greater than precision")
+            raise ComponentError("scale must not be greater than precision")
         return replace(field, type=kind, precision=precision, scale=scale)
 
     return build
@@ -221,7 +236,7 @@ def _picklist(component: Component, field: Field, org: Org) -> Field:
         f"{NAMESPACE}valueSet/{NAMESPACE}valueSetDefinition/{NAMESPACE}value/{NAMESPACE}fullName"
     )
     if not values:
-        raise Problem("Must specify a valueSet for a CustomField of type Picklist")
+        raise ComponentError("Must specify a valueSet for a CustomField of type Picklist")
     restricted = component.node.findtext(f"{NAMESPACE}valueSet/{NAMESPACE}restricted") == "true"
     names = tuple(value.text or "" for value in values)
     return replace(field, type="picklist", length=255, values=names, restricted=restricted)
@@ -230,9 +245,11 @@ def _picklist(component: Component, field: Field, org: Org) -> Field:
 def _reference(component: Component, field: Field, org: Org) -> Field:
     parent = component.text("referenceTo")
     if parent not in org.objects:
-        raise Problem(f"referenceTo value of '{parent}' does not resolve to a valid sObject type")
+        raise ComponentError(f"referenceTo value of '{parent}' does not resolve to a valid sObject type")
     if not component.text("relationshipName"):
-        raise Problem(f"Must specify 'relationshipName' for a CustomField of type {component.text('type')}")
+        raise ComponentError(
+            f"Must specify 'relationshipName' for a CustomField of type {component.text('type')}"
+        )
     return replace(
         field,
         type="reference",

@@ -1,4 +1,4 @@
-"""What a field and an object are, and short ways to write them down in the tables."""
+"""Fields and objects, and short constructors for the object definitions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of an object, with what describe tells about it."""
+    """One field of an object, with its properties in describe."""
 
     name: str
     type: str
@@ -28,11 +28,11 @@ class Field:
     refers_to: str = ""
     relationship: str = ""
     children: str = ""  # the name of the child relationship on the parent
-    indexed: bool = False  # children are found without a scan
-    computed: str = ""  # how the value is worked out on reading, see derived.py
+    indexed: bool = False  # lookups by this field need no scan
+    computed: str = ""  # how the value is computed on reading, see computed_fields.py
     auto_number: bool = False
-    when: str = ""  # the switch that makes the field exist
-    scale_from: str = ""  # the switch that sets the scale
+    when: str = ""  # the setting that enables the field
+    scale_from: str = ""  # the setting that has the scale
 
     @property
     def custom(self) -> bool:
@@ -41,13 +41,13 @@ class Field:
 
     @property
     def is_key(self) -> bool:
-        """True when a record can be found by this field."""
+        """True if records can be looked up by this field."""
         return self.unique or self.external_id or self.id_lookup
 
 
 @dataclass(frozen=True, slots=True)
 class SObject:
-    """One object: its id prefix and its own fields; the system fields come from the schema."""
+    """One object: its id prefix and its own fields; the schema adds the system fields."""
 
     name: str
     prefix: str
@@ -56,59 +56,59 @@ class SObject:
     plural: str = ""
     has_currency: bool = False
     writable: bool = True
-    bin: bool = True  # deleted records can be seen by queryAll
+    has_recycle_bin: bool = True  # deleted records can be seen by queryAll
 
 
 def text(name: str, length: int = 255, **more: object) -> Field:
     """A text field."""
-    return other(name, "string", length=length, **more)
+    return field_of_type(name, "string", length=length, **more)
 
 
 def key(name: str, label: str) -> Field:
-    """A text(80) external id, unique whatever the case."""
+    """A text(80) external id, unique and case-insensitive."""
     return Field(name, "string", label, length=80, unique=True, external_id=True, id_lookup=True)
 
 
 def picklist(name: str, *values: str, **more: object) -> Field:
-    """A picklist; any text is taken unless it is restricted."""
-    return other(name, "picklist", length=255, values=values, **more)
+    """A picklist; it accepts any text unless restricted."""
+    return field_of_type(name, "picklist", length=255, values=values, **more)
 
 
 def checkbox(name: str, default: bool = False, **more: object) -> Field:
     """A boolean."""
-    return other(name, "boolean", default=default, **more)
+    return field_of_type(name, "boolean", default=default, **more)
 
 
 def decimal(name: str, precision: int = 18, scale: int = 2, **more: object) -> Field:
     """A number with a fixed scale."""
-    return other(name, "double", precision=precision, scale=scale, **more)
+    return field_of_type(name, "double", precision=precision, scale=scale, **more)
 
 
 def money(name: str, precision: int = 18, scale: int = 2, **more: object) -> Field:
-    """An amount in the record's currency."""
-    return other(name, "currency", precision=precision, scale=scale, **more)
+    """An amount in the currency of the record."""
+    return field_of_type(name, "currency", precision=precision, scale=scale, **more)
 
 
 def lookup(name: str, refers_to: str, relationship: str = "", **more: object) -> Field:
     """A reference to a record of another object."""
     relationship = relationship or (name[:-3] + "__r" if name.endswith("__c") else name.removesuffix("Id"))
-    return other(name, "reference", length=18, refers_to=refers_to, relationship=relationship, **more)
+    return field_of_type(name, "reference", length=18, refers_to=refers_to, relationship=relationship, **more)
 
 
 def read_only(field: Field, computed: str = "") -> Field:
-    """The field as one that only the org writes."""
+    """The field, written by the org only."""
     return replace(field, createable=False, updateable=False, computed=computed)
 
 
 def create_only(field: Field) -> Field:
-    """The field as one that is fixed once the record exists."""
+    """The field, writable on creation only."""
     return replace(field, updateable=False)
 
 
 def address(prefix: str) -> tuple[Field, ...]:
-    """The parts of an address, with the lengths of the reference's section 4.4."""
+    """The fields of an address (reference, section 4.4)."""
     return (
-        other(f"{prefix}Street", "textarea", length=255),
+        field_of_type(f"{prefix}Street", "textarea", length=255),
         text(f"{prefix}City", 40),
         text(f"{prefix}State", 80),
         text(f"{prefix}StateCode", 10, when="country_picklists"),
@@ -118,14 +118,14 @@ def address(prefix: str) -> tuple[Field, ...]:
     )
 
 
-def other(name: str, kind: str, **more: object) -> Field:
-    """A field of any other type."""
-    label = str(more.pop("label", "")) or spaced(name)
+def field_of_type(name: str, kind: str, **more: object) -> Field:
+    """A field of a type given by name."""
+    label = str(more.pop("label", "")) or label_of(name)
     return Field(name, kind, label, **more)  # type: ignore[arg-type]
 
 
-def spaced(name: str) -> str:
-    """A label made of an API name: `OrderReferenceNumber` is `Order Reference Number`."""
+def label_of(name: str) -> str:
+    """A label from an API name: `OrderReferenceNumber` becomes `Order Reference Number`."""
     plain = name.removesuffix("__c").replace("_", " ")
     return "".join(
         f" {c}" if c.isupper() and i and plain[i - 1].islower() else c for i, c in enumerate(plain)

@@ -1,4 +1,4 @@
-"""From HTTP to calls and back: versions, sessions, limits, path segments that may hold a slash."""
+"""Converts HTTP requests to calls and back: versions, sessions, limits, encoded slashes in path segments."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .api.describe import get_resources, versions
-from .api.table import TABLE
+from .api.resource_table import TABLE
 from .call import Answer, Call, Resources
-from .errors import Refused, resource_missing
+from .errors import ApiError, resource_not_found
 from .jobs import Jobs
 from .login import Login
 from .org import Org
@@ -22,11 +22,11 @@ from .sessions import Sessions
 
 _VERSION = re.compile(r"v(\d{2}\.\d)", re.IGNORECASE)
 _log = logging.getLogger(__name__)
-LONGEST = 16_384  # bytes of address and headers together
+MAX_HEAD_BYTES = 16_384  # of URL and headers together
 
 
 class Gateway:
-    """Everything under /services."""
+    """Everything below /services."""
 
     def __init__(self, org: Org, sessions: Sessions, jobs: Jobs) -> None:
         self._org, self._sessions, self._jobs = org, sessions, jobs
@@ -34,7 +34,7 @@ class Gateway:
         self._resources = Resources(TABLE)
 
     async def answer(self, request: Request) -> Response:
-        """The Starlette endpoint: one for all paths, since their case does not matter."""
+        """Serve a request; the Starlette endpoint for all paths, because they are case-insensitive."""
         body = await request.body()
         answer = await run_in_threadpool(self._answer, request, body)
         return Response(
@@ -48,12 +48,12 @@ class Gateway:
         try:
             with self._org.lock:
                 return self._route(request, body)
-        except Refused as refusal:
-            return Answer(refusal.as_request_error(), refusal.status)
+        except ApiError as error:
+            return Answer(error.as_request_error(), error.status)
         except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
-            # planted data may be of any type; the vendor answers what it trips over in its own shape
+            # edited records may hold values of any type; the vendor reports an unexpected error
             _log.exception("%s %s", request.method, request.url.path)
-            unknown = Refused("UNKNOWN_EXCEPTION", f"An unexpected error occurred: {error}", status=500)
+            unknown = ApiError("UNKNOWN_EXCEPTION", f"An unexpected error occurred: {error}", status=500)
             return Answer(unknown.as_request_error(), unknown.status)
 
     def _route(self, request: Request, body: bytes) -> Answer:
@@ -71,7 +71,7 @@ class Gateway:
             return self._login.soap(segments[2], body, origin)
         if first == "data":
             return self._data(request, segments[1:], body, headers, origin)
-        raise resource_missing()
+        raise resource_not_found()
 
     def _oauth(
         self, request: Request, rest: list[str], body: bytes, headers: Mapping[str, str], origin: str
@@ -83,7 +83,7 @@ class Gateway:
             return self._login.userinfo(headers.get("authorization", ""))
         if call == ("POST", "revoke"):
             return self._login.revoke(body, dict(request.query_params))
-        raise resource_missing()
+        raise resource_not_found()
 
     def _data(
         self, request: Request, rest: list[str], body: bytes, headers: Mapping[str, str], origin: str
@@ -92,10 +92,10 @@ class Gateway:
             return Answer(versions())
         version = _VERSION.fullmatch(rest[0]) if rest else None
         if version is None:
-            raise resource_missing()
+            raise resource_not_found()
         user = self._sessions.user_of(headers.get("authorization", ""))
         if rest[1:2] != ["jobs"] or self._org.settings["bulk_calls_count"]:
-            self._sessions.spend()
+            self._sessions.count_call()
         query = dict(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True))
         call = Call(
             org=self._org,
@@ -121,7 +121,7 @@ class Gateway:
 def _check_length(request: Request) -> None:
     address = len(request.scope.get("raw_path", b"")) + len(request.scope["query_string"])
     fields = sum(len(name) + len(value) for name, value in request.scope["headers"])
-    if address > LONGEST:
-        raise Refused("URI_TOO_LONG", "The requested URI is too long", status=414)
-    if address + fields > LONGEST:
-        raise Refused("HEADERS_TOO_LONG", "The request header is too long", status=431)
+    if address > MAX_HEAD_BYTES:
+        raise ApiError("URI_TOO_LONG", "The requested URI is too long", status=414)
+    if address + fields > MAX_HEAD_BYTES:
+        raise ApiError("HEADERS_TOO_LONG", "The request header is too long", status=431)

@@ -1,4 +1,4 @@
-"""Record ids: 15 case-sensitive characters plus 3 that make them safe without case (reference, section 3)."""
+"""Record ids: 15 case-sensitive characters, and 3 more for case-insensitive use (reference, section 3)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHAPE = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
 
 
 def suffix(short: str) -> str:
-    """The 3 characters that spell out which of the 15 are upper case."""
+    """The 3 characters that encode which of the 15 are upper case."""
     return _mark(short[:5]) + _mark(short[5:10]) + _mark(short[10:])
 
 
@@ -33,7 +33,7 @@ def make_id(prefix: str, number: int) -> str:
 
 
 def full_id(text: object) -> str | None:
-    """The 18-character form of a 15 or 18 character id, None when it is no id."""
+    """The 18-character form of an id of 15 or 18 characters; None if the text is not an id."""
     if not isinstance(text, str) or not _SHAPE.fullmatch(text):
         return None
     expected = suffix(text[:15])

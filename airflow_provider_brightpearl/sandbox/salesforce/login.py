@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape, unescape
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
+from ..http_auth import basic_credentials
+from ..settings import list_setting
 from .call import Answer
-from .errors import Refused
+from .errors import ApiError
 from .org import Org
 from .sessions import Sessions
-from .settings import words
 
 Form = Mapping[str, str]
 
 
-class Denied(Exception):
-    """A log-in that is not accepted: the OAuth error code and its description."""
+class LoginDenied(Exception):
+    """A login is rejected, with an OAuth error code and its description."""
 
     def __init__(self, error: str, description: str) -> None:
         super().__init__(error)
@@ -30,7 +30,7 @@ class Denied(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Everything under /services/oauth2 and /services/Soap."""
+    """Everything below /services/oauth2 and /services/Soap."""
 
     org: Org
     sessions: Sessions
@@ -40,17 +40,17 @@ class Login:
         form = dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True))
         try:
             flow = _flow(form.get("grant_type", ""))
-            if flow not in words(self.org.settings, "login_flows"):
-                raise Denied("unsupported_grant_type", "grant type not supported")
+            if flow not in list_setting(self.org.settings, "login_flows"):
+                raise LoginDenied("unsupported_grant_type", "grant type not supported")
             user = getattr(self, "_" + flow.replace("-", "_"))(form, _client(form, headers))
-        except Denied as denied:
-            return Answer({"error": denied.error, "error_description": denied.description}, 400)
+        except LoginDenied as error:
+            return Answer({"error": error.error, "error_description": error.description}, 400)
         return Answer(self._granted(user, flow, origin))
 
     def _granted(self, user: str, flow: str, origin: str) -> dict[str, object]:
         organization = self.org.organization
         answer: dict[str, object] = {
-            "access_token": self.sessions.begin(user),
+            "access_token": self.sessions.open(user),
             "instance_url": origin,
             "id": f"https://login.salesforce.com/id/{organization}/{user}",
             "token_type": "Bearer",
@@ -71,49 +71,49 @@ class Login:
         return self._check_user(form.get("username", ""), form.get("password", ""), "invalid_grant")
 
     def _jwt_bearer(self, form: Form, client: tuple[str, str]) -> str:
-        # the signature is not verified: the sandbox holds no certificate of the app
+        # the signature is not verified, because the sandbox has no certificate of the app
         claims = _claims(form.get("assertion", ""))
         if claims.get("iss") != self.org.settings["consumer_key"]:
-            raise Denied("invalid_client_id", "client identifier invalid")
+            raise LoginDenied("invalid_client_id", "client identifier invalid")
         row = self.org.user_row(str(claims.get("sub", "")))
         expiry = claims.get("exp")
         if not isinstance(expiry, (int, float)):
-            raise Denied("invalid_grant", "invalid assertion")
+            raise LoginDenied("invalid_grant", "invalid assertion")
         if row is None:
-            raise Denied("invalid_grant", "user hasn't approved this consumer")
+            raise LoginDenied("invalid_grant", "user hasn't approved this consumer")
         return str(row["Id"])
 
     def _refresh_token(self, form: Form, client: tuple[str, str]) -> str:
         self._check_client(client, secret=bool(client[1]))
-        user = self.sessions.refreshed(form.get("refresh_token", ""))
+        user = self.sessions.user_of_refresh_token(form.get("refresh_token", ""))
         if user is None:
-            raise Denied("invalid_grant", "expired access/refresh token")
+            raise LoginDenied("invalid_grant", "expired access/refresh token")
         return user
 
     def _check_client(self, client: tuple[str, str], *, secret: bool) -> None:
         if client[0] != self.org.settings["consumer_key"]:
-            raise Denied("invalid_client_id", "client identifier invalid")
+            raise LoginDenied("invalid_client_id", "client identifier invalid")
         if secret and client[1] != self.org.settings["consumer_secret"]:
-            raise Denied("invalid_client", "invalid client credentials")
+            raise LoginDenied("invalid_client", "invalid client credentials")
 
     def _check_user(self, username: str, password: str, error: str) -> str:
         settings = self.org.settings
         row = self.org.user_row(username)
         accepted = (settings["password"], f"{settings['password']}{settings['security_token']}")
         if row is None or password not in accepted:
-            raise Denied(error, "authentication failure")
+            raise LoginDenied(error, "authentication failure")
         return str(row["Id"])
 
     def soap(self, version: str, body: bytes, origin: str) -> Answer:
-        """POST /services/Soap/u/{version}: login() only, gone from API 65 on."""
+        """POST /services/Soap/u/{version}: login() only, which ends with API 65."""
         text = body.decode("utf-8", "replace")
         try:
-            if "soap" not in words(self.org.settings, "login_flows") or float(version) >= 65:
-                raise Denied("INVALID_OPERATION", "SOAP API login() is disabled in this org.")
+            if "soap" not in list_setting(self.org.settings, "login_flows") or float(version) >= 65:
+                raise LoginDenied("INVALID_OPERATION", "SOAP API login() is disabled in this org.")
             user = self._check_user(_element(text, "username"), _element(text, "password"), "INVALID_LOGIN")
-        except Denied as denied:
+        except LoginDenied as error:
             reason = "Invalid username, password, security token; or user locked out."
-            return _fault(denied.error, reason if denied.error == "INVALID_LOGIN" else denied.description)
+            return _fault(error.error, reason if error.error == "INVALID_LOGIN" else error.description)
         return self._soap_granted(user, version, origin)
 
     def _soap_granted(self, user: str, version: str, origin: str) -> Answer:
@@ -123,7 +123,7 @@ class Login:
         result = (
             f"<metadataServerUrl>{url.replace('/u/', '/m/')}</metadataServerUrl>"
             f"<passwordExpired>false</passwordExpired><sandbox>false</sandbox><serverUrl>{url}</serverUrl>"
-            f"<sessionId>{self.sessions.begin(user)}</sessionId><userId>{user}</userId><userInfo>"
+            f"<sessionId>{self.sessions.open(user)}</sessionId><userId>{user}</userId><userInfo>"
             f"<organizationId>{organization}</organizationId><userId>{user}</userId>"
             f"<userName>{escape(str(row.get('Username')))}</userName></userInfo>"
         )
@@ -133,7 +133,7 @@ class Login:
         """GET /services/oauth2/userinfo."""
         try:
             user = self.sessions.user_of(authorization)
-        except Refused:
+        except ApiError:
             return Answer(b"Bad_OAuth_Token", 403, media="text/plain")
         row = self.org.store.row("User", user) or {}
         return Answer(
@@ -150,7 +150,7 @@ class Login:
     def revoke(self, body: bytes, query: Form) -> Answer:
         """POST /services/oauth2/revoke."""
         form = {**query, **dict(parse_qsl(body.decode("latin-1")))}
-        if self.sessions.end(form.get("token", "")):
+        if self.sessions.revoke(form.get("token", "")):
             return Answer()
         return Answer({"error": "unsupported_token_type", "error_description": "invalid token"}, 400)
 
@@ -160,15 +160,12 @@ def _flow(grant_type: str) -> str:
 
 
 def _client(form: Form, headers: Mapping[str, str]) -> tuple[str, str]:
-    """The key pair, from a Basic header or from the form: clients do either."""
-    scheme, _, packed = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return form.get("client_id", ""), form.get("client_secret", "")
+    """Consumer key and secret, from a Basic header or from the form."""
     try:
-        key, _, secret = base64.b64decode(packed).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        raise Denied("invalid_client", "invalid client credentials") from None
-    return unquote(key), unquote(secret)
+        basic = basic_credentials(headers.get("authorization", ""))
+    except ValueError:
+        raise LoginDenied("invalid_client", "invalid client credentials") from None
+    return basic or (form.get("client_id", ""), form.get("client_secret", ""))
 
 
 def _claims(assertion: str) -> dict[str, object]:
@@ -177,9 +174,9 @@ def _claims(assertion: str) -> dict[str, object]:
         padded = parts[1] + "=" * (-len(parts[1]) % 4)
         claims = json.loads(base64.urlsafe_b64decode(padded))
     except (IndexError, ValueError):
-        raise Denied("invalid_grant", "invalid assertion") from None
+        raise LoginDenied("invalid_grant", "invalid assertion") from None
     if not isinstance(claims, dict):
-        raise Denied("invalid_grant", "invalid assertion")
+        raise LoginDenied("invalid_grant", "invalid assertion")
     return claims
 
 

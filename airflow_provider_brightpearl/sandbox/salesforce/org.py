@@ -1,4 +1,4 @@
-"""The state of the simulated org, and what all its endpoints share."""
+"""The state of the simulated org."""
 
 from __future__ import annotations
 
@@ -9,53 +9,54 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from ..clock import Clock
+from ..settings import int_setting
+from .datetimes import stamp
 from .fields import Field, SObject
-from .moments import stamp
+from .objects import crm, fulfilment, orders, products, setup
 from .schema import Schema
-from .settings import SCHEMA_SWITCHES, default_settings, number
+from .settings import SCHEMA_SWITCHES, default_settings
 from .store import Row, Store
-from .tables import crm, fulfilment, orders, products, setup
 
 OBJECTS = (*crm.OBJECTS, *products.OBJECTS, *orders.OBJECTS, *fulfilment.OBJECTS, *setup.OBJECTS)
 
 
-Rule = Mapping[str, object]
+RowFault = Mapping[str, object]
 Metadata = tuple[dict[str, SObject], set[str], dict[str, frozenset[str]]]
 
 
-def _bare(sobject: SObject) -> SObject:
-    """An object as it was before anything was deployed: custom fields gone, custom objects empty."""
+def _without_customization(sobject: SObject) -> SObject:
+    """An object without custom fields; a custom object has no fields at all."""
     custom = sobject.name.endswith("__c")
     fields = () if custom else tuple(field for field in sobject.fields if not field.custom)
     return replace(sobject, fields=fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Dml:
-    """One call that writes: whose it is, when, and what was made in it so far."""
+class DmlContext:
+    """The context of a write request: user, time, options, and the records created so far."""
 
     user: str
     stamp: str  # CreatedDate, LastModifiedDate
-    system_stamp: str  # SystemModstamp, older than `stamp` when the commit is late
+    system_stamp: str  # SystemModstamp, older than `stamp` if `stamp_lag_seconds` is set
     is_csv: bool = False
     allow_duplicates: bool = False
     include_details: bool = False
-    fresh: set[str] = field(default_factory=set)
+    created_ids: set[str] = field(default_factory=set)
 
-    def next_call(self) -> Dml:
-        """The same writer in a statement of its own."""
-        return replace(self, fresh=set())
+    def next_call(self) -> DmlContext:
+        """The same context for a separate statement."""
+        return replace(self, created_ids=set())
 
 
 class Org:
-    """Objects, records, switches and the people who may log in."""
+    """Objects, records, settings and users."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.settings: dict[str, object] = default_settings()
         self.lock = threading.RLock()
         self.objects: dict[str, SObject] = {}
-        self.deployed: set[str] = set()  # since the org began; hidden until a permission set shows them
+        self.deployed: set[str] = set()  # by deployments; hidden until a permission set grants access
         self.permission_sets: dict[str, frozenset[str]] = {}
         self.store = Store({})
         self.random = random.Random(0)
@@ -65,10 +66,10 @@ class Org:
         self.clear(0)
 
     def clear(self, seed: int) -> None:
-        """An empty org with the objects it was born with."""
-        self.organization = self.user = self.standard_book = ""
-        born = map(_bare, OBJECTS) if self.settings["bare"] else OBJECTS
-        self.objects = {sobject.name: sobject for sobject in born if sobject.fields}
+        """Delete all records, and restore the initial objects."""
+        self.organization = self.user = self.standard_pricebook = ""
+        initial = map(_without_customization, OBJECTS) if self.settings["bare"] else OBJECTS
+        self.objects = {sobject.name: sobject for sobject in initial if sobject.fields}
         self.deployed, self.permission_sets = set(), {}
         self.store = Store(self.objects)
         self.random = random.Random(seed)
@@ -81,7 +82,7 @@ class Org:
 
     @property
     def schema(self) -> Schema:
-        """The objects and fields under the present switches."""
+        """The visible objects and fields under the current settings."""
         assigned = self.store["PermissionSetAssignment"]
         wanted = [
             *(self.settings[name] for name in SCHEMA_SWITCHES),
@@ -94,7 +95,7 @@ class Org:
         return self._schema[1]
 
     def add_field(self, object_name: str, new: Field) -> None:
-        """Deploy one more field."""
+        """Add a field."""
         self.objects[object_name] = replace(
             self.objects[object_name], fields=(*self.objects[object_name].fields, new)
         )
@@ -102,20 +103,20 @@ class Org:
         self._schema = None
 
     def add_object(self, sobject: SObject) -> None:
-        """Deploy one more object."""
+        """Add an object."""
         self.objects[sobject.name] = sobject
         self.store.add(sobject)
         self._schema = None
 
     def replace_field(self, object_name: str, changed: Field) -> None:
-        """Deploy a field anew."""
+        """Replace a field."""
         sobject = self.objects[object_name]
         fields = tuple(changed if each.name == changed.name else each for each in sobject.fields)
         self.objects[object_name] = replace(sobject, fields=fields)
         self._schema = None
 
     def set_permissions(self, name: str, label: str, granted: set[str]) -> tuple[bool, bool]:
-        """Deploy a permission set; says whether it is new, and whether it has changed."""
+        """Deploy a permission set; returns whether it is new, and whether it changed."""
         before = self.permission_sets.get(name)
         self.permission_sets[name] = frozenset(granted)
         self._schema = None
@@ -125,11 +126,11 @@ class Org:
         return before is None, before != self.permission_sets[name]
 
     def metadata(self) -> Metadata:
-        """Objects, what is hidden of them, and permission sets, to go back to."""
+        """A snapshot of objects, deployed names and permission sets, for `restore_metadata`."""
         return dict(self.objects), set(self.deployed), dict(self.permission_sets)
 
     def restore_metadata(self, before: Metadata) -> None:
-        """Takes a deployment back."""
+        """Undo a deployment."""
         sets = self.store["PermissionSet"]
         for row in [row for row in sets.rows.values() if row["Name"] in self.permission_sets]:
             if row["Name"] not in before[2]:
@@ -138,7 +139,7 @@ class Org:
         self._schema = None
 
     def _hidden(self) -> set[str]:
-        """What was deployed and no permission set that the user has shows; required fields are always shown."""
+        """Deployed names that no permission set of the user grants; required fields are always visible."""
         sets, granted = self.store["PermissionSet"], set[str]()
         for row in self.store["PermissionSetAssignment"].rows.values():
             if row["AssigneeId"] == self.user and row["PermissionSetId"] in sets.rows:
@@ -152,15 +153,15 @@ class Org:
         return self.deployed - granted - needed
 
     def now(self) -> str:
-        """The present second as stored text."""
+        """The current time as stored text, to the second."""
         return stamp(self.clock.now())
 
-    def dml(self, user: str, headers: Mapping[str, str] | None = None, *, is_csv: bool = False) -> Dml:
-        """The start of a call that writes."""
+    def dml(self, user: str, headers: Mapping[str, str] | None = None, *, is_csv: bool = False) -> DmlContext:
+        """A context for a write request."""
         moment = self.clock.now()
-        late = moment - timedelta(seconds=number(self.settings, "stamp_lag_seconds"))
+        late = moment - timedelta(seconds=int_setting(self.settings, "stamp_lag_seconds"))
         rule = (headers or {}).get("sforce-duplicate-rule-header", "").replace(" ", "").lower()
-        return Dml(
+        return DmlContext(
             user=user,
             stamp=stamp(moment),
             system_stamp=stamp(late),
@@ -169,11 +170,11 @@ class Org:
             include_details="includerecorddetails=true" in rule,
         )
 
-    def trouble(self, object_name: str, operation: str, raw: Mapping[str, object]) -> Rule | None:
-        """The row fault that the switches want for this row, counted as used."""
+    def row_fault(self, object_name: str, operation: str, raw: Mapping[str, object]) -> RowFault | None:
+        """The row fault that applies to a row, counted as used; None if there is none."""
         faults = self.settings["row_faults"]
         for rule in faults if isinstance(faults, list) else []:
-            if not _hits(rule, object_name, operation, raw):
+            if not _matches(rule, object_name, operation, raw):
                 continue
             uses = next((n for known, n in self._fault_uses if known is rule), 0)
             if rule.get("times") and uses >= rule["times"]:
@@ -185,13 +186,13 @@ class Org:
         return None
 
     def user_row(self, username: str) -> Row | None:
-        """The active user of that name."""
+        """The active user with a username; None if there is none."""
         found = self.store["User"].find("Username", username)
         row = self.store.row("User", found[0]) if found else None
         return row if row and row.get("IsActive", True) else None
 
 
-def _hits(rule: Mapping[str, object], object_name: str, operation: str, raw: Mapping[str, object]) -> bool:
+def _matches(rule: Mapping[str, object], object_name: str, operation: str, raw: Mapping[str, object]) -> bool:
     wanted = rule.get("where") or {}
     matches = isinstance(wanted, dict) and all(str(raw.get(k)) == str(v) for k, v in wanted.items())
     return (

@@ -1,17 +1,17 @@
-"""The objects as they are under the present switches: what a describe would show."""
+"""The objects and fields as describe shows them under the current settings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from .errors import Refused, no_such_type, resource_missing
-from .fields import Field, SObject, lookup, picklist, read_only, spaced
-from .settings import number, words
+from ..settings import int_setting, list_setting
+from .errors import ApiError, no_such_type, resource_not_found
+from .fields import Field, SObject, label_of, lookup, picklist, read_only
 
 
 class Entity:
-    """One object with all its fields, findable by any spelling of their names."""
+    """One object with all its fields, looked up case-insensitively."""
 
     def __init__(self, sobject: SObject, fields: Iterable[Field]) -> None:
         self.sobject = sobject
@@ -24,7 +24,7 @@ class Entity:
         self.defaults = tuple((f.name, f.default) for f in self.fields.values() if f.default is not None)
 
     def field(self, name: str) -> Field | None:
-        """The field of that name whatever its case, None when there is none."""
+        """The field with a name, in any case; None if there is none."""
         return self.fields.get(name) or self._any_case.get(name.lower())
 
     def relation(self, name: str) -> Field | None:
@@ -32,19 +32,19 @@ class Entity:
         return self._relations.get(name.lower())
 
     def key_field(self, name: str) -> Field | None:
-        """The field when records can be upserted by it."""
+        """The field if records can be upserted by it; None otherwise."""
         field = self.field(name)
         usable = field is not None and (field.external_id or field.name == "Id")
         return field if usable else None
 
 
 class Schema:
-    """All objects under one position of the switches."""
+    """All objects under one set of settings."""
 
     def __init__(
         self, objects: Iterable[SObject], settings: Mapping[str, object], unseen: Iterable[str] = ()
     ) -> None:
-        hidden = {name.lower() for name in (*words(settings, "invisible_fields"), *unseen)}
+        hidden = {name.lower() for name in (*list_setting(settings, "invisible_fields"), *unseen)}
         self.entities: dict[str, Entity] = {}
         for sobject in objects:
             if sobject.name.lower() in hidden:
@@ -56,32 +56,32 @@ class Schema:
         self._by_prefix = {entity.prefix: entity for entity in self.entities.values()}
 
     def find(self, name: str) -> Entity | None:
-        """The object of that name whatever its case."""
+        """The object with a name, in any case; None if there is none."""
         return self.entities.get(name) or self._any_case.get(name.lower())
 
     def in_path(self, name: str) -> Entity:
-        """The object named by a URL; 404 when unknown."""
+        """The object named in a URL. Raises: ApiError 404."""
         entity = self.find(name)
         if entity is None:
-            raise resource_missing()
+            raise resource_not_found()
         return entity
 
     def in_body(self, name: object) -> Entity:
-        """The object named by a body or query; INVALID_TYPE when unknown."""
+        """The object named in a body or query. Raises: ApiError INVALID_TYPE."""
         entity = self.find(name) if isinstance(name, str) else None
         if entity is None:
             raise no_such_type(str(name))
         return entity
 
     def of_id(self, record_id: str) -> Entity:
-        """The object an id belongs to, by its first three characters."""
+        """The object of an id, by its first three characters. Raises: ApiError."""
         entity = self._by_prefix.get(record_id[:3])
         if entity is None:
-            raise Refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+            raise ApiError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
         return entity
 
     def children_of(self, parent: str) -> Iterable[tuple[Entity, Field]]:
-        """Every lookup that points at an object."""
+        """Every lookup field that refers to an object."""
         for entity in self.entities.values():
             for field in entity.fields.values():
                 if field.refers_to == parent:
@@ -89,11 +89,11 @@ class Schema:
 
 
 def _all_fields(sobject: SObject, settings: Mapping[str, object]) -> Iterable[Field]:
-    label = f"{sobject.label or spaced(sobject.name)} ID"
+    label = f"{sobject.label or label_of(sobject.name)} ID"
     yield replace(read_only(Field("Id", "id", label, length=18)), id_lookup=True)
     yield read_only(Field("IsDeleted", "boolean", "Deleted"))
     if sobject.has_currency:
-        currencies = tuple(words(settings, "currencies"))
+        currencies = tuple(list_setting(settings, "currencies"))
         currency = picklist("CurrencyIsoCode", *currencies, label="Currency ISO Code", restricted=True)
         frozen = sobject.name in ("PricebookEntry", "OrderItem")
         yield replace(
@@ -118,6 +118,6 @@ def _visible(field: Field, owner: SObject, settings: Mapping[str, object], hidde
 
 
 def _with_scale(field: Field, settings: Mapping[str, object]) -> Field:
-    # digits before the point stay as many
-    scale = number(settings, field.scale_from)
+    # the number of digits before the point stays the same
+    scale = int_setting(settings, field.scale_from)
     return replace(field, scale=scale, precision=field.precision - field.scale + scale)

@@ -1,20 +1,20 @@
-"""Who is logged in: tokens that end by the clock or after so many calls."""
+"""Sessions: tokens that expire after some time or number of calls, and the daily API limit."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
 
-from .errors import Refused
+from ..settings import int_setting
+from .errors import ApiError
 from .org import Org
-from .settings import number
 
 DAY = 86_400
 
 
 @dataclass(slots=True)
 class Session:
-    """One access token in use."""
+    """The session of an access token."""
 
     user: str
     since: float
@@ -22,7 +22,7 @@ class Session:
 
 
 class Sessions:
-    """All tokens of the org, and the calls they are allowed to make in a day."""
+    """All sessions of the org, and its daily API limit."""
 
     def __init__(self, org: Org) -> None:
         self._org = org
@@ -37,51 +37,51 @@ class Sessions:
         self._refresh.clear()
         self._day = self._org.clock.seconds()
 
-    def begin(self, user: str) -> str:
-        """A new access token of a user."""
+    def open(self, user: str) -> str:
+        """Open a session and return its access token."""
         token = f"{self._org.organization[:15]}!{self._secret(user)}"
         self._open[token] = Session(user, self._org.clock.seconds())
         return token
 
     def refresh_token(self, user: str) -> str:
-        """A token that can be turned into an access token later."""
+        """A new refresh token of a user."""
         token = f"5Aep{self._secret(user)}"
         self._refresh[token] = user
         return token
 
-    def refreshed(self, token: str) -> str | None:
-        """The user of a refresh token."""
+    def user_of_refresh_token(self, token: str) -> str | None:
+        """The user of a refresh token; None if it is unknown."""
         return self._refresh.get(token)
 
-    def end(self, token: str) -> bool:
-        """Revoke a token of either kind; False when it is not known."""
+    def revoke(self, token: str) -> bool:
+        """Revoke an access or refresh token; False if it is unknown."""
         known = token in self._open or token in self._refresh
         self._open.pop(token, None)
         self._refresh.pop(token, None)
         return known
 
     def user_of(self, authorization: str) -> str:
-        """The user behind an Authorization header. Raises: Refused INVALID_SESSION_ID."""
+        """The user of an Authorization header. Raises: ApiError INVALID_SESSION_ID."""
         scheme, _, token = authorization.partition(" ")
         session = self._open.get(token.strip()) if scheme.lower() in ("bearer", "oauth") else None
-        if session is None or self._is_over(session):
-            raise Refused("INVALID_SESSION_ID", "Session expired or invalid", status=401)
+        if session is None or self._has_expired(session):
+            raise ApiError("INVALID_SESSION_ID", "Session expired or invalid", status=401)
         session.calls += 1
         return session.user
 
-    def _is_over(self, session: Session) -> bool:
+    def _has_expired(self, session: Session) -> bool:
         age = self._org.clock.seconds() - session.since
-        calls = number(self._org.settings, "session_calls")
-        return age >= number(self._org.settings, "session_seconds") or 0 < calls <= session.calls
+        calls = int_setting(self._org.settings, "session_calls")
+        return age >= int_setting(self._org.settings, "session_seconds") or 0 < calls <= session.calls
 
-    def spend(self, calls: int = 1) -> None:
-        """Count calls against the day. Raises: Refused REQUEST_LIMIT_EXCEEDED when none is left."""
+    def count_call(self, calls: int = 1) -> None:
+        """Count calls against the daily limit. Raises: ApiError REQUEST_LIMIT_EXCEEDED."""
         settings, now = self._org.settings, self._org.clock.seconds()
         if now - self._day >= DAY:
             settings["daily_api_used"], self._day = 0, now
-        used = number(settings, "daily_api_used")
-        if used >= number(settings, "daily_api_limit"):
-            raise Refused("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", status=403)
+        used = int_setting(settings, "daily_api_used")
+        if used >= int_setting(settings, "daily_api_limit"):
+            raise ApiError("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", status=403)
         settings["daily_api_used"] = used + calls
 
     def usage(self) -> str:

@@ -1,8 +1,8 @@
-"""Rows in memory: plain dicts, indexes as dicts, transactions by an undo log."""
+"""Records in memory, with indexes, and transactions by an undo log."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,30 +14,32 @@ Undo = Callable[[], object]
 
 
 class Table:
-    """The records of one object. Empty values are not stored, so a row costs what it holds."""
+    """The records of one object; empty values are not stored."""
 
     def __init__(self, sobject: SObject, log: UndoLog) -> None:
         self.sobject = sobject
         self.rows: dict[str, Row] = {}
-        self.bin: dict[str, Row] = {}
-        self.gone: list[tuple[str, str]] = []  # (id, stamp) of every deletion, for the deleted feed
+        self.recycle_bin: dict[str, Row] = {}
+        self.deletions: list[
+            tuple[str, str]
+        ] = []  # (id, stamp) of every deletion, for the list of deleted records
         self._log = log
         self._last = 0
         self._unique: dict[str, dict[str, str]] = {}
-        self._many: dict[str, dict[str, dict[str, None]]] = {}
-        self._folded: dict[str, bool] = {}
+        self._non_unique: dict[str, dict[str, dict[str, None]]] = {}
+        self._case_insensitive: dict[str, bool] = {}
         for field in sobject.fields:
             self.index(field)
 
     def index(self, field: Field) -> None:
-        """Keep an index of a field, over the rows that are there as well."""
+        """Index a field if it needs an index, including the existing rows."""
         if not (field.is_key or field.indexed) or field.name == "Id":
             return
-        self._folded[field.name] = not field.case_sensitive and field.type != "reference"
+        self._case_insensitive[field.name] = not field.case_sensitive and field.type != "reference"
         target: dict[str, Any] = {}
-        (self._unique if field.unique else self._many)[field.name] = target
+        (self._unique if field.unique else self._non_unique)[field.name] = target
         for row in self.rows.values():
-            self._add(row, (field.name,))
+            self._index_row(row, (field.name,))
 
     def next_id(self) -> str:
         """A new record id."""
@@ -46,104 +48,102 @@ class Table:
 
     @property
     def last_number(self) -> int:
-        """How many ids have been given out."""
+        """The number of ids assigned so far."""
         return self._last
 
     @property
     def unique_fields(self) -> list[str]:
-        """The fields in which no two live records agree."""
+        """The names of the unique fields."""
         return list(self._unique)
 
     def find(self, field: str, value: object) -> list[str]:
         """The ids of live records with a value in an indexed field."""
         if field == "Id":
             return [str(value)] if value in self.rows else []
-        wanted = str(value).lower() if self._folded.get(field) else str(value)
+        wanted = str(value).lower() if self._case_insensitive.get(field) else str(value)
         if field in self._unique:
             found = self._unique[field].get(wanted)
             return [] if found is None else [found]
-        return list(self._many[field].get(wanted, ()))
+        return list(self._non_unique[field].get(wanted, ()))
 
     def is_indexed(self, field: str) -> bool:
-        """True when `find` knows the field."""
-        return field == "Id" or field in self._unique or field in self._many
+        """True if `find` supports the field."""
+        return field == "Id" or field in self._unique or field in self._non_unique
 
     def insert(self, row: Row) -> None:
-        """Add a row that has its Id."""
+        """Insert a row that has an Id."""
         self.rows[row["Id"]] = row
-        self._add(row, self._folded)
+        self._index_row(row, self._case_insensitive)
         if self._log.active:
-            self._log.add(lambda: self._take(row))
+            self._log.add(lambda: self._unlink(row))
 
     def update(self, row: Row, changes: Row) -> None:
-        """Change values; a None takes the value away."""
+        """Change values; None clears a value."""
         before = {name: row.get(name) for name in changes}
         self._apply(row, changes)
         if self._log.active:
             self._log.add(lambda: self._apply(row, before))
 
     def delete(self, row: Row, stamp: str) -> None:
-        """Take a row out, into the bin when the object has one."""
-        self._take(row)
+        """Delete a row, into the recycle bin if the object has one."""
+        self._unlink(row)
         row["IsDeleted"] = True
-        self.gone.append((row["Id"], stamp))
-        if self.sobject.bin:
-            self.bin[row["Id"]] = row
+        self.deletions.append((row["Id"], stamp))
+        if self.sobject.has_recycle_bin:
+            self.recycle_bin[row["Id"]] = row
         if self._log.active:
             self._log.add(lambda: self._restore(row))
 
     def purge(self, row: Row) -> None:
-        """Forget a row without a trace."""
+        """Remove a row from the table and the recycle bin."""
         if row["Id"] in self.rows:
-            self._take(row)
-        self.bin.pop(row["Id"], None)
+            self._unlink(row)
+        self.recycle_bin.pop(row["Id"], None)
 
     def _restore(self, row: Row) -> None:
-        self.bin.pop(row["Id"], None)
-        self.gone.pop()
+        self.recycle_bin.pop(row["Id"], None)
+        self.deletions.pop()
         del row["IsDeleted"]
         self.rows[row["Id"]] = row
-        self._add(row, self._folded)
+        self._index_row(row, self._case_insensitive)
 
-    def _take(self, row: Row) -> None:
+    def _unlink(self, row: Row) -> None:
         del self.rows[row["Id"]]
-        self._drop(row, self._folded)
+        self._unindex_row(row, self._case_insensitive)
 
     def _apply(self, row: Row, changes: Row) -> None:
-        touched = [name for name in changes if name in self._folded]
-        self._drop(row, touched)
+        touched = [name for name in changes if name in self._case_insensitive]
+        self._unindex_row(row, touched)
         for name, value in changes.items():
             if value is None:
                 row.pop(name, None)
             else:
                 row[name] = value
-        self._add(row, touched)
+        self._index_row(row, touched)
 
-    def _add(self, row: Row, names: Any) -> None:
-        for name in names:
-            value = row.get(name)
-            if value is None:
-                continue
-            value = str(value).lower() if self._folded[name] else str(value)
+    def _index_row(self, row: Row, names: Iterable[str]) -> None:
+        for name, value in self._index_values(row, names):
             if name in self._unique:
                 self._unique[name][value] = row["Id"]
             else:
-                self._many[name].setdefault(value, {})[row["Id"]] = None
+                self._non_unique[name].setdefault(value, {})[row["Id"]] = None
 
-    def _drop(self, row: Row, names: Any) -> None:
-        for name in names:
-            value = row.get(name)
-            if value is None:
-                continue
-            value = str(value).lower() if self._folded[name] else str(value)
+    def _unindex_row(self, row: Row, names: Iterable[str]) -> None:
+        for name, value in self._index_values(row, names):
             if name not in self._unique:
-                self._many[name].get(value, {}).pop(row["Id"], None)
+                self._non_unique[name].get(value, {}).pop(row["Id"], None)
             elif self._unique[name].get(value) == row["Id"]:
                 del self._unique[name][value]
 
+    def _index_values(self, row: Row, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+        for name in names:
+            value = row.get(name)
+            if value is not None:
+                yield name, str(value).lower() if self._case_insensitive[name] else str(value)
+
 
 class UndoLog:
-    """What has to be undone when the running transaction fails; nothing is kept outside of one."""
+    """The undo steps of the running transaction."""
 
     def __init__(self) -> None:
         self._steps: list[Undo] = []
@@ -151,16 +151,16 @@ class UndoLog:
 
     @property
     def active(self) -> bool:
-        """True inside a transaction."""
+        """True within a transaction."""
         return self._depth > 0
 
     def add(self, undo: Undo) -> None:
-        """Remember how to take one change back."""
+        """Add an undo step."""
         self._steps.append(undo)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Changes inside are taken back, newest first, when an exception leaves the block."""
+        """Undo the changes made in the block, newest first, if it raises."""
         mark = len(self._steps)
         self._depth += 1
         try:
@@ -183,12 +183,12 @@ class Store:
         self.tables = {name: Table(sobject, self.log) for name, sobject in objects.items()}
 
     def add(self, sobject: SObject) -> None:
-        """Make room for the records of one more object."""
+        """Add a table for an object."""
         self.tables[sobject.name] = Table(sobject, self.log)
 
     def __getitem__(self, name: str) -> Table:
         return self.tables[name]
 
     def row(self, name: str, record_id: object) -> Row | None:
-        """A live record, None when it is not there."""
+        """A live record; None if it does not exist."""
         return self.tables[name].rows.get(record_id)  # type: ignore[call-overload, no-any-return]

@@ -9,14 +9,14 @@ from typing import Any
 from starlette.routing import BaseRoute, Route
 
 from ..clock import Clock
-from ..system import Record, Size
-from .derived import read
+from ..system import ConnectionDetails, Record, SeedOptions, json_value
+from .computed_fields import read_field
 from .gateway import Gateway
 from .ids import full_id
 from .jobs import Jobs
 from .org import Org
 from .schema import Entity
-from .seeds import ADMIN, seed_org
+from .seeding import ADMIN, seed_org
 from .sessions import Sessions
 from .store import Row
 
@@ -24,7 +24,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class Salesforce:
-    """One org behind /services: records, sessions, jobs and switches."""
+    """One org below /services."""
 
     name = "salesforce"
 
@@ -37,36 +37,62 @@ class Salesforce:
         seed_org(self.org, 0)
 
     def routes(self) -> list[BaseRoute]:
-        """One route: the paths are told apart whatever their case."""
+        """A single route, because paths are case-insensitive."""
         return [Route("/services/{rest:path}", self._gateway.answer, methods=METHODS)]
 
-    def seed(self, size: Size) -> None:
-        """The default org, empty of synced records whatever the size: a sync is what fills it."""
+    def seed(self, options: SeedOptions) -> None:
+        """Seed the initial records, whatever the size; a sync adds the rest."""
         with self.org.lock:
             self._jobs.clear()
             self._sessions.clear()
-            seed_org(self.org, size.seed)
+            seed_org(self.org, options.seed)
 
     def collections(self) -> list[str]:
         """The names of all objects."""
         return list(self.org.objects)
 
     def count(self, collection: str) -> int:
-        """How many live records an object has."""
+        """The number of live records of an object."""
         return len(self.org.store[collection].rows)
 
     def snapshot(self, collection: str) -> Iterator[Record]:
-        """Every live record with every field; numbers with a scale are text, so none becomes a float."""
+        """Every live record with all fields; decimal numbers are text, never floats."""
         entity = self.org.schema.entities[collection]
         for row in list(self.org.store[collection].rows.values()):
             yield self._plain(entity, row)
 
     def headers(self) -> dict[str, str]:
-        """The limit header that every REST answer carries (reference, section 3)."""
+        """The limit header of every REST response (reference, section 3)."""
         return {"Sforce-Limit-Info": self._sessions.usage()}
 
+    def connection(self, url: str) -> ConnectionDetails:
+        """See `System.connection`."""
+        known = self.settings
+        return ConnectionDetails(
+            "Salesforce",
+            f"{url}/services/data",
+            {
+                "token URL": f"{url}/services/oauth2/token",
+                "consumer key": str(known["consumer_key"]),
+                "consumer secret": str(known["consumer_secret"]),
+                "username": str(known["username"]),
+                "password": str(known["password"]),
+                "security token": str(known["security_token"]),
+            },
+            "salesforce_default",
+            {
+                "conn_type": "salesforce",
+                "extra": {
+                    "consumer_key": known["consumer_key"],
+                    "consumer_secret": known["consumer_secret"],
+                    "domain": "acme.my",
+                    "endpoint_override": url,
+                },
+            },
+        )
+
     def patch(self, collection: str, id: str | None, patch: Record | None, quiet: bool = False) -> object:
-        """Change a record past every check, as an administrator would; see `System.patch`."""
+        """See `System.patch`; the change counts as made by an administrator."""
         with self.org.lock:
             table, entity = self.org.store[collection], self.org.schema.entities[collection]
             row = self._target(collection, id)
@@ -92,17 +118,13 @@ class Salesforce:
         return row
 
     def _plain(self, entity: Entity, row: Row) -> Record:
-        named = {name: read(self.org.store, field, row) for name, field in entity.fields.items()}
+        named = {name: read_field(self.org.store, field, row) for name, field in entity.fields.items()}
         extra = {name: value for name, value in row.items() if name not in named}
-        return {name: _as_json(value) for name, value in {**named, **extra}.items()}
-
-
-def _as_json(value: Any) -> Any:
-    return format(value, "f") if isinstance(value, Decimal) else value
+        return {name: json_value(value) for name, value in {**named, **extra}.items()}
 
 
 def _stored(entity: Entity, name: str, value: Any) -> Any:
-    """A planted value in the type its field is read as; what does not fit is kept as it is."""
+    """A value of a patch, with numbers converted to Decimal where the field has a scale."""
     field = entity.field(name)
     if field is None or field.type not in ("currency", "double") or isinstance(value, bool):
         return value

@@ -1,51 +1,55 @@
-"""Create, update, upsert and delete one record, with everything the org checks on the way."""
+"""Create, update, upsert and delete single records, with all checks of the org."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .errors import Refused, no_such_column
+from .address_validation import check_addresses
+from .business_rules import AFTER_DELETE, BEFORE_CREATE, BEFORE_DELETE, BEFORE_UPDATE, Children
+from .coercion import coerce, wrong_type
+from .errors import ApiError, no_such_column
 from .fields import Field
-from .geography_check import check_addresses
 from .ids import full_id
-from .org import Dml, Org
-from .rules import AFTER_DELETE, BEFORE_CREATE, BEFORE_DELETE, BEFORE_UPDATE, Children
+from .org import DmlContext, Org
 from .schema import Entity
 from .store import Row
-from .values import coerce, wrong_type
 
 Raw = Mapping[str, object]
 
 
-def create(org: Org, entity: Entity, raw: Raw, dml: Dml) -> str:
-    """Insert a record and give its id."""
-    _may_write(org, entity, "insert", raw)
-    row = {name: value for name, value in _read(org, entity, raw, dml, None).items() if value is not None}
+def create(org: Org, entity: Entity, raw: Raw, dml: DmlContext) -> str:
+    """Create a record and return its id. Raises: ApiError."""
+    _check_writable(org, entity, "insert", raw)
+    row = {
+        name: value
+        for name, value in _convert_fields(org, entity, raw, dml, None).items()
+        if value is not None
+    }
     for name, default in entity.defaults:
         row.setdefault(name, dml.user if default == "@user" else default)
     check_addresses(entity, row, row, org.settings)
     missing = [name for name in entity.required if name not in row]
     if missing:
-        raise _required(missing)
+        raise _missing_fields_error(missing)
     _check_unique(org, entity, row, None)
     if entity.name in BEFORE_CREATE:
         BEFORE_CREATE[entity.name](org, row, dml)
     return _insert(org, entity, row, dml)
 
 
-def update(org: Org, entity: Entity, record_id: str, raw: Raw, dml: Dml) -> str:
-    """Change a record; fields that are not named stay as they are."""
-    _may_write(org, entity, "update", raw)
-    row = live_row(org, entity, record_id)
+def update(org: Org, entity: Entity, record_id: str, raw: Raw, dml: DmlContext) -> str:
+    """Update the given fields of a record and return its id. Raises: ApiError."""
+    _check_writable(org, entity, "update", raw)
+    row = require_row(org, entity, record_id)
     changes = {
         name: value
-        for name, value in _read(org, entity, raw, dml, row).items()
+        for name, value in _convert_fields(org, entity, raw, dml, row).items()
         if row.get(name) != value or name not in row
     }
     check_addresses(entity, {**row, **changes}, changes, org.settings)
-    emptied = [name for name in entity.required if name in changes and changes[name] is None]
-    if emptied:
-        raise _required(emptied)
+    cleared = [name for name in entity.required if name in changes and changes[name] is None]
+    if cleared:
+        raise _missing_fields_error(cleared)
     _check_unique(org, entity, changes, row["Id"])
     if entity.name in BEFORE_UPDATE:
         named = {found.name for key in raw if (found := entity.field(key))}
@@ -56,11 +60,13 @@ def update(org: Org, entity: Entity, record_id: str, raw: Raw, dml: Dml) -> str:
     return str(row["Id"])
 
 
-def upsert(org: Org, entity: Entity, key: Field, value: object, raw: Raw, dml: Dml) -> tuple[str, bool]:
-    """Update the record with that key, or create it; gives the id and whether it was created."""
+def upsert(
+    org: Org, entity: Entity, key: Field, value: object, raw: Raw, dml: DmlContext
+) -> tuple[str, bool]:
+    """Update the record with a key, or create it; returns its id and whether it was created. Raises: ApiError."""
     found = matches(org, entity, key, value)
     if len(found) > 1:
-        raise Refused(
+        raise ApiError(
             "DUPLICATE_EXTERNAL_ID",
             f"{key.name}: more than one record found for external id field: {found}",
             [key.name],
@@ -69,15 +75,15 @@ def upsert(org: Org, entity: Entity, key: Field, value: object, raw: Raw, dml: D
         return update(org, entity, found[0], raw, dml), False
     if key.name == "Id":
         if value not in (None, ""):
-            raise Refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", ["Id"])
+            raise ApiError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", ["Id"])
         return create(org, entity, raw, dml), True
     if value is None or value == "":
-        raise Refused("MISSING_ARGUMENT", f"{key.name} not specified", [key.name])
+        raise ApiError("MISSING_ARGUMENT", f"{key.name} not specified", [key.name])
     return create(org, entity, {**raw, key.name: value}, dml), True
 
 
 def matches(org: Org, entity: Entity, key: Field, value: object) -> list[str]:
-    """The ids of the live records that have a value in a key field."""
+    """The ids of the live records with a value in a key field."""
     if value is None or value == "":
         return []
     if key.name == "Id":
@@ -86,15 +92,15 @@ def matches(org: Org, entity: Entity, key: Field, value: object) -> list[str]:
     return org.store[entity.name].find(key.name, value)
 
 
-def delete(org: Org, entity: Entity, record_id: str, dml: Dml) -> str:
-    """Delete a record with what hangs on it."""
-    _may_write(org, entity, "delete", {})
-    row = live_row(org, entity, record_id)
+def delete(org: Org, entity: Entity, record_id: str, dml: DmlContext) -> str:
+    """Delete a record and its dependent records, and return its id. Raises: ApiError."""
+    _check_writable(org, entity, "delete", {})
+    row = require_row(org, entity, record_id)
     if entity.name in BEFORE_DELETE:
         BEFORE_DELETE[entity.name](org, row, dml)
-    bury(org, entity.name, row, dml)
+    soft_delete(org, entity.name, row, dml)
     for name, child in _children(org, entity, row):
-        bury(org, name, child, dml)
+        soft_delete(org, name, child, dml)
     return str(row["Id"])
 
 
@@ -103,32 +109,33 @@ def _children(org: Org, entity: Entity, row: Row) -> Children:
     return [] if find is None else find(org, row)
 
 
-def bury(org: Org, name: str, row: Row, dml: Dml) -> None:
-    """Take a record out of sight, stamped."""
+def soft_delete(org: Org, name: str, row: Row, dml: DmlContext) -> None:
+    """Move a record to the recycle bin, with modification stamps."""
     table = org.store[name]
     stamps = {"LastModifiedDate": dml.stamp, "LastModifiedById": dml.user, "SystemModstamp": dml.system_stamp}
     table.update(row, stamps)
     table.delete(row, dml.stamp)
 
 
-def live_row(org: Org, entity: Entity, record_id: object) -> Row:
-    """The record of an id in either length.
+def require_row(org: Org, entity: Entity, record_id: object) -> Row:
+    """The live record with an id of 15 or 18 characters.
 
-    Raises: Refused MALFORMED_ID, ENTITY_IS_DELETED or INVALID_CROSS_REFERENCE_KEY.
+    Raises:
+        ApiError: MALFORMED_ID, ENTITY_IS_DELETED or INVALID_CROSS_REFERENCE_KEY.
     """
     wanted = full_id(record_id)
     if wanted is None or not wanted.startswith(entity.prefix):
-        raise Refused("MALFORMED_ID", f"{entity.name} ID: id value of incorrect type: {record_id}", ["Id"])
+        raise ApiError("MALFORMED_ID", f"{entity.name} ID: id value of incorrect type: {record_id}", ["Id"])
     table = org.store[entity.name]
     row = table.rows.get(wanted)
     if row is not None:
         return row
-    if wanted in table.bin:
-        raise Refused("ENTITY_IS_DELETED", "entity is deleted", status=404)
-    raise Refused("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", status=404)
+    if wanted in table.recycle_bin:
+        raise ApiError("ENTITY_IS_DELETED", "entity is deleted", status=404)
+    raise ApiError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", status=404)
 
 
-def _insert(org: Org, entity: Entity, row: Row, dml: Dml) -> str:
+def _insert(org: Org, entity: Entity, row: Row, dml: DmlContext) -> str:
     table = org.store[entity.name]
     row_id = row["Id"] = table.next_id()
     for field in org.auto_numbers.get(entity.name, ()):
@@ -137,20 +144,20 @@ def _insert(org: Org, entity: Entity, row: Row, dml: Dml) -> str:
     row["CreatedById"] = row["LastModifiedById"] = dml.user
     row["SystemModstamp"] = dml.system_stamp
     table.insert(row)
-    dml.fresh.add(row_id)
+    dml.created_ids.add(row_id)
     return str(row_id)
 
 
-def _may_write(org: Org, entity: Entity, operation: str, raw: Raw) -> None:
+def _check_writable(org: Org, entity: Entity, operation: str, raw: Raw) -> None:
     if not entity.sobject.writable:
-        raise Refused(
+        raise ApiError(
             "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", f"entity type {entity.name} does not support {operation}"
         )
     if org.settings["row_faults"]:
-        rule = org.trouble(entity.name, operation, raw)
+        rule = org.row_fault(entity.name, operation, raw)
         if rule:
             code = str(rule["code"])
-            raise Refused(code, str(rule.get("message", _FAULT_TEXTS.get(code, code))))
+            raise ApiError(code, str(rule.get("message", _FAULT_TEXTS.get(code, code))))
 
 
 _FAULT_TEXTS = {
@@ -159,8 +166,8 @@ _FAULT_TEXTS = {
 }
 
 
-def _read(org: Org, entity: Entity, raw: Raw, dml: Dml, row: Row | None) -> Row:
-    """The stored form of every value sent; None for a value to be taken away."""
+def _convert_fields(org: Org, entity: Entity, raw: Raw, dml: DmlContext, row: Row | None) -> Row:
+    """The stored form of all values in a body; None clears a value."""
     found: Row = {}
     blocked: list[str] = []
     for name, value in raw.items():
@@ -168,15 +175,15 @@ def _read(org: Org, entity: Entity, raw: Raw, dml: Dml, row: Row | None) -> Row:
             continue
         field = entity.field(name)
         if field is None:
-            _read_relation(org, entity, name, value, found, blocked, row)
+            _convert_relation(org, entity, name, value, found, blocked, row)
             continue
-        stored = _stored(org, entity, field, value, dml)
+        stored = _convert(org, entity, field, value, dml)
         if _is_blocked(org, field, stored, row):
             blocked.append(field.name)
         found[field.name] = stored
     if blocked:
         verb = "create" if row is None else "update"
-        raise Refused(
+        raise ApiError(
             "INVALID_FIELD_FOR_INSERT_UPDATE",
             f"Unable to create/update fields: {', '.join(blocked)}. Please check the security settings of "
             f"this field and verify that it is read/write for your profile or permission set. ({verb})",
@@ -185,7 +192,7 @@ def _read(org: Org, entity: Entity, raw: Raw, dml: Dml, row: Row | None) -> Row:
     return found
 
 
-def _stored(org: Org, entity: Entity, field: Field, value: object, dml: Dml) -> object:
+def _convert(org: Org, entity: Entity, field: Field, value: object, dml: DmlContext) -> object:
     if value is None or value == "":
         if field.type == "boolean":
             return False
@@ -215,22 +222,22 @@ def _reference(org: Org, field: Field, value: object) -> object:
         return known["Id"]
     wanted = full_id(value)
     if wanted is None or target is None or not wanted.startswith(target.prefix):
-        raise Refused("MALFORMED_ID", f"{field.label}: id value of incorrect type: {value}", [field.name])
+        raise ApiError("MALFORMED_ID", f"{field.label}: id value of incorrect type: {value}", [field.name])
     parent = org.store[target.name].rows.get(wanted)
     if parent is None:
-        gone = wanted in org.store[target.name].bin
+        gone = wanted in org.store[target.name].recycle_bin
         code, text = ("ENTITY_IS_DELETED", "entity is deleted") if gone else _CROSS
-        raise Refused(code, text, [field.name])
+        raise ApiError(code, text, [field.name])
     return parent["Id"]
 
 
 _CROSS = ("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
 
 
-def _read_relation(
+def _convert_relation(
     org: Org, entity: Entity, name: str, value: object, found: Row, blocked: list[str], row: Row | None
 ) -> None:
-    """A parent given by its external id: `{"Account": {"Brightpearl_Id__c": "5021"}}`."""
+    """Convert a parent given by external id: `{"Account": {"Brightpearl_Id__c": "5021"}}`."""
     field = entity.relation(name)
     if field is None:
         raise no_such_column(name, entity.name)
@@ -250,25 +257,25 @@ def _parent_by_key(org: Org, field: Field, value: Mapping[str, object]) -> objec
     keys = [name for name in value if name != "attributes"]
     key = target.field(keys[0]) if len(keys) == 1 else None
     if key is None or not key.is_key:
-        raise Refused(
+        raise ApiError(
             "INVALID_FIELD",
-            f"{field.relationship}: a single external id field of {target.name} is needed, got {keys}",
+            f"{field.relationship}: a single external id field of {target.name} is required, got {keys}",
             [field.name],
         )
     wanted = value[keys[0]]
     found = matches(org, target, key, wanted)
     if not found:
-        raise Refused(
+        raise ApiError(
             "INVALID_FIELD",
             f"Foreign key external ID: {wanted} not found for field {key.name} in entity {target.name}",
         )
     if len(found) > 1:
-        raise Refused("INVALID_FIELD", f"More than one record found for external id field: {found}")
+        raise ApiError("INVALID_FIELD", f"More than one record found for external id field: {found}")
     return org.store[target.name].rows[found[0]]["Id"]
 
 
-def _required(names: list[str]) -> Refused:
-    return Refused("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(names)}]", names)
+def _missing_fields_error(names: list[str]) -> ApiError:
+    return ApiError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(names)}]", names)
 
 
 def _check_unique(org: Org, entity: Entity, values: Row, own: str | None) -> None:
@@ -279,7 +286,7 @@ def _check_unique(org: Org, entity: Entity, values: Row, own: str | None) -> Non
             continue
         for other in table.find(name, value):
             if other != own:
-                raise Refused(
+                raise ApiError(
                     "DUPLICATE_VALUE",
                     f"duplicate value found: {name} duplicates value on record with id: {other[:15]}",
                     [name],

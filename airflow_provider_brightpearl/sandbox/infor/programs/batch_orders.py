@@ -1,10 +1,10 @@
-"""Temporary orders: head, addresses and their read-back, OIS100MI (reference 2.6.5)."""
+"""Temporary orders: heads and addresses, OIS100MI (reference 2.6.5)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..errors import Nok, nok, refused
+from ..errors import Nok, generic_nok, nok
 from ..session import Session, Transactions
 from ..values import Row, Values
 
@@ -15,14 +15,14 @@ _FROM_CUSTOMER = ("ORTP", "FACI", "WHLO", "CUCD", "TEPY", "MODL", "TEDL", "PYNO"
 
 
 def add_head(session: Session, values: Values) -> Iterable[Row]:
-    """A temporary order. The same CUOR twice is no error to M3 (reference 0, third correction)."""
+    """Create a temporary order; M3 accepts a repeated CUOR (reference 0, third correction)."""
     customer = session.customer(values)
     errors = problems(session, values, customer)
     if errors and session.settings["head_validation"] == "call":
         raise errors[0]
     if session.settings["unique_customer_order"] and _known_reference(session, values):
         raise session.duplicate("CUOR")
-    orno = f"{session.world.next(f'{session.cono}/batch', 12_345):010d}"
+    orno = f"{session.tenant.next_number(f'{session.cono}/batch', 12_345):010d}"
     row = {
         **defaults(session, customer),
         **values,
@@ -40,7 +40,7 @@ def add_head(session: Session, values: Values) -> Iterable[Row]:
 
 
 def defaults(session: Session, customer: Row) -> Row:
-    """What an order takes from its customer and from the set-up when it does not say."""
+    """The values an order takes from its customer and from the setup."""
     settings = session.settings
     own = {name: customer[name] for name in _FROM_CUSTOMER if customer.get(name)}
     general = {
@@ -53,7 +53,7 @@ def defaults(session: Session, customer: Row) -> Row:
 
 
 def problems(session: Session, values: Values, customer: Row) -> list[Nok]:
-    """What is wrong with an order head, in the order in which its fields are checked."""
+    """The problems of an order head, in the order of the checks."""
     checks = (
         ("ORTP", "order_types", "WTT0403"),
         ("FACI", "facilities", "WFAC303"),
@@ -80,12 +80,12 @@ def _about_customer(values: Values, customer: Row) -> list[Nok]:
     if customer.get("STAT") != "20":
         found.append(nok("WST0301", customer.get("STAT"), "CUNO"))
     if str(customer.get("MCOS") or "0") == "1" and "CUOR" not in values:
-        found.append(refused("Customer's order number must be entered", "CUOR"))
+        found.append(generic_nok("Customer's order number must be entered", "CUOR"))
     return found
 
 
 def _has_address(session: Session, customer: Row, adid: str) -> bool:
-    return any(row["ADID"] == adid for row in session.group("addresses", customer["CUNO"]))
+    return any(row["ADID"] == adid for row in session.with_key_prefix("addresses", customer["CUNO"]))
 
 
 def _known_reference(session: Session, values: Values) -> bool:
@@ -93,7 +93,7 @@ def _known_reference(session: Session, values: Values) -> bool:
     return bool(cuor) and any(
         row["CUNO"] == values["CUNO"]
         for table in ("batch_orders", "orders")
-        for row in session.having(table, "CUOR", cuor)
+        for row in session.where(table, "CUOR", cuor)
     )
 
 
@@ -101,28 +101,28 @@ def _error(level: str, error: Nok) -> Row:
     return {"LEVL": level, "MSID": error.code, "MDTA": error.field, "TX60": error.message}
 
 
-def batch_order(session: Session, values: Values, open_only: bool = True) -> Row:
-    """The temporary order of a call; once it is an order it takes no more changes."""
-    row = session.need("batch_orders", "WOR0303", "ORNO", values.text("ORNO"))
+def require_batch_order(session: Session, values: Values, open_only: bool = True) -> Row:
+    """The temporary order in the input. Raises: Nok if unknown, or if `open_only` and already confirmed."""
+    row = session.require("batch_orders", "WOR0303", "ORNO", values.text("ORNO"))
     if open_only and row["STAT"] not in OPEN:
         raise nok("WST0301", row["STAT"], "ORNO")
     return row
 
 
 def change_head(session: Session, values: Values) -> None:
-    row = batch_order(session, values)
-    errors = problems(session, values, session.need("customers", "WCU0203", "CUNO", row["CUNO"]))
+    row = require_batch_order(session, values)
+    errors = problems(session, values, session.require("customers", "WCU0203", "CUNO", row["CUNO"]))
     if errors:
         raise errors[0]
     session.change("batch_orders", row, values, "ORNO")
 
 
 def add_address(session: Session, values: Values) -> None:
-    """An address of this order alone; no address record of the customer is needed."""
-    order = batch_order(session, values)
-    kind = values.whole("ADRT")
+    """Add an address to this order only; the customer needs no address record."""
+    order = require_batch_order(session, values)
+    kind = values.integer("ADRT")
     if session.find("codes", "ADRT", kind) is None:
-        raise refused(f"Address type {kind} is invalid", "ADRT")
+        raise generic_nok(f"Address type {kind} is invalid", "ADRT")
     session.check_code(values, "CSCD")
     if "ADID" in values and not _has_address(session, order, values.text("ADID")):
         raise nok("WAD1003", values.text("ADID"), "ADID")
@@ -133,10 +133,10 @@ def add_address(session: Session, values: Values) -> None:
 
 
 def delete_head(session: Session, values: Values) -> None:
-    """Undo a temporary order with all that hangs on it."""
-    row = batch_order(session, values)
+    """Delete a temporary order with its lines, addresses, texts and charges."""
+    row = require_batch_order(session, values)
     for name in ("batch_lines", "batch_addresses", "batch_texts", "batch_charges"):
-        for part in session.group(name, row["ORNO"]):
+        for part in session.with_key_prefix(name, row["ORNO"]):
             session[name].remove(part)
     session["batch_orders"].remove(row)
 

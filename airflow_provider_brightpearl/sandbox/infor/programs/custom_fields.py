@@ -1,4 +1,4 @@
-"""Customer-defined fields, table CUGEX1, CUSEXTMI: a place for ids of other systems (reference 2.6.9)."""
+"""Customer-defined fields, table CUGEX1, CUSEXTMI, which can hold ids of other systems (reference 2.6.9)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _key(values: Values) -> dict[str, str]:
 
 
 def _row(session: Session, values: Values) -> Row:
-    return session.need("custom_fields", "XRE0103", "PK01", *_key(values).values())
+    return session.require("custom_fields", "XRE0103", "PK01", *_key(values).values())
 
 
 def add(session: Session, values: Values) -> None:
@@ -35,8 +35,8 @@ def delete(session: Session, values: Values) -> None:
 
 
 def list_from(session: Session, values: Values) -> Iterable[Row]:
-    """The records of a file from a first key on."""
-    rows = session.group("custom_fields", values.text("FILE"))
+    """The records of a file, starting from a key."""
+    rows = session.with_key_prefix("custom_fields", values.text("FILE"))
     return [row for row in rows if str(row["PK01"]) >= values.text("PK01")]
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..errors import nok, refused
+from ..errors import generic_nok, nok
 from ..session import Session, Transactions
 from ..values import Row, Values
-from .searching import matching
+from .search import search_rows
 
 OUT_OF_USE = "90"
-_TABLED = ("CSCD", "MODL", "TEDL", "TEPY", "LNCD", "CUCL", "PYCD", "TAXC")
+_CODE_FIELDS = ("CSCD", "MODL", "TEDL", "TEPY", "LNCD", "CUCL", "PYCD", "TAXC")
 _CODES = {"MODL": "WMO0103", "TEDL": "WTE0103"}
 
 
 def add(session: Session, values: Values) -> Iterable[Row]:
-    """A customer from a template; without CUNO the number series gives one."""
-    template = session.need("templates", "XRE0103", "CUTM", values.text("CUTM"))
+    """Create a customer from a template; without CUNO the number comes from the number series."""
+    template = session.require("templates", "XRE0103", "CUTM", values.text("CUTM"))
     _check(session, values)
     cuno = values.text("CUNO") or _next_customer(session)
     if cuno != cuno.strip() or " " in cuno:
@@ -37,19 +37,19 @@ def change_basic(session: Session, values: Values) -> Iterable[Row]:
 
 def change_financial(session: Session, values: Values) -> None:
     row = session.customer(values)
-    session.check(values, "CUCD", "currencies")
+    session.check_exists(values, "CUCD", "currencies")
     if "VTCD" in values:
-        session.need("vat_codes", "XRE0103", "VTCD", values.whole("VTCD"))
+        session.require("vat_codes", "XRE0103", "VTCD", values.integer("VTCD"))
     _check(session, values)
     session.change("customers", row, values, "CUNO")
 
 
 def change_order_info(session: Session, values: Values) -> None:
     row = session.customer(values)
-    session.check(values, "ORTP", "order_types", "WTT0403")
-    session.check(values, "WHLO", "warehouses", "WWH0103")
-    session.check(values, "FACI", "facilities", "WFAC303")
-    session.check(values, "PYNO", "customers", "WCU0203")
+    session.check_exists(values, "ORTP", "order_types", "WTT0403")
+    session.check_exists(values, "WHLO", "warehouses", "WWH0103")
+    session.check_exists(values, "FACI", "facilities", "WFAC303")
+    session.check_exists(values, "PYNO", "customers", "WCU0203")
     _check(session, values)
     session.change("customers", row, values, "CUNO")
 
@@ -59,37 +59,37 @@ def get(session: Session, values: Values) -> Iterable[Row]:
 
 
 def delete(session: Session, values: Values) -> None:
-    """A customer with orders stays; the code of that refusal is not known."""
+    """Delete a customer without orders; the message code for one with orders is not known."""
     row = session.customer(values)
-    if session.having("orders", "CUNO", row["CUNO"]):
-        raise refused("Customer has orders and cannot be deleted", "CUNO")
+    if session.where("orders", "CUNO", row["CUNO"]):
+        raise generic_nok("Customer has orders and cannot be deleted", "CUNO")
     session["customers"].remove(row)
 
 
 def list_by_number(session: Session, values: Values) -> Iterable[Row]:
     first = values.text("CUNO")
-    rows = sorted(session.every("customers"), key=lambda row: str(row["CUNO"]))
-    return session.since((row for row in rows if str(row["CUNO"]) >= first), values)
+    rows = sorted(session.all_rows("customers"), key=lambda row: str(row["CUNO"]))
+    return session.changed_since((row for row in rows if str(row["CUNO"]) >= first), values)
 
 
 def list_by_name(session: Session, values: Values) -> Iterable[Row]:
     first = values.text("CUNM").upper()
-    rows = sorted(session.every("customers"), key=lambda row: str(row["CUNM"]).upper())
-    return session.since((row for row in rows if str(row["CUNM"]).upper() >= first), values)
+    rows = sorted(session.all_rows("customers"), key=lambda row: str(row["CUNM"]).upper())
+    return session.changed_since((row for row in rows if str(row["CUNM"]).upper() >= first), values)
 
 
 def list_templates(session: Session, values: Values) -> Iterable[Row]:
-    return session.every("templates")
+    return session.all_rows("templates")
 
 
 def search(session: Session, values: Values) -> Iterable[Row]:
-    return matching(session, session.every("customers"), values.text("SQRY"))
+    return search_rows(session, session.all_rows("customers"), values.text("SQRY"))
 
 
 def add_address(session: Session, values: Values) -> Iterable[Row]:
     customer = session.customer(values)
     _check_address(session, values)
-    row: Row = {"CUNM": customer["CUNM"], **values, "ADRT": values.whole("ADRT")}
+    row: Row = {"CUNM": customer["CUNM"], **values, "ADRT": values.integer("ADRT")}
     return [session.add("addresses", row, "ADID")]
 
 
@@ -105,9 +105,9 @@ def get_address(session: Session, values: Values) -> Iterable[Row]:
 
 def list_addresses(session: Session, values: Values) -> Iterable[Row]:
     customer = session.customer(values)
-    wanted = values.whole("ADRT")
-    rows = session.group("addresses", customer["CUNO"])
-    return session.since((row for row in rows if wanted in (0, row["ADRT"])), values)
+    wanted = values.integer("ADRT")
+    rows = session.with_key_prefix("addresses", customer["CUNO"])
+    return session.changed_since((row for row in rows if wanted in (0, row["ADRT"])), values)
 
 
 def delete_address(session: Session, values: Values) -> None:
@@ -116,18 +116,18 @@ def delete_address(session: Session, values: Values) -> None:
 
 def _address(session: Session, values: Values) -> Row:
     session.customer(values)
-    key = (values.text("CUNO"), values.whole("ADRT"), values.text("ADID"))
-    return session.need("addresses", "WAD1003", "ADID", *key)
+    key = (values.text("CUNO"), values.integer("ADRT"), values.text("ADID"))
+    return session.require("addresses", "WAD1003", "ADID", *key)
 
 
 def _check_address(session: Session, values: Values) -> None:
-    if not session.find("codes", "ADRT", values.whole("ADRT")):
-        raise refused(f"Address type {values.whole('ADRT')} is invalid", "ADRT")
+    if not session.find("codes", "ADRT", values.integer("ADRT")):
+        raise generic_nok(f"Address type {values.integer('ADRT')} is invalid", "ADRT")
     _check(session, values)
 
 
 def _check(session: Session, values: Values) -> None:
-    for name in _TABLED:
+    for name in _CODE_FIELDS:
         session.check_code(values, name, _CODES.get(name, "XRE0103"))
     if session.settings["check_states"]:
         session.check_code(values, "ECAR")
@@ -136,7 +136,7 @@ def _check(session: Session, values: Values) -> None:
 
 
 def _next_customer(session: Session) -> str:
-    return f"{session.world.next(f'{session.cono}/customers', 70_000_001):010d}"[-8:]
+    return f"{session.tenant.next_number(f'{session.cono}/customers', 70_000_001):010d}"[-8:]
 
 
 _NOT_COPIED = {"CONO", "CUNO", "CUNM", "LMDT", "LMTM", "LMTS", "RGDT", "RGTM", "CHNO", "CHID"}

@@ -1,4 +1,4 @@
-"""What every program can say about itself, its user and the time (reference 2.1)."""
+"""General transactions that every program has: server time, user, version (reference 2.1), and number series."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..values import Row, Values
 
 
 def server_time(session: Session, values: Values) -> Iterable[Row]:
-    """The clock that also stamps records, so that a watermark can be taken from it."""
-    now = session.world.clock.now()
-    stamp = session.world.milliseconds()
+    """The clock that also stamps records, so that it can serve as a watermark."""
+    now = session.tenant.clock.now()
+    stamp = session.tenant.timestamp_ms()
     return [{"DATE": now.strftime("%Y%m%d"), "TIME": now.strftime("%H%M%S"), "LMTS": stamp}]
 
 
@@ -51,11 +51,11 @@ def version(session: Session, values: Values) -> Iterable[Row]:
 
 
 def time_zone(session: Session, values: Values) -> Iterable[Row]:
-    return [{"TMTZ": "GMT", "UTCT": session.world.clock.now().strftime("%Y%m%d%H%M%S")}]
+    return [{"TMTZ": "GMT", "UTCT": session.tenant.clock.now().strftime("%Y%m%d%H%M%S")}]
 
 
 def user_data(session: Session, values: Values) -> Iterable[Row]:
-    """The start values of a user; without an id those of the caller."""
+    """The defaults of a user; without USID those of the caller."""
     settings = session.settings
     user = values.text("USID", str(settings["user"]))
     if user != settings["user"]:
@@ -84,9 +84,9 @@ def companies_and_divisions(session: Session, values: Values) -> Iterable[Row]:
 
 
 def next_number(session: Session, values: Values) -> Iterable[Row]:
-    """A number of a series; asking burns it (reference 2.6.12)."""
-    session.need("numbers", "XRE0103", "NBID", values.text("NBTY"), values.text("NBID"))
-    number = session.world.next(f"{session.cono}/{values['NBTY']}/{values['NBID']}")
+    """The next number of a series, which is then used up (reference 2.6.12)."""
+    session.require("numbers", "XRE0103", "NBID", values.text("NBTY"), values.text("NBID"))
+    number = session.tenant.next_number(f"{session.cono}/{values['NBTY']}/{values['NBID']}")
     return [{"NBNR": f"{number:010d}"}]
 
 

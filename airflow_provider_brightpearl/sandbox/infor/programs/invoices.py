@@ -8,18 +8,18 @@ from decimal import Decimal
 from ..errors import nok
 from ..session import Session, Transactions
 from ..values import Row, Values
-from .amounts import net_amount, vat_code, vat_percent
+from .order_values import net_amount, vat_code, vat_percent
 
 ZERO = Decimal(0)
 
 
 def invoice_delivery(session: Session, head: Row) -> None:
-    """The invoice of a delivered delivery: one line per tax code, charges with the first delivery."""
+    """Create the invoice of a completed delivery: one line per VAT code, charges with the first delivery."""
     order = session.find("orders", head["RIDN"])
     if order is None:
         return
     today, cucd = session.today(), str(order["CUCD"])
-    ivno = session.world.next(f"{session.cono}/invoices/{today[:4]}", 900_101)
+    ivno = session.tenant.next_number(f"{session.cono}/invoices/{today[:4]}", 900_101)
     lines = _amounts(session, order, head)
     net = sum((net for _, net, _ in lines), ZERO)
     vat = sum((vat for _, _, vat in lines), ZERO)
@@ -28,7 +28,9 @@ def invoice_delivery(session: Session, head: Row) -> None:
     row = {**same, **total, "DIVI": order["DIVI"], "YEA4": today[:4], "IVNO": ivno, "FACI": order["FACI"]}
     state = {"IDAT": today, "ACDT": today, "DUDT": today, "INST": "9", "IVTP": "31", "EXIN": "", "INPX": ""}
     place = {"DLIX": head["DLIX"], "WHLO": head["WHLO"], "TEPY": order.get("TEPY", "")}
-    session.add("invoices", {**row, **state, **place, "VONO": session.world.next("AR", 70_001), "VSER": "C1"})
+    session.add(
+        "invoices", {**row, **state, **place, "VONO": session.tenant.next_number("AR", 70_001), "VSER": "C1"}
+    )
     for number, (code, net, vat) in enumerate(lines, 1):
         part = {"LINO": number, "AMT1": net, "AMT2": net, "VTAM": vat, "VTCD": code}
         rate = vat_percent(session, code)
@@ -38,17 +40,17 @@ def invoice_delivery(session: Session, head: Row) -> None:
 
 
 def _amounts(session: Session, order: Row, head: Row) -> list[tuple[str, Decimal, Decimal]]:
-    """Net and tax per tax code of what was delivered, and of the charges of the order's first delivery."""
+    """Code, net and VAT of the delivered lines, with the order's charges on its first invoice."""
     cucd, customer = str(order["CUCD"]), session.find("customers", order["CUNO"]) or {}
     nets: dict[str, Decimal] = {}
-    for row in session.group("delivery_lines", head["DLIX"]):
+    for row in session.with_key_prefix("delivery_lines", head["DLIX"]):
         line = session.find("order_lines", row["RIDN"], row["RIDL"], row["RIDX"])
         if line is not None and row["DLQT"]:
             net = net_amount(session, {**line, "ORQT": row["DLQT"]}, cucd)
             code = vat_code(session, line, customer)
             nets[code] = nets.get(code, ZERO) + net
-    if not session.having("invoices", "ORNO", order["ORNO"]):
-        for charge in session.group("order_charges", order["ORNO"]):
+    if not session.where("invoices", "ORNO", order["ORNO"]):
+        for charge in session.with_key_prefix("order_charges", order["ORNO"]):
             nets[str(charge["VTCD"])] = nets.get(str(charge["VTCD"]), ZERO) + charge["CRAM"]
     taxed = str(customer.get("TXAP", 1)) != "0"
     vats = {c: session.rounded(n * vat_percent(session, c) / 100 * taxed, cucd) for c, n in nets.items()}
@@ -56,16 +58,16 @@ def _amounts(session: Session, order: Row, head: Row) -> list[tuple[str, Decimal
 
 
 def _mark_lines(session: Session, head: Row) -> None:
-    for row in session.group("delivery_lines", head["DLIX"]):
+    for row in session.with_key_prefix("delivery_lines", head["DLIX"]):
         line = session.find("order_lines", row["RIDN"], row["RIDL"], row["RIDX"])
         if line is not None and line["ORST"] == "66":
             session["order_lines"].update(line, {"IVQT": line["DLQT"], "ORST": "77"})
 
 
 def list_heads(session: Session, values: Values) -> Iterable[Row]:
-    """Invoices of a year from a number on; there is no change timestamp on them (reference 2.6.7)."""
-    year, first = values.whole("YEA4"), values.whole("IVNO")
-    rows = [row for row in session.every("invoices") if int(row["YEA4"]) == year and row["IVNO"] >= first]
+    """Invoices of a year, starting from a number; they have no change timestamp (reference 2.6.7)."""
+    year, first = values.integer("YEA4"), values.integer("IVNO")
+    rows = [row for row in session.all_rows("invoices") if int(row["YEA4"]) == year and row["IVNO"] >= first]
     divi = values.text("DIVI", session.divi)
     return sorted((row for row in rows if row["DIVI"] == divi), key=lambda row: int(row["IVNO"]))
 
@@ -76,8 +78,8 @@ def list_by_payer(session: Session, values: Values) -> Iterable[Row]:
 
 def _head(session: Session, values: Values) -> Row:
     divi = values.text("DIVI", session.divi)
-    key = (divi, values.whole("YEA4"), values.whole("IVNO"))
-    return session.need("invoices", "XRE0103", "IVNO", *key)
+    key = (divi, values.integer("YEA4"), values.integer("IVNO"))
+    return session.require("invoices", "XRE0103", "IVNO", *key)
 
 
 def get_head(session: Session, values: Values) -> Iterable[Row]:
@@ -86,28 +88,28 @@ def get_head(session: Session, values: Values) -> Iterable[Row]:
 
 def list_lines(session: Session, values: Values) -> Iterable[Row]:
     head = _head(session, values)
-    return session.group("invoice_lines", head["DIVI"], head["YEA4"], head["IVNO"])
+    return session.with_key_prefix("invoice_lines", head["DIVI"], head["YEA4"], head["IVNO"])
 
 
 def by_order(session: Session, values: Values) -> Iterable[Row]:
-    session.need("orders", "WOR0303", "ORNO", values.text("ORNO"))
-    return session.having("invoices", "ORNO", values["ORNO"])
+    session.require("orders", "WOR0303", "ORNO", values.text("ORNO"))
+    return session.where("invoices", "ORNO", values["ORNO"])
 
 
 def _ledger_row(row: Row) -> Row:
-    """The same invoice as the customer's account shows it; unpaid, RECO 0 (reference 2.6.7)."""
+    """An invoice as the accounts receivable ledger shows it, unpaid, so RECO is 0 (reference 2.6.7)."""
     amounts = {"CUAM": row["IVAV"], "PCUA": ZERO, "OCUA": row["IVAV"], "RECO": 0}
     return {**row, **amounts, "CINO": row["IVNO"], "INYR": row["YEA4"], "IVDT": row["IDAT"], "TRCD": "10"}
 
 
 def account_of_customer(session: Session, values: Values) -> Iterable[Row]:
     session.customer(values)
-    return [_ledger_row(row) for row in session.having("invoices", "CUNO", values["CUNO"])]
+    return [_ledger_row(row) for row in session.where("invoices", "CUNO", values["CUNO"])]
 
 
 def account_invoice(session: Session, values: Values) -> Iterable[Row]:
-    for row in session.having("invoices", "CUNO", values.text("CUNO")):
-        if (str(row["IVNO"]), int(row["YEA4"])) == (values["CINO"], values.whole("INYR")):
+    for row in session.where("invoices", "CUNO", values.text("CUNO")):
+        if (str(row["IVNO"]), int(row["YEA4"])) == (values["CINO"], values.integer("INYR")):
             return [_ledger_row(row)]
     raise nok("XRE0103", values["CINO"], "CINO")
 

@@ -1,4 +1,4 @@
-"""What programs, transactions and fields there are, MRS001MI (reference 2.5)."""
+"""The catalogue of programs, transactions and fields, MRS001MI (reference 2.5)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..session import Session, Transactions
 from ..signatures import is_date, is_number, releases, signatures
 from ..values import Row, Values
 
-KNOWN: dict[str, tuple[str, ...]] = {}  # program: its transactions; filled by the table of programs
+KNOWN: dict[str, tuple[str, ...]] = {}  # program: its transactions; filled by the registry of programs
 _MULTIPLE = ("Lst", "Sel", "Search", "List")
 
 
@@ -18,7 +18,7 @@ def programs(session: Session, values: Values) -> Iterable[Row]:
 
 
 def transactions(session: Session, values: Values) -> Iterable[Row]:
-    """The transactions of a program; SIMU says whether one or many records come back."""
+    """The transactions of a program; SIMU tells single from multiple results."""
     program = values.text("MINM")
     for name in _known(program):
         several = "M" if name.startswith(_MULTIPLE) else "S"
@@ -26,7 +26,7 @@ def transactions(session: Session, values: Values) -> Iterable[Row]:
 
 
 def fields(session: Session, values: Values) -> Iterator[Row]:
-    """The input or output fields of a transaction, with their places in the record."""
+    """The input or output fields of a transaction, with their positions in the record."""
     program, name, side = values.text("MINM"), values.text("TRNM"), values.text("TRTP")
     if name not in _known(program):
         raise nok("XRE0103", name, "TRNM")

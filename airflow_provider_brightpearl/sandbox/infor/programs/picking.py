@@ -1,4 +1,4 @@
-"""Reporting what was picked, MHS850MI, and the picking lists it is about, MWS422MI (reference 2.6.6)."""
+"""Pick reporting, MHS850MI, and picking lists, MWS422MI (reference 2.6.6)."""
 
 from __future__ import annotations
 
@@ -8,89 +8,83 @@ from decimal import Decimal
 from ..errors import nok
 from ..session import Session, Transactions
 from ..values import Row, Values
-from .deliveries import CUSTOMER_ORDER, DELIVERED, delivery, shown
+from .deliveries import CUSTOMER_ORDER, DELIVERED, displayed, require_delivery
+from .interface_messages import STAGED, create_message, is_immediate, mark_processed, processing
 from .invoices import invoice_delivery
-from .messages import at_once, done, new_message, withdraw
-from .stock import allocate, move
+from .stock import allocate, move_stock
 
 ZERO = Decimal(0)
 
 
 def add_order_pick(session: Session, values: Values) -> Iterable[Row]:
-    """The picked quantity of an order line; without QTYP what is left of it."""
+    """Report the picked quantity of an order line; without QTYP all that remains."""
     session.warehouse(values)
-    order = session.need("orders", "WOR0303", "RIDN", values.text("RIDN"))
+    order = session.require("orders", "WOR0303", "RIDN", values.text("RIDN"))
     if order["CUNO"] != values["CUNO"]:
         raise nok("WCU0203", values["CUNO"], "CUNO")
-    message = new_message(session, values, "AddCOPick")
-    _try(session, message, _order_line(session, values), values, "PRFL")
+    message = create_message(session, values, "AddCOPick")
+    _process_now(session, message, _order_line(session, values), values, "PRFL")
     return _answer(message)
 
 
 def add_pick_by_number(session: Session, values: Values) -> Iterable[Row]:
-    """The same by the reporting number of the picking list."""
+    """Report a pick by the reporting number of the picking list."""
     session.warehouse(values)
     line = _by_reporting_number(session, values)
-    message = new_message(session, values, "AddPickViaRepNo")
-    _try(session, message, line, values, "PRMD")
+    message = create_message(session, values, "AddPickViaRepNo")
+    _process_now(session, message, line, values, "PRMD")
     return _answer(message)
 
 
 def add_whole_list(session: Session, values: Values) -> Iterable[Row]:
-    """All that is left of a picking list."""
+    """Report all that remains of a picking list."""
     session.warehouse(values)
-    head = delivery(session, values)
-    message = new_message(session, values, "AddCfmPickList")
-    for line in session.group("delivery_lines", head["DLIX"]):
+    head = require_delivery(session, values)
+    message = create_message(session, values, "AddCfmPickList")
+    for line in session.with_key_prefix("delivery_lines", head["DLIX"]):
         if line["DLQT"] < line["TRQT"] and not line["CLOSED"]:
-            _try(session, message, line, values, "PRMD")
+            _process_now(session, message, line, values, "PRMD")
     return _answer(message)
 
 
 def process(session: Session, values: Values) -> None:
-    """Process a staged message; a processed one is refused (reference 2.6.4)."""
-    message = session.need("messages", "WMS3703", "MSGN", values.text("MSGN"))
-    if message["STAT"] != "10":
+    """Process a staged message; a processed one is rejected (reference 2.6.4)."""
+    message = session.require("messages", "WMS3703", "MSGN", values.text("MSGN"))
+    if message["STAT"] != STAGED:
         raise nok("WST0301", message["STAT"], "MSGN")
     staged = Values(message)
     if message["KIND"] == "AddCfmPickList":
-        lines = session.group("delivery_lines", staged.whole("DLIX"))
+        lines = session.with_key_prefix("delivery_lines", staged.integer("DLIX"))
     elif message["KIND"] == "AddPickViaRepNo":
         lines = [_by_reporting_number(session, staged)]
     else:
         lines = [_order_line(session, staged)]
     for line in lines:
         _pick(session, line, staged)
-    done(session, message)
+    mark_processed(session, message)
 
 
-def _try(session: Session, message: Row, line: Row, values: Values, flag: str) -> None:
-    if not at_once(values, flag):
-        return
-    try:
-        _pick(session, line, values)
-    except Exception:
-        if message["STAT"] == "10":
-            withdraw(session, message)
-        raise
-    done(session, message)
+def _process_now(session: Session, message: Row, line: Row, values: Values, flag: str) -> None:
+    if is_immediate(values, flag):
+        with processing(session, message):
+            _pick(session, line, values)
 
 
 def _pick(session: Session, line: Row, values: Values) -> None:
-    """Issue stock, and move line, delivery and order on."""
+    """Issue the stock and update line, delivery and order."""
     item = session.item(str(line["ITNO"]))
     left = line["TRQT"] - line["DLQT"]
     quantity = session.quantity(values["QTYP"], item, "QTYP") if "QTYP" in values else left
-    head = session.need("deliveries", "WDL0203", "DLIX", line["DLIX"])
+    head = session.require("deliveries", "WDL0203", "DLIX", line["DLIX"])
     _check(session, line, head, quantity, left)
-    place = _place(session, line, values)
+    place = _location_of(session, line, values)
     _check_stock(session, place, quantity)
-    move(session, place, -quantity, str(line["RIDN"]))
-    closed = 1 if values.whole("OEND") else line["CLOSED"]
+    move_stock(session, place, -quantity, str(line["RIDN"]))
+    closed = 1 if values.integer("OEND") else line["CLOSED"]
     released = left if closed else quantity
     allocate(session, str(line["ITNO"]), str(line["WHLO"]), -released)
     session["delivery_lines"].update(line, {"DLQT": line["DLQT"] + quantity, "CLOSED": closed})
-    _move_on(session, line, head, quantity, released)
+    _update_progress(session, line, head, quantity, released)
 
 
 def _check(session: Session, line: Row, head: Row, quantity: Decimal, left: Decimal) -> None:
@@ -103,10 +97,10 @@ def _check(session: Session, line: Row, head: Row, quantity: Decimal, left: Deci
         raise nok("MH85008", quantity, "QTYP")
 
 
-def _place(session: Session, line: Row, values: Values) -> Row:
+def _location_of(session: Session, line: Row, values: Values) -> Row:
     whlo = str(line["WHLO"])
     whsl = values.text("WHSL") or first_location(session, whlo, str(line["ITNO"]))
-    session.need("locations", "WWS0103", "WHSL", whlo, whsl)
+    session.require("locations", "WWS0103", "WHSL", whlo, whsl)
     return {"WHLO": whlo, "ITNO": line["ITNO"], "WHSL": whsl, **{n: values.text(n) for n in ("BANO", "CAMU")}}
 
 
@@ -120,22 +114,24 @@ def _check_stock(session: Session, place: Row, quantity: Decimal) -> None:
 
 
 def first_location(session: Session, whlo: str, itno: str) -> str:
-    """Where most of an item lies in a warehouse, or its first location."""
-    balances = session.group("balances", whlo, itno)
+    """The location with most stock of an item in a warehouse, or else the first location."""
+    balances = session.with_key_prefix("balances", whlo, itno)
     if balances:
         return str(max(balances, key=lambda row: row["STQT"])["WHSL"])
-    places = [row for row in session.every("locations") if row["WHLO"] == whlo]
+    places = [row for row in session.all_rows("locations") if row["WHLO"] == whlo]
     return str(places[0]["WHSL"]) if places else ""
 
 
-def _move_on(session: Session, line: Row, head: Row, quantity: Decimal, released: Decimal) -> None:
+def _update_progress(session: Session, line: Row, head: Row, quantity: Decimal, released: Decimal) -> None:
     ordered = session.find("order_lines", line["RIDN"], line["RIDL"], line["RIDX"])
     if ordered is not None:
         delivered = ordered["DLQT"] + quantity
         state = "66" if line["CLOSED"] or delivered >= ordered["ORQT"] else "44"
         changes = {"DLQT": delivered, "ALQT": ordered["ALQT"] - released, "ORST": state}
         session["order_lines"].update(ordered, changes)
-    if all(r["CLOSED"] or r["DLQT"] >= r["TRQT"] for r in session.group("delivery_lines", head["DLIX"])):
+    if all(
+        r["CLOSED"] or r["DLQT"] >= r["TRQT"] for r in session.with_key_prefix("delivery_lines", head["DLIX"])
+    ):
         session["deliveries"].update(head, {"PGRS": DELIVERED, "DLDT": session.today()})
         if session.settings["invoice_at_delivery"]:
             invoice_delivery(session, head)
@@ -143,30 +139,30 @@ def _move_on(session: Session, line: Row, head: Row, quantity: Decimal, released
 
 
 def refresh_order(session: Session, orno: str) -> None:
-    """The lowest and highest status of an order are those of its lines."""
+    """Set the lowest and highest status of an order from its lines."""
     order = session.find("orders", orno)
-    states = sorted(str(row["ORST"]) for row in session.group("order_lines", orno))
+    states = sorted(str(row["ORST"]) for row in session.with_key_prefix("order_lines", orno))
     if order is not None and states:
         session["orders"].update(order, {"ORSL": states[0], "ORST": states[-1]})
 
 
 def _order_line(session: Session, values: Values) -> Row:
-    rows = session.having("delivery_lines", "RIDN", values.text("RIDN"))
-    wanted = (values.whole("RIDL"), values.whole("RIDX"))
+    rows = session.where("delivery_lines", "RIDN", values.text("RIDN"))
+    wanted = (values.integer("RIDL"), values.integer("RIDX"))
     found = [row for row in rows if (row["RIDL"], row["RIDX"]) == wanted]
     if "DLIX" in values:
-        delivery(session, values)
-        found = [row for row in found if row["DLIX"] == values.whole("DLIX")]
+        require_delivery(session, values)
+        found = [row for row in found if row["DLIX"] == values.integer("DLIX")]
     if not found:
         raise nok("WDL0203", values.text("DLIX"), "RIDL")
     return found[0]
 
 
 def _by_reporting_number(session: Session, values: Values) -> Row:
-    for row in session.every("delivery_lines"):
-        if row["PLRN"] == values.whole("PLRN"):
+    for row in session.all_rows("delivery_lines"):
+        if row["PLRN"] == values.integer("PLRN"):
             return row
-    raise nok("XRE0103", values.whole("PLRN"), "PLRN")
+    raise nok("XRE0103", values.integer("PLRN"), "PLRN")
 
 
 def _answer(message: Row) -> Iterable[Row]:
@@ -174,9 +170,9 @@ def _answer(message: Row) -> Iterable[Row]:
 
 
 def list_pick_details(session: Session, values: Values) -> Iterable[Row]:
-    """The lines of a picking list that are still to be reported."""
-    head = delivery(session, values)
-    rows = session.group("delivery_lines", head["DLIX"])
+    """The lines of a picking list that are not yet fully reported."""
+    head = require_delivery(session, values)
+    rows = session.with_key_prefix("delivery_lines", head["DLIX"])
     return [_detail(session, row) for row in rows if not row["CLOSED"] and row["DLQT"] < row["TRQT"]]
 
 
@@ -186,7 +182,7 @@ def get_pick_detail(session: Session, values: Values) -> Iterable[Row]:
 
 def _detail(session: Session, row: Row) -> Row:
     place = first_location(session, str(row["WHLO"]), str(row["ITNO"]))
-    figures = shown(session, row)
+    figures = displayed(session, row)
     left = figures["PLQT"]
     state = {"TTYP": 31, "PLSX": 1, "STAT": "40", "RORC": CUSTOMER_ORDER, "WHSL": place}
     return {**figures, **state, "ALQT": left, "ALQA": left, "PAQT": 0}

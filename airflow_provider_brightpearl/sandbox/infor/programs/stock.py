@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from ..errors import nok, refused
+from ..errors import generic_nok, nok
 from ..session import Session, Transactions
 from ..values import Row, Values
-from .item_places import quantities
+from .item_warehouses import quantities
 
 BALANCE_KEY = ("BANO", "CAMU", "REPN")
 
 
 def list_warehouses(session: Session, values: Values) -> Iterable[Row]:
     first, last = values.text("FWHL"), values.text("TWHL", "\U0010ffff")
-    rows = (row for row in session.every("warehouses") if first <= str(row["WHLO"]) <= last)
-    return session.since(rows, values)
+    rows = (row for row in session.all_rows("warehouses") if first <= str(row["WHLO"]) <= last)
+    return session.changed_since(rows, values)
 
 
 def get_warehouse(session: Session, values: Values) -> Iterable[Row]:
@@ -24,48 +24,48 @@ def get_warehouse(session: Session, values: Values) -> Iterable[Row]:
 
 
 def balances_of_warehouse(session: Session, values: Values) -> Iterable[Row]:
-    """Balances from the given item and location on."""
+    """The balances of a warehouse, optionally of one item or location."""
     session.warehouse(values)
     wanted = [name for name in ("ITNO", "WHSL") if name in values]
-    for row in session.every("balances"):
+    for row in session.all_rows("balances"):
         if row["WHLO"] == values["WHLO"] and all(row[name] == values[name] for name in wanted):
-            yield _shown(session, row)
+            yield _displayed(session, row)
 
 
 def balances_of_item(session: Session, values: Values) -> Iterable[Row]:
     session.item(values.text("ITNO"))
-    rows = (row for row in session.every("balances") if row["ITNO"] == values["ITNO"])
+    rows = (row for row in session.all_rows("balances") if row["ITNO"] == values["ITNO"])
     wanted = (row for row in rows if values.text("WHLO") in ("", row["WHLO"]))
-    return [_shown(session, row) for row in session.since(wanted, values)]
+    return [_displayed(session, row) for row in session.changed_since(wanted, values)]
 
 
 def get_balance(session: Session, values: Values) -> Iterable[Row]:
     key = (values.text("WHLO"), values.text("ITNO"), values.text("WHSL"), *_lot(values))
     session.item_warehouse(values.text("ITNO"), values.text("WHLO"))
-    return [_shown(session, session.need("balances", "XRE0103", "WHSL", *key))]
+    return [_displayed(session, session.require("balances", "XRE0103", "WHSL", *key))]
 
 
 def count(session: Session, values: Values) -> None:
-    """The counted quantity of a balance id: absolute, so that a repeat changes nothing (reference 2.6.4)."""
+    """Set the counted quantity of a balance id; it is absolute, so a repeat changes nothing (reference 2.6.4)."""
     session.warehouse(values)
     session.item_warehouse(values.text("ITNO"), values.text("WHLO"))
-    session.need("locations", "WWS0103", "WHSL", values.text("WHLO"), values.text("WHSL"))
+    session.require("locations", "WWS0103", "WHSL", values.text("WHLO"), values.text("WHSL"))
     session.check_code(values, "RSCD")
     if "STQI" not in values:
-        raise refused("Physical inventory quantity must be entered", "STQI")
+        raise generic_nok("Physical inventory quantity must be entered", "STQI")
     if values["STQI"] < 0:
         raise nok("XNU0000", values["STQI"], "STQI")
     quantity = session.quantity(values["STQI"], session.item(values.text("ITNO")), "STQI")
     present = balance_of(session, values)
     before = Decimal(present["STQT"]) if present else Decimal(0)
     place = {name: values.text(name) for name in ("WHLO", "ITNO", "WHSL", "BANO", "CAMU", "RSCD")}
-    move(session, {**place, "REPN": values.whole("REPN")}, quantity - before, "COUNT")
+    move_stock(session, {**place, "REPN": values.integer("REPN")}, quantity - before, "COUNT")
     if "STDI" in values or present is None:
         session["balances"].update(_required(session, values), {"INDT": values.text("STDI", session.today())})
 
 
-def move(session: Session, place: Row, quantity: Decimal, reference: str) -> None:
-    """Change the stock of a balance id, and with it that of the warehouse record."""
+def move_stock(session: Session, place: Row, quantity: Decimal, reference: str) -> None:
+    """Change the stock of a balance id and of its warehouse record."""
     lot = {"BANO": place.get("BANO", ""), "CAMU": place.get("CAMU", ""), "REPN": place.get("REPN", 0)}
     key = (place["WHLO"], place["ITNO"], place["WHSL"], *lot.values())
     row = session.find("balances", *key)
@@ -77,30 +77,32 @@ def move(session: Session, place: Row, quantity: Decimal, reference: str) -> Non
     session["balances"].update(row, {"STQT": row["STQT"] + quantity})
     total = session.item_warehouse(str(place["ITNO"]), str(place["WHLO"]))
     session["item_warehouse"].update(total, {"STQT": Decimal(total["STQT"]) + quantity})
-    moved = {**place, "TRNR": session.world.next("stock"), "TRQT": quantity, "RIDN": reference}
+    moved = {**place, "TRNR": session.tenant.next_number("stock"), "TRQT": quantity, "RIDN": reference}
     session.add("stock_transactions", moved)
 
 
 def allocate(session: Session, itno: str, whlo: str, quantity: Decimal) -> None:
-    """Promise a quantity to an order, or take the promise back."""
+    """Allocate a quantity, negative to release it."""
     row = session.find("item_warehouse", itno, whlo)
     if row is not None and quantity:
         session["item_warehouse"].update(row, {"ALQT": Decimal(row["ALQT"]) + quantity})
 
 
 def new_balances(session: Session, values: Values) -> Iterator[Row]:
-    """Warehouse records changed since a timestamp: the delta listing of stock (reference 2.6.3)."""
-    for row in session.since(session.every("item_warehouse"), values):
+    """Warehouse records changed since a timestamp, for incremental reads of stock (reference 2.6.3)."""
+    for row in session.changed_since(session.all_rows("item_warehouse"), values):
         yield _available(session, row)
 
 
 def balances_per_warehouse(session: Session, values: Values) -> Iterable[Row]:
     session.item(values.text("ITNO"))
-    return [_available(session, row) for row in session.group("item_warehouse", values.text("ITNO"))]
+    return [
+        _available(session, row) for row in session.with_key_prefix("item_warehouse", values.text("ITNO"))
+    ]
 
 
 def _available(session: Session, row: Row) -> Row:
-    """Here quantities have two decimals at least, as in the reference's sample."""
+    """Available quantities, with two decimals as in the sample of the reference."""
     found = quantities(row)
     shown = {name: found[name].quantize(Decimal("0.01")) for name in ("AV01", "AV02")}
     dates = {"LTDT": session.today(), "PFDT": session.today()}
@@ -108,7 +110,7 @@ def _available(session: Session, row: Row) -> Row:
 
 
 def balance_of(session: Session, values: Values) -> Row | None:
-    """The balance id the input names."""
+    """The balance id in the input; None if it does not exist."""
     return session.find(
         "balances", values.text("WHLO"), values.text("ITNO"), values.text("WHSL"), *_lot(values)
     )
@@ -122,10 +124,10 @@ def _required(session: Session, values: Values) -> Row:
 
 
 def _lot(values: Values) -> tuple[str, str, int]:
-    return values.text("BANO"), values.text("CAMU"), values.whole("REPN")
+    return values.text("BANO"), values.text("CAMU"), values.integer("REPN")
 
 
-def _shown(session: Session, row: Row) -> Row:
+def _displayed(session: Session, row: Row) -> Row:
     item = session.item(str(row["ITNO"]))
     stock = session.shown_quantity(row["STQT"], item)
     names = {"ITDS": item.get("ITDS", ""), "UNMS": item.get("UNMS", "")}

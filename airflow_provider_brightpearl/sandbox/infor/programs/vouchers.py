@@ -8,14 +8,14 @@ from decimal import Decimal
 from ..errors import nok
 from ..session import Session, Transactions
 from ..values import Row, Values
-from .ledger import settle_all
+from .journals import run_due_jobs
 
 
 def by_date(session: Session, values: Values) -> Iterable[Row]:
-    """Voucher lines between two accounting dates: where a posting shows that it worked."""
-    settle_all(session)
+    """Voucher lines between two accounting dates, which is how a posting can be verified."""
+    run_due_jobs(session)
     divi = values.text("DIVI", session.divi)
-    rows = session.every("vouchers")
+    rows = session.all_rows("vouchers")
     return [r for r in rows if r["DIVI"] == divi and values["FRDT"] <= r["ACDT"] <= values["TODT"]]
 
 
@@ -35,26 +35,26 @@ def head(session: Session, values: Values) -> Iterable[Row]:
 
 
 def _lines(session: Session, values: Values) -> list[Row]:
-    settle_all(session)
-    key = (values.text("DIVI"), values.whole("YEA4"))
-    rows = session.having("vouchers", "VONO", values.whole("VONO"))
+    run_due_jobs(session)
+    key = (values.text("DIVI"), values.integer("YEA4"))
+    rows = session.where("vouchers", "VONO", values.integer("VONO"))
     found = [row for row in rows if (row["DIVI"], int(row["YEA4"])) == key]
     for name in ("VSER", "JRNO"):
         if name in values:
             found = [row for row in found if str(row[name]) == values.text(name)]
     if not found:
-        raise nok("XRE0103", values.whole("VONO"), "VONO")
+        raise nok("XRE0103", values.integer("VONO"), "VONO")
     return found
 
 
 def get_account(session: Session, values: Values) -> Iterable[Row]:
-    key = (values.text("DIVI", session.divi), values.whole("AITP"), values.text("AITM"))
-    return [session.need("accounts", "XRE0103", "AITM", *key)]
+    key = (values.text("DIVI", session.divi), values.integer("AITP"), values.text("AITM"))
+    return [session.require("accounts", "XRE0103", "AITM", *key)]
 
 
 def list_accounts(session: Session, values: Values) -> Iterable[Row]:
-    kind, divi, first = values.whole("AITP"), values.text("DIVI", session.divi), values.text("AITM")
-    rows = (row for row in session.every("accounts") if (row["AITP"], row["DIVI"]) == (kind, divi))
+    kind, divi, first = values.integer("AITP"), values.text("DIVI", session.divi), values.text("AITM")
+    rows = (row for row in session.all_rows("accounts") if (row["AITP"], row["DIVI"]) == (kind, divi))
     return sorted((row for row in rows if row["AITM"] >= first), key=lambda row: str(row["AITM"]))
 
 

@@ -1,22 +1,23 @@
-"""Composite and batch: several calls in one (reference, section 3.6)."""
+"""Composite and batch: several requests in one (reference, section 3.6)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ...settings import int_setting
 from ..call import Answer, Call, Resource, resource
-from ..errors import Refused, bad_json
-from .references import resolve
+from ..errors import ApiError, malformed_json
+from .composite_references import resolve
 
-MOST = 25
+MAX_RECORDS = 25
 _HALTED = "The transaction was rolled back since another operation in the same transaction failed."
 _KEYS = {"method", "url", "referenceId", "body", "httpHeaders"}
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One subrequest, checked for shape."""
+    """One validated subrequest."""
 
     reference: str
     method: str
@@ -26,28 +27,30 @@ class Part:
 
 
 class Failed(Exception):
-    """Leaves the transaction after a part was refused."""
+    """Rolls back the transaction of a failed subrequest."""
 
 
 def read_parts(items: object, most: int) -> list[Part]:
-    """The subrequests of a composite request or graph. Raises: Refused."""
+    """The subrequests of a composite request or graph. Raises: ApiError."""
     if not isinstance(items, list) or not items:
-        raise bad_json("compositeRequest is a list of subrequests")
+        raise malformed_json("compositeRequest must be a list of subrequests")
     if len(items) > most:
-        raise Refused("LIMIT_EXCEEDED", f"Limit of {most} reached. Cannot accept more subrequests")
+        raise ApiError("LIMIT_EXCEEDED", f"Limit of {most} reached. Cannot accept more subrequests")
     parts = [_part(item) for item in items]
     names = [part.reference for part in parts]
     if len(set(names)) != len(names):
-        raise Refused("DUPLICATE_VALUE", "referenceId is used more than once", ["referenceId"])
+        raise ApiError("DUPLICATE_VALUE", "referenceId is used more than once", ["referenceId"])
     return parts
 
 
 def _part(item: object) -> Part:
     if not isinstance(item, dict) or set(item) - _KEYS or not {"method", "url", "referenceId"} <= set(item):
-        raise bad_json("a subrequest has method, url, referenceId, and perhaps body and httpHeaders")
+        raise malformed_json(
+            "a subrequest needs method, url and referenceId, and may have body and httpHeaders"
+        )
     headers = item.get("httpHeaders") or {}
     if not isinstance(headers, dict):
-        raise bad_json("httpHeaders is an object")
+        raise malformed_json("httpHeaders must be an object")
     lower = {str(name).lower(): str(value) for name, value in headers.items()}
     return Part(
         str(item["referenceId"]), str(item["method"]).upper(), str(item["url"]), item.get("body"), lower
@@ -55,16 +58,16 @@ def _part(item: object) -> Part:
 
 
 def run_part(call: Call, part: Part, answers: dict[str, object]) -> Answer:
-    """Serve one subrequest with the references to earlier ones filled in."""
+    """Serve a subrequest, with references to earlier ones resolved."""
     try:
         url, body = str(resolve(part.url, answers)), resolve(part.body, answers)
-    except Refused as refusal:
-        return Answer(refusal.as_request_error(), refusal.status)
+    except ApiError as error:
+        return Answer(error.as_request_error(), error.status)
     return run_url(call, part.method, url, body, part.headers)
 
 
 def run_url(call: Call, method: str, url: str, body: object, headers: dict[str, str]) -> Answer:
-    """Serve a call given by its relative address."""
+    """Serve a request to a relative URL."""
     split = urlsplit(url)
     segments = [unquote(one) for one in split.path.split("/")]
     prefix = [one.lower() for one in segments[1:3]]
@@ -93,8 +96,8 @@ def shown(part: Part, answer: Answer) -> dict[str, object]:
     }
 
 
-def halted(part: Part, message: str = _HALTED) -> dict[str, object]:
-    """The answer of a subrequest that fell with another one."""
+def halted_response(part: Part, message: str = _HALTED) -> dict[str, object]:
+    """The response of a subrequest that was not processed because another one failed."""
     return shown(part, Answer([{"errorCode": "PROCESSING_HALTED", "message": message}], 400))
 
 
@@ -102,19 +105,19 @@ def post_composite(call: Call) -> Answer:
     """POST composite."""
     body = call.json()
     if set(body) - {"allOrNone", "collateSubrequests", "compositeRequest"}:
-        raise bad_json(f"Unrecognized field {sorted(set(body))}")
-    parts = read_parts(body.get("compositeRequest"), MOST)
+        raise malformed_json(f"Unrecognized field {sorted(set(body))}")
+    parts = read_parts(body.get("compositeRequest"), MAX_RECORDS)
     _check_mix(call, parts)
     if body.get("allOrNone") is not True:
         return Answer({"compositeResponse": _run_all(call, parts, stop=False)})
-    return Answer({"compositeResponse": run_together(call, parts)[0]})
+    return Answer({"compositeResponse": run_all_or_none(call, parts)[0]})
 
 
 def _check_mix(call: Call, parts: list[Part]) -> None:
-    most = int(str(call.org.settings["composite_collection_limit"]))
+    most = int_setting(call.org.settings, "composite_collection_limit")
     heavy = [part for part in parts if _is_heavy(part.url)]
     if len(heavy) > most:
-        raise Refused(
+        raise ApiError(
             "LIMIT_EXCEEDED", f"only {most} query or collection subrequests are allowed in a request"
         )
 
@@ -137,31 +140,31 @@ def _run_all(call: Call, parts: list[Part], *, stop: bool) -> list[dict[str, obj
     return found
 
 
-def run_together(call: Call, parts: list[Part]) -> tuple[list[dict[str, object]], bool]:
-    """Run the parts as one transaction; gives the answers, and whether all went well."""
+def run_all_or_none(call: Call, parts: list[Part]) -> tuple[list[dict[str, object]], bool]:
+    """Run the subrequests as one transaction; returns their responses, and True if all succeeded."""
     found: list[dict[str, object]] = []
     try:
         with call.org.store.log.transaction():
             found = _run_all(call, parts, stop=True)
-            if len(found) < len(parts) or _went_wrong(found[-1]):
+            if len(found) < len(parts) or _is_failure(found[-1]):
                 raise Failed
     except Failed:
         last = len(found) - 1
-        return [found[i] if i == last else halted(part) for i, part in enumerate(parts)], False
+        return [found[i] if i == last else halted_response(part) for i, part in enumerate(parts)], False
     return found, True
 
 
-def _went_wrong(shown_part: dict[str, object]) -> bool:
+def _is_failure(shown_part: dict[str, object]) -> bool:
     status = shown_part["httpStatusCode"]
     return isinstance(status, int) and status >= 300
 
 
 def post_batch(call: Call) -> Answer:
-    """POST composite/batch: each subrequest stands alone and is counted."""
+    """POST composite/batch: independent subrequests, each counted as an API call."""
     body = call.json()
     items = body.get("batchRequests")
-    if not isinstance(items, list) or not items or len(items) > MOST:
-        raise bad_json(f"batchRequests is a list of 1 to {MOST} requests")
+    if not isinstance(items, list) or not items or len(items) > MAX_RECORDS:
+        raise malformed_json(f"batchRequests must be a list of 1 to {MAX_RECORDS} requests")
     halt, broken = body.get("haltOnError") is True, False
     results: list[dict[str, object]] = []
     for item in items:
@@ -177,9 +180,8 @@ def post_batch(call: Call) -> Answer:
 
 def _batch_part(call: Call, item: object) -> Answer:
     if not isinstance(item, dict) or not {"method", "url"} <= set(item):
-        raise bad_json("a batch request has method and url")
-    used = call.org.settings["daily_api_used"]
-    call.org.settings["daily_api_used"] = int(str(used)) + 1
+        raise malformed_json("a batch request needs method and url")
+    call.org.settings["daily_api_used"] = int_setting(call.org.settings, "daily_api_used") + 1
     url = str(item["url"])
     url = f"/services/data/{url.lstrip('/')}" if not url.startswith("/services") else url
     return run_url(call, str(item["method"]).upper(), url, item.get("richInput"), {})

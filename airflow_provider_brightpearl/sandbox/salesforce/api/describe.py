@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ...settings import int_setting
 from ..call import Answer, Call, Resource, resource
-from ..fields import Field, spaced
+from ..fields import Field, label_of
 from ..schema import Entity
-from ..settings import number
 
 FIRST, LAST = 46, 67
 
@@ -24,7 +24,7 @@ _RESOURCES = ("sobjects", "query", "queryAll", "limits", "composite", "jobs")
 
 
 def versions() -> list[dict[str, str]]:
-    """The answer of /services/data/, which needs no session."""
+    """The body of /services/data/, which needs no session."""
     numbers = [f"{number}.0" for number in range(FIRST, LAST + 1)]
     return [{"label": f"Release {one}", "url": f"/services/data/v{one}", "version": one} for one in numbers]
 
@@ -80,7 +80,7 @@ def _record_types(call: Call) -> list[dict[str, object]]:
 
 def _summary(call: Call, entity: Entity) -> dict[str, object]:
     writable = entity.sobject.writable
-    label = entity.sobject.label or spaced(entity.name)
+    label = entity.sobject.label or label_of(entity.name)
     url = f"{call.base}/sobjects/{entity.name}"
     return {
         "name": entity.name,
@@ -91,7 +91,7 @@ def _summary(call: Call, entity: Entity) -> dict[str, object]:
         "createable": writable,
         "updateable": writable,
         "deletable": writable,
-        "undeletable": writable and entity.sobject.bin,
+        "undeletable": writable and entity.sobject.has_recycle_bin,
         "queryable": True,
         "retrieveable": True,
         "replicateable": True,
@@ -145,8 +145,8 @@ def _field(entity: Entity, field: Field) -> dict[str, object]:
 
 def get_limits(call: Call) -> Answer:
     """GET limits."""
-    most = number(call.org.settings, "daily_api_limit")
-    left = max(0, most - number(call.org.settings, "daily_api_used"))
+    most = int_setting(call.org.settings, "daily_api_limit")
+    left = max(0, most - int_setting(call.org.settings, "daily_api_used"))
     fixed = {
         "DailyBulkV2QueryJobs": 10_000,
         "DailyBulkApiBatches": 15_000,

@@ -1,33 +1,33 @@
-"""Single records: create, read, change, delete, upsert by external id, changes feeds (section 3.4)."""
+"""Single records: create, read, update, delete, upsert by external id, and lists of changes (section 3.4)."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from ...settings import int_setting
 from ..call import Answer, Call, Resource, resource
-from ..derived import read
-from ..errors import Refused, external_field_missing, no_such_column, resource_missing
+from ..computed_fields import read_field
+from ..datetimes import parse_instant, stamp
+from ..errors import ApiError, external_id_field_not_found, no_such_column, resource_not_found
 from ..fields import Field
 from ..ids import full_id
-from ..moments import parse_instant, stamp
 from ..org import Org
 from ..schema import Entity
-from ..settings import number
 from ..store import Row
 from ..writes import create, delete, matches, update, upsert
 
 
-def whole_record(org: Org, entity: Entity, row: Row, base: str, names: list[str] | None = None) -> Row:
-    """A record as JSON; all fields when none are named. Raises: Refused INVALID_FIELD."""
+def record_as_json(org: Org, entity: Entity, row: Row, base: str, names: list[str] | None = None) -> Row:
+    """A record as JSON, with all fields if `names` is None. Raises: ApiError INVALID_FIELD."""
     fields = list(entity.fields.values()) if names is None else [_named(entity, name) for name in names]
     found: Row = {"attributes": attributes(entity, row, base)}
     for field in fields:
-        found[field.name] = read(org.store, field, row)
+        found[field.name] = read_field(org.store, field, row)
     return found
 
 
 def attributes(entity: Entity, row: Row, base: str) -> dict[str, str]:
-    """The type and address that every record in an answer carries."""
+    """The type and URL of a record in a response."""
     return {"type": entity.name, "url": f"{base}/sobjects/{entity.name}/{row['Id']}"}
 
 
@@ -48,7 +48,7 @@ def post_record(call: Call, name: str) -> Answer:
     body = call.json()
     given = next((key for key in body if key.lower() == "id"), None)
     if given is not None:
-        raise Refused("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", ["Id"])
+        raise ApiError("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", ["Id"])
     record_id = create(call.org, entity, body, call.dml())
     return Answer(
         {"id": record_id, "success": True, "errors": []},
@@ -67,16 +67,16 @@ def get_record(call: Call, name: str, record_id: str) -> Answer:
 def _shown(call: Call, entity: Entity, row: Row) -> Answer:
     wanted = call.query.get("fields")
     names = None if wanted is None else ["Id", *wanted.split(",")]
-    return Answer(whole_record(call.org, entity, row, call.base, names))
+    return Answer(record_as_json(call.org, entity, row, call.base, names))
 
 
 def _row_in_path(org: Org, entity: Entity, record_id: str) -> Row:
     wanted = full_id(record_id)
     table = org.store[entity.name]
-    if wanted in table.bin:
-        raise Refused("ENTITY_IS_DELETED", "entity is deleted", status=404)
+    if wanted in table.recycle_bin:
+        raise ApiError("ENTITY_IS_DELETED", "entity is deleted", status=404)
     if wanted not in table.rows:
-        raise resource_missing()
+        raise resource_not_found()
     return table.rows[wanted]
 
 
@@ -85,11 +85,11 @@ def patch_record(call: Call, name: str, record_id: str) -> Answer:
     entity = call.org.schema.in_path(name)
     body = call.json()
     if any(key.lower() == "id" for key in body):
-        raise Refused("INVALID_FIELD", "The Id field should not be specified in the sobject data.", ["Id"])
+        raise ApiError("INVALID_FIELD", "The Id field should not be specified in the sobject data.", ["Id"])
     row = _row_in_path(call.org, entity, record_id)
     since = call.headers.get("if-unmodified-since")
     if since and _is_newer(row, since):
-        raise Refused("PRECONDITION_FAILED", "The record was modified since then", status=412)
+        raise ApiError("PRECONDITION_FAILED", "The record has been modified since", status=412)
     update(call.org, entity, row["Id"], body, call.dml())
     return Answer(status=204)
 
@@ -115,7 +115,7 @@ def delete_record(call: Call, name: str, record_id: str) -> Answer:
 def _key(entity: Entity, name: str) -> Field:
     field = entity.key_field(name)
     if field is None:
-        raise external_field_missing()
+        raise external_id_field_not_found()
     return field
 
 
@@ -124,7 +124,7 @@ def get_by_key(call: Call, name: str, field: str, value: str) -> Answer:
     entity = call.org.schema.in_path(name)
     found = matches(call.org, entity, _key(entity, field), value)
     if not found:
-        raise resource_missing()
+        raise resource_not_found()
     if len(found) > 1:
         return _several(call, entity, found)
     return _shown(call, entity, call.org.store[entity.name].rows[found[0]])
@@ -142,16 +142,16 @@ def patch_by_key(call: Call, name: str, field: str, value: str) -> Answer:
     for given in body:
         if given.lower() in ("id", key.name.lower()):
             text = f"The {given} field should not be specified in the sobject data."
-            raise Refused("INVALID_FIELD", text, [given])
+            raise ApiError("INVALID_FIELD", text, [given])
     found = matches(call.org, entity, key, value)
     if len(found) > 1:
         return _several(call, entity, found)
     if not found and call.query.get("updateOnly", "").lower() == "true":
-        raise resource_missing()
+        raise resource_not_found()
     record_id, created = upsert(call.org, entity, key, value, body, call.dml())
     if created:
         return _created(record_id, created=True)
-    if number(call.org.settings, "upsert_update_status") == 204:
+    if int_setting(call.org.settings, "upsert_update_status") == 204:
         return Answer(status=204)
     return Answer({"id": record_id, "success": True, "errors": [], "created": False})
 
@@ -159,7 +159,7 @@ def patch_by_key(call: Call, name: str, field: str, value: str) -> Answer:
 def post_by_id_field(call: Call, name: str, field: str) -> Answer:
     """POST sobjects/X/Id: creates."""
     if field.lower() != "id":
-        raise Refused("METHOD_NOT_ALLOWED", "HTTP Method 'POST' not allowed.", status=405)
+        raise ApiError("METHOD_NOT_ALLOWED", "HTTP Method 'POST' not allowed.", status=405)
     return _created(create(call.org, call.org.schema.in_path(name), call.json(), call.dml()), created=True)
 
 
@@ -168,31 +168,31 @@ def delete_by_key(call: Call, name: str, field: str, value: str) -> Answer:
     entity = call.org.schema.in_path(name)
     found = matches(call.org, entity, _key(entity, field), value)
     if not found:
-        raise resource_missing()
+        raise resource_not_found()
     if len(found) > 1:
         return _several(call, entity, found)
     delete(call.org, entity, found[0], call.dml())
     return Answer(status=204)
 
 
-# --- feeds -------------------------------------------------------------------------------------------
+# --- lists of changes -------------------------------------------------------------------------------------------
 
 
 def _window(call: Call) -> tuple[str, str, str]:
     start, end = (_minute(call.query.get(name, "")) for name in ("start", "end"))
     now = call.org.clock.now()
     if end <= start:
-        raise Refused("INVALID_REPLICATION_DATE", "endDate should be greater than startDate")
+        raise ApiError("INVALID_REPLICATION_DATE", "endDate should be greater than startDate")
     if start < now - timedelta(days=30):
-        raise Refused("INVALID_REPLICATION_DATE", "startDate cannot be more than 30 days ago")
-    lag = timedelta(seconds=number(call.org.settings, "replication_lag_seconds"))
+        raise ApiError("INVALID_REPLICATION_DATE", "startDate cannot be more than 30 days ago")
+    lag = timedelta(seconds=int_setting(call.org.settings, "replication_lag_seconds"))
     return stamp(start), stamp(end), stamp(min(end, now - lag))
 
 
 def _minute(text: str) -> datetime:
     moment = parse_instant(text.replace(" ", "+"))
     if moment is None:
-        raise Refused("INVALID_REPLICATION_DATE", f"invalid date: {text}")
+        raise ApiError("INVALID_REPLICATION_DATE", f"invalid date: {text}")
     return moment.replace(second=0, microsecond=0)
 
 
@@ -209,7 +209,7 @@ def get_deleted(call: Call, name: str) -> Answer:
     """GET sobjects/X/deleted."""
     entity = call.org.schema.in_path(name)
     start, end, covered = _window(call)
-    gone = call.org.store[entity.name].gone
+    gone = call.org.store[entity.name].deletions
     rows = [{"id": one, "deletedDate": when} for one, when in gone if start <= when < end]
     earliest = stamp(call.org.clock.now() - timedelta(days=30))
     return Answer({"deletedRecords": rows, "earliestDateAvailable": earliest, "latestDateCovered": covered})

@@ -1,4 +1,4 @@
-"""GROUP BY, and aggregates over all rows (reference, section 3.3)."""
+"""GROUP BY and aggregate functions (reference, section 3.3)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from ..errors import Refused
+from ..errors import ApiError
 from ..org import Org
 from ..schema import Entity
 from ..store import Row
@@ -15,18 +15,18 @@ from .grammar import Column, Query
 
 Reduce = Callable[[list[Row]], Any]
 _FUNCTIONS = ("COUNT", "COUNT_DISTINCT", "SUM", "MIN", "MAX", "AVG")
-MOST = 2000
+MAX_RECORDS = 2000
 
 
 def is_aggregate(query: Query) -> bool:
-    """True when the answer has AggregateResult records."""
+    """True if the query returns AggregateResult records."""
     bare_count = query.columns[0].function == "COUNT" and not query.columns[0].path
     functions = any(column.function in _FUNCTIONS for column in query.columns)
     return bool(query.group) or (functions and not (bare_count and len(query.columns) == 1))
 
 
 def aggregate(org: Org, entity: Entity, query: Query, rows: list[Row]) -> list[Row]:
-    """One record per group. Raises: Refused for a column that is neither grouped nor aggregated."""
+    """One record per group. Raises: ApiError for a column that is neither grouped nor aggregated."""
     keys = [getter(org, entity, path)[0] for path in query.group]
     grouped = {tuple(part.lower() for part in path) for path in query.group}
     columns = _columns(org, entity, query.columns, grouped)
@@ -34,8 +34,8 @@ def aggregate(org: Org, entity: Entity, query: Query, rows: list[Row]) -> list[R
     if query.group:
         for row in rows:
             groups.setdefault(tuple(key(row) for key in keys), []).append(row)
-    if len(groups) > MOST:
-        raise Refused(
+    if len(groups) > MAX_RECORDS:
+        raise ApiError(
             "EXCEEDED_ID_LIMIT", "Aggregate query has too many rows for direct assignment, use LIMIT"
         )
     made = [
@@ -68,7 +68,7 @@ def _columns(
             continue
         if tuple(part.lower() for part in column.path) not in grouped:
             path = ".".join(column.path)
-            raise Refused("MALFORMED_QUERY", f"Field must be grouped or aggregated: {path}")
+            raise ApiError("MALFORMED_QUERY", f"Field must be grouped or aggregated: {path}")
         found.append((column.alias or getter(org, entity, column.path)[1].name, _first(org, entity, column)))
     return found
 
@@ -80,12 +80,12 @@ def _first(org: Org, entity: Entity, column: Column) -> Reduce:
 
 def _reducer(org: Org, entity: Entity, column: Column) -> Reduce:
     if column.function not in _FUNCTIONS:
-        raise Refused("MALFORMED_QUERY", f"unknown function: {column.function}")
+        raise ApiError("MALFORMED_QUERY", f"unknown function: {column.function}")
     if not column.path:
         return len
     get, field = getter(org, entity, column.path)
     if column.function in ("SUM", "AVG") and field.type not in ("double", "currency", "int", "percent"):
-        raise Refused("MALFORMED_QUERY", f"field {field.name} does not support aggregate {column.function}")
+        raise ApiError("MALFORMED_QUERY", f"field {field.name} does not support aggregate {column.function}")
     return lambda members: _reduce(column.function, _values(get, members))
 
 

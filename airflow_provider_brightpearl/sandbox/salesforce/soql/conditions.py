@@ -1,4 +1,4 @@
-"""WHERE as a function of a row, and the indexed part of it that saves a scan."""
+"""Compiles WHERE to a function of a row, and finds candidates by index."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ..derived import read
-from ..errors import Refused, no_such_column
+from ..computed_fields import read_field
+from ..datetimes import canonical_date, canonical_instant, date_literal, day_start, stamp
+from ..errors import ApiError, no_such_column
 from ..fields import Field
 from ..ids import full_id
-from ..moments import canonical_date, canonical_instant, date_literal, day_start, stamp
 from ..org import Org
 from ..schema import Entity
 from ..store import Row
@@ -33,14 +33,14 @@ _TEXTS = ("string", "textarea", "phone", "url", "email", "picklist")
 
 
 def getter(org: Org, entity: Entity, path: tuple[str, ...]) -> tuple[Getter, Field]:
-    """How to read a path such as `Account.Name` from a row, and the field it ends in."""
+    """A function that reads a path such as `Account.Name` from a row, and the last field of the path."""
     if len(path) > 1:
         link = entity.relation(path[0])
         if link is None:
             own = path[0].lower() == entity.name.lower()
             if own:
                 return getter(org, entity, path[1:])
-            raise Refused("INVALID_FIELD", f"Didn't understand relationship '{path[0]}' in field path.")
+            raise ApiError("INVALID_FIELD", f"Didn't understand relationship '{path[0]}' in field path.")
         inner, field = getter(org, org.schema.in_body(link.refers_to), path[1:])
         rows = org.store[link.refers_to].rows
         link_of = _own_getter(org, link)
@@ -53,13 +53,13 @@ def getter(org: Org, entity: Entity, path: tuple[str, ...]) -> tuple[Getter, Fie
 
 def _own_getter(org: Org, field: Field) -> Getter:
     if field.computed or field.type == "boolean":
-        return lambda row: read(org.store, field, row)
+        return lambda row: read_field(org.store, field, row)
     name = field.name
     return lambda row: row.get(name)
 
 
 def predicate(org: Org, entity: Entity, condition: Any) -> Predicate:
-    """A condition as a function. Raises: Refused for unknown fields and values of a wrong type."""
+    """A condition as a function of a row. Raises: ApiError for unknown fields and values of the wrong type."""
     if isinstance(condition, Comparison):
         return _comparison(org, entity, condition)
     parts = [predicate(org, entity, part) for part in condition.parts]
@@ -75,7 +75,7 @@ def predicate(org: Org, entity: Entity, condition: Any) -> Predicate:
 def _comparison(org: Org, entity: Entity, comparison: Comparison) -> Predicate:
     get, field = getter(org, entity, comparison.path)
     if field.type == "textarea" and field.length > 255:
-        raise Refused("INVALID_FIELD", f"field '{field.name}' can not be filtered in a query call")
+        raise ApiError("INVALID_FIELD", f"field '{field.name}' can not be filtered in a query call")
     if comparison.operator == "LIKE":
         return _like(get, field, comparison.values[0])
     if any(value.kind == "range" for value in comparison.values):
@@ -109,7 +109,7 @@ def _order(get: Getter, compare: Callable[[Any, Any], bool], wanted: Any, fold: 
 
 def _like(get: Getter, field: Field, literal: Literal) -> Predicate:
     if field.type not in _TEXTS or literal.kind != "text":
-        raise Refused("INVALID_FIELD", f"invalid operator on {field.type} field: {field.name}")
+        raise ApiError("INVALID_FIELD", f"invalid operator on {field.type} field: {field.name}")
     pieces = []
     for found in re.finditer(r"\\[%_]|.", pattern_text(literal), re.DOTALL):
         piece = found[0]
@@ -122,7 +122,7 @@ def _in_range(org: Org, get: Getter, field: Field, comparison: Comparison) -> Pr
     literal = comparison.values[0]
     days = date_literal(str(literal.value), literal.amount, org.clock.now())
     if days is None:
-        raise Refused("MALFORMED_QUERY", f"unexpected token: {literal.value}")
+        raise ApiError("MALFORMED_QUERY", f"unexpected token: {literal.value}")
     if field.type not in ("date", "datetime"):
         raise _mismatch(field)
     as_text: Callable[[Any], str] = (
@@ -138,20 +138,20 @@ def _in_range(org: Org, get: Getter, field: Field, comparison: Comparison) -> Pr
         ">=": lambda row: (v := get(row)) is not None and v >= first,
     }
     if comparison.operator not in tests:
-        raise Refused("MALFORMED_QUERY", f"a date literal cannot be used with {comparison.operator}")
+        raise ApiError("MALFORMED_QUERY", f"a date literal cannot be used with {comparison.operator}")
     return tests[comparison.operator]
 
 
-def _mismatch(field: Field) -> Refused:
+def _mismatch(field: Field) -> ApiError:
     quoted = " and should be enclosed in quotes" if field.type in (*_TEXTS, "id", "reference") else ""
-    return Refused(
+    return ApiError(
         "INVALID_FIELD",
         f"value of filter criterion for field '{field.name}' must be of type {field.type}{quoted}",
     )
 
 
 def _wanted(field: Field, literal: Literal) -> Any:
-    """The literal in the form that the field's values have."""
+    """The literal, converted to the type of the field."""
     if literal.kind == "null":
         return None
     value = _converted(field, literal)
@@ -186,12 +186,12 @@ def _midnight(day: str) -> str:
 def _wanted_id(field: Field, text: str) -> str:
     found = full_id(text)
     if found is None:
-        raise Refused("INVALID_QUERY_FILTER_OPERATOR", f"invalid ID field: {text}")
+        raise ApiError("INVALID_QUERY_FILTER_OPERATOR", f"invalid ID field: {text}")
     return found
 
 
 def candidates(org: Org, entity: Entity, condition: Any) -> list[str] | None:
-    """Ids among which all matches are, from an index; None when only a scan can tell."""
+    """Ids from an index that include all matches; None if a scan is needed."""
     if isinstance(condition, Logic):
         if condition.operator in ("OR", "NOT"):
             return None

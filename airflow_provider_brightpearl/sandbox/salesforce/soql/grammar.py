@@ -1,4 +1,4 @@
-"""The SOQL that the sandbox understands, as a lark grammar and as a tree (reference, section 3.3)."""
+"""The supported SOQL, as a lark grammar and as a syntax tree (reference, section 3.3)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from lark import Lark, Token, Transformer, UnexpectedInput
 from lark.exceptions import VisitError
 
-from ..errors import Refused
+from ..errors import ApiError
 
 GRAMMAR = r"""
 ?start: query
@@ -63,7 +63,7 @@ NAME: /[a-z_][a-z0-9_]*/i
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One selected thing: a path, or a function of one."""
+    """One selected column: a path, a function of one, or a child query."""
 
     path: tuple[str, ...]
     function: str = ""
@@ -73,7 +73,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value in a condition, with the form it was written in."""
+    """A value in a condition, with its syntactic kind."""
 
     kind: str  # text, number, date, datetime, boolean, null, range
     value: object
@@ -108,7 +108,7 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A parsed query; names are as written, nothing is checked against the schema yet."""
+    """A parsed query, not yet checked against the schema."""
 
     columns: tuple[Column, ...]
     source: str
@@ -133,12 +133,12 @@ def _unquote(text: str) -> str:
 
 
 def _unquote_pattern(text: str) -> str:
-    """Like `_unquote`, but what was escaped as a wildcard stays escaped."""
+    """Like `_unquote`, but escaped wildcards stay escaped."""
     return _unquote(text.replace("\\%", "\\\\%").replace("\\_", "\\\\_"))
 
 
 class _Build(Transformer[Token, Any]):
-    """Turns lark's tree into the dataclasses above."""
+    """Converts the parse tree to the dataclasses above."""
 
     def query(self, parts: list[Any]) -> Query:
         columns, source, *rest = parts
@@ -262,23 +262,23 @@ _parser = Lark(GRAMMAR, parser="lalr", lexer="contextual", maybe_placeholders=Fa
 
 @lru_cache(maxsize=256)
 def parse(text: str) -> Query:
-    """The tree of a query. Raises: Refused MALFORMED_QUERY with row and column."""
+    """Parse a query. Raises: ApiError MALFORMED_QUERY with row and column."""
     try:
         query: Query = _Build().transform(_parser.parse(text))
     except UnexpectedInput as error:
         where = f"ERROR at Row:{error.line}:Column:{error.column}"
         near = text[max(0, (error.pos_in_stream or 0) - 20) :][:40]
-        raise Refused("MALFORMED_QUERY", f"\n{near}\n^\n{where}\nunexpected token") from None
+        raise ApiError("MALFORMED_QUERY", f"\n{near}\n^\n{where}\nunexpected token") from None
     except (VisitError, ValueError) as error:
-        raise Refused("MALFORMED_QUERY", f"ERROR at Row:1:Column:1\n{error}") from None
+        raise ApiError("MALFORMED_QUERY", f"ERROR at Row:1:Column:1\n{error}") from None
     return query
 
 
 def plain_text(literal: Literal) -> str:
-    """The text of a quoted literal with its escapes undone."""
+    """The text of a quoted literal, unescaped."""
     return _unquote(str(literal.value))
 
 
 def pattern_text(literal: Literal) -> str:
-    """The text of a LIKE pattern, wildcards that were escaped still marked with a backslash."""
+    """The text of a LIKE pattern, unescaped except for escaped wildcards."""
     return _unquote_pattern(str(literal.value))

@@ -1,0 +1,44 @@
+"""The log of all requests to the simulated systems."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedCall:
+    """A request with the status of its response; 0 if the connection was dropped without one."""
+
+    system: str
+    method: str
+    path: str
+    query: str
+    status: int
+    at: str
+    ms: float
+
+
+class CallLog:
+    """Requests in the order of their responses."""
+
+    def __init__(self) -> None:
+        self.calls: list[LoggedCall] = []
+
+    def add(self, call: LoggedCall) -> None:
+        """Add a request."""
+        self.calls.append(call)
+
+    def counts(self, systems: list[str]) -> dict[str, int]:
+        """The number of requests per system, including zeros."""
+        found = Counter(call.system for call in self.calls)
+        return {name: found[name] for name in systems}
+
+    def entries(self, system: str | None = None) -> list[dict[str, Any]]:
+        """The requests as dicts, oldest first, optionally of one system."""
+        return [asdict(call) for call in self.calls if system in (None, call.system)]
+
+    def clear(self) -> None:
+        """Delete all entries."""
+        self.calls.clear()

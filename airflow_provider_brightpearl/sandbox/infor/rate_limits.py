@@ -1,0 +1,78 @@
+"""Spike arrest and quota of the gateway (reference 1.3, 1.7)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from ..clock import Clock
+from ..settings import int_setting
+from .errors import GatewayError
+from .tenant import Tenant
+
+MINUTE, DAY = 60, 86_400
+
+
+class RollingCount:
+    """Counts events within a rolling window that ends now.
+
+    Args:
+        clock: the clock of the sandbox.
+        keep_seconds: the longest window.
+    """
+
+    def __init__(self, clock: Clock, keep_seconds: float) -> None:
+        self._clock, self._keep = clock, keep_seconds
+        self._times: list[float] = []
+
+    def clear(self) -> None:
+        """Delete all events."""
+        self._times.clear()
+
+    def add(self) -> None:
+        """Count an event that happens now."""
+        now = self._clock.seconds()
+        del self._times[: bisect_right(self._times, now - self._keep)]
+        self._times.append(now)
+
+    def within(self, seconds: float) -> int:
+        """The number of events in the last seconds."""
+        return len(self._times) - bisect_right(self._times, self._clock.seconds() - seconds)
+
+
+class RateLimits:
+    """Counts the requests of the last minute and of the day."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+        self._minute = RollingCount(tenant.clock, MINUTE)
+        self._day, self._used = "", 0
+
+    def clear(self) -> None:
+        """Reset all counts."""
+        self._minute.clear()
+        self._used = 0
+
+    def take(self) -> float:
+        """Count a request and return the seconds to delay it. Raises: GatewayError 429."""
+        settings = self._tenant.settings
+        if not settings["throttle"]:
+            return 0.0
+        self._count_day()
+        if self._minute.within(MINUTE) >= int_setting(settings, "calls_per_minute"):
+            raise self._too_many("Spike arrest violation. Allowed rate is exceeded")
+        if self._used >= int_setting(settings, "calls_per_day"):
+            raise self._too_many("Quota is exceeded")
+        self._minute.add()
+        self._used += 1
+        after = int_setting(settings, "smoothing_after")
+        slow = after and self._minute.within(MINUTE) > after
+        return int_setting(settings, "smoothing_milliseconds") / 1000 if slow else 0.0
+
+    def _count_day(self) -> None:
+        today = self._tenant.today()
+        if today != self._day:
+            self._day, self._used = today, 0
+
+    def _too_many(self, text: str) -> GatewayError:
+        wait = int_setting(self._tenant.settings, "retry_after")
+        return GatewayError(429, text, {"Retry-After": str(wait)} if wait else None)
