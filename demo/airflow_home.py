@@ -10,14 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import requests
 
-from demo.processes import free_port, stop, uninterrupted
+from demo.processes import free_port, output_of, running
 
 BIN = Path(sys.executable).parent
 USER = PASSWORD = "admin"  # noqa: S105 - on this machine only, and printed
@@ -107,9 +107,7 @@ def run(home: Home, program: str, *arguments: str) -> None:
     Raises:
         RuntimeError: it failed; with the end of what it said.
     """
-    done = subprocess.run(  # noqa: S603 - programs of this environment
-        [str(BIN / program), *arguments], env=dict(home.env), capture_output=True, text=True, check=False
-    )
+    done = output_of([str(BIN / program), *arguments], env=home.env)
     if done.returncode:
         said = (done.stderr or done.stdout).strip()[-2000:]
         raise RuntimeError(f"{program} {' '.join(arguments)} ended with code {done.returncode}:\n{said}")
@@ -122,25 +120,14 @@ def started(home: Home, *components: str) -> Iterator[Home]:
     Raises:
         RuntimeError: a component ended, or they did not come up in time; with the end of its log.
     """
-    processes: list[subprocess.Popen[str]] = []
-    try:
+    processes: dict[str, subprocess.Popen[str]] = {}
+    with ExitStack() as stack:
         for component in components:
-            with (home.logs / f"{component}.log").open("w") as log, uninterrupted():
-                processes.append(
-                    subprocess.Popen(  # noqa: S603 - likewise
-                        [str(BIN / "airflow"), component],
-                        env=dict(home.env),
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=subprocess.STDOUT,
-                        text=True,
-                        start_new_session=True,
-                    )  # fmt: skip
-                )
-        _wait_until_healthy(home, dict(zip(components, processes, strict=True)))
+            log = stack.enter_context((home.logs / f"{component}.log").open("w"))
+            command = [str(BIN / "airflow"), component]
+            processes[component] = stack.enter_context(running(command, env=home.env, stdout=log))
+        _wait_until_healthy(home, processes)
         yield home
-    finally:
-        stop(processes)
 
 
 def _wait_until_healthy(home: Home, processes: Mapping[str, subprocess.Popen[str]]) -> None:

@@ -1,15 +1,17 @@
-"""Processes that end when the block that started them ends, and free ports for them."""
+"""Processes that end with all they started when the block, or the program, that started them ends."""
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
 
-GRACE_SECONDS = 8
+LEASH = Path(__file__).with_name("leash.py")
 
 
 def free_port() -> int:
@@ -20,39 +22,32 @@ def free_port() -> int:
 
 
 @contextmanager
-def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
-    """Ends a process and all it started, however the block ends; it has to lead a group of its own."""
-    try:
+def running(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdout: int | IO[str],
+    stderr: int | IO[str] = subprocess.STDOUT,
+) -> Iterator[subprocess.Popen[str]]:
+    """A command in a session of its own, ended with all it started at the end of the block or of this program."""
+    with subprocess.Popen(  # noqa: S603 - what the caller asked for
+        [sys.executable, str(LEASH), *command],
+        env=env, cwd=cwd, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
         yield process
-    finally:
-        stop([process])
 
 
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Holds back Ctrl-C until the end of the block: a process started, and in no list yet, would be left behind."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def stop(processes: list[subprocess.Popen[str]], grace: float = GRACE_SECONDS) -> None:
-    """Asks all process groups to end, waits, and kills what is left of them."""
-    for process in processes:
-        _signal(process, signal.SIGTERM)
-    for process in processes:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(grace)
-    for process in processes:
-        # Airflow's scheduler now and then waits for ever for its idle workers
-        _signal(process, signal.SIGKILL)
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
-
-
-def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
+def output_of(
+    command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """What a command wrote and its exit code; it ends with this program if it has not ended before."""
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        running(command, env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=errors) as process,
+    ):
+        written = process.stdout.read() if process.stdout else ""
+        code = process.wait()
+        errors.seek(0)
+        return subprocess.CompletedProcess(list(command), code, written, errors.read())

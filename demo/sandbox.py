@@ -7,14 +7,15 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from demo.processes import ended, free_port, uninterrupted
+from demo import processes
+from demo.processes import free_port
 
 CONTROL = "/__sandbox"
 LOGIN = "/services/oauth2/"
@@ -130,13 +131,12 @@ def running(size: Mapping[str, int], log: Path, port: int | None = None) -> Iter
         "--port",
         str(port or free_port()),
     ]
-    with ExitStack() as stack:
-        with log.open("w") as errors, uninterrupted():
-            process = subprocess.Popen(  # noqa: S603 - this interpreter
-                [*command, f"--until={until.isoformat()}", *options],
-                stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True,
-            )  # fmt: skip
-            stack.enter_context(ended(process))
+    with (
+        log.open("w") as errors,
+        processes.running(
+            [*command, f"--until={until.isoformat()}", *options], stdout=subprocess.PIPE, stderr=errors
+        ) as process,
+    ):
         line = process.stdout.readline() if process.stdout else ""
         if not line.startswith("sandbox ready at "):
             raise RuntimeError(f"the sandbox did not start:\n{log.read_text()[-2000:]}")

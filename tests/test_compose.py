@@ -13,6 +13,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from jsonschema import Draft7Validator
 from airflow_provider_brightpearl.compat import airflow_version
 from airflow_provider_brightpearl.sandbox.app import installed_systems
 from airflow_provider_brightpearl.sandbox.clock import Clock
-from demo.processes import free_port, stop
+from demo.processes import free_port, output_of
+from demo.processes import running as started
 from tests.compose import COMPOSE, ONCE, RECIPE, ROOT, SERVICES, TEXT, VARIABLE, Place, interpolate
 from tests.postgres import postgres_url
 
@@ -177,20 +179,14 @@ def place(tmp_path: Path, postgres_url: str) -> Place:
 @pytest.fixture
 def running(place: Place) -> Iterator[Place]:
     """Every lasting service, started by its own command once ``init`` has ended."""
-    subprocess.run(place.command("init"), env=place.env(), check=True, timeout=90, capture_output=True)
-    processes, env = [], place.env()
-    try:
+    env = place.env()
+    done = output_of(place.command("init"), env=env)
+    assert 0 == done.returncode, done.stderr
+    with ExitStack() as stack:
         for name in set(SERVICES) - ONCE - {"postgres"}:
-            with (place.home / f"{name}.log").open("w") as log:
-                processes.append(
-                    subprocess.Popen(
-                        place.command(name), env=env, stdout=log, stderr=log, text=True,
-                        start_new_session=True,
-                    )
-                )  # fmt: skip
+            log = stack.enter_context((place.home / f"{name}.log").open("w"))
+            stack.enter_context(started(place.command(name), env=env, stdout=log))
         yield place
-    finally:
-        stop(processes)
 
 
 @pytest.mark.system
@@ -222,18 +218,10 @@ def _state_of_run(place: Place, dag: str) -> str:
 
 
 def _wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
     while not true():
-        assert time.monotonic() < deadline
-        time.sleep(1)
+        time.sleep(0.2)
 
 
 def _wait_until_well(place: Place, name: str) -> None:
-    deadline, env = time.monotonic() + 120, place.env()
-    while True:
-        done = subprocess.run(place.healthcheck(name), env=env, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return
-        log = (place.home / f"{name}.log").read_text()[-3000:]
-        assert time.monotonic() < deadline, f"{name}: {done.stdout}{done.stderr}\n{log}"
-        time.sleep(1)
+    env = place.env()
+    _wait_until(lambda: 0 == output_of(place.healthcheck(name), env=env).returncode)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_brightpearl.compat import airflow_version
+from demo.processes import output_of
 
 HOME = Path(os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="brightpearl-airflow-")))
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
@@ -70,14 +71,7 @@ def run(tmp_path: Path) -> Run:
         }
         program, *arguments = command
         tool = [sys.executable] if program == "python" else [str(Path(sys.executable).parent / program)]
-        return subprocess.run(
-            [*tool, *arguments],
-            env=os.environ | own | env,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
+        return output_of([*tool, *arguments], env=os.environ | own | env)
 
     return start
 

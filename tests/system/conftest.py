@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_brightpearl.sandbox.server import Sandbox
+from demo.processes import free_port, output_of, running
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -32,39 +31,22 @@ class Site:
 
     home: Path
     env: dict[str, str]
-    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def run(self, program: str, *arguments: str, timeout: int = 280) -> str:
+    def run(self, program: str, *arguments: str) -> str:
         """Runs a command to its end; gives what it wrote, fails with it where the command failed."""
-        process = self._begin(program, *arguments, out=subprocess.PIPE)
-        try:
-            output, _ = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            output = process.communicate()[0] + b"\n(not ended in time)"
-        assert 0 == process.returncode, output.decode()[-6000:]
-        return output.decode()
+        done = output_of([str(BIN / program), *arguments], env=self.env, cwd=self.home)
+        output = done.stdout + done.stderr
+        assert 0 == done.returncode, output[-6000:]
+        return output
 
-    def start(self, *arguments: str) -> None:
-        """Starts a component of Airflow, which lives until the test ends."""
-        with (self.home / f"{arguments[0]}.log").open("wb") as log:
-            self.running.append(self._begin("airflow", *arguments, out=log))
-
-    def _begin(self, program: str, *arguments: str, out: Any) -> subprocess.Popen[bytes]:
-        command = [str(BIN / program), *arguments]
-        return subprocess.Popen(
-            command, env=self.env, cwd=self.home, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
-        )
-
-    def stop(self) -> None:
-        """Ends the components; those that ignore a polite signal are killed, as Airflow's scheduler may."""
-        for wanted in (signal.SIGTERM, signal.SIGKILL):
-            for process in self.running:
-                if process.poll() is None:
-                    os.killpg(process.pid, wanted)
-            for process in self.running:
-                _ended(process, 8)
-        self.running.clear()
+    @contextmanager
+    def component(self, name: str) -> Iterator[None]:
+        """A component of Airflow, until the end of the block."""
+        with (
+            (self.home / f"{name}.log").open("w") as log,
+            running([str(BIN / "airflow"), name], env=self.env, cwd=self.home, stdout=log),
+        ):
+            yield
 
     def keep_dags(self, *names: str) -> None:
         """Removes all DAG files but these: every command of Airflow serialises all DAGs there are."""
@@ -90,20 +72,10 @@ class Site:
         )
 
 
-def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
-def until(what: str, ready: Callable[[], bool], seconds: float = 120) -> None:
-    """Waits for something to become true."""
-    end = time.monotonic() + seconds
+def wait_until(ready: Callable[[], bool]) -> None:
+    """Waits until something is true; the test's own timeout ends it otherwise."""
     while not ready():
-        assert time.monotonic() < end, f"{what}: not within {seconds} s"
-        time.sleep(0.5)
+        time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")
@@ -132,17 +104,16 @@ def migrated(world: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def site(sandbox: Sandbox, migrated: Path, tmp_path: Path) -> Iterator[Site]:
+def site(sandbox: Sandbox, migrated: Path, tmp_path: Path) -> Site:
     """A fresh home with the starter DAGs."""
     site = Site(tmp_path, os.environ | _environment(tmp_path, sandbox.url))
     site.run("brightpearl", "init", "--dest", str(tmp_path))
     shutil.copy(migrated, tmp_path)
-    yield site
-    site.stop()
+    return site
 
 
 def _environment(home: Path, url: str) -> dict[str, str]:
-    port = _free_port()
+    port = free_port()
     brightpearl = {
         "conn_type": "brightpearl",
         "host": url,
@@ -185,12 +156,6 @@ def _environment(home: Path, url: str) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -199,10 +164,9 @@ def _listens(port: int) -> bool:
 @contextmanager
 def scheduler(site: Site) -> Iterator[None]:
     """What carries out the runs of a backfill on Airflow 3."""
-    site.start("api-server")
-    # a task that begins before the server listens fails, and waits minutes for its next try
-    port = int(site.env["AIRFLOW__API__PORT"])
-    until("the API server listens", lambda: _listens(port))
-    site.start("scheduler")
-    yield
-    site.stop()
+    with site.component("api-server"):
+        # a task that begins before the server listens fails, and waits minutes for its next try
+        port = int(site.env["AIRFLOW__API__PORT"])
+        wait_until(lambda: _listens(port))
+        with site.component("scheduler"):
+            yield

@@ -12,7 +12,7 @@ from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from tests.flows.site import Site as Flows
-from tests.system.conftest import scheduler, until
+from tests.system.conftest import scheduler, wait_until
 
 FLOW = "orders_to_salesforce"
 DAYS = 5
@@ -96,12 +96,12 @@ def store(site):
 
 def _backfill(site, *command):
     before = datetime.now(UTC)
-    site.run(*command, timeout=900)
+    site.run(*command)
     if airflow_version() >= (3, 0):
         # there the command only queues the runs, and on SQLite not while the scheduler writes
         open_ones = "SELECT 1 FROM backfill WHERE completed_at IS NULL"
         with scheduler(site):
-            until("the backfill is done", lambda: not site.rows("airflow.db", open_ones), seconds=800)
+            wait_until(lambda: not site.rows("airflow.db", open_ones))
     assert ["success"] * DAYS == [run["state"] for run in _finished(site, before)]
 
 

@@ -62,7 +62,7 @@ def test_drift_is_found_reported_repaired_and_gone(site, sandbox):
         site.run("airflow", "dags", "test", "reconcile", "-c", '{"max_repair": 1}')
     assert "2 records differ, more than the 1 that are repaired without being asked" in str(raised.value)
     assert "compare_orders_to_salesforce failed" in str(raised.value)
-    assert "too much" == _found(site)["state"]
+    assert "over_limit" == _found(site)["state"]
     assert spoilt == list(sandbox.snapshot("salesforce", "Order"))
 
     output = site.run("airflow", "dags", "test", "reconcile")
