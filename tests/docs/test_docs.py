@@ -18,6 +18,7 @@ from airflow_provider_brightpearl import errors, settings
 from airflow_provider_brightpearl.cli import backfill
 from airflow_provider_brightpearl.cli.app import app
 from airflow_provider_brightpearl.core.records import Outcome, Stage
+from airflow_provider_brightpearl.core.reports import ReconcileState
 from airflow_provider_brightpearl.get_provider_info import get_provider_info
 from airflow_provider_brightpearl.sandbox.app import SandboxState, installed_systems
 from airflow_provider_brightpearl.sandbox.cli import app as sandbox_app
@@ -166,6 +167,8 @@ def test_states() -> None:
     assert [outcome.value for outcome in Outcome] == outcomes
     stages = markdown.names(markdown.section("docs/architecture.md", "Stages"), "Stage")
     assert {stage.value for stage in Stage} <= set(stages)
+    comparisons = markdown.names(markdown.section("docs/reconciliation.md", "How to read it"), "State")
+    assert {state.value for state in ReconcileState} == set(comparisons)
 
 
 def test_connection_fields() -> None:

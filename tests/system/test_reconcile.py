@@ -82,8 +82,8 @@ def test_drift_is_found_reported_repaired_and_gone(site, sandbox):
     assert deleted in after
 
     site.run("airflow", "dags", "test", "reconcile")
-    assert ("to look at", 0, 0, 1, 0) == tuple(_found(site)[name] for name in COLUMNS)
+    assert ("needs_review", 0, 0, 1, 0) == tuple(_found(site)[name] for name in COLUMNS)
 
-    shown = site.run("brightpearl", "reconcile", "orders_to_salesforce", "--everything")
-    assert "orders_to_salesforce: to look at" in shown
+    shown = site.run("brightpearl", "reconcile", "orders_to_salesforce", "--full-resync")
+    assert "orders_to_salesforce: needs_review" in shown
     assert deleted in shown
