@@ -30,7 +30,7 @@ PYTEST := -p no:cacheprovider -n $(WORKERS) --dist loadfile --no-loadscope-reord
 CLIENTS := .venv-inforion/.ready $(if $(shell command -v npm),tests/sandbox/jsforce/node_modules/.package-lock.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast $(LINES:%=test-%) check bench lock clean env
+.PHONY: help demo up test test-fast $(LINES:%=test-%) check docs bench lock clean env
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -61,8 +61,12 @@ check: .venv-3.3/.ready ## Lint, types, layers, dependencies, flow files and the
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry airflow_provider_brightpearl
+	$(MAKE) docs
 	$(BIN)/brightpearl mapping check include/mappings/*.yaml
 	$(BIN)/brightpearl mapping schema | diff - include/mappings/flow.schema.json
+
+docs: .venv-3.3/.ready ## Build the documentation as a site, into build/docs/html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --doctree-dir build/docs/doctrees docs build/docs/html
 
 bench: .venv-3.3/.ready ## Measure time, memory and API calls
 	$(BIN)/python benchmarks/run.py $(ARGS)

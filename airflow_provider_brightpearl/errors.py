@@ -1,5 +1,7 @@
 """What can go wrong, grouped by what the caller should do.
 
+::
+
     SyncError
     ├── RetryLater            wait, then do the same again
     │   ├── RateLimited       the quota of a system is used up; says how long to wait
