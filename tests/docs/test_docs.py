@@ -57,7 +57,9 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
             if "://" not in link
         )
         waiting += [each for each in near if each.suffix == ".md" and each.exists() and each not in reached]
-    assert set(markdown.pages()) <= reached
+    # what only the site shows, which warns of pages that it does not list
+    site = {file for file in markdown.pages() if file.parent.name == "reference" or file.name == "index.md"}
+    assert set(markdown.pages()) - site <= reached
 
 
 # configuration
