@@ -42,7 +42,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{_PACKAGE}.hooks.{name}" for name in _HOOKS],
             }
         ],
-        "operators": [{"integration-name": "Brightpearl", "python-modules": [f"{_PACKAGE}.operators.sync"]}],
+        "operators": [{"integration-name": "Brightpearl", "python-modules": [f"{_PACKAGE}.operators.flow"]}],
         "notifications": [f"{_PACKAGE}.notifications.SyncNotifier"],
         "asset-uris": uris,
         "dataset-uris": uris,

@@ -22,9 +22,14 @@ def request_of(context: Mapping[str, Any]) -> Request:
         Misconfigured: a param is unknown or cannot be read; names it.
     """
     check_conf(context)
+    return run_request(context, context.get("params") or {})
+
+
+def run_request(context: Mapping[str, Any], asked: Mapping[str, Any]) -> Request:
+    """Kind and data interval of a run, with what is asked of it by the names of the params."""
     kind = run_kind(context["dag_run"].run_type)
     interval = None if kind is RunKind.MANUAL else _interval(context)
-    return request_from(context.get("params") or {}, kind, interval)
+    return request_from(asked, kind, interval)
 
 
 def check_conf(context: Mapping[str, Any]) -> None:

@@ -23,7 +23,7 @@ class StageOperator(BaseOperator):
 
     Args:
         flow: name of the flow.
-        mappings: folder of the flow files.
+        mappings: folder of the flow files, None for the configured one.
         source_conn_id: connection of the source, None for the system's usual one.
         target_conn_id: connection of the target, likewise.
     """
@@ -34,7 +34,7 @@ class StageOperator(BaseOperator):
         self,
         *,
         flow: str,
-        mappings: str,
+        mappings: str | None,
         source_conn_id: str | None = None,
         target_conn_id: str | None = None,
         **kwargs: Any,
@@ -167,12 +167,7 @@ class SettleOperator(StageOperator):
         self.gate_task_id = gate_task_id
 
     def stage(self, wiring: Any, context: Any) -> Plain:
-        summary = self._settled(wiring, context)
-        finish_run(wiring, summary, context, self.log)
-        if not summary.counts.extracted:
-            context["ti"].xcom_push(key="return_value", value=summary.as_dict())
-            raise AirflowSkipException("nothing new in this window")
-        return dict(summary.as_dict())
+        return finish_run(wiring, self._settled(wiring, context), context, self.log)
 
     def _settled(self, wiring: Any, context: Any) -> Any:
         import msgspec
@@ -194,8 +189,15 @@ class SettleOperator(StageOperator):
         )
 
 
-def finish_run(wiring: Any, summary: Any, context: Any, log: Any) -> None:
-    """Logs what a run did, sends what people have to know of it, and removes staging files that are too old."""
+def finish_run(wiring: Any, summary: Any, context: Any, log: Any, *, skip_if_empty: bool = True) -> Plain:
+    """Logs what a run did, sends what people have to know of it, and removes staging files that are too old.
+
+    Returns:
+        The summary, for XCom.
+
+    Raises:
+        AirflowSkipException: the run found nothing new, and ``skip_if_empty`` is on; the summary is in XCom.
+    """
     from airflow_provider_brightpearl.runtime.run_summary import summary_lines
     from airflow_provider_brightpearl.stores.staging import sweep
 
@@ -208,6 +210,10 @@ def finish_run(wiring: Any, summary: Any, context: Any, log: Any) -> None:
     removed = sweep(environment.staging(), datetime.now(UTC) - environment.keep_staging)
     if removed:
         log.info("%s staging folders of old runs removed", removed)
+    if skip_if_empty and not summary.counts.extracted:
+        context["ti"].xcom_push(key="return_value", value=summary.as_dict())
+        raise AirflowSkipException("nothing new in this window")
+    return dict(summary.as_dict())
 
 
 def _all(values: Any) -> list[Plain]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
+
+from airflow_provider_brightpearl import example_dags
 
 FLOWS = ("customers_to_salesforce", "products_to_salesforce", "orders_to_salesforce")
 
@@ -28,6 +32,17 @@ def test_the_starter_dags_move_every_record_once_and_then_find_nothing_new(site,
     first, second = sorted(site.ledger("customers_to_salesforce"), key=lambda run: run["started_at"])
     assert (first["extracted"] > 0, 0, 0) == (True, second["created"], second["updated"])
     assert "Traceback" not in output
+
+
+def test_the_example_of_flows_in_a_dag_of_ones_own(site, sandbox):
+    site.keep_dags()
+    example = Path(str(example_dags.__file__)).with_name("example_flow_operator.py")
+    shutil.copy(example, site.home / "dags")
+    site.run("airflow", "dags", "test", "example_brightpearl_flows", "-c", '{"ids": ["100001"]}')
+    [orders] = site.ledger("orders_to_salesforce")
+    assert ("done", 1) == (orders["state"], orders["extracted"])
+    assert orders["run"].startswith("example_brightpearl_flows.orders/manual__")
+    assert ["done"] == [run["state"] for run in site.ledger("customers_to_salesforce")]
 
 
 def test_a_task_that_cannot_log_in_says_so_and_fails_at_once(site):
