@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import msgspec
 from airflow.providers.http.hooks.http import HttpHook
 
 from airflow_provider_brightpearl.core.retry import Backoff
@@ -20,7 +22,13 @@ from airflow_provider_brightpearl.systems.brightpearl.auth import (
     PrivateAppAuth,
     oauth_auth,
 )
-from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
+from airflow_provider_brightpearl.systems.brightpearl.client import (
+    Body,
+    BrightpearlClient,
+    MessageAnswer,
+    Params,
+    period,
+)
 from airflow_provider_brightpearl.systems.http.oauth import Token, TokenStore
 from airflow_provider_brightpearl.systems.http.transport import new_session
 
@@ -30,6 +38,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Filters = Mapping[str, str | tuple[datetime | None, datetime]]
+"""Filters of a search: text as the API takes it, or a stretch of time as two aware instants."""
+
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _TOKEN_URL = "https://oauth.brightpearl.com/token/{account}"  # noqa: S105 - an address
 _KINDS = ("staff", "account", "oauth")
 # somebody is looking at the form and wants the answer, not four tries
@@ -50,9 +62,13 @@ class BrightpearlHook(HttpHook):
               ``client_secret``, ``refresh_token``, ``access_token``, ``expires_at`` (ISO 8601), ``token_url``
     ========  ==============================================================================================
 
+    A refresh of an OAuth token invalidates the pair before it, so the new pair is written to the state database
+    before it is used, by one worker at a time: hooks in flows, in tasks of your own and in triggers share it.
+
     Args:
         brightpearl_conn_id: Airflow connection id.
         tokens: where refreshed OAuth tokens outlive the task, instead of the state database.
+        longest_pause: seconds; where the account announces a longer pause, ``RateLimited`` is raised.
     """
 
     conn_name_attr = "brightpearl_conn_id"
@@ -65,16 +81,18 @@ class BrightpearlHook(HttpHook):
         brightpearl_conn_id: str = default_conn_name,
         *,
         tokens: TokenStore | None = None,
+        longest_pause: float = 300.0,
         **options: Any,
     ) -> None:
         super().__init__(http_conn_id=brightpearl_conn_id, **options)
         self.brightpearl_conn_id = brightpearl_conn_id
+        self.longest_pause = longest_pause
         self._tokens = tokens
 
     @cached_property
     def client(self) -> BrightpearlClient:
         """The client of this hook, made at first use."""
-        return self._new_client()
+        return self._new_client(backoff=Backoff(longest_throttle=self.longest_pause))
 
     def get_client(self) -> BrightpearlClient:
         """The client of this hook; one per task, not for several threads."""
@@ -90,6 +108,96 @@ class BrightpearlHook(HttpHook):
         self.base_url = f"{base_url(connection)}/public-api/{account}"
         self._base_url_initialized = True
         return session
+
+    def search(
+        self, path: str, columns: Sequence[str], *, filters: Filters | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Rows of a search by column name, page by page; ascending by the first column.
+
+        Args:
+            path: such as ``order-service/order-search``.
+            columns: names of the columns wanted. The first one never changes and can be filtered: the id.
+            filters: ``{"orderTypeId": "1", "updatedOn": (start, end)}``.
+
+        Raises:
+            SyncError: see ``errors`` for what to do.
+        """
+        return self.client.search(path, columns=columns, filters=filter_texts(filters), sort=columns[0])
+
+    def count(self, path: str, *, filters: Filters | None = None) -> int:
+        """How many rows a search has, in one call; ``filters`` as in ``search``."""
+        return self.client.count(path, filters=filter_texts(filters))
+
+    def get_records(
+        self, resource: str, ids: Iterable[int], *, params: Params | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Records by id, as many a call as fit; numbers with a point as Decimal.
+
+        Args:
+            resource: such as ``order-service/order``; the ids follow it, or replace ``{ids}`` in it.
+            ids: in any order, repeated or not. Ids that the account does not have are left out.
+            params: query, such as ``{"includeOptional": "customFields"}``.
+
+        Raises:
+            SyncError: see ``errors`` for what to do.
+        """
+        return (_decode(record) for record in self.client.get_records(resource, ids, params=params))
+
+    def get(self, path: str, params: Params | None = None) -> Any:
+        """The ``response`` of a GET, numbers with a point as Decimal; None where nothing was found."""
+        return self.client.get(path, params)
+
+    def post(self, path: str, body: Body, *, repeatable: bool = False) -> Any:
+        """The ``response`` of a POST: an id or a list of ids.
+
+        Args:
+            path: such as ``contact-service/contact``.
+            body: JSON as Python values (Decimal keeps its digits) or as text.
+            repeatable: whether sending it twice is harmless, so that it is sent again after a lost answer.
+
+        Raises:
+            RecordRefused: the account refuses it and will refuse it again.
+            TimedOut: whether it was done is not known.
+        """
+        return self.client.post(path, body, repeatable=repeatable)
+
+    def put(self, path: str, body: Body, *, repeatable: bool = False) -> Any:
+        """The ``response`` of a PUT, None as a rule; see ``post``."""
+        return self.client.put(path, body, repeatable=repeatable)
+
+    def patch(self, path: str, operations: Body, *, repeatable: bool = False) -> Any:
+        """The whole object after a list of JSON Patch operations; see ``post``."""
+        return self.client.patch(path, operations, repeatable=repeatable)
+
+    def delete(self, path: str, *, repeatable: bool = False) -> Any:
+        """The ``response`` of a DELETE, None as a rule; see ``post``."""
+        return self.client.delete(path, repeatable=repeatable)
+
+    def multi_message(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        parallel: bool = False,
+        on_fail: str = "CONTINUE",
+        repeatable: bool = False,
+    ) -> list[MessageAnswer]:
+        """Answers to at most ten messages that count as one request against the quota.
+
+        Args:
+            messages: ``{"label": "1", "uri": "/product-service/brand", "httpMethod": "POST", "body": {…}}``,
+                each with a label of its own.
+            parallel: whether they may be processed in any order.
+            on_fail: ``CONTINUE``, or ``STOP``, which leaves the messages after a failure unprocessed.
+            repeatable: whether sending all of them twice is harmless.
+
+        Returns:
+            One answer a message by ``label``, with ``status`` (0 where it was not processed) and ``body``.
+
+        Raises:
+            ValueError: more than ten messages.
+            TimedOut: whether they were processed is not known.
+        """
+        return self.client.multi_message(messages, parallel=parallel, on_fail=on_fail, repeatable=repeatable)
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the account answers, and what is wrong where it does not."""
@@ -163,6 +271,13 @@ class BrightpearlHook(HttpHook):
             },
             "placeholders": {"host": "https://euw1.brightpearlconnect.com", "login": "acmetest"},
         }  # fmt: skip
+
+
+def filter_texts(filters: Filters | None) -> dict[str, str]:
+    """Filters as the API takes them: two aware instants become a period."""
+    return {
+        name: period(*value) if isinstance(value, tuple) else value for name, value in (filters or {}).items()
+    }
 
 
 def base_url(connection: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,7 +16,16 @@ from airflow_provider_brightpearl.errors import Misconfigured, SyncError
 from airflow_provider_brightpearl.systems.http.oauth import BearerAuth, MemoryTokens, TokenStore
 from airflow_provider_brightpearl.systems.http.transport import new_session
 from airflow_provider_brightpearl.systems.infor.auth import IonApp, ServiceAccountTokens
-from airflow_provider_brightpearl.systems.infor.client import BULK_SIZE, READ_SECONDS, InforClient
+from airflow_provider_brightpearl.systems.infor.calls import Value
+from airflow_provider_brightpearl.systems.infor.client import (
+    BULK_SIZE,
+    READ_SECONDS,
+    Answer,
+    InforClient,
+    Record,
+    Transaction,
+    mi_text,
+)
 
 if TYPE_CHECKING:
     import requests
@@ -47,6 +56,7 @@ class InforHook(HttpHook):
     Args:
         infor_conn_id: Airflow connection id.
         tokens: where the token that all workers share is kept, instead of the state database.
+        longest_pause: seconds; where the gateway announces a longer pause, ``RateLimited`` is raised.
     """
 
     conn_name_attr = "infor_conn_id"
@@ -55,16 +65,22 @@ class InforHook(HttpHook):
     hook_name = "Infor M3"
 
     def __init__(
-        self, infor_conn_id: str = default_conn_name, *, tokens: TokenStore | None = None, **options: Any
+        self,
+        infor_conn_id: str = default_conn_name,
+        *,
+        tokens: TokenStore | None = None,
+        longest_pause: float = 300.0,
+        **options: Any,
     ) -> None:
         super().__init__(http_conn_id=infor_conn_id, **options)
         self.infor_conn_id = infor_conn_id
+        self.longest_pause = longest_pause
         self._tokens = tokens
 
     @cached_property
     def client(self) -> InforClient:
         """The client of this hook, made at first use."""
-        return self._new_client()
+        return self._new_client(backoff=Backoff(longest_throttle=self.longest_pause))
 
     def get_client(self) -> InforClient:
         """The client of this hook; one per task, not for several threads."""
@@ -79,6 +95,63 @@ class InforHook(HttpHook):
         self.base_url = client.root
         self._base_url_initialized = True
         return session
+
+    def mi(
+        self,
+        program: str,
+        transaction: str,
+        record: Mapping[str, Value] | None = None,
+        *,
+        columns: Sequence[str] = (),
+        repeatable: bool | None = None,
+    ) -> list[Record]:
+        """The records that one MI transaction gives, as text by field; none where it gives none.
+
+        Args:
+            program: such as ``CRS610MI``.
+            transaction: such as ``GetBasicData``.
+            record: input by field; numbers as int or Decimal, dates as ``date``, company from the connection.
+            columns: output fields wanted, all if empty.
+            repeatable: whether sending it twice is harmless; if None, what Get, Lst, Sel and the like do is.
+
+        Raises:
+            RecordRefused: M3 refuses it, with its message, code and field.
+            TimedOut: whether it was done is not known.
+        """
+        [answer] = self.mi_bulk(program, transaction, [record or {}], columns=columns, repeatable=repeatable)
+        return list(answer.records_or_raise(f"{program} {transaction}"))
+
+    def mi_bulk(
+        self,
+        program: str,
+        transaction: str,
+        records: Iterable[Mapping[str, Value]],
+        *,
+        columns: Sequence[str] = (),
+        repeatable: bool | None = None,
+    ) -> list[Answer]:
+        """Answers to one MI transaction over many records, in their order, as many a call as fit.
+
+        Each record stands for itself: a refused one is an answer, and the others are done all the same.
+
+        Args:
+            program: such as ``MMS200MI``.
+            transaction: such as ``UpdItmBasic``.
+            records: input by field, as for ``mi``.
+            columns: output fields wanted, all if empty.
+            repeatable: as for ``mi``.
+
+        Returns:
+            One answer a record: ``state``, ``records``, and of a refusal ``code``, ``message`` and ``field``.
+
+        Raises:
+            TimedOut: whether the records of one call were done is not known, nor were later ones sent.
+        """
+        transactions = [
+            Transaction(transaction, {name: mi_text(value) for name, value in record.items()})
+            for record in records
+        ]
+        return self.client.bulk(program, transactions, repeatable=repeatable, columns=columns)
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether M3 answers, and what is wrong where it does not."""

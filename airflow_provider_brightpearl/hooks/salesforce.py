@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SyncError, Unavailable
 from airflow_provider_brightpearl.systems.http.transport import READ_SECONDS, new_session, redacted
 from airflow_provider_brightpearl.systems.salesforce.bulk import PACE
-from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
+from airflow_provider_brightpearl.systems.salesforce.client import BULK_THRESHOLD, RowAnswer, SalesforceClient
+from airflow_provider_brightpearl.systems.salesforce.collections import keys_of, row_json
 
 if TYPE_CHECKING:
     from simple_salesforce import Salesforce
@@ -30,7 +31,24 @@ class SalesforceHook(ProviderSalesforceHook):
     Three keys of the connection's extra are ours: ``endpoint_override``, a base such as
     ``http://127.0.0.1:8080`` that all calls go to instead (a sandbox), ``request_timeout`` in
     seconds, and ``bulk_pace``, the seconds that the org takes for 1,000 rows of a bulk job.
+
+    Args:
+        salesforce_conn_id: Airflow connection id.
+        session_id: of a session that exists, with its instance in the connection.
+        session: for all calls, instead of one of our own.
+        longest_pause: seconds; where the org announces a longer pause, ``RateLimited`` is raised.
     """
+
+    def __init__(
+        self,
+        salesforce_conn_id: str = ProviderSalesforceHook.default_conn_name,
+        session_id: str | None = None,
+        session: requests.Session | None = None,
+        *,
+        longest_pause: float = 300.0,
+    ) -> None:
+        super().__init__(salesforce_conn_id, session_id, session)
+        self.longest_pause = longest_pause
 
     @cached_property
     def conn(self) -> Salesforce:
@@ -68,7 +86,60 @@ class SalesforceHook(ProviderSalesforceHook):
     def client(self) -> SalesforceClient:
         """The client of this hook, made at first use."""
         extra = self.get_connection(self.conn_id).extra_dejson
-        return SalesforceClient(self.conn, bulk_pace=_seconds(extra, "bulk_pace", PACE))
+        return SalesforceClient(
+            self.conn,
+            backoff=Backoff(longest_throttle=self.longest_pause),
+            bulk_pace=_seconds(extra, "bulk_pace", PACE),
+        )
+
+    def query(self, soql: str, *, deleted: bool = False) -> Iterator[dict[str, Any]]:
+        """Records of a SOQL query, page by page, without ``attributes``; numbers with a point as Decimal.
+
+        Args:
+            soql: the query, at most 16,000 bytes.
+            deleted: whether rows in the recycle bin count too.
+
+        Raises:
+            SyncError: see ``errors`` for what to do.
+        """
+        return self.client.query(soql, deleted=deleted)
+
+    def bulk_query(self, soql: str) -> Iterator[dict[str, str]]:
+        """Rows of a query through a Bulk API 2.0 job, as text by column, in no given order."""
+        return self.client.bulk_query(soql)
+
+    def upsert(
+        self,
+        object_name: str,
+        key_field: str,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        bulk: bool | None = None,
+    ) -> list[RowAnswer]:
+        """Answers to an upsert by external id, in the order of ``rows``; rows that were locked are sent again.
+
+        Args:
+            object_name: such as ``Account``.
+            key_field: external id field, which every row holds.
+            rows: fields by name. None and empty text clear a field; Decimal keeps its digits; instants are aware.
+            bulk: a Bulk API job (True) or collections of 200 rows a call (False); by size if None.
+
+        Returns:
+            One answer a row: ``id`` and ``created``, or ``code``, ``message`` and ``fields`` of a refusal.
+
+        Raises:
+            ValueError: a key is missing or repeated, or an instant has no time zone.
+            SyncError: the call as a whole failed; doing it again is harmless.
+        """
+        texts = [row_json(row) for row in rows]
+        if not (len(texts) >= BULK_THRESHOLD if bulk is None else bulk):
+            return self.client.upsert(object_name, key_field, texts)
+        found = {answer.key: answer for answer in self.client.bulk_upsert(object_name, key_field, texts)}
+        return [found[key] for key in keys_of(key_field, texts)]
+
+    def delete(self, ids: Sequence[str]) -> list[RowAnswer]:
+        """Answers to the deletion of records by id, in their order; a refusal is an answer, not an error."""
+        return self.client.delete(ids)
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the org answers, and what is wrong where it does not."""

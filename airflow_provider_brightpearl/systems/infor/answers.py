@@ -108,6 +108,19 @@ class Answer:
         """Code and text for a person."""
         return f"{self.code}: {self.message}" if self.code else self.message
 
+    def records_or_raise(self, operation: str) -> tuple[Record, ...]:
+        """Its records.
+
+        Raises:
+            RecordRefused: M3 refused the transaction.
+            TimedOut: whether it happened is not known.
+        """
+        if self.state is State.UNKNOWN:
+            raise TimedOut(self.message, system=SYSTEM, operation=operation)
+        if not self.done:
+            raise self.error(operation)
+        return self.records
+
     def error(self, operation: str) -> SyncError:
         """The refusal as an error of our tree."""
         kind = _CODES.get(self.code, RecordRefused)

@@ -16,6 +16,7 @@ from airflow_provider_brightpearl.systems.infor.answers import Record
 # what integrators send, as larger bulks meet the gateway's 60 s; the bytes are a vendor's release note
 BULK_SIZE = 50
 BULK_BYTES = 28_000
+Value = str | int | Decimal | date | bool | None
 _READS = re.compile(r"(Get|Lst|List|Sel|Select|Search)(?![a-z])")
 
 
@@ -32,7 +33,7 @@ def is_read(transaction: str) -> bool:
     return bool(_READS.match(transaction))
 
 
-def mi_text(value: str | int | Decimal | date | bool | None) -> str:
+def mi_text(value: Value) -> str:
     """A value as MI takes it: exact digits with a point, dates as yyyymmdd, 1 and 0 for true and false."""
     if isinstance(value, bool):
         return "1" if value else "0"

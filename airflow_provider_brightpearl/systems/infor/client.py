@@ -133,10 +133,7 @@ class InforClient:
             TimedOut: whether it happened is not known; only ``repeatable`` ones are sent again.
         """
         [answer] = self.bulk(program, [Transaction(transaction, record)], repeatable=repeatable)
-        if answer.state is State.UNKNOWN:
-            raise TimedOut(answer.message, system=SYSTEM, operation=f"{program} {transaction}")
-        if not answer.done:
-            raise answer.error(f"{program} {transaction}")
+        answer.records_or_raise(f"{program} {transaction}")
         return answer.first
 
     # many transactions

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from math import ceil
 from typing import Any
 
 import msgspec
 
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 COLLECTION_ROWS = 200
 GRAPHS = 75
 GRAPH_NODES = 500
@@ -84,6 +86,18 @@ def keys_of(key_field: str, rows: Iterable[str]) -> list[str]:
         twice = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise ValueError(f"{key_field} {twice} is there twice in one call")
     return keys
+
+
+def row_json(row: Mapping[str, Any]) -> str:
+    """The JSON text of a row; Decimal keeps its digits.
+
+    Raises:
+        ValueError: an instant has no time zone.
+    """
+    for name, value in row.items():
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise ValueError(f"{name}: {value.isoformat()} has no time zone; Salesforce would read it as UTC")
+    return _encode(dict(row)).decode()
 
 
 def with_type(object_name: str, row: str) -> str:
