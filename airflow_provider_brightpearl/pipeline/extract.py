@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, islice
 
-from airflow_provider_brightpearl.core.ports.source import Source
+from airflow_provider_brightpearl.core.ports.source import AnnouncesTotal, Source
 from airflow_provider_brightpearl.core.ports.stores import DeadLetters, Staging
+from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.records import PartRef
 from airflow_provider_brightpearl.core.window import Selection
 from airflow_provider_brightpearl.flow.spec import FlowSpec
@@ -34,6 +35,11 @@ def extract_parts(
     flow: FlowSpec, selection: Selection, source: Source, staging: Staging
 ) -> tuple[PartRef, ...]:
     """Stages the records of a selection, ``part_size`` per part; no part where there is nothing new."""
+    before = source.calls
+    progress = current()
+    progress.begin(
+        "read", flow.stream.replace("_", " "), lambda: _announced(source), lambda: source.calls - before
+    )
     records = chain(constants(flow, selection), _read(source, selection))
     parts: list[PartRef] = []
     while first := next(records, None):
@@ -45,18 +51,24 @@ def extract_parts(
 def _read(source: Source, selection: Selection) -> Iterator[bytes]:
     """Every record of the selection once: those of its window, then named ones that were not among them."""
     wanted = dict.fromkeys(selection.ids)
-    missing = 0
+    missing, progress = 0, current()
     for source_id, record in source.read(selection):
         wanted.pop(source_id, None)
         missing += record is None
+        progress.advance()
         if record is not None:
             yield record
     for _, record in source.read_ids(tuple(wanted)) if wanted else ():
         missing += record is None
+        progress.advance()
         if record is not None:
             yield record
     if missing:
         log.warning("%s ids were found and could not be read", missing)
+
+
+def _announced(source: Source) -> int | None:
+    return source.announced if isinstance(source, AnnouncesTotal) else None
 
 
 def constants(flow: FlowSpec, selection: Selection) -> Iterator[bytes]:

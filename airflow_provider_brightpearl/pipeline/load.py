@@ -11,6 +11,7 @@ from airflow_provider_brightpearl.core.changes import Change, RecordChange, Remo
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
 from airflow_provider_brightpearl.core.ports.stores import Binding, Crosswalk, DeadLetters, Staging
 from airflow_provider_brightpearl.core.ports.target import Sink
+from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.records import Calls, Counts, Money, Outcome, PartRef, Rejection, Stage
 from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, TransformReport
 from airflow_provider_brightpearl.flow.spec import FlowSpec
@@ -205,11 +206,15 @@ def load_part(
         batch.bound[each.object, each.key] = each
     changes = list(batch.changes(held))
     calls = sink.calls
+    progress = current()
+    rows = sum(len(each.changes) + len(each.removals) for each in changes)
+    progress.begin("wrote", "rows", rows, lambda: sink.calls - calls)
     for results in sink.write(changes):
         if outbox is not None:
             # before the rows are bound: a bound row is not written again, and would never be written back
             outbox.keep(results)
         _bind(batch, crosswalk, results)
+        progress.advance(len(results))
     made = sink.calls - calls
     outcomes = {source_id: batch.outcome(source_id) for source_id in batch.rows if source_id not in held}
     refused = list(batch.refusals())

@@ -19,6 +19,7 @@ from airflow_provider_brightpearl.core.compare import Comparison, Entry, Side, c
 from airflow_provider_brightpearl.core.ports.source import ListedRecord, SourceInventory
 from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetters, Staging
 from airflow_provider_brightpearl.core.ports.target import Target, TargetRow
+from airflow_provider_brightpearl.core.progress import Progress, current
 from airflow_provider_brightpearl.core.records import PartRef
 from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
 from airflow_provider_brightpearl.core.window import Window
@@ -116,6 +117,8 @@ def _source_side(
 ) -> _Source:
     source = _Source()
     whole = needs_records(flow, id_column)
+    before = ports.inventory.calls
+    current().begin("listed", "source records", calls=lambda: ports.inventory.calls - before)
     due = _due(ports.inventory.created(period), watermark, source)
     for number, chunk in enumerate(chunked(due, flow.part_size)):
         if whole:
@@ -128,7 +131,9 @@ def _source_side(
 
 def _due(listed: Iterable[ListedRecord], watermark: datetime, source: _Source) -> Iterator[ListedRecord]:
     """The records that the flow has had its turn to read."""
+    progress = current()
     for seen in listed:
+        progress.advance()
         source.seen.add(seen.source_id)
         if seen.changed is not None and seen.changed >= watermark:
             source.pending += 1
@@ -170,15 +175,24 @@ def _target_side(flow: FlowSpec, source: _Source, ports: Ports, plain: bool) -> 
     of_key = {key: source_id for source_id, key in source.keys.items()}
     keys = ids if plain else [source.keys.get(name, name) for name in ids]
     fields = _Amount.of(flow)
+    before = ports.target.calls
+    progress = current()
+    progress.begin("read", "target rows", len(keys), lambda: ports.target.calls - before)
     rows = ports.target.read(keys, fields.names, _bound_keys(flow, ids, ports), between=between)
     # a record that is not judged is not missed on the other side either
     unjudged = source.seen.difference(ids)
     return Side(
         fields.entry(name, row)
-        for row in rows
+        for row in _counted(rows, progress)
         if (name := of_key.get(row.key, row.key)) not in unjudged
         and not (row.retired and name not in source.seen)
     )
+
+
+def _counted(rows: Iterable[TargetRow], progress: Progress) -> Iterator[TargetRow]:
+    for row in rows:
+        progress.advance()
+        yield row
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from enum import StrEnum
 from airflow_provider_brightpearl.core.changes import RowResult
 from airflow_provider_brightpearl.core.ports.source import Message, Reply, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import Intent, Intents, IntentState
+from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.records import Calls
 from airflow_provider_brightpearl.core.reports import WriteBackReport
 from airflow_provider_brightpearl.errors import SyncError, TimedOut
@@ -133,8 +134,11 @@ class _Delivery:
             due.sort(key=lambda each: (each.key, each.object))
             self.minimum = writer.min_calls(len(due))
             messages = [self._message(each) for each in due]
+            progress = current()
+            progress.begin("wrote back", "messages", len(due), lambda: writer.calls - before)
             for group in writer.groups(messages):
                 replies = self._send(writer, [(due[place], messages[place]) for place in group])
+                progress.advance(len(replies))
                 if any(reply.stops for reply in replies):
                     break
         finally:

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.records import Counts
 from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
 from airflow_provider_brightpearl.core.window import Request, RunKind, Window
@@ -18,6 +19,7 @@ from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
 from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.pipeline.reconcile import Ports, find_drift
 from airflow_provider_brightpearl.pipeline.repair import drop_stale_bindings, prepare_rewrite, remove_rows
+from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.reconcile_report import reconcile_lines
 from airflow_provider_brightpearl.runtime.run import run_flow
 from airflow_provider_brightpearl.runtime.wiring import Wiring
@@ -61,16 +63,18 @@ def compare(
     usual = None if full_resync else min(began, watermark) - spec.period
     period = Window(start or usual, min(end or watermark, watermark))
     id_column = registry.stream_schema(wiring.flow.source).id_column
-    found = find_drift(
-        wiring.flow,
-        run,
-        id_column,
-        period,
-        watermark,
-        _ports(wiring, run),
-        partial(_open_identity, wiring),
-        began,
-    )
+    with logged_progress(f"{wiring.flow.flow} reconcile") as progress:
+        found = find_drift(
+            wiring.flow,
+            run,
+            id_column,
+            period,
+            watermark,
+            _ports(wiring, run),
+            partial(_open_identity, wiring),
+            began,
+        )
+        progress.result = f"{found.state}, {counted(found.drift, 'difference')}; {_calls(found)}"
     return _record(wiring, found)
 
 
@@ -118,6 +122,10 @@ def repair(wiring: Wiring, found: ReconcileReport) -> ReconcileReport:
     if refused:
         raise RecordRefused(f"{flow.flow}: {len(refused)} rows were not removed: {'; '.join(refused[:5])}")
     return report
+
+
+def _calls(found: ReconcileReport) -> str:
+    return ", ".join(f"{counted(made, 'call')} to {system}" for system, made in found.calls.items())
 
 
 def _spec(wiring: Wiring) -> ReconcileSpec:

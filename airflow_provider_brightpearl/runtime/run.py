@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesReads
 from airflow_provider_brightpearl.core.ports.stores import Staging
+from airflow_provider_brightpearl.core.progress import Progress, counted
 from airflow_provider_brightpearl.core.records import Calls, PartRef
 from airflow_provider_brightpearl.core.reports import (
     ExtractReport,
@@ -37,6 +38,8 @@ from airflow_provider_brightpearl.pipeline.settle import (
 )
 from airflow_provider_brightpearl.pipeline.transform import map_part
 from airflow_provider_brightpearl.runtime.estimate import planned_reads, planned_writes
+from airflow_provider_brightpearl.runtime.progress import logged_progress
+from airflow_provider_brightpearl.runtime.run_summary import outcomes
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -71,7 +74,7 @@ def run_flow(wiring: Wiring, request: Request, run: str) -> RunSummary:
 def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
     """Plans a run, and stages what it selects."""
     begun = RunInfo(run, request.kind, Selection(None), "", wiring.environment.now())
-    with _recorded(wiring, "extract", begun):
+    with _stage(wiring, "extract", begun) as progress:
         flow, staging = wiring.flow, wiring.staging(run)
         # reading costs API calls, so a state database that is down stops the run before the first
         wiring.ledger.check()
@@ -81,6 +84,10 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         before = source.calls
         parts = extract_parts(flow, selection, source, staging)
         made = source.calls - before
+        records = sum(part.records for part in parts)
+        progress.result = ", ".join(
+            [counted(records, "record"), counted(len(parts), "part"), counted(made, "call")]
+        )
         minimum = source.min_calls if isinstance(source, EstimatesReads) else made
         calls = Calls.of(flow.source_system, made, minimum, planned_reads(wiring, source, selection))
         if parts:
@@ -91,10 +98,17 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
 
 def transform(wiring: Wiring, run: RunInfo, part: PartRef) -> TransformReport:
     """Maps one raw part."""
-    with _recorded(wiring, "transform", run):
+    with _stage(wiring, "transform", run, Path(part.path).stem) as progress:
+        progress.begin(f"mapping {part.records:,} records")
         staging = wiring.staging(run.run)
         lookups = {name: LookupTable(**plain) for name, plain in staging.read_json(LOOKUPS).items()}
-        return map_part(part, partial(wiring.open_mapper, lookups), staging)
+        report = map_part(part, partial(wiring.open_mapper, lookups), staging)
+        rows = [f"{ref.records:,} of {name}" for name, ref in report.objects.items()]
+        progress.result = (
+            f"{counted(report.records, 'record')}: {report.rejected:,} rejected, {report.parked:,} parked, "
+            f"{report.filtered:,} filtered; rows: {', '.join(rows)}"
+        )
+        return report
 
 
 def gate(wiring: Wiring, run: RunInfo, mapped: Sequence[TransformReport]) -> GateReport:
@@ -103,13 +117,16 @@ def gate(wiring: Wiring, run: RunInfo, mapped: Sequence[TransformReport]) -> Gat
     Raises:
         GateClosed: too much failed; the dead letters and the ledger row are written.
     """
-    with _recorded(wiring, "gate", run):
+    with _stage(wiring, "gate", run) as progress:
         flow, staging = wiring.flow, wiring.staging(run.run)
+        records = sum(part.records for part in mapped)
+        progress.begin(f"evaluating the expectations of {records:,} records")
         with TemporaryDirectory() as folder:
             page = Path(folder) / "expectations.html"
             report = evaluate_gate(flow, mapped, wiring.gate(page, run.run), staging)
             for path in sorted(Path(folder).iterdir()):
                 _stage_page(staging, path)
+        progress.result = _judged(report)
         if report.closed:
             reports = StageReports(mapped=mapped, gate=report)
             raise gate_closed_error(flow, run, reports, _stores(wiring, staging), wiring.environment.now())
@@ -118,13 +135,15 @@ def gate(wiring: Wiring, run: RunInfo, mapped: Sequence[TransformReport]) -> Gat
 
 def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateReport) -> LoadReport:
     """Writes one mapped part, once the state database has proved that it can record what was written."""
-    with _recorded(wiring, "load", run):
+    with _stage(wiring, "load", run, mapped.name) as progress:
         wiring.ledger.check()
         sink = wiring.sink(run.attempt)
         report = load_part(
             wiring.flow, run.attempt, mapped, judged, sink, wiring.crosswalk, wiring.letters,
             wiring.staging(run.run), wiring.outbox(run.attempt), sweep=run.selection.sweep,
         )  # fmt: skip
+        made = sum(report.calls.made.values())
+        progress.result = f"{outcomes(report.counts)}; {counted(made, 'call')}"
         planned = {wiring.flow.target: planned_writes(wiring, sink, mapped.records, run.selection)}
         return replace(report, calls=replace(report.calls, planned=planned))
 
@@ -138,20 +157,27 @@ def settle(
     loads: Sequence[LoadReport],
 ) -> RunSummary:
     """Delivers the write-backs that are due, then proves that the run adds up and records it."""
-    with _recorded(wiring, "settle", run):
+    with _stage(wiring, "settle", run) as progress:
         delivered = None
         if wiring.flow.write_back:
             delivered = wiring.outbox(run.attempt).deliver(wiring.write_back, wiring.environment.now())
         reports = StageReports(parts, mapped, judged, loads, delivered)
         stores = _stores(wiring, wiring.staging(run.run))
-        return settle_run(wiring.flow, run, reports, stores, wiring.environment.now())
+        summary = settle_run(wiring.flow, run, reports, stores, wiring.environment.now())
+        progress.result = f"{counted(summary.counts.extracted, 'record')}: {outcomes(summary.counts)}"
+        return summary
 
 
 @contextmanager
-def _recorded(wiring: Wiring, stage: str, run: RunInfo) -> Iterator[None]:
-    """Leaves a row in the ledger for a stage that fails, so that no run is missing there; a later try replaces it."""
+def _stage(wiring: Wiring, stage: str, run: RunInfo, part: str = "") -> Iterator[Progress]:
+    """Logs the progress of a stage, and leaves a row in the ledger where it fails, so that no run is missing there.
+
+    A later try replaces the row.
+    """
+    name = f"{wiring.flow.flow} {stage}" + (f", part {part}" if part else "")
     try:
-        yield
+        with logged_progress(name) as progress:
+            yield progress
     except _IN_LEDGER:
         raise
     except Exception as error:
@@ -162,6 +188,13 @@ def _recorded(wiring: Wiring, stage: str, run: RunInfo) -> Iterator[None]:
             # most likely the very reason of the failure; the task's log and the alert have it
             log.warning("the failure is not in the ledger: %s", unrecorded)
         raise
+
+
+def _judged(report: GateReport) -> str:
+    if not report.evaluated:
+        return "no rows were judged"
+    judged = f"{counted(report.evaluated, 'row')} judged, {counted(report.rejected, 'record')} rejected"
+    return f"{judged}; closed" if report.closed else judged
 
 
 def _stage_lookups(wiring: Wiring, staging: Staging) -> Calls:

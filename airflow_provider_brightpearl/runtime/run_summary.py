@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from airflow_provider_brightpearl.core.records import Calls, Money
+from airflow_provider_brightpearl.core.records import Calls, Counts, Money
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.core.window import format_window
 
@@ -20,8 +20,12 @@ def summary_lines(run: RunSummary) -> list[str]:
 
 def _records(run: RunSummary) -> str:
     window = f", changes from {format_window(run.window)}" if run.window else ""
-    counted = ", ".join(f"{getattr(run.counts, name)} {name}" for name in COUNTS)
-    return f"{run.flow}: {run.counts.extracted} records: {counted}{window}"
+    return f"{run.flow}: {run.counts.extracted} records: {outcomes(run.counts)}{window}"
+
+
+def outcomes(counts: Counts) -> str:
+    """Records by outcome: ``2 created, 0 updated, ...``."""
+    return ", ".join(f"{getattr(counts, name):,} {name}" for name in COUNTS)
 
 
 def _calls(calls: Calls) -> Iterator[str]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from airflow_provider_brightpearl.core.changes import Change
 from airflow_provider_brightpearl.core.ports.stores import Intent, Intents, IntentState
+from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.errors import TimedOut, Unavailable
 
 
@@ -57,7 +58,8 @@ class IntentLog:
         if last is not None:
             left = self.settle_seconds - (self.now() - last).total_seconds()
             if left > 0:
-                self.sleep(left)
+                with current().waiting("a call without an answer may still come through", left):
+                    self.sleep(left)
 
     def begin(
         self, digests: Mapping[str, str], step: str = "", references: Mapping[str, str] | None = None

@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_brightpearl.core.changes import RowOutcome
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesReads, EstimatesWrites
+from airflow_provider_brightpearl.core.ports.source import AnnouncesTotal
 from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.window import Selection, Window
 from airflow_provider_brightpearl.errors import Misconfigured
@@ -59,6 +60,18 @@ def test_a_source_gives_every_id_once(merchant: Site, stream: StreamExample, sel
     found = list(open_source(merchant, stream).read(selection))
     assert sorted(stream.stored(merchant.sandbox)) == sorted(source_id for source_id, _ in found)
     assert [] == [source_id for source_id, record in found if record is None]
+
+
+@sources
+def test_a_source_announces_no_more_records_than_it_reads(merchant: Site, stream: StreamExample) -> None:
+    source = open_source(merchant, stream)
+    if not isinstance(source, AnnouncesTotal):
+        pytest.skip("its total is not known before the end")
+    found = list(source.read(ALL))
+    # drop-ships are found by the order, so only the goods-out notes are announced
+    assert source.announced is None or 0 < source.announced <= len(found)
+    if stream.source == "brightpearl.sales_orders":
+        assert len(found) == source.announced
 
 
 @sources

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from airflow_provider_brightpearl.core.ports.stores import IntentState
 from airflow_provider_brightpearl.core.window import Selection, Window
@@ -48,6 +48,16 @@ class Source(Protocol):
     @property
     def calls(self) -> int:
         """API calls made so far."""
+        ...
+
+
+@runtime_checkable
+class AnnouncesTotal(Protocol):
+    """A source that knows how many records it will read before it has read them."""
+
+    @property
+    def announced(self) -> int | None:
+        """Records that the searches so far have announced, read or not; None where nothing is known."""
         ...
 
 

@@ -19,6 +19,7 @@ import msgspec
 import requests
 from requests.auth import AuthBase
 
+from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.systems.brightpearl import idset
@@ -107,6 +108,7 @@ class BrightpearlClient:
         filters: Mapping[str, str] | None = None,
         sort: str = "orderId",
         page_size: int = MAX_PAGE,
+        announced: Callable[[int], None] | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Rows of a search by column name, ascending by ``sort``, a column whose values never change.
 
@@ -120,6 +122,7 @@ class BrightpearlClient:
             filters: ``{"updatedOn": period(start, end)}``.
             sort: a column that is ascending, immutable and filterable, the id as a rule.
             page_size: rows a call, at most 500.
+            announced: called with the number of rows that the first page announces.
         """
         wanted = list(dict.fromkeys([*columns, sort]))
         fixed: dict[str, str | int] = {
@@ -128,6 +131,8 @@ class BrightpearlClient:
         paging = Paging(sort, page_size)
         while paging.first is not None:
             page = self._call("GET", path, Page.read, params={**fixed, "firstResult": paging.first})
+            if announced and paging.untouched:
+                announced(page.available)
             yield from paging.take(page)
 
     def count(self, path: str, *, filters: Mapping[str, str] | None = None) -> int:
@@ -284,7 +289,8 @@ class BrightpearlClient:
         seconds = self._budget.wait_seconds(self._now())
         if seconds > 0:
             log.log(logging.INFO if seconds > 5 else logging.DEBUG, "quota: waiting %.1f s", seconds)
-            self._sleep(seconds)
+            with current().waiting("the account's quota of calls a minute", seconds):
+                self._sleep(seconds)
 
     def _learn(self, headers: Mapping[str, str]) -> None:
         remaining = headers.get("brightpearl-requests-remaining", "")

@@ -74,6 +74,11 @@ class Paging:
     _available: int | None = None
     _overlapped: bool = False
 
+    @property
+    def untouched(self) -> bool:
+        """Whether no page was taken yet."""
+        return self.first == 1 and self._available is None
+
     def take(self, page: Page) -> Iterator[dict[str, Any]]:
         """The rows of a page that were not given before; moves on, or a page back where rows have shifted."""
         place = self._place(page)

@@ -33,6 +33,11 @@ class ReadSession:
     searched: list[int] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     fetched: Fetched = field(default_factory=dict)
+    expected: int = 0
+
+    def expect(self, records: int) -> None:
+        """Notes that so many records more will be read."""
+        self.expected += records
 
     def records(
         self, path: str, ids: Iterable[int], params: Mapping[str, str] | None = None, step: str = ""
@@ -47,13 +52,24 @@ class ReadSession:
         return self.client.get_map(path, wanted, batch=batch) if wanted else iter(())
 
     def search(
-        self, path: str, columns: Sequence[str], filters: Mapping[str, str] | None = None
+        self,
+        path: str,
+        columns: Sequence[str],
+        filters: Mapping[str, str] | None = None,
+        *,
+        finds_records: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """Rows of a search, counted; ascending by the first column, which never changes."""
+        """Rows of a search, counted; ascending by the first column, which never changes.
+
+        ``finds_records`` says that each row is a record of the stream: their number is announced by the first page.
+        """
+        announced = self.expect if finds_records else None
         place = len(self.searched)
         self.searched.append(0)
         self.paths.append(path)
-        for row in self.client.search(path, columns=columns, filters=filters or {}, sort=columns[0]):
+        for row in self.client.search(
+            path, columns=columns, filters=filters or {}, sort=columns[0], announced=announced
+        ):
             self.searched[place] += 1
             yield row
 
@@ -80,7 +96,12 @@ class CountingSession(ReadSession):
     """Asks each search how many rows it has, in one small call each, and reads none of them."""
 
     def search(
-        self, path: str, columns: Sequence[str], filters: Mapping[str, str] | None = None
+        self,
+        path: str,
+        columns: Sequence[str],
+        filters: Mapping[str, str] | None = None,
+        *,
+        finds_records: bool = False,
     ) -> Iterator[dict[str, Any]]:
         self.searched.append(self.client.count(path, filters=filters or {}))
         self.paths.append(path)

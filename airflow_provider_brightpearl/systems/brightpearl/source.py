@@ -34,6 +34,10 @@ class BrightpearlSource:
     def min_calls(self) -> int:
         return self.session.min_calls
 
+    @property
+    def announced(self) -> int | None:
+        return self.session.expected or None
+
     def read(self, selection: Selection) -> Iterator[Read]:
         """Raw records as pages come in; None for ids that were found or named and could not be read."""
         return self.stream.read(self.session, selection)

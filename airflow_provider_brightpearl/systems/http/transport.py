@@ -18,6 +18,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.retry import Backoff, should_retry, wait_for
 from airflow_provider_brightpearl.errors import Misconfigured, RetryLater, SyncError, TimedOut, Unavailable
 
@@ -211,5 +212,6 @@ def with_retries(
                 raise
             seconds = wait_for(error, attempt, backoff, chance())
             log.log(logging.INFO if seconds > 5 else logging.DEBUG, "waiting %.1f s: %s", seconds, error)
-            sleep(seconds)
+            with current().waiting(str(error), seconds):
+                sleep(seconds)
             attempt += 1

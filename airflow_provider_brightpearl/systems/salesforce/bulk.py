@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import requests
 
+from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.errors import SchemaMismatch, TimedOut, Unavailable
 from airflow_provider_brightpearl.systems.salesforce import csv
 from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, RowAnswer, broken
@@ -148,8 +149,10 @@ class BulkJobs:
     def _finished(self, path: str, rows: int) -> _Job:
         pause = self._pace.first_wait(rows)
         waited = 0.0
+        processed = 0
         while waited < self._patience:
-            self._sleep(pause)
+            with current().waiting(f"the bulk job has processed {processed:,} of {rows:,} rows", pause):
+                self._sleep(pause)
             waited += pause
             job = self._call("GET", path, _job)
             if job.state == "JobComplete":
@@ -157,7 +160,8 @@ class BulkJobs:
                 return job
             if job.state in ("Failed", "Aborted"):
                 raise _failure(job)
-            pause = self._pace.next_wait(rows, job.numberRecordsProcessed, waited)
+            processed = job.numberRecordsProcessed
+            pause = self._pace.next_wait(rows, processed, waited)
         raise TimedOut(f"bulk job is not done after {waited:.0f} s", system=SYSTEM, operation=f"GET {path}")
 
     def _results(self, path: str, job: _Job, key_field: str, sent: int) -> Iterator[RowAnswer]:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import msgspec
 import requests
 
+from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.errors import SchemaMismatch, TimedOut
 from airflow_provider_brightpearl.systems.salesforce import csv
 from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, broken
@@ -60,7 +61,8 @@ def _wait(call: Call, sleep: Callable[[float], None], path: str) -> None:
     waited, looks = 0.0, 0
     while waited < PATIENCE:
         pause = _LOOKS[min(looks, len(_LOOKS) - 1)]
-        sleep(pause)
+        with current().waiting("the query job is running", pause):
+            sleep(pause)
         waited, looks = waited + pause, looks + 1
         job = call("GET", path, _job)
         if job.state == "JobComplete":

@@ -88,4 +88,4 @@ def _rows(session: ReadSession, selection: Selection) -> Iterator[dict[str, Any]
 
 
 def _search(session: ReadSession, filters: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    return session.search(SEARCH, COLUMNS, filters)
+    return session.search(SEARCH, COLUMNS, filters, finds_records=True)

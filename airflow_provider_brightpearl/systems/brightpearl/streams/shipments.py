@@ -118,7 +118,7 @@ def _search(
 ) -> Iterator[int]:
     columns = ("goodsOutNoteId", "createdOn", "shippedOn")
     path = "warehouse-service/goods-note/goods-out-search"
-    for row in session.search(path, columns, {"transfer": "false", **filters}):
+    for row in session.search(path, columns, {"transfer": "false", **filters}, finds_records=True):
         # whether a period's ends belong to it is not documented: the window decides
         if inside is None or instant(row[inside[0]]) in inside[1]:
             yield int(row["goodsOutNoteId"])

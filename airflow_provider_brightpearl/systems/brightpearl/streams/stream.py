@@ -86,7 +86,9 @@ class SearchedStream:
 
     def _finds(self, session: ReadSession, selection: Selection) -> Iterator[Iterable[int]]:
         if selection.ids:
-            yield named_ids(selection)
+            named = named_ids(selection)
+            session.expect(len(named))
+            yield named
         if selection.full_resync:
             yield _search(session, self.search, self.id_column, self.filters, lambda row: True)
         elif selection.window is not None and not selection.window.empty:
@@ -123,7 +125,7 @@ def _search(
     filters: Mapping[str, str],
     wanted: Callable[[Mapping[str, Any]], bool],
 ) -> Iterator[int]:
-    for row in session.search(search, (id_column, "createdOn", "updatedOn"), filters):
+    for row in session.search(search, (id_column, "createdOn", "updatedOn"), filters, finds_records=True):
         # whether a period's ends belong to it is not documented: the window decides
         if wanted(row):
             yield int(row[id_column])
