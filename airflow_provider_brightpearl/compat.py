@@ -31,6 +31,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "BaseHook": ("airflow.sdk:BaseHook", "airflow.hooks.base:BaseHook"),
     "BaseNotifier": ("airflow.sdk:BaseNotifier", "airflow.notifications.basenotifier:BaseNotifier"),
+    "BaseOperatorLink": ("airflow.sdk:BaseOperatorLink", "airflow.models.baseoperatorlink:BaseOperatorLink"),
     "BaseOperator": ("airflow.sdk:BaseOperator", "airflow.models.baseoperator:BaseOperator"),
     "Connection": ("airflow.sdk:Connection", "airflow.models.connection:Connection"),
     "CronDataIntervalTimetable": (
@@ -42,6 +43,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "Param": ("airflow.sdk:Param", "airflow.models.param:Param"),
     "RetryDecision": ("airflow.sdk:RetryDecision",),
     "RetryPolicy": ("airflow.sdk:RetryPolicy",),
+    "XCom": ("airflow.sdk.execution_time.xcom:XCom", "airflow.models.xcom:XCom"),
     "conf": ("airflow.configuration:conf",),
     "mask_secret": (
         "airflow.sdk.log:mask_secret",

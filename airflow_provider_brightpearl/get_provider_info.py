@@ -12,6 +12,7 @@ from airflow_provider_brightpearl.settings import OPTIONS, SECTION
 _PACKAGE = "airflow_provider_brightpearl"
 _SECRET = {"type": ["string", "null"], "format": "password"}
 _TEXT = {"type": ["string", "null"]}
+_LINKS = ("GateReportLink", "RunSummaryLink", "ReconciliationLink", "TargetLink")
 _HOOKS = ("brightpearl", "salesforce", "infor")
 
 
@@ -43,6 +44,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "operators": [{"integration-name": "Brightpearl", "python-modules": [f"{_PACKAGE}.operators.flow"]}],
+        "extra-links": [f"{_PACKAGE}.links.{name}" for name in _LINKS],
         "notifications": [f"{_PACKAGE}.notifications.SyncNotifier"],
         "asset-uris": uris,
         "dataset-uris": uris,

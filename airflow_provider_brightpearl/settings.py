@@ -37,6 +37,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "",
         example="s3://company-airflow/brightpearl",
     ),
+    "staging_url": _option(
+        "Address under which a web server shows the staging folder to people; links of tasks lead there. Empty: "
+        "links lead to the object in its cloud's console, or to the file.",
+        "",
+        example="https://files.example.com/brightpearl",
+    ),
     "keep_staging_days": _option("Days after which the staging files of a run are removed.", "14", "integer"),
     "state_conn_id": _option(
         "Connection of the database that keeps watermarks, bindings and dead letters: PostgreSQL as soon as "

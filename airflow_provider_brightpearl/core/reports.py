@@ -94,7 +94,10 @@ class GateReport(Report):
 
 @dataclass(frozen=True, slots=True)
 class LoadReport(Report):
-    """What became of the records of one part in the target, with their money and the calls that it took."""
+    """What became of the records of one part in the target, with their money and the calls that it took.
+
+    ``page`` is the address at which the target shows the last of it, empty where it has none.
+    """
 
     name: str
     counts: Counts
@@ -102,6 +105,7 @@ class LoadReport(Report):
     rejections: PartRef
     loaded_money: Money = field(default_factory=dict)
     rejected_money: Money = field(default_factory=dict)
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ class RunSummary(Report):
     """What a run did: the ledger's row of it.
 
     ``money`` is by stage (extracted, loaded, rejected), ``reasons`` the commonest reasons of rejections with how
-    many records each; ``note`` says why the run failed, or what it warns of.
+    many records each; ``note`` says why the run failed, or what it warns of; ``page`` is that of the last load.
     """
 
     run: str
@@ -138,6 +142,7 @@ class RunSummary(Report):
     note: str = ""
     warnings: tuple[str, ...] = ()
     write_back: WriteBackReport | None = None
+    page: str = ""
 
 
 class ReconcileState(StrEnum):

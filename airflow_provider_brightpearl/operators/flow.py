@@ -14,9 +14,16 @@ from typing import Any, ClassVar
 from airflow_provider_brightpearl import settings
 from airflow_provider_brightpearl.assets import create_asset
 from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.links import (
+    GateReportLink,
+    RunSummaryLink,
+    TargetLink,
+    keep_link,
+    keep_page,
+)
 from airflow_provider_brightpearl.operators.request import run_request
 from airflow_provider_brightpearl.operators.retry import retry_arguments
-from airflow_provider_brightpearl.operators.stages import StageOperator, finish_run
+from airflow_provider_brightpearl.operators.stages import GATE_PAGE, StageOperator, finish_run
 
 _NOTHING = {"", "None", "none", "null"}
 _SWITCH = {"true": True, "1": True, "false": False, "0": False}
@@ -64,6 +71,7 @@ class FlowOperator(StageOperator):
         "end",
         "full_resync",
     )
+    operator_extra_links = (GateReportLink(), RunSummaryLink(), TargetLink())
     ui_color = "#dbe9f6"
 
     # systems that the flow has to be of; None for any
@@ -115,8 +123,14 @@ class FlowOperator(StageOperator):
             "ids": _id_list(_value(self.ids)),
             "full_resync": _switch(_value(self.full_resync)),
         }
-        summary = run_flow(wiring, run_request(context, asked), _run_name(context))
-        return finish_run(wiring, summary, context, self.log, skip_if_empty=self.skip_if_empty)
+        run = _run_name(context)
+        try:
+            summary = run_flow(wiring, run_request(context, asked), run)
+        finally:
+            # above all where the gate has closed
+            keep_page(self, context, GateReportLink, wiring.staging(run).folder, GATE_PAGE)
+        keep_link(self, context, TargetLink, summary.page)
+        return finish_run(self, wiring, summary, context, skip_if_empty=self.skip_if_empty)
 
     def _check_systems(self, flow: Any) -> None:
         wanted = {"source": self.source_system, "target": self.target_system}

@@ -6,10 +6,13 @@ from typing import Any
 
 from airflow_provider_brightpearl import alerts
 from airflow_provider_brightpearl.compat import AirflowSkipException
+from airflow_provider_brightpearl.links import ReconciliationLink, keep_page
 from airflow_provider_brightpearl.operators.request import check_conf
 from airflow_provider_brightpearl.operators.stages import StageOperator
 
 Plain = dict[str, Any]
+
+_PAGE = "reconcile/reconciliation.html"
 
 
 class CompareOperator(StageOperator):
@@ -20,6 +23,7 @@ class CompareOperator(StageOperator):
     """
 
     template_fields = ("flow", "source_conn_id", "target_conn_id")
+    operator_extra_links = (ReconciliationLink(),)
     ui_color = "#dbe9f6"
 
     def stage(self, wiring: Any, context: Any) -> Plain:
@@ -42,7 +46,7 @@ class CompareOperator(StageOperator):
         )
         if found is None:
             raise AirflowSkipException("the flow has not run yet, so there is nothing to compare")
-        _log_page(self.log, wiring, found)
+        _keep_page(self, wiring, found, context)
         if found.state is ReconcileState.NEEDS_REVIEW:
             alerts.send(_alert(found, context))
         check_drift(found)
@@ -57,6 +61,7 @@ class RepairOperator(StageOperator):
     """
 
     template_fields = ("flow", "source_conn_id", "target_conn_id", "found")
+    operator_extra_links = (ReconciliationLink(),)
     ui_color = "#ece3f4"
 
     def __init__(self, *, found: Plain, **kwargs: Any) -> None:
@@ -71,19 +76,19 @@ class RepairOperator(StageOperator):
         if not (compared.repair or compared.remove or compared.stale_bindings):
             raise AirflowSkipException("nothing to repair")
         found = repair(wiring, compared)
-        _log_page(self.log, wiring, found)
+        _keep_page(self, wiring, found, context)
         alerts.send(_alert(found, context))
         return dict(found.as_dict())
 
 
-def _log_page(log: Any, wiring: Any, found: Any) -> None:
+def _keep_page(task: StageOperator, wiring: Any, found: Any, context: Any) -> None:
     from airflow_provider_brightpearl.runtime.reconcile_report import reconcile_lines, write_page
 
     staging = wiring.staging(found.run)
-    with staging.create("reconcile/reconciliation.html") as path:
+    with staging.create(_PAGE) as path:
         write_page(path, found)
-    page = staging.folder / "reconcile/reconciliation.html"
-    log.info("%s\npage: %s", "\n".join(reconcile_lines(found)), page)
+    task.log.info("%s\npage: %s", "\n".join(reconcile_lines(found)), staging.folder / _PAGE)
+    keep_page(task, context, ReconciliationLink, staging.folder, _PAGE)
 
 
 def _alert(found: Any, context: Any) -> alerts.Alert:

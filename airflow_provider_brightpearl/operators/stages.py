@@ -12,10 +12,20 @@ from typing import Any
 
 from airflow_provider_brightpearl import alerts, settings
 from airflow_provider_brightpearl.compat import AirflowSkipException, BaseOperator
+from airflow_provider_brightpearl.links import (
+    GateReportLink,
+    RunSummaryLink,
+    TargetLink,
+    keep_link,
+    keep_page,
+)
 from airflow_provider_brightpearl.operators.request import request_of
 from airflow_provider_brightpearl.operators.retry import airflow_errors
 
 Plain = dict[str, Any]
+
+GATE_PAGE = "gate/expectations.html"
+SUMMARY_PAGE = "run/summary.html"
 
 
 class StageOperator(BaseOperator):
@@ -50,6 +60,8 @@ class StageOperator(BaseOperator):
         from airflow_provider_brightpearl.environment import airflow_environment
         from airflow_provider_brightpearl.runtime.wiring import Wiring
 
+        # what links of this try lead to
+        self.link_addresses: dict[str, str] = {}
         with airflow_errors(self.log):
             environment = airflow_environment(self.mappings)
             wiring = Wiring.of(self.flow, environment, self.source_conn_id, self.target_conn_id)
@@ -102,6 +114,7 @@ class GateOperator(StageOperator):
     """Judges all mapped parts; above the flow's threshold nothing is loaded."""
 
     template_fields = ("flow", "source_conn_id", "target_conn_id", "mapped", "run")
+    operator_extra_links = (GateReportLink(),)
     ui_color = "#fdf0d0"
 
     def __init__(self, *, mapped: list[Plain], run: Plain, **kwargs: Any) -> None:
@@ -114,13 +127,21 @@ class GateOperator(StageOperator):
         from airflow_provider_brightpearl.runtime import run
 
         mapped = [TransformReport.from_dict(each) for each in _all(self.mapped)]
-        return run.gate(wiring, RunInfo.from_dict(self.run), mapped).as_dict() if mapped else None
+        if not mapped:
+            return None
+        info = RunInfo.from_dict(self.run)
+        try:
+            return run.gate(wiring, info, mapped).as_dict()
+        finally:
+            # above all where the gate has closed
+            keep_page(self, context, GateReportLink, wiring.staging(info.run).folder, GATE_PAGE)
 
 
 class LoadOperator(StageOperator):
     """Writes one mapped part to the target, or a list of them: what passed the gate and has changed."""
 
     template_fields = ("flow", "source_conn_id", "target_conn_id", "mapped", "gate", "run")
+    operator_extra_links = (TargetLink(),)
     ui_color = "#ece3f4"
 
     def __init__(self, *, mapped: Plain | list[Plain], gate: Plain, run: Plain, **kwargs: Any) -> None:
@@ -134,10 +155,13 @@ class LoadOperator(StageOperator):
         from airflow_provider_brightpearl.runtime import run
 
         info, judged = RunInfo.from_dict(self.run), GateReport.from_dict(self.gate)
-        return _each(
-            self.mapped,
-            lambda part: run.load(wiring, info, TransformReport.from_dict(part), judged).as_dict(),
-        )
+
+        def load(part: Plain) -> Plain:
+            report = run.load(wiring, info, TransformReport.from_dict(part), judged)
+            keep_link(self, context, TargetLink, report.page)
+            return report.as_dict()
+
+        return _each(self.mapped, load)
 
 
 class SettleOperator(StageOperator):
@@ -147,6 +171,7 @@ class SettleOperator(StageOperator):
     """
 
     template_fields = ("flow", "source_conn_id", "target_conn_id", "parts", "mapped", "loads", "run")
+    operator_extra_links = (RunSummaryLink(),)
     ui_color = "#d6ece8"
 
     def __init__(
@@ -167,7 +192,7 @@ class SettleOperator(StageOperator):
         self.gate_task_id = gate_task_id
 
     def stage(self, wiring: Any, context: Any) -> Plain:
-        return finish_run(wiring, self._settled(wiring, context), context, self.log)
+        return finish_run(self, wiring, self._settled(wiring, context), context)
 
     def _settled(self, wiring: Any, context: Any) -> Any:
         import msgspec
@@ -189,7 +214,9 @@ class SettleOperator(StageOperator):
         )
 
 
-def finish_run(wiring: Any, summary: Any, context: Any, log: Any, *, skip_if_empty: bool = True) -> Plain:
+def finish_run(
+    task: StageOperator, wiring: Any, summary: Any, context: Any, *, skip_if_empty: bool = True
+) -> Plain:
     """Logs what a run did, sends what people have to know of it, and removes staging files that are too old.
 
     Returns:
@@ -198,10 +225,14 @@ def finish_run(wiring: Any, summary: Any, context: Any, log: Any, *, skip_if_emp
     Raises:
         AirflowSkipException: the run found nothing new, and ``skip_if_empty`` is on; the summary is in XCom.
     """
-    from airflow_provider_brightpearl.runtime.run_summary import summary_lines
+    from airflow_provider_brightpearl.runtime.run_summary import summary_lines, write_page
     from airflow_provider_brightpearl.stores.staging import sweep
 
-    log.info("%s", "\n".join(summary_lines(summary)))
+    task.log.info("%s", "\n".join(summary_lines(summary)))
+    staging = wiring.staging(summary.run)
+    with staging.create(SUMMARY_PAGE) as path:
+        write_page(path, summary)
+    keep_page(task, context, RunSummaryLink, staging.folder, SUMMARY_PAGE)
     if summary.counts.rejected and settings.switch("alert_on_rejections"):
         alerts.send(alerts.rejections(summary, context))
     elif summary.warnings:
@@ -209,7 +240,7 @@ def finish_run(wiring: Any, summary: Any, context: Any, log: Any, *, skip_if_emp
     environment = wiring.environment
     removed = sweep(environment.staging(), datetime.now(UTC) - environment.keep_staging)
     if removed:
-        log.info("%s staging folders of old runs removed", removed)
+        task.log.info("%s staging folders of old runs removed", removed)
     if skip_if_empty and not summary.counts.extracted:
         context["ti"].xcom_push(key="return_value", value=summary.as_dict())
         raise AirflowSkipException("nothing new in this window")

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesReads
 from airflow_provider_brightpearl.core.ports.stores import Staging
+from airflow_provider_brightpearl.core.ports.target import ShowsRows
 from airflow_provider_brightpearl.core.progress import Progress, counted
 from airflow_provider_brightpearl.core.records import Calls, PartRef
 from airflow_provider_brightpearl.core.reports import (
@@ -145,7 +146,8 @@ def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateRepo
         made = sum(report.calls.made.values())
         progress.result = f"{outcomes(report.counts)}; {counted(made, 'call')}"
         planned = {wiring.flow.target: planned_writes(wiring, sink, mapped.records, run.selection)}
-        return replace(report, calls=replace(report.calls, planned=planned))
+        shown = sink.page if isinstance(sink, ShowsRows) else ""
+        return replace(report, calls=replace(report.calls, planned=planned), page=shown)
 
 
 def settle(
@@ -165,7 +167,8 @@ def settle(
         stores = _stores(wiring, wiring.staging(run.run))
         summary = settle_run(wiring.flow, run, reports, stores, wiring.environment.now())
         progress.result = f"{counted(summary.counts.extracted, 'record')}: {outcomes(summary.counts)}"
-        return summary
+        pages = [load.page for load in loads if load.page]
+        return replace(summary, page=pages[-1]) if pages else summary
 
 
 @contextmanager

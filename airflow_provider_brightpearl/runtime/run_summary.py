@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 from airflow_provider_brightpearl.core.records import Calls, Counts, Money
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.core.window import format_window
+from airflow_provider_brightpearl.pages import page
 
 COUNTS = ("created", "updated", "unchanged", "rejected", "parked")
 _REASONS = 10
@@ -16,6 +18,12 @@ _REASONS = 10
 def summary_lines(run: RunSummary) -> list[str]:
     """Records by outcome, calls beside plan and minimum, money by currency, top reasons, write-backs."""
     return [_records(run), *_calls(run.calls), *_money(run.money), *_reasons(run), *_write_back(run)]
+
+
+def write_page(path: Path, run: RunSummary) -> None:
+    """Writes the summary as a page that needs nothing else to be read."""
+    html = page(f"Run of {run.flow}", "run.html", run=run, lines=summary_lines(run))
+    path.write_text(html, encoding="utf-8")
 
 
 def _records(run: RunSummary) -> str:

@@ -81,7 +81,7 @@ def test_a_run_is_the_dags_run_with_ledger_and_watermark(sandbox):
 
 
 def test_nothing_new_is_skipped_with_its_summary_unless_switched_off(sandbox):
-    window = {"start": "1999-01-01", "end": "1999-01-02"}
+    window: dict[str, Any] = {"start": "1999-01-01", "end": "1999-01-02"}
     task = operator(**window)
     context = context_of(task)
     with pytest.raises(compat.AirflowSkipException, match="nothing new"):

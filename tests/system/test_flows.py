@@ -43,6 +43,10 @@ def test_the_example_of_flows_in_a_dag_of_ones_own(site, sandbox):
     assert ("done", 1) == (orders["state"], orders["extracted"])
     assert orders["run"].startswith("example_brightpearl_flows.orders/manual__")
     assert ["done"] == [run["state"] for run in site.ledger("customers_to_salesforce")]
+    links = site.rows(
+        "airflow.db", "SELECT key FROM xcom WHERE task_id = 'orders' AND key LIKE 'brightpearl_%'"
+    )
+    assert {"brightpearl_gate_report", "brightpearl_run_summary"} <= {row["key"] for row in links}
 
 
 def test_a_task_that_cannot_log_in_says_so_and_fails_at_once(site):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
 from airflow_provider_brightpearl.core.ports.stores import Binding
@@ -33,6 +33,16 @@ class Sink(Protocol):
     @property
     def calls(self) -> int:
         """API calls made so far."""
+        ...
+
+
+@runtime_checkable
+class ShowsRows(Protocol):
+    """A sink whose system has pages for people."""
+
+    @property
+    def page(self) -> str:
+        """Address of what was written last: a job, or else a row; empty before that."""
         ...
 
 

@@ -107,6 +107,8 @@ class BulkJobs:
         self._pace = pace or Pace()
         self._max_file = max_file
         self._patience = patience
+        # id of the last job, for people
+        self.last_job = ""
 
     def upsert(self, object_name: str, key_field: str, rows: Sequence[str]) -> Iterator[RowAnswer]:
         """Answers to all rows, job after job, in no given order; rows left out come as UNPROCESSED."""
@@ -131,6 +133,7 @@ class BulkJobs:
             "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA",
         }  # fmt: skip
         job = self._call("POST", "jobs/ingest", _job, body=dumps(wanted), repeatable=False)
+        self.last_job = job.id
         path = f"jobs/ingest/{job.id}"
         self._call(
             "PUT", f"{path}/batches", _nothing,

@@ -86,6 +86,7 @@ class SalesforceClient:
         self._pace = Pace(bulk_pace)
         self._sleep = sleep
         self._chance = chance
+        self._jobs: BulkJobs | None = None
 
     @property
     def calls(self) -> int:
@@ -96,6 +97,17 @@ class SalesforceClient:
     def data_path(self) -> str:
         """Path of the REST API in the version of this client, such as ``/services/data/v59.0/``."""
         return f"/services/data/v{self.sf.sf_version}/"
+
+    @property
+    def job_page(self) -> str:
+        """Address of the page of the last bulk job in Setup, empty before the first one."""
+        job = self._jobs.last_job if self._jobs else ""
+        page = f"lightning/setup/AsyncApiJobStatus/page?address=%2F{job}"
+        return f"https://{self.sf.sf_instance}/{page}" if job else ""
+
+    def record_page(self, record_id: str) -> str:
+        """Address of the page of a record."""
+        return f"https://{self.sf.sf_instance}/{record_id}"
 
     # reading
 
@@ -172,7 +184,7 @@ class SalesforceClient:
             Unavailable: the job failed for another reason, or was aborted.
             TimedOut: the job is still running; sending the rows again is harmless.
         """
-        jobs = BulkJobs(self._call, self._sleep, pace=self._pace)
+        self._jobs = jobs = BulkJobs(self._call, self._sleep, pace=self._pace)
         place = {key: number for number, key in enumerate(keys_of(key_field, rows))}
         locked: list[str] = []
         for answer in jobs.upsert(object_name, key_field, rows):

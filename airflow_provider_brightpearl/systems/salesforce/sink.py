@@ -95,10 +95,16 @@ class SalesforceSink:
         self.bulk_from = bulk_from
         self.whole_below = whole_below
         self._jobs_with_refusals = 0
+        self._last_id = ""
 
     @property
     def calls(self) -> int:
         return self.client.calls
+
+    @property
+    def page(self) -> str:
+        """Address of the last bulk job, or else of the first record of the last call."""
+        return self.client.job_page or (self.client.record_page(self._last_id) if self._last_id else "")
 
     def min_calls(self, records: Sequence[RecordChange]) -> int:
         """The fewest calls; asked after writing, with those that tell why rows of bulk jobs were refused."""
@@ -124,8 +130,9 @@ class SalesforceSink:
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         """Writes the records; results come per call, refused rows as results with a reason."""
         whole, others = self._ways(records)
-        yield from self._write_graphs(whole)
-        yield from self._write_objects(others)
+        for results in chain(self._write_graphs(whole), self._write_objects(others)):
+            self._last_id = next((each.target_id for each in results if each.target_id), self._last_id)
+            yield results
 
     def _ways(self, records: Sequence[RecordChange]) -> tuple[list[RecordChange], list[RecordChange]]:
         """Records that go whole, as a graph each, and those that go object by object."""

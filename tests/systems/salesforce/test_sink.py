@@ -177,6 +177,18 @@ def test_bulk_jobs_take_what_reaches_their_threshold(org: Org) -> None:
     assert {str(n): ("Activated", [f"{n}1"]) for n in range(4)} == org.orders()
 
 
+def test_people_find_the_last_job_or_record(org: Org) -> None:
+    by_graph, in_bulk = (SalesforceSink(org.client, ORDERS, **way) for way in WAYS.values())
+    assert "" == by_graph.page
+    results = org.write(by_graph, org.order(1, {"11": {}}))
+    instance = org.client.sf.sf_instance
+    assert f"https://{instance}/{results[0].target_id}" == by_graph.page
+    org.write(in_bulk, org.order(2, {"21": {}}))
+    assert in_bulk.page.startswith(
+        f"https://{instance}/lightning/setup/AsyncApiJobStatus/page?address=%2F750"
+    )
+
+
 def test_results_come_before_the_next_call(org: Org) -> None:
     sink = SalesforceSink(org.client, ORDERS, bulk_from=1, whole_below=1)
     org.write(sink, org.order(1, {"11": {}, "12": {}}))
