@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -35,6 +36,8 @@ from airflow_provider_brightpearl.operators.stages import (
     SettleOperator,
     TransformOperator,
 )
+
+log = logging.getLogger(__name__)
 
 
 def sync_dag(
@@ -78,7 +81,7 @@ def sync_dag(
 def reconcile_dag(
     flows: Sequence[str] | None = None,
     *,
-    dag_id: str = "reconcile",
+    dag_id: str = "brightpearl_reconcile",
     schedule: Any = "30 4 * * *",
     mappings: str | Path | None = None,
     source_conn_id: str | None = None,
@@ -89,7 +92,8 @@ def reconcile_dag(
     """The DAG that compares both systems, flow by flow, and repairs what differs: two tasks a flow.
 
     Args:
-        flows: names of flows; all in the folder that have a ``reconcile:`` block if left out.
+        flows: names of flows; all in the folder that have a ``reconcile:`` block if left out. Of those, one whose
+            file is wrong is left out with a warning: its own DAG shows the error, and the others are compared.
         dag_id: its id, for one DAG each of several groups of flows.
         schedule: cron text in UTC, or what else Airflow takes.
         mappings: folder of the flow files, where it is not the one configured.
@@ -99,7 +103,7 @@ def reconcile_dag(
         dag_kwargs: further arguments of the DAG, over those of this package.
 
     Raises:
-        Misconfigured: a flow file is missing or wrong, or a flow named here has no ``reconcile:`` block.
+        Misconfigured: a flow named here is missing or wrong, or has no ``reconcile:`` block.
     """
     folder = Path(mappings) if mappings else settings.mappings_folder(_folder_of_caller())
     chosen = _reconciled(folder, flows)
@@ -117,8 +121,8 @@ def reconcile_dag(
 def _reconciled(folder: Path, names: Sequence[str] | None) -> list[FlowSpec]:
     """The flows to be compared, by name."""
     if names is None:
-        read = [_read(folder, path.stem) for path in sorted(folder.glob("*.yaml"))]
-        return [flow for flow in read if flow.reconcile]
+        read = (_read_or_warn(folder, path.stem) for path in sorted(folder.glob("*.yaml")))
+        return [flow for flow in read if flow and flow.reconcile]
     chosen = [_read(folder, name) for name in names]
     for flow in chosen:
         if flow.reconcile is None:
@@ -126,6 +130,14 @@ def _reconciled(folder: Path, names: Sequence[str] | None) -> list[FlowSpec]:
                 f"{flow.flow}.yaml: has no reconcile: block, so nothing says what is compared"
             )
     return chosen
+
+
+def _read_or_warn(folder: Path, flow_name: str) -> FlowSpec | None:
+    try:
+        return _read(folder, flow_name)
+    except Misconfigured as error:
+        log.warning("%s is not reconciled: %s", flow_name, error)
+        return None
 
 
 def _reconcile_arguments(flows: Sequence[FlowSpec], schedule: Any) -> dict[str, Any]:

@@ -28,10 +28,7 @@ SIZE = {"customers": 500, "products": 150, "orders": 600}
 # the flows stay two minutes behind, and nobody wants to wait for that here
 BEHIND = timedelta(minutes=3)
 # what runs is what this program triggers, so that its counts are those of its changes
-NO_TIMER = {
-    "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
-    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-}
+NO_TIMER = {"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False"}
 
 # where no terminal tells its width, tables are still to be read
 console = Console(width=None if Console().is_terminal else 120)
@@ -135,6 +132,7 @@ def play(build: Path, size: Mapping[str, int]) -> list[Pass]:
             running.enter_context(airflow_home.started(home, "api-server", "scheduler", "dag-processor"))
             airflow = Airflow(home)
             airflow.wait_for_dags(FLOWS)
+            airflow.unpause(FLOWS)
         return Demonstration(systems, airflow, progress).play()
 
 

@@ -60,6 +60,11 @@ class Airflow:
                 )
             time.sleep(0.3)
 
+    def unpause(self, names: tuple[str, ...]) -> None:
+        """Switches DAGs on, which are paused as they come from ``brightpearl init``."""
+        for name in names:
+            self._ask("PATCH", f"/api/v2/dags/{name}", {"is_paused": False})
+
     def trigger(self, dag: str, conf: Mapping[str, Any]) -> str:
         """Starts a run of a DAG; gives the run's id."""
         run = f"manual__{datetime.now(UTC).isoformat()}"

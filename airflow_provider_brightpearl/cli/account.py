@@ -1,4 +1,4 @@
-"""``brightpearl account``: custom fields and web-hooks that the flows need, and whether the account has them."""
+"""``brightpearl account``: custom fields and webhooks that the flows need, and whether the account has them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from airflow_provider_brightpearl import settings
+from airflow_provider_brightpearl.cli.output import ResultCommand, plural, say
 from airflow_provider_brightpearl.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
 
 account = typer.Typer(help="Check what the flows need in a Brightpearl account.", no_args_is_help=True)
-console = Console()
 
 
 @account.callback()
@@ -25,27 +24,27 @@ def group() -> None:
     """Check what the flows need in a Brightpearl account."""
 
 
-@account.command()
+@account.command(cls=ResultCommand)
 def check(
     webhook_url: Annotated[
-        str, typer.Option(help="Address that web-hooks are sent to; without it they are left alone.")
+        str, typer.Option(help="Address that webhooks are sent to; if left out, webhooks are not checked.")
     ] = "",
-    apply: Annotated[bool, typer.Option("--apply", help="Make the web-hooks that are missing.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Create the missing webhooks.")] = False,
     conn_id: Annotated[str, typer.Option(help="Connection of the account.")] = "brightpearl_default",
 ) -> None:
-    """Compare an account with the custom fields and web-hooks that the flow files need."""
+    """Compare an account with the custom fields and webhooks that the flow files need."""
     from airflow_provider_brightpearl.environment import connect
     from airflow_provider_brightpearl.flow.load import load_flow
     from airflow_provider_brightpearl.systems.brightpearl.system import BRIGHTPEARL
 
     if apply and not webhook_url:
         raise Misconfigured(
-            "--apply makes web-hooks, so it needs --webhook-url; custom fields are made by hand"
+            "--apply creates webhooks, so it needs --webhook-url; custom fields have to be created by hand"
         )
     folder = settings.mappings_folder(Path.cwd())
     flows = [load_flow(file) for file in sorted(folder.glob("*.yaml"))]
     if not flows:
-        raise Misconfigured(f"there are no flow files in {folder}")
+        raise Misconfigured(f"no flow files in {folder}; `brightpearl init` copies some to start from")
     client = connect(BRIGHTPEARL, conn_id)
     missing = _fields(client, flows)
     if webhook_url:
@@ -59,8 +58,8 @@ def _fields(client: BrightpearlClient, flows: list[FlowSpec]) -> int:
     needed = fields_needed(flows)
     missing = fields_missing(client, needed)
     for each in missing:
-        _say(f"{each.code} of {each.flow} is not there, and the API makes no custom fields: {each.steps}")
-    _say(f"{len(needed)} custom fields compared, {len(missing)} missing")
+        say(f"{each.flow} needs custom field {each.code}, which the API cannot create: {each.steps}")
+    say(f"{plural(len(needed), 'custom field')} compared, {len(missing)} missing")
     return len(missing)
 
 
@@ -74,16 +73,12 @@ def _hooks(client: BrightpearlClient, flows: list[FlowSpec], address: str, *, ap
     events = events_needed(flows)
     missing = hooks_missing(client, events, address)
     for event in missing:
-        _say(f"no web-hook tells of {event}")
-    _say(f"{len(events)} web-hooks compared, {len(missing)} missing")
+        say(f"no webhook for {event}")
+    say(f"{plural(len(events), 'webhook')} compared, {len(missing)} missing")
     if not apply:
         if missing:
-            _say("--apply makes them")
+            say("--apply creates them")
         return len(missing)
     for event, number in subscribe(client, missing, address):
-        _say(f"made  {event} (web-hook {number})")
+        say(f"created  {event} (webhook {number})")
     return 0
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

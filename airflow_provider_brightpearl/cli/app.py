@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from airflow_provider_brightpearl import settings
+from airflow_provider_brightpearl import __version__
+from airflow_provider_brightpearl.cli import start
 from airflow_provider_brightpearl.cli.account import account
+from airflow_provider_brightpearl.cli.connections import connections
 from airflow_provider_brightpearl.cli.mapping import mapping
+from airflow_provider_brightpearl.cli.output import ResultCommand
 from airflow_provider_brightpearl.cli.plan import plan
 from airflow_provider_brightpearl.cli.reconcile import reconcile
+from airflow_provider_brightpearl.cli.run import run
 from airflow_provider_brightpearl.cli.salesforce import salesforce
 from airflow_provider_brightpearl.errors import SyncError
 
@@ -21,17 +24,19 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_optio
 
 app = typer.Typer(
     name="brightpearl",
-    help="Set up, check and backfill flows between Brightpearl, Salesforce and Infor M3.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command(cls=ResultCommand)(start.init)
+app.add_typer(start.flow, name="flow")
+app.add_typer(connections, name="connections")
 app.add_typer(mapping, name="mapping")
 app.add_typer(salesforce, name="salesforce")
 app.add_typer(account, name="account")
-app.command()(reconcile)
-app.command()(plan)
-console = Console()
+app.command(cls=ResultCommand)(plan)
+app.command(cls=ResultCommand)(run)
+app.command(cls=ResultCommand)(reconcile)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -40,35 +45,31 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(["--help"] if given == ["help"] else given, prog_name="brightpearl")
     except SyncError as error:
-        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
+        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
-@app.command()
-def init(
-    dest: Annotated[
-        Path | None, typer.Option(help="Folder that holds dags and include; AIRFLOW_HOME if left out.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there and differ.")] = False,
-) -> None:
-    """Copy the DAGs and the flow files to start from."""
-    from airflow_provider_brightpearl.cli.starter import copy_starter
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"airflow-provider-brightpearl {__version__}")
+        raise typer.Exit
 
-    copied = copy_starter(dest or settings.airflow_home(), force=force)
-    for label, files in (("written", copied.written), ("kept   ", copied.kept), ("same   ", copied.same)):
-        for file in files:
-            console.print(f"{label}  {file}", markup=False, highlight=False, soft_wrap=True)
-    if copied.kept:
-        console.print(f"{len(copied.kept)} files were there and differ; --force replaces them")
-    console.print(f"{len(copied.written)} files written")
+
+@app.callback()
+def group(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Set up, check and run flows between Brightpearl, Salesforce and Infor M3."""
 
 
 @app.command(context_settings=PASS_ON)
 def backfill(context: typer.Context) -> None:
-    """Run a flow for past intervals: DAG -s FROM -e TO; --help lists all options."""
-    from airflow_provider_brightpearl.cli.backfill import run
+    """Run a DAG for past intervals: DAG -s FROM -e TO; --help lists all options."""
+    from airflow_provider_brightpearl.cli.backfill import run as run_backfill
 
-    sys.exit(run(context.args))
+    sys.exit(run_backfill(context.args))
 
 
 @app.command(context_settings=PASS_ON)
@@ -78,7 +79,7 @@ def sandbox(context: typer.Context) -> None:
     from importlib.util import find_spec
 
     if find_spec("uvicorn") is None or find_spec("orjson") is None:
-        console.print(
+        Console(stderr=True).print(
             "The sandbox needs more packages: pip install 'airflow-provider-brightpearl[sandbox]'",
             markup=False,
         )

@@ -1,4 +1,4 @@
-"""``brightpearl mapping``: check flow files, try one on a record, export the schema for editors."""
+"""``brightpearl mapping``: check flow files, try one on a record, list columns, export the schema for editors."""
 
 from __future__ import annotations
 
@@ -8,33 +8,39 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from airflow_provider_brightpearl import settings
-from airflow_provider_brightpearl.cli.words import plural
+from airflow_provider_brightpearl.cli.output import Json, ResultCommand, plural, print_json, say, show
 from airflow_provider_brightpearl.errors import Misconfigured
 
 SCHEMA_FILE = "flow.schema.json"
 
 mapping = typer.Typer(help="Check flow files and try them out.", no_args_is_help=True)
-console = Console()
+
+FlowName = Annotated[str, typer.Argument(metavar="FLOW", help="Name of a flow, or its file.")]
 
 
-@mapping.command()
+@mapping.command(cls=ResultCommand)
 def check(
     files: Annotated[
         list[Path] | None, typer.Argument(help="Flow files; all of the mappings folder if left out.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Compile flow files and say what is wrong with them."""
-    chosen = files or sorted(settings.mappings_folder(Path.cwd()).glob("*.yaml"))
+    """Compile flow files and show what is wrong with them."""
+    folder = settings.mappings_folder(Path.cwd())
+    chosen = files or sorted(folder.glob("*.yaml"))
     if not chosen:
-        raise Misconfigured(f"there are no flow files in {settings.mappings_folder(Path.cwd())}")
-    problems = [problem for file in chosen for problem in _problems(file)]
-    for problem in problems:
-        console.print(problem, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{plural(len(chosen), 'flow file')}, {plural(len(problems), 'problem')}")
+        raise Misconfigured(f"no flow files in {folder}; `brightpearl init` copies some to start from")
+    problems = {str(file): found for file in chosen if (found := _problems(file))}
+    if as_json:
+        print_json({"files": [str(file) for file in chosen], "problems": problems})
+    else:
+        for problem in (line for found in problems.values() for line in found):
+            say(problem)
+        count = sum(map(len, problems.values()))
+        say(f"{plural(len(chosen), 'flow file')}, {plural(count, 'problem')}")
     sys.exit(1 if problems else 0)
 
 
@@ -56,20 +62,29 @@ def _problems(file: Path) -> list[str]:
     return []
 
 
-@mapping.command()
+@mapping.command(cls=ResultCommand)
 def preview(
-    flow: Annotated[str, typer.Argument(help="Name of a flow, or its file.")],
+    flow: FlowName,
     record: Annotated[
-        Path, typer.Option(help="File with one source record as JSON; - reads standard input.")
-    ],
+        Path | None, typer.Option(help="File with one source record as JSON; - reads standard input.")
+    ] = None,
+    source_id: Annotated[
+        str | None, typer.Option("--id", help="Id of a record that is read from the source now.")
+    ] = None,
+    source_conn_id: Annotated[str | None, typer.Option(help="Connection of the source, for --id.")] = None,
+    as_json: Json = False,
 ) -> None:
-    """Map one source record and show what would be written."""
+    """Map one source record and show what would be written. Nothing is written."""
     from airflow_provider_brightpearl.mapping.check import preview as mapped
     from airflow_provider_brightpearl.systems.registry import stream_schema
 
-    shown = mapped(_file_of(flow), _record(record), stream_schema)
-    if not sys.stdout.isatty():
-        console.print_json(json.dumps(shown, default=str))
+    if (record is None) == (source_id is None):
+        raise Misconfigured("pass either --id with a source id, or --record with a file")
+    file = _file_of(flow)
+    raw = _read_live(file, source_id, source_conn_id) if source_id else _read_file(record or Path("-"))
+    shown = mapped(file, raw, stream_schema)
+    if as_json:
+        print_json(shown)
         return
     for name, rows in shown.items():
         _show(name, rows)
@@ -80,7 +95,19 @@ def _file_of(flow: str) -> Path:
     return named if named.suffix == ".yaml" else settings.mappings_folder(Path.cwd()) / f"{flow}.yaml"
 
 
-def _record(file: Path) -> dict[str, Any]:
+def _read_live(file: Path, source_id: str, conn_id: str | None) -> bytes:
+    """One record as the flow's source gives it now."""
+    from airflow_provider_brightpearl.environment import airflow_environment
+    from airflow_provider_brightpearl.runtime.wiring import Wiring
+
+    wiring = Wiring.of(file.stem, airflow_environment(file.parent), conn_id)
+    for found, raw in wiring.source().read_ids([source_id]):
+        if found == source_id and raw is not None:
+            return raw
+    raise Misconfigured(f"{wiring.flow.source} has no record {source_id}")
+
+
+def _read_file(file: Path) -> bytes:
     text = sys.stdin.read() if str(file) == "-" else _text(file)
     try:
         record = json.loads(text)
@@ -88,7 +115,7 @@ def _record(file: Path) -> dict[str, Any]:
         raise Misconfigured(f"{file} is not JSON: {error}") from error
     if not isinstance(record, dict):
         raise Misconfigured(f"{file} holds a {type(record).__name__}; one record is one JSON object")
-    return record
+    return text.encode()
 
 
 def _text(file: Path) -> str:
@@ -104,10 +131,36 @@ def _show(name: str, rows: Any) -> None:
         table = Table("Field", "Value", title=name, title_justify="left")
         for field, value in entry.items() if isinstance(entry, dict) else [("", entry)]:
             table.add_row(field, str(value))
-        console.print(table)
+        show(table)
+    if not entries:
+        say(f"{name}: no rows")
 
 
-@mapping.command()
+@mapping.command(cls=ResultCommand)
+def columns(
+    stream: Annotated[
+        str, typer.Argument(help="Such as brightpearl.sales_orders; a flow's name stands for its source.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """List the columns of a stream, with types, as expressions name them."""
+    from airflow_provider_brightpearl.core.schema import expression_columns
+    from airflow_provider_brightpearl.flow.load import load_flow
+    from airflow_provider_brightpearl.systems.registry import stream_schema
+
+    source = stream if "." in stream and not stream.endswith(".yaml") else load_flow(_file_of(stream)).source
+    schema = stream_schema(source)
+    found = list(expression_columns(schema.columns))
+    if as_json:
+        print_json({"stream": source, "id": schema.id_column, "columns": dict(found)})
+        return
+    width = max(len(path) for path, _ in found)
+    for path, kind in found:
+        say(f"{path:<{width}}  {kind}")
+    say(f"{source}: {plural(len(found), 'column')}; the id is {schema.id_column}")
+
+
+@mapping.command(cls=ResultCommand)
 def schema(
     write: Annotated[
         bool, typer.Option("--write", help=f"Write it to {SCHEMA_FILE} in the mappings folder.")
@@ -116,10 +169,10 @@ def schema(
     """Show the JSON schema of flow files, which editors complete from."""
     from airflow_provider_brightpearl.flow.spec import FlowSpec
 
-    text = json.dumps(FlowSpec.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(FlowSpec.model_json_schema(), indent=2, ensure_ascii=False)
     if not write:
-        sys.stdout.write(text)
+        say(text)
         return
     target = settings.mappings_folder(Path.cwd()) / SCHEMA_FILE
-    target.write_text(text, encoding="utf-8")
-    console.print(f"written  {target}", markup=False, highlight=False, soft_wrap=True)
+    target.write_text(text + "\n", encoding="utf-8")
+    say(f"written  {target}")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from airflow_provider_brightpearl import settings
+from airflow_provider_brightpearl.cli.output import Json, plural, print_json, say, show
 from airflow_provider_brightpearl.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from airflow_provider_brightpearl.flow.spec import FlowSpec
     from airflow_provider_brightpearl.runtime.estimate import Costs, Plan
     from airflow_provider_brightpearl.systems.system import Quota
-
-console = Console()
 
 
 def plan(
@@ -31,7 +29,7 @@ def plan(
     ] = "",
     end: Annotated[str, typer.Option("--to", help="Up to this instant; now if left out.")] = "",
     last: Annotated[str, typer.Option("--last", help="A span up to now instead, such as 7d or 12h.")] = "",
-    ids: Annotated[str, typer.Option("--ids", help="These records, by ids with commas.")] = "",
+    ids: Annotated[str, typer.Option("--ids", help="Only these records: source ids with commas.")] = "",
     full_resync: Annotated[
         bool, typer.Option("--full-resync", help="All records, whenever changed.")
     ] = False,
@@ -41,8 +39,9 @@ def plan(
     ] = False,
     source_conn_id: Annotated[str | None, typer.Option(help="Connection of the source.")] = None,
     target_conn_id: Annotated[str | None, typer.Option(help="Connection of the target.")] = None,
+    as_json: Json = False,
 ) -> None:
-    """Show what a run will read and write, in how many calls and minutes; the next run if nothing is chosen."""
+    """Show what a run will cost in records, calls and minutes; without options, the next run. Writes nothing."""
     from airflow_provider_brightpearl.environment import airflow_environment
     from airflow_provider_brightpearl.runtime.estimate import plan_run
     from airflow_provider_brightpearl.runtime.wiring import Wiring
@@ -55,7 +54,11 @@ def plan(
     request = _request(asked, last, backfill, now)
     found = plan_run(wiring, request, now, _runs(request, wiring.flow))
     clients = {wiring.flow.source_system: wiring.source_client, wiring.flow.target: wiring.target_client}
-    _show(found, {name: find_system(name).quota(client) for name, client in clients.items()})
+    quotas = {name: find_system(name).quota(client) for name, client in clients.items()}
+    if as_json:
+        print_json({"plan": found, "quotas": quotas})
+        return
+    _show(found, quotas)
 
 
 def _request(asked: dict[str, Any], last: str, backfill: bool, now: datetime) -> Request:
@@ -85,19 +88,19 @@ def _runs(request: Request, flow: FlowSpec) -> int:
 
 
 def _show(plan: Plan, quotas: dict[str, Quota]) -> None:
-    console.print(f"{plan.flow}: {_words(plan)}", highlight=False, markup=False)
+    say(f"{plan.flow}: {_words(plan)}")
     rows = ", ".join(f"{count:,} {name}" for name, count in plan.rows.items())
-    basis = "as in past runs" if plan.measured else "no past run: estimated"
-    console.print(f"{plan.records:,} records, at most {rows} ({basis})", highlight=False, markup=False)
+    basis = "as in past runs" if plan.measured else "estimated, no past runs"
+    say(f"{plural(plan.records, 'record')}, at most {rows} ({basis})")
     table = Table("System", "Calls", "to read", "to write", "Minutes", "Left today", "Share of the day")
     table.columns[0].no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
     for system, costs in plan.costs.items():
         table.add_row(system, *_cells(costs, quotas[system]))
-    console.print(table)
+    show(table)
     asked = sum(costs.asked for costs in plan.costs.values())
-    console.print(f"This plan took {asked} calls to the source and wrote nothing.", highlight=False)
+    say(f"This plan took {plural(asked, 'call')} to the source and wrote nothing.")
 
 
 def _words(plan: Plan) -> str:
@@ -106,9 +109,11 @@ def _words(plan: Plan) -> str:
     if plan.selection.full_resync:
         return f"{runs}full resync"
     if window is None:
-        return f"{runs}{len(plan.selection.ids):,} ids"
-    begin = window.start.isoformat(timespec="minutes") if window.start else "the beginning"
-    return f"{runs}{begin} to {window.end.isoformat(timespec='minutes')}"
+        return f"{runs}{plural(len(plan.selection.ids), 'id')}"
+    end = window.end.isoformat(timespec="minutes")
+    if window.start is None:
+        return f"{runs}all changes up to {end}"
+    return f"{runs}{window.start.isoformat(timespec='minutes')} to {end}"
 
 
 def _cells(costs: Costs, quota: Quota) -> list[str]:

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from airflow_provider_brightpearl import settings
+from airflow_provider_brightpearl.cli.output import Json, print_json, say, show
 from airflow_provider_brightpearl.errors import Misconfigured
 
 if TYPE_CHECKING:
     from airflow_provider_brightpearl.core.reports import ReconcileReport
-
-console = Console()
 
 
 def reconcile(
@@ -25,9 +23,10 @@ def reconcile(
         str | None, typer.Option("--from", help="Records created from this instant on, such as 2026-01-31.")
     ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Records created before this instant.")] = None,
-    full_resync: Annotated[bool, typer.Option("--full-resync", help="Records of all times.")] = False,
+    full_resync: Annotated[bool, typer.Option("--full-resync", help="All records.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Compare both systems of a flow and show what differs; nothing is repaired."""
+    """Compare both systems of a flow and show what differs. Repairs nothing."""
     from airflow_provider_brightpearl.environment import airflow_environment
     from airflow_provider_brightpearl.runtime.reconcile import compare
     from airflow_provider_brightpearl.runtime.request import request_from
@@ -39,6 +38,9 @@ def reconcile(
     found = compare(wiring, run, start=asked.start, end=asked.end, full_resync=asked.full_resync)
     if found is None:
         raise Misconfigured(f"{flow} has not run yet, so there is nothing to compare")
+    if as_json:
+        print_json(found.as_dict())
+        return
     _show(found)
 
 
@@ -56,12 +58,12 @@ def _show(found: ReconcileReport) -> None:
     }.items():
         if counts[name] or name in ("source", "target", "matched"):
             records.add_row(text, str(counts[name]), ", ".join(ids.get(name, ())))
-    console.print(f"records created {period_text(found)}", markup=False)
-    console.print(records)
+    say(f"records created {period_text(found)}")
+    show(records)
     sums = Table("Currency", "Source", "Target", "Difference")
     for row in money_rows(found):
         sums.add_row(*map(str, row))
     if sums.row_count:
-        console.print(sums)
+        show(sums)
     if found.note:
-        console.print(found.note, markup=False)
+        say(found.note)

@@ -1,4 +1,4 @@
-"""``brightpearl salesforce``: what the flows need in an org, whether it is there, and putting it there."""
+"""``brightpearl salesforce``: compare an org with what the flows need, and deploy what is missing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from airflow_provider_brightpearl.cli.output import ResultCommand, plural, say, show
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 salesforce = typer.Typer(
     help="Check and deploy what the flows need in a Salesforce org.", no_args_is_help=True
 )
-console = Console()
 
 
 @salesforce.callback()
@@ -27,7 +26,7 @@ def group() -> None:
     """Check and deploy what the flows need in a Salesforce org."""
 
 
-@salesforce.command()
+@salesforce.command(cls=ResultCommand)
 def deploy(
     check: Annotated[
         bool, typer.Option("--check", help="Compare an org with the shipped source; change nothing.")
@@ -44,14 +43,14 @@ def deploy(
     from airflow_provider_brightpearl.hooks.salesforce import SalesforceHook
 
     if check == apply:
-        raise Misconfigured("say --check to compare an org, or --apply to deploy what it lacks")
+        raise Misconfigured("pass --check to compare an org, or --apply to deploy what it lacks")
     client = SalesforceHook(conn_id).get_client()
     findings = _compared(client)
     if apply:
         _applied(client, findings, assign_to)
         findings = _compared(client)
     elif findings:
-        _say("--apply deploys what is not there")
+        say("--apply deploys what is missing")
     sys.exit(1 if findings else 0)
 
 
@@ -61,8 +60,8 @@ def _compared(client: SalesforceClient) -> list[Finding]:
     wanted = wanted_fields()
     findings = compare(wanted, client.describe)
     for finding in findings:
-        _say(str(finding))
-    _say(f"{len(wanted)} fields compared, {len(findings)} things missing")
+        say(str(finding))
+    say(f"{plural(len(wanted), 'field')} compared, {plural(len(findings), 'problem')}")
     return findings
 
 
@@ -77,10 +76,10 @@ def _applied(client: SalesforceClient, findings: list[Finding], user: str) -> No
     wanted, others = deployable(findings)
     has_set = assigned(client, user)
     if not wanted and has_set:
-        _say("nothing to deploy" + (": what is named above has to be changed by hand" if others else ""))
+        say("nothing to deploy" + ("; change what is named above by hand" if others else ""))
         return
     if wanted or has_set is None:
-        _say(f"deploying {len(wanted)} objects and the permission set …")
+        say(f"deploying {plural(len(wanted), 'object')} and the permission set …")
         done = deploy(client, package(wanted))
         _show(done)
         if not done.success:
@@ -98,11 +97,11 @@ def _assign(client: SalesforceClient, user: str) -> None:
     try:
         assign(client, user)
     except SyncError as error:
-        _say(
+        say(
             f"{error}\nassign it by hand: Setup, Permission Sets, {PERMISSION_SET}, Manage Assignments, {whom}"
         )
         return
-    _say(f"permission set {PERMISSION_SET} is assigned to {whom}")
+    say(f"permission set {PERMISSION_SET} is assigned to {whom}")
 
 
 def _show(done: Deployed) -> None:
@@ -111,10 +110,6 @@ def _show(done: Deployed) -> None:
     )
     for each in done.outcomes:
         table.add_row(each.name, each.kind, f"{each.word}: {each.problem}" if each.problem else each.word)
-    console.print(table)
+    show(table)
     if done.error:
-        _say(done.error)
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(done.error)

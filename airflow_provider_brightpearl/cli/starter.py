@@ -2,48 +2,105 @@
 
 from __future__ import annotations
 
-import shutil
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.flow.load import load_flow
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+
+PREFIX = "brightpearl_"
 _PACKAGE = Path(__file__).parents[1]
-_TARGETS = {"dags": Path("dags"), "mappings": Path("include/mappings")}
+_PLACES = {"dags": Path("dags"), "mappings": Path("include/mappings")}
+_ALWAYS = ("dags/brightpearl_reconcile.py", "mappings/flow.schema.json")
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What became of each starter file: written, kept because one was there, or already the same."""
+    """What became of the starter files; ``differing`` pairs a file that was left alone with the shipped one."""
 
+    flows: tuple[str, ...]
     written: tuple[Path, ...]
-    kept: tuple[Path, ...]
     same: tuple[Path, ...]
+    differing: tuple[tuple[Path, Path], ...]
 
 
 def starter_folders() -> dict[str, Path]:
     """Where the starter DAGs and mappings lie: in the installed package, or in a checkout."""
     packed = _PACKAGE / "_starter"
     if packed.is_dir():
-        return {name: packed / name for name in _TARGETS}
-    return {name: _PACKAGE.parent / target for name, target in _TARGETS.items()}
+        return {name: packed / name for name in _PLACES}
+    return {name: _PACKAGE.parent / place for name, place in _PLACES.items()}
 
 
-def copy_starter(destination: Path, *, force: bool = False) -> Copied:
+def copy_starter(destination: Path, target: str | None = None) -> Copied:
     """Copies DAGs to ``dags`` and flow files to ``include/mappings`` below the destination.
 
-    A file that is there and differs is left alone unless ``force`` is set.
+    Files that exist are never written to.
+
+    Args:
+        destination: folder that holds ``dags`` and ``include``; created where it does not exist.
+        target: only the flows into this system.
+
+    Raises:
+        Misconfigured: no shipped flow has this target, or a file cannot be written.
     """
-    written, kept, same = [], [], []
-    for name, folder in starter_folders().items():
-        for file in sorted(
-            path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts
-        ):
-            target = destination / _TARGETS[name] / file.relative_to(folder)
-            if target.exists() and target.read_bytes() == file.read_bytes():
-                same.append(target)
-            elif target.exists() and not force:
-                kept.append(target)
-            else:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, target)
-                written.append(target)
-    return Copied(tuple(written), tuple(kept), tuple(same))
+    folders = starter_folders()
+    flows = _flows(folders["mappings"], target)
+    written, same, differing = [], [], []
+    for name in sorted({*_ALWAYS, *_files(flows, folders["mappings"])}):
+        kind, _, rest = name.partition("/")
+        shipped, yours = folders[kind] / rest, destination / _PLACES[kind] / rest
+        if not os.path.lexists(yours):
+            write_new(yours, shipped.read_bytes())
+            written.append(yours)
+        elif yours.is_file() and yours.read_bytes() == shipped.read_bytes():
+            same.append(yours)
+        else:
+            differing.append((yours, shipped))
+    return Copied(tuple(flow.flow for flow in flows), tuple(written), tuple(same), tuple(differing))
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Writes a file that does not exist yet, and never one that does.
+
+    Raises:
+        Misconfigured: it exists, or its folder takes no files.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        raise Misconfigured(f"{path} already exists and is left as it is") from None
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _flows(mappings: Path, target: str | None) -> list[FlowSpec]:
+    """The shipped flows into a system, parents before what waits for them."""
+    flows = {flow.flow: flow for flow in map(load_flow, sorted(mappings.glob("*.yaml")))}
+    known = sorted({flow.target for flow in flows.values()})
+    if target is not None and target not in known:
+        raise Misconfigured(f"--target must be one of {', '.join(known)}; got {target!r}")
+    depth = {name: _depth(name, flows) for name in flows}
+    chosen = (flow for flow in flows.values() if target in (None, flow.target))
+    return sorted(chosen, key=lambda flow: (depth[flow.flow], flow.flow))
+
+
+def _depth(name: str, flows: dict[str, FlowSpec]) -> int:
+    return 1 + max((_depth(parent, flows) for parent in flows[name].after if parent in flows), default=0)
+
+
+def _files(flows: list[FlowSpec], mappings: Path) -> Iterator[str]:
+    """The files of these flows, their variants and their lookups, as ``dags/…`` and ``mappings/…``."""
+    for flow in flows:
+        yield f"dags/{PREFIX}{flow.flow}.py"
+        for path in mappings.rglob(f"{flow.flow}.yaml"):
+            yield f"mappings/{path.relative_to(mappings).as_posix()}"
+            for lookup in load_flow(path).lookups.values():
+                if lookup.file:
+                    inside = Path(os.path.normpath(path.parent / lookup.file)).relative_to(mappings)
+                    yield f"mappings/{inside.as_posix()}"

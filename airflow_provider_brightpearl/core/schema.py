@@ -82,6 +82,22 @@ def leaves(column: Column, path: Path = ()) -> Iterable[tuple[Path, str]]:
             yield from leaves(inner, (*path, name))
 
 
+def expression_columns(column: Column, path: str = "") -> Iterable[tuple[str, str]]:
+    """Every column below this one as an expression names it, with its type.
+
+    A map or list is named itself, then what its entries hold, as ``<path>[].<name>``; in ``rows:`` and ``sum_rows``
+    an entry is called ``row``.
+    """
+    if isinstance(column, str):
+        yield path, column
+        return
+    if isinstance(column, (MapOf, ListOf)):
+        yield path, "MAP of rows by id" if isinstance(column, MapOf) else "LIST of rows"
+        path, column = f"{path}[]", column.entry
+    for name, inner in column.items():
+        yield from expression_columns(inner, f"{path}.{name}" if path else name)
+
+
 def prune(schema: Schema, paths: Iterable[Path]) -> Schema:
     """The part of a schema that the given paths use; a path to a nested schema keeps all of it.
 

@@ -38,16 +38,17 @@ def check_mapping(path: Path, schema_of: SchemaOf) -> list[str]:
         return [str(error)]
 
 
-def preview(path: Path, record: dict[str, Any], schema_of: SchemaOf) -> dict[str, Any]:
+def preview(path: Path, record: bytes, schema_of: SchemaOf) -> dict[str, Any]:
     """The rows a flow makes of one source record, by object; under ``rejected`` why it would not pass.
 
+    ``record`` is one JSON object, its numbers as the source wrote them.
     References to other flows and lookups in the target show their key in angle brackets.
     """
     flow = load_flow(path)
     with TemporaryDirectory() as work:
         folder = Path(work)
         raw = folder / "record.jsonl"
-        raw.write_text(json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8")
+        raw.write_bytes(record.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n")
         with _mapper(flow, path, schema_of, folder) as mapper:
             result = mapper.map_part(raw, folder)
         shown: dict[str, Any] = {name: _rows(flow, name, folder / f"{name}.parquet") for name in flow.objects}

@@ -1,4 +1,4 @@
-"""``brightpearl account check``: custom fields are told, web-hooks are made once."""
+"""``brightpearl account check``: missing custom fields are named, webhooks are created once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from airflow_provider_brightpearl.cli import account as command
@@ -39,7 +38,7 @@ def sandbox(running: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setenv("AIRFLOW_CONN_BRIGHTPEARL_DEFAULT", json.dumps({**fields, "extra": extra}))
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__MAPPINGS", str(MAPPINGS))
-    monkeypatch.setattr(command, "console", Console(width=200))
+    monkeypatch.setenv("COLUMNS", "200")
     return running
 
 
@@ -62,20 +61,20 @@ def test_fields_that_flows_write_back_are_looked_for(sandbox: Sandbox) -> None:
     assert (0, True) == (code, "2 custom fields compared, 0 missing" in said)
 
 
-def test_a_missing_field_is_told_click_by_click(
+def test_a_missing_field_is_named_click_by_click(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__MAPPINGS", str(flow_with(tmp_path, "PCF_NOWHERE")))
     code, said = run()
-    assert (1, True) == (code, "PCF_NOWHERE of orders_to_infor is not there" in said)
+    assert (1, True) == (code, "orders_to_infor needs custom field PCF_NOWHERE" in said)
     assert "Settings > Custom fields > Sales > Add a field: code NOWHERE" in said
 
 
 def test_web_hooks_are_made_once(sandbox: Sandbox) -> None:
     code, said = run("--webhook-url", ADDRESS)
-    assert (1, True) == (code, "no web-hook tells of sales-order.created" in said)
+    assert (1, True) == (code, "no webhook for sales-order.created" in said)
     code, said = _applied()
-    assert (0, True) == (code, "made  sales-order.created" in said)
+    assert (0, True) == (code, "created  sales-order.created" in said)
     code, said = run("--webhook-url", ADDRESS)
     assert (0, True) == (code, " 0 missing" in said.splitlines()[-1])
 
@@ -87,12 +86,12 @@ def _applied() -> tuple[int, str]:
 def test_every_event_that_is_wanted_can_be_subscribed_to(sandbox: Sandbox) -> None:
     code, said = _applied()
     flows = [load_flow(file) for file in sorted(MAPPINGS.glob("*.yaml"))]
-    assert (0, len(events_needed(flows))) == (code, said.count("made  "))
+    assert (0, len(events_needed(flows))) == (code, said.count("created  "))
     assert {event for events in EVENTS.values() for event in events} == set(events_needed(flows))
     hooks = sandbox.snapshot("brightpearl", "webhook")
     assert {ADDRESS} == {hook["uriTemplate"] for hook in hooks}
     # applied again, nothing is added
-    assert (0, 0) == (code, _applied()[1].count("made  "))
+    assert (0, 0) == (code, _applied()[1].count("created  "))
     assert len(hooks) == len(sandbox.snapshot("brightpearl", "webhook"))
 
 

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
+import runpy
 
 import pytest
+from typer.testing import CliRunner
 
+from airflow_provider_brightpearl import __version__
 from airflow_provider_brightpearl.cli import backfill
+from airflow_provider_brightpearl.cli.app import app
 from airflow_provider_brightpearl.cli.starter import copy_starter, starter_folders
 from airflow_provider_brightpearl.compat import airflow_version
+from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.flow.load import load_flow
+from airflow_provider_brightpearl.flow.lookups import load_lookups
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=False)
 
 
 def _native(arguments, version):
@@ -56,19 +68,83 @@ def test_what_is_missing_is_said_in_words(arguments, told):
 
 def test_init_writes_dags_and_mappings_once(tmp_path):
     first = copy_starter(tmp_path)
-    assert {"customers.py", "orders.py", "products.py"} <= {path.name for path in first.written}
-    assert (tmp_path / "dags" / "orders.py").is_file()
+    flows = {path.stem for path in (tmp_path / "include" / "mappings").glob("*.yaml")}
+    assert {f"brightpearl_{name}.py" for name in (*flows, "reconcile")} == {
+        path.name for path in (tmp_path / "dags").iterdir()
+    }
     again = copy_starter(tmp_path)
-    assert ((), (), first.written) == (again.written, again.kept, again.same)
+    assert ((), first.written, ()) == (again.written, again.same, again.differing)
 
 
-def test_init_leaves_changed_files_alone_unless_forced(tmp_path):
-    copy_starter(tmp_path)
-    mine = tmp_path / "dags" / "orders.py"
+@pytest.mark.parametrize("target", ["salesforce", "infor"])
+def test_init_for_one_target_writes_its_flows_and_what_they_need(tmp_path, target):
+    copied = copy_starter(tmp_path, target)
+    mappings = tmp_path / "include" / "mappings"
+    flows = [load_flow(path) for path in sorted(mappings.rglob("*.yaml"))]
+    assert {target} == {flow.target for flow in flows}
+    assert {flow.flow for flow in flows} == set(copied.flows)
+    for path in mappings.rglob("*.yaml"):
+        load_lookups(load_flow(path), path.parent, lambda _: [])
+    place = {flow: number for number, flow in enumerate(copied.flows)}
+    assert all(place[parent] < place[flow.flow] for flow in flows for parent in flow.after)
+
+
+def test_init_never_touches_a_file_that_exists(tmp_path, run):
+    mine = tmp_path / "dags" / "brightpearl_orders_to_salesforce.py"
+    mine.parent.mkdir()
     mine.write_text("# mine")
-    assert (mine,) == copy_starter(tmp_path).kept
-    assert "# mine" == mine.read_text()
-    assert (mine,) == copy_starter(tmp_path, force=True).written
+    done = run("brightpearl", "init", str(tmp_path), "--target", "salesforce")
+    assert (0, "# mine") == (done.returncode, mine.read_text())
+    assert f"kept     {mine}" in done.stdout
+    assert f"diff -u {mine} " in done.stdout
+    assert "1 kept that differ" in done.stdout
+    assert "airflow dags unpause customers_to_salesforce" in done.stdout
+
+
+def test_init_names_the_targets_there_are(tmp_path):
+    with pytest.raises(Misconfigured, match="--target must be one of infor, salesforce; got 'sap'"):
+        copy_starter(tmp_path, "sap")
+
+
+def test_starter_dags_wait_for_a_person():
+    for file in starter_folders()["dags"].glob("*.py"):
+        [dag] = [value for name, value in runpy.run_path(str(file)).items() if name == "dag"]
+        assert dag.is_paused_upon_creation, file.name
+        assert file.stem in (f"brightpearl_{dag.dag_id}", dag.dag_id)
+
+
+def test_no_two_starter_flows_start_at_the_same_minute():
+    flows = [load_flow(file) for file in starter_folders()["mappings"].glob("*.yaml")]
+    assert len(flows) == len({flow.schedule for flow in flows})
+
+
+@pytest.mark.parametrize("target", ["salesforce", "infor"])
+def test_a_new_flow_passes_the_check_and_has_a_dag(tmp_path, target):
+    arguments = ["flow", "new", "web_orders", str(tmp_path), "--target", target, "--object", "Order"]
+    assert 0 == invoke(*arguments).exit_code
+    mapping = tmp_path / "include" / "mappings" / "web_orders.yaml"
+    checked = invoke("mapping", "check", str(mapping))
+    assert (0, "1 flow file, 0 problems") == (checked.exit_code, checked.stdout.strip())
+    dag = runpy.run_path(str(tmp_path / "dags" / "brightpearl_web_orders.py"))["dag"]
+    assert ("web_orders", True) == (dag.dag_id, dag.is_paused_upon_creation)
+    with pytest.raises(Misconfigured, match=re.escape(f"{mapping} already exists")):
+        invoke(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["Web-Orders"], "'Web-Orders' is not a name for a flow"),
+        (["web", "--source", "brightpearl.suppliers"], "unknown stream; known: brightpearl."),
+        (["web", "--target", "sap"], "unknown system 'sap'"),
+        (["web", "--object", "Order: x"], "'Order: x' is not the name of an object"),
+    ],
+)
+def test_a_new_flow_that_cannot_be_is_refused(tmp_path, arguments, named):
+    name, *options = arguments
+    with pytest.raises(Misconfigured, match=re.escape(named)):
+        invoke("flow", "new", name, str(tmp_path), *options)
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_starter_holds_dags_and_mappings():
@@ -78,7 +154,7 @@ def test_starter_holds_dags_and_mappings():
 @pytest.mark.system
 def test_help_lists_the_commands(run):
     shown = run("brightpearl", "--help").stdout
-    for command in ("init", "backfill", "sandbox", "mapping"):
+    for command in ("init", "flow", "connections", "run", "backfill", "sandbox", "mapping"):
         assert command in shown
 
 
@@ -90,10 +166,10 @@ def test_schema_of_flow_files(run):
 
 @pytest.mark.system
 def test_module_and_airflow_run_the_same_command(run):
-    assert "Copy the DAGs" in run("python", "-m", "airflow_provider_brightpearl", "init", "--help").stdout
+    assert "Copy DAGs" in run("python", "-m", "airflow_provider_brightpearl", "init", "--help").stdout
     if airflow_version() < (3, 2):
         pytest.skip("Airflow takes commands from providers since 3.2")
-    assert "Copy the DAGs" in run("airflow", "brightpearl", "init", "--help").stdout
+    assert "Copy DAGs" in run("airflow", "brightpearl", "init", "--help").stdout
 
 
 @pytest.mark.system
@@ -109,3 +185,28 @@ def test_dags_backfill_can_be_switched_off(run):
         pytest.skip("there it is Airflow's own")
     done = run("airflow", "dags", "--help", AIRFLOW__BRIGHTPEARL__DAGS_BACKFILL_COMMAND="False")
     assert " backfill " not in done.stdout
+
+
+def test_version():
+    assert f"airflow-provider-brightpearl {__version__}" == invoke("--version").stdout.strip()
+
+
+def test_columns_are_named_as_in_expressions():
+    lines = invoke("mapping", "columns", "brightpearl.sales_orders").stdout.splitlines()
+    named = dict(line.split(maxsplit=1) for line in lines[:-1])
+    assert ("BIGINT", "DECIMAL(18,4)") == (named["parties.customer.contactId"], named["totalValue.net"])
+    assert ("MAP of rows by id", "BIGINT") == (named["orderRows"], named["orderRows[].productId"])
+    assert f"brightpearl.sales_orders: {len(named)} columns; the id is id" == lines[-1]
+    by_flow = json.loads(invoke("mapping", "columns", "orders_to_salesforce", "--json").stdout)
+    assert named == by_flow["columns"]
+
+
+@pytest.mark.system
+def test_results_have_standard_output_to_themselves(run, tmp_path):
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("flow: [")
+    done = run("brightpearl", "mapping", "check", "--json", str(broken))
+    shown = json.loads(done.stdout)
+    assert (1, [str(broken)]) == (done.returncode, shown["files"])
+    [problem] = shown["problems"][str(broken)]
+    assert problem.startswith("broken.yaml:")

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
-from airflow_provider_brightpearl.cli import plan
 from airflow_provider_brightpearl.cli.app import app
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.core.window import Request, RunKind
@@ -53,7 +51,7 @@ def home(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(fields))
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__MAPPINGS", str(MAPPINGS))
-    monkeypatch.setattr(plan, "console", Console(width=200))
+    monkeypatch.setenv("COLUMNS", "200")
     sandbox.control("DELETE", "/log")
     return tmp_path
 

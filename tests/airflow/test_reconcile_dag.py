@@ -51,7 +51,8 @@ def test_flows_with_a_block_have_two_tasks_each(compared):
         task.task_id for task in dag.tasks
     ]
     assert {"compare_orders_to_salesforce"} == dag.get_task("repair_orders_to_salesforce").upstream_task_ids
-    assert ("reconcile", False, 1, 2) == (dag.dag_id, dag.catchup, dag.max_active_runs, dag.max_active_tasks)
+    assert "brightpearl_reconcile" == dag.dag_id
+    assert (False, 1, 2) == (dag.catchup, dag.max_active_runs, dag.max_active_tasks)
     assert "| orders_to_salesforce | 7 days | not compared | 5 | report |" in dag.doc_md
 
 
@@ -72,6 +73,13 @@ def test_arguments_of_the_user_win(compared):
 def test_a_flow_without_a_block_is_named(compared):
     with pytest.raises(Misconfigured, match="customers_to_salesforce.yaml: has no reconcile: block"):
         reconcile_dag(["customers_to_salesforce"], mappings=compared)
+
+
+def test_a_broken_flow_leaves_the_others_compared(compared, caplog):
+    (compared / "customers_to_salesforce.yaml").write_text("flow: [")
+    dag = reconcile_dag(mappings=compared)
+    assert {"compare_orders_to_salesforce", "repair_orders_to_salesforce"} == set(dag.task_ids)
+    assert "customers_to_salesforce is not reconciled: customers_to_salesforce.yaml:" in caplog.text
 
 
 def test_a_wrong_schedule_is_named(compared):

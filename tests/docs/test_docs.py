@@ -104,6 +104,7 @@ def _options() -> dict[str, set[str]]:
         known[path] = {
             name for parameter in command.params for name in parameter.opts if name.startswith("-")
         }
+    known["brightpearl"] = {"--version"}
     known["brightpearl backfill"] = {
         name for given, options in backfill.ARGUMENTS for name in given
         if name.startswith("-") and "==SUPPRESS==" != options.get("help")

@@ -107,7 +107,7 @@ def migrated(world: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(sandbox: Sandbox, migrated: Path, tmp_path: Path) -> Site:
     """A fresh home with the starter DAGs."""
     site = Site(tmp_path, os.environ | _environment(tmp_path, sandbox.url))
-    site.run("brightpearl", "init", "--dest", str(tmp_path))
+    site.run("brightpearl", "init", str(tmp_path))
     shutil.copy(migrated, tmp_path)
     return site
 

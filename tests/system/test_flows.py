@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def test_the_starter_dags_move_every_record_once_and_then_find_nothing_new(site, sandbox):
-    site.keep_dags("customers.py", "products.py", "orders.py")
+    site.keep_dags(*(f"brightpearl_{flow}.py" for flow in FLOWS))
     for flow in FLOWS:
         site.run("airflow", "dags", "test", flow)
     runs = {flow: site.ledger(flow)[0] for flow in FLOWS}
@@ -50,7 +50,7 @@ def test_the_example_of_flows_in_a_dag_of_ones_own(site, sandbox):
 
 
 def test_a_task_that_cannot_log_in_says_so_and_fails_at_once(site):
-    site.keep_dags("customers.py")
+    site.keep_dags("brightpearl_customers_to_salesforce.py")
     site.env["AIRFLOW_CONN_BRIGHTPEARL_DEFAULT"] = site.env["AIRFLOW_CONN_BRIGHTPEARL_DEFAULT"].replace(
         "sandbox-staff-token", "wrong"
     )

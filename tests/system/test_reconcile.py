@@ -54,18 +54,18 @@ def test_drift_is_found_reported_repaired_and_gone(site, sandbox):
     for flow in FLOWS:
         flows.run(flow)
     site.keep_dags()
-    (site.home / "dags" / "reconcile.py").write_text(DAG.format(flows=["orders_to_salesforce"]))
+    (site.home / "dags" / "brightpearl_reconcile.py").write_text(DAG.format(flows=["orders_to_salesforce"]))
     lost, changed, deleted = _spoil(sandbox)
     spoilt = list(sandbox.snapshot("salesforce", "Order"))
 
     with pytest.raises(AssertionError) as raised:
-        site.run("airflow", "dags", "test", "reconcile", "-c", '{"max_repair": 1}')
+        site.run("airflow", "dags", "test", "brightpearl_reconcile", "-c", '{"max_repair": 1}')
     assert "2 records differ, more than the 1 that are repaired without being asked" in str(raised.value)
     assert "compare_orders_to_salesforce failed" in str(raised.value)
     assert "over_limit" == _found(site)["state"]
     assert spoilt == list(sandbox.snapshot("salesforce", "Order"))
 
-    output = site.run("airflow", "dags", "test", "reconcile")
+    output = site.run("airflow", "dags", "test", "brightpearl_reconcile")
     found = _found(site)
     assert ("repaired", 1, 1, 1, 2) == tuple(found[name] for name in COLUMNS)
     ids = json.loads(found["ids"])
@@ -81,7 +81,7 @@ def test_drift_is_found_reported_repaired_and_gone(site, sandbox):
     assert lost["Id"] != after[lost[KEY]]["Id"]
     assert deleted in after
 
-    site.run("airflow", "dags", "test", "reconcile")
+    site.run("airflow", "dags", "test", "brightpearl_reconcile")
     assert ("needs_review", 0, 0, 1, 0) == tuple(_found(site)[name] for name in COLUMNS)
 
     shown = site.run("brightpearl", "reconcile", "orders_to_salesforce", "--full-resync")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from airflow_provider_brightpearl.cli import salesforce as command
@@ -222,7 +221,7 @@ def connected(org: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     extra = {**login, "endpoint_override": org.url}
     connection = json.dumps({"conn_type": "salesforce", "extra": extra})
     monkeypatch.setenv("AIRFLOW_CONN_SALESFORCE_DEFAULT", connection)
-    monkeypatch.setattr(command, "console", Console(width=200))
+    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr("airflow_provider_brightpearl.systems.salesforce.metadata.deploy._LOOKS", (0.0,))
 
 
@@ -234,11 +233,11 @@ def run(*arguments: str) -> tuple[int, str]:
 @pytest.mark.usefixtures("connected")
 def test_the_command_applies_once_and_then_finds_nothing_to_do() -> None:
     code, said = run("--check")
-    assert (1, True) == (code, "--apply deploys what is not there" in said)
+    assert (1, True) == (code, "--apply deploys what is missing" in said)
     code, said = run("--apply")
     assert (0, True) == (code, "Order.Brightpearl_Order_Id__c" in said and "created" in said)
     assert "permission set Brightpearl_Sync is assigned to the user of the connection" in said
-    assert said.rstrip().endswith(f"{len(wanted_fields())} fields compared, 0 things missing")
+    assert said.rstrip().endswith(f"{len(wanted_fields())} fields compared, 0 problems")
     code, said = run("--apply")
     assert (0, True, False) == (code, "nothing to deploy" in said, "Deployment" in said)
     assert 0 == run("--check")[0]

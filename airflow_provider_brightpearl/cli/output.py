@@ -1,0 +1,64 @@
+"""What commands show: results on standard output, everything else, such as Airflow's logs, on standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import redirect_stdout
+from typing import Annotated, Any, TextIO
+
+import typer
+from rich.console import Console
+from typer.core import TyperCommand
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+_results: list[TextIO] = []
+
+
+class ResultCommand(TyperCommand):
+    """A command that has standard output to itself: what libraries print and log goes to standard error."""
+
+    def invoke(self, ctx: Any) -> Any:
+        _results.append(sys.stdout)
+        try:
+            with redirect_stdout(sys.stderr):
+                _move_handlers(_results[-1], sys.stderr)
+                return super().invoke(ctx)
+        finally:
+            _results.pop()
+
+
+def _move_handlers(used: TextIO, wanted: TextIO) -> None:
+    """Points handlers that hold standard output, as after ``airflow brightpearl``, to standard error."""
+    for logger in (logging.getLogger(), *map(logging.getLogger, tuple(logging.root.manager.loggerDict))):
+        for handler in logger.handlers:
+            if isinstance(handler, logging.StreamHandler) and getattr(handler, "stream", None) is used:
+                handler.setStream(wanted)
+
+
+def _console() -> Console:
+    return Console(file=_results[-1] if _results else sys.stdout)
+
+
+def say(text: str) -> None:
+    """One line, never broken."""
+    _console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def show(renderable: Any) -> None:
+    """A table."""
+    _console().print(renderable)
+
+
+def print_json(value: Any) -> None:
+    """A result as JSON, its order kept; dataclasses, instants and decimals included."""
+    import msgspec
+
+    encoded = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    print(encoded, file=_results[-1] if _results else sys.stdout)
+
+
+def plural(count: int, noun: str) -> str:
+    """A number with its noun: ``1 problem``, ``2 problems``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

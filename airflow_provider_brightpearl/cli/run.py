@@ -1,0 +1,69 @@
+"""``brightpearl run``: a flow in this process, without a DAG."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from airflow_provider_brightpearl import settings
+from airflow_provider_brightpearl.cli.output import Json, print_json, say
+from airflow_provider_brightpearl.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from airflow_provider_brightpearl.core.reports import RunSummary
+
+
+def run(
+    flow: Annotated[str, typer.Argument(help="Name of a flow.")],
+    ids: Annotated[str, typer.Option("--ids", help="Only these records: source ids with commas.")] = "",
+    start: Annotated[
+        str, typer.Option("--from", help="Only changes from this instant on, such as 2026-01-31.")
+    ] = "",
+    end: Annotated[str, typer.Option("--to", help="Only changes before this instant; now if left out.")] = "",
+    full_resync: Annotated[bool, typer.Option("--full-resync", help="All records.")] = False,
+    source_conn_id: Annotated[str | None, typer.Option(help="Connection of the source.")] = None,
+    target_conn_id: Annotated[str | None, typer.Option(help="Connection of the target.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a flow now, in this process; without options, everything new since its last run.
+
+    Same settings, state database and ledger as its DAG. Refused while a run of the DAG is going on.
+    """
+    from airflow_provider_brightpearl.environment import airflow_environment
+    from airflow_provider_brightpearl.runtime.request import request_from
+    from airflow_provider_brightpearl.runtime.run import run_flow
+    from airflow_provider_brightpearl.runtime.run_summary import summary_lines
+    from airflow_provider_brightpearl.runtime.wiring import Wiring
+
+    request = request_from({"from": start, "to": end, "ids": ids, "full_resync": full_resync})
+    environment = airflow_environment(settings.mappings_folder(Path.cwd()))
+    wiring = Wiring.of(flow, environment, source_conn_id, target_conn_id)
+    _refuse_beside_dag(flow)
+    name = f"command__{datetime.now(UTC).isoformat(timespec='seconds')}"
+    summary: RunSummary = run_flow(wiring, request, name)
+    if as_json:
+        print_json(summary.as_dict())
+        return
+    for line in summary_lines(summary):
+        say(line)
+
+
+def _refuse_beside_dag(flow: str) -> None:
+    """Two runs of a flow at a time could write an older version of a record over a newer one."""
+    from airflow.models.dagrun import DagRun
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        going = DagRun.find(dag_id=flow, state="running")
+    except SQLAlchemyError as error:
+        raise Misconfigured(
+            f"Airflow's database does not say whether DAG {flow} is running: {type(error).__name__}; "
+            "run this where `airflow dags list-runs` works"
+        ) from error
+    if going:
+        raise Misconfigured(
+            f"DAG {flow} is running ({going[0].run_id}); wait for it to end, or trigger the DAG instead"
+        )

@@ -1,0 +1,109 @@
+"""Commands that ask the systems: ``connections check``, ``mapping preview --id`` and ``run``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from airflow_provider_brightpearl.cli import run as command
+from airflow_provider_brightpearl.cli.app import app
+from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.sandbox.server import Sandbox
+
+MAPPINGS = Path(__file__).parents[2] / "include" / "mappings"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox(customers=10, products=5, orders=5, seed=7) as sandbox:
+        yield sandbox
+
+
+def connections(url: str) -> dict[str, dict[str, Any]]:
+    return {
+        "brightpearl_default": {
+            "conn_type": "brightpearl", "host": url, "login": "acmetest",
+            "password": "sandbox-staff-token", "extra": {"app_ref": "acmetest_sandbox", "token_kind": "staff"},
+        },
+        "salesforce_default": {
+            "conn_type": "salesforce",
+            "extra": {"consumer_key": "sandbox-consumer-key", "consumer_secret": "sandbox-consumer-secret",
+                      "domain": "acme.my", "endpoint_override": url},
+        },
+    }  # fmt: skip
+
+
+@pytest.fixture
+def sandbox(running: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sandbox:
+    running.reset()
+    for name, fields in connections(running.url).items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(fields))
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__MAPPINGS", str(MAPPINGS))
+    return running
+
+
+def invoke(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    return done.exit_code, done.stdout
+
+
+def checked(*names: str) -> tuple[int, dict[str, str]]:
+    code, said = invoke("connections", "check", *names, "--json")
+    return code, {each["conn_id"]: each["state"] for each in json.loads(said)}
+
+
+def test_connections_are_tested_by_the_hooks_of_this_package(sandbox: Sandbox) -> None:
+    assert (0, {"brightpearl_default": "ok", "salesforce_default": "ok"}) == checked(
+        "brightpearl", "salesforce_default"
+    )
+    code, said = invoke("connections", "check", "brightpearl")
+    assert (0, "ok       brightpearl_default: Account acmetest answers (") == (code, said[:56])
+
+
+def test_a_connection_that_fails_says_what_to_do(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = connections(sandbox.url)["brightpearl_default"] | {"password": "wrong"}
+    monkeypatch.setenv("AIRFLOW_CONN_BRIGHTPEARL_DEFAULT", json.dumps(wrong))
+    code, said = invoke("connections", "check", "brightpearl")
+    assert 1 == code
+    assert "failed   brightpearl_default: Brightpearl refused the token" in said
+    assert "To do: correct the connection" in said
+
+
+def test_a_connection_of_another_type_is_refused(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "postgres"}))
+    with pytest.raises(Misconfigured, match="warehouse is of type 'postgres'"):
+        invoke("connections", "check", "warehouse")
+
+
+def test_a_record_is_previewed_as_it_is_now(sandbox: Sandbox) -> None:
+    record = next(iter(sandbox.snapshot("brightpearl", "order")))
+    code, said = invoke("mapping", "preview", "orders_to_salesforce", "--id", str(record["id"]), "--json")
+    [order] = json.loads(said)["Order"]
+    assert (0, str(record["id"])) == (code, order["Brightpearl_Order_Id__c"])
+    with pytest.raises(Misconfigured, match="brightpearl.sales_orders has no record 1$"):
+        invoke("mapping", "preview", "orders_to_salesforce", "--id", "1")
+    with pytest.raises(Misconfigured, match="either --id with a source id, or --record"):
+        invoke("mapping", "preview", "orders_to_salesforce")
+
+
+@pytest.fixture
+def no_dag_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no database of Airflow here to be asked for runs."""
+    monkeypatch.setattr(command, "_refuse_beside_dag", lambda flow: None)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_dag_run")
+def test_a_flow_runs_without_a_dag_and_goes_on_where_it_was(sandbox: Sandbox) -> None:
+    code, said = invoke("run", "products_to_salesforce", "--json")
+    summary = json.loads(said)
+    assert (0, summary["counts"]["extracted"]) == (code, summary["counts"]["created"])
+    assert summary["counts"]["extracted"] > 0
+    code, said = invoke("run", "products_to_salesforce")
+    assert (0, True) == (code, "products_to_salesforce: 0 records: 0 created" in said)
