@@ -246,5 +246,5 @@ def test_the_command_applies_once_and_then_finds_nothing_to_do() -> None:
 @pytest.mark.usefixtures("connected")
 def test_the_command_wants_to_know_what_to_do() -> None:
     for arguments in ((), ("--check", "--apply")):
-        with pytest.raises(Misconfigured, match="say --check"):
+        with pytest.raises(Misconfigured, match="pass --check"):
             run(*arguments)
