@@ -35,7 +35,10 @@ def _rows(flow: str, outcome: dict[str, Any]) -> Iterator[Row]:
     yield said(f"{flow}: records", outcome["counts"]["extracted"], "records")
     for system, made in outcome["calls"]["made"].items():
         fewest = outcome["calls"]["minimum"][system]
+        looks = outcome["calls"]["looks"].get(system, 0)
         yield said(f"{flow}: fewest calls to {system}", fewest, "calls")
-        yield said(f"{flow}: calls to {system}", made, "calls")
+        yield said(f"{flow}: calls to {system}, looks at bulk jobs left out", made - looks, "calls")
+        if looks:
+            yield said(f"{flow}: looks at bulk jobs of {system}", looks, "calls")
         if fewest:
-            yield at_most(GOAL, f"{flow}: calls to {system} over the fewest", made / fewest, "times")
+            yield at_most(GOAL, f"{flow}: calls to {system} over the fewest", (made - looks) / fewest, "times")

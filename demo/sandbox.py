@@ -36,8 +36,6 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
             "consumer_key": "sandbox-consumer-key",
             "consumer_secret": "sandbox-consumer-secret",
             "domain": "acme.my",
-            # the simulated org is quicker than a real one
-            "bulk_pace": 2,
         },
     },
     # company and division that the journals go to

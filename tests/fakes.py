@@ -252,6 +252,10 @@ class FakeSink:
     calls: int = 0
     log: list[RecordChange] = field(default_factory=list)
 
+    @property
+    def looks(self) -> int:
+        return 0
+
     def min_calls(self, records: Sequence[RecordChange]) -> int:
         return -(-len(records) // self.per_call)
 

@@ -106,20 +106,29 @@ class Counts:
 class Calls:
     """API calls made, beside the fewest that the same work needs, and those that were planned, per system.
 
-    ``rows`` are the rows written, by object: what a later plan reckons with.
+    ``rows`` are the rows written, by object: what a later plan reckons with. ``looks`` are those of the calls made that
+    only asked whether work was done; neither the fewest nor the planned calls hold any.
     """
 
     made: dict[str, int] = field(default_factory=dict)
     minimum: dict[str, int] = field(default_factory=dict)
     planned: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
+    looks: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, system: str, made: int, minimum: int, planned: int = 0, rows: Mapping[str, int] | None = None
+        cls,
+        system: str,
+        made: int,
+        minimum: int,
+        planned: int = 0,
+        rows: Mapping[str, int] | None = None,
+        looks: int = 0,
     ) -> Calls:
         """The calls to one system."""
-        return cls({system: made}, {system: minimum}, {system: planned}, dict(rows or {}))
+        looked = {system: looks} if looks else {}
+        return cls({system: made}, {system: minimum}, {system: planned}, dict(rows or {}), looked)
 
     def __add__(self, other: Calls) -> Calls:
         return Calls(
@@ -127,6 +136,7 @@ class Calls:
             _add(self.minimum, other.minimum),
             _add(self.planned, other.planned),
             _add(self.rows, other.rows),
+            _add(self.looks, other.looks),
         )
 
 

@@ -13,7 +13,6 @@ from airflow.providers.salesforce.hooks.salesforce import SalesforceHook as Prov
 from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SyncError, Unavailable
 from airflow_provider_brightpearl.systems.http.transport import READ_SECONDS, new_session, redacted
-from airflow_provider_brightpearl.systems.salesforce.bulk import PACE
 from airflow_provider_brightpearl.systems.salesforce.client import BULK_THRESHOLD, RowAnswer, SalesforceClient
 from airflow_provider_brightpearl.systems.salesforce.collections import keys_of, row_json
 
@@ -28,9 +27,8 @@ _ONCE = Backoff(tries=1, throttled_tries=1)
 class SalesforceHook(ProviderSalesforceHook):
     """Calls to one Salesforce org; all ways to log in, and the form, are those of the official hook.
 
-    Three keys of the connection's extra are ours: ``endpoint_override``, a base such as
-    ``http://127.0.0.1:8080`` that all calls go to instead (a sandbox), ``request_timeout`` in
-    seconds, and ``bulk_pace``, the seconds that the org takes for 1,000 rows of a bulk job.
+    Two keys of the connection's extra are ours: ``endpoint_override``, a base such as
+    ``http://127.0.0.1:8080`` that all calls go to instead (a sandbox), and ``request_timeout`` in seconds.
 
     Args:
         salesforce_conn_id: Airflow connection id.
@@ -85,12 +83,7 @@ class SalesforceHook(ProviderSalesforceHook):
     @cached_property
     def client(self) -> SalesforceClient:
         """The client of this hook, made at first use."""
-        extra = self.get_connection(self.conn_id).extra_dejson
-        return SalesforceClient(
-            self.conn,
-            backoff=Backoff(longest_throttle=self.longest_pause),
-            bulk_pace=_seconds(extra, "bulk_pace", PACE),
-        )
+        return SalesforceClient(self.conn, backoff=Backoff(longest_throttle=self.longest_pause))
 
     def query(self, soql: str, *, deleted: bool = False) -> Iterator[dict[str, Any]]:
         """Records of a SOQL query, page by page, without ``attributes``; numbers with a point as Decimal.

@@ -205,7 +205,7 @@ def load_part(
     for each in crosswalk.of_records(flow.flow, list(batch.rows)):
         batch.bound[each.object, each.key] = each
     changes = list(batch.changes(held))
-    calls = sink.calls
+    calls, looks = sink.calls, _looks(sink)
     progress = current()
     rows = sum(len(each.changes) + len(each.removals) for each in changes)
     progress.begin("wrote", "rows", rows, lambda: sink.calls - calls)
@@ -215,21 +215,25 @@ def load_part(
             outbox.keep(results)
         _bind(batch, crosswalk, results)
         progress.advance(len(results))
-    made = sink.calls - calls
+    made, looked = sink.calls - calls, _looks(sink) - looks
     outcomes = {source_id: batch.outcome(source_id) for source_id in batch.rows if source_id not in held}
     refused = list(batch.refusals())
     passed = [source_id for source_id, outcome in outcomes.items() if outcome is not Outcome.REJECTED]
     letters.resolve(flow.flow, run, passed)
     # rows of refused records are not sent, which the fewest do not know
-    fewest = min(made, sink.min_calls(changes)) if isinstance(sink, EstimatesWrites) else made
+    fewest = min(made - looked, sink.min_calls(changes)) if isinstance(sink, EstimatesWrites) else made
     return LoadReport(
         name=mapped.name,
         counts=Counts.of(outcomes.values()),
-        calls=Calls.of(flow.target, made, fewest, rows=batch.rows_written()),
+        calls=Calls.of(flow.target, made, fewest, rows=batch.rows_written(), looks=looked),
         rejections=_stage_refusals(staging, mapped, batch, refused),
         loaded_money=batch.money(passed),
         rejected_money=money_of(refused),
     )
+
+
+def _looks(sink: Sink) -> int:
+    return sink.looks if isinstance(sink, EstimatesWrites) else 0
 
 
 def _rows(flow: FlowSpec, mapped: TransformReport, staging: Staging) -> Rows:

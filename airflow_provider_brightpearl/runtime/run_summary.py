@@ -40,7 +40,9 @@ def _calls(calls: Calls) -> Iterator[str]:
     for system, made in calls.made.items():
         planned = calls.planned.get(system)
         beside = f"{planned} planned, " if planned else ""
-        yield f"{system}: {made} API calls ({beside}minimum {calls.minimum.get(system, 0)})"
+        looks = calls.looks.get(system, 0)
+        also = f" and {looks} looks at running jobs" if looks else ""
+        yield f"{system}: {made - looks} API calls ({beside}minimum {calls.minimum.get(system, 0)}){also}"
 
 
 def _money(money: dict[str, Money]) -> Iterator[str]:

@@ -41,7 +41,12 @@ class EstimatesWrites(Protocol):
     """A sink that knows how many calls its writing takes."""
 
     def min_calls(self, records: Sequence[RecordChange]) -> int:
-        """The fewest API calls in which these records can be written; asked after they were."""
+        """The fewest API calls in which these records can be written, looks left out; asked after they were."""
+        ...
+
+    @property
+    def looks(self) -> int:
+        """API calls made so far that only asked whether work was done."""
         ...
 
     def estimate_write(self, volume: WriteVolume) -> int:

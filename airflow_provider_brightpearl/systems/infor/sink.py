@@ -72,6 +72,11 @@ class InforSink:
     def calls(self) -> int:
         return self.client.calls
 
+    @property
+    def looks(self) -> int:
+        """None: M3 answers with what it has done."""
+        return 0
+
     def min_calls(self, records: Sequence[RecordChange]) -> int:
         kind = self.kinds[self.flow.root]
         if kind in DOCUMENTS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -23,8 +23,11 @@ from airflow_provider_brightpearl.systems.http.retry_after import retry_after
 from airflow_provider_brightpearl.systems.http.transport import excerpt, redacted, request_id
 
 SYSTEM = "salesforce"
+HALTED, UNPROCESSED = "PROCESSING_HALTED", "UNPROCESSED"
+# what the org says of rows that it has not tried
+_UNREACHED = (HALTED, UNPROCESSED)
 RETRYABLE_CODES = frozenset({
-    "UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "API_TEMPORARILY_UNAVAILABLE", "UNPROCESSED",
+    "UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "API_TEMPORARILY_UNAVAILABLE", *_UNREACHED,
 })  # fmt: skip
 _PAUSE = 30.0
 # what a row is answered that somebody has deleted
@@ -72,6 +75,17 @@ class RowAnswer:
     def retryable(self) -> bool:
         """Whether the same row may pass a moment later, as after a lock."""
         return not self.success and self.code in RETRYABLE_CODES
+
+    @property
+    def unreached(self) -> bool:
+        """Whether the org has not tried the row."""
+        return not self.success and self.code in _UNREACHED
+
+    def after(self, tries: int) -> RowAnswer:
+        """The same; of a row that was locked to the last, with how often it was sent."""
+        if not self.retryable:
+            return self
+        return replace(self, message=f"{self.message} (the same after {tries} tries)")
 
 
 class _Row(msgspec.Struct):

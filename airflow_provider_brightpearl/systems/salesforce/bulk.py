@@ -1,7 +1,6 @@
 """Bulk API 2.0 ingest jobs, driven call by call: create, upload, close, poll, results.
 
 Result rows come in any order and are matched by key; failed rows are fetched only where the job counts some.
-Each look at a job is a call, so the first one waits as long as a job of that size usually takes.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from json import dumps
 from typing import Any, Protocol, TypeVar
 
@@ -19,18 +17,12 @@ import requests
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.errors import SchemaMismatch, TimedOut, Unavailable
 from airflow_provider_brightpearl.systems.salesforce import csv
-from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, RowAnswer, broken
+from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, UNPROCESSED, RowAnswer, broken
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MAX_FILE = 95_000_000
-# seconds that an org takes for 1,000 rows, until a job of it has told its own figure
-PACE = 4.0
-_QUEUE = 2.0
-_LONGEST = 60.0
-# beyond what was measured or reckoned: a look too early costs a call, one too late a moment
-_SLACK = 1.25
 PATIENCE = 6 * 3600.0
 _SUBMITS = 3
 _UPLOADED = '{"state":"UploadComplete"}'
@@ -59,52 +51,42 @@ class _Job(msgspec.Struct):
     errorMessage: str | None = None
     numberRecordsProcessed: int = 0
     numberRecordsFailed: int = 0
-    totalProcessingTime: int = 0
 
 
-@dataclass(slots=True)
-class Pace:
-    """How long an org takes for bulk jobs; learns from each one.
+def pause_before_look(waited: float) -> float:
+    """Seconds until the next look at a job that has taken ``waited`` seconds so far.
 
-    Args:
-        seconds: for 1,000 rows.
+    Its end is noticed within two seconds or a quarter of its duration, whichever is more.
     """
-
-    seconds: float = PACE
-
-    def first_wait(self, rows: int) -> float:
-        """Seconds until a job of this size should be done."""
-        return min(_QUEUE + self.seconds * rows / 1000, _LONGEST)
-
-    def next_wait(self, rows: int, processed: int, waited: float) -> float:
-        """Seconds until the next look at a job that was not done after ``waited`` seconds."""
-        rest = waited * (rows - processed) / processed * _SLACK if processed else waited / 2
-        return min(max(rest, _QUEUE), _LONGEST)
-
-    def learn(self, rows: int, milliseconds: int) -> None:
-        """Takes in how long a job was worked on."""
-        if rows and milliseconds:
-            self.seconds = _SLACK * milliseconds / rows
+    return max(2.0, waited / 4) if waited else 1.0
 
 
 _jobs = msgspec.json.Decoder(_Job)
 
 
 class BulkJobs:
-    """Upserts by way of ingest jobs."""
+    """Upserts by way of ingest jobs.
+
+    Args:
+        call: one call of the client.
+        look: the same for looks at a running job, which the client counts apart.
+        sleep: seconds to sleep between looks.
+        max_file: bytes of one upload.
+        patience: seconds after which a job is given up.
+    """
 
     def __init__(
         self,
         call: Call,
+        look: Call,
         sleep: Callable[[float], None],
         *,
-        pace: Pace | None = None,
         max_file: int = MAX_FILE,
         patience: float = PATIENCE,
     ) -> None:
         self._call = call
+        self._look = look
         self._sleep = sleep
-        self._pace = pace or Pace()
         self._max_file = max_file
         self._patience = patience
         # id of the last job, for people
@@ -150,21 +132,19 @@ class BulkJobs:
                 self._call("PATCH", path, _job, body=_UPLOADED, repeatable=False)
 
     def _finished(self, path: str, rows: int) -> _Job:
-        pause = self._pace.first_wait(rows)
         waited = 0.0
         processed = 0
         while waited < self._patience:
+            pause = pause_before_look(waited)
             with current().waiting(f"the bulk job has processed {processed:,} of {rows:,} rows", pause):
                 self._sleep(pause)
             waited += pause
-            job = self._call("GET", path, _job)
+            job = self._look("GET", path, _job)
             if job.state == "JobComplete":
-                self._pace.learn(job.numberRecordsProcessed, job.totalProcessingTime)
                 return job
             if job.state in ("Failed", "Aborted"):
                 raise _failure(job)
             processed = job.numberRecordsProcessed
-            pause = self._pace.next_wait(rows, processed, waited)
         raise TimedOut(f"bulk job is not done after {waited:.0f} s", system=SYSTEM, operation=f"GET {path}")
 
     def _results(self, path: str, job: _Job, key_field: str, sent: int) -> Iterator[RowAnswer]:
@@ -178,7 +158,7 @@ class BulkJobs:
         left = sent - job.numberRecordsProcessed
         if left:
             for row in self._call("GET", f"{path}/unprocessedrecords", _table(left)):
-                yield RowAnswer(row[key_field], success=False, code="UNPROCESSED", message="not processed")
+                yield RowAnswer(row[key_field], success=False, code=UNPROCESSED, message="not processed")
 
 
 def _job(response: requests.Response) -> _Job:

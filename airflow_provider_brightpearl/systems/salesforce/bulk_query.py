@@ -13,13 +13,11 @@ from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.errors import SchemaMismatch, TimedOut
 from airflow_provider_brightpearl.systems.salesforce import csv
 from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, broken
-from airflow_provider_brightpearl.systems.salesforce.bulk import PATIENCE, Call
+from airflow_provider_brightpearl.systems.salesforce.bulk import PATIENCE, Call, pause_before_look
 
 # rows from which on a job takes fewer calls than pages of 2,000
 QUERY_THRESHOLD = 20_000
 PAGE = 100_000
-# seconds before each look; the last one repeats
-_LOOKS = (3.0, 5.0, 10.0, 20.0, 30.0)
 
 
 class _Job(msgspec.Struct):
@@ -31,12 +29,13 @@ _jobs = msgspec.json.Decoder(_Job)
 
 
 def bulk_query(
-    call: Call, sleep: Callable[[float], None], soql: str, page: int = PAGE
+    call: Call, look: Call, sleep: Callable[[float], None], soql: str, page: int = PAGE
 ) -> Iterator[dict[str, str]]:
     """Rows of a query as text by column; empty text stands for null.
 
     Args:
         call: one call of the client.
+        look: the same for looks at the running job, which the client counts apart.
         sleep: seconds to sleep between looks.
         soql: no sums, no child queries; the order is the org's.
         page: rows a call.
@@ -49,7 +48,7 @@ def bulk_query(
     # a job made twice after a lost answer costs nothing but itself
     job = call("POST", "jobs/query", _job, body=wanted, repeatable=True)
     path = f"jobs/query/{job.id}"
-    _wait(call, sleep, path)
+    _wait(look, sleep, path)
     locator = ""
     while locator != "null":
         where = f"&locator={quote(locator)}" if locator else ""
@@ -57,14 +56,14 @@ def bulk_query(
         yield from rows
 
 
-def _wait(call: Call, sleep: Callable[[float], None], path: str) -> None:
-    waited, looks = 0.0, 0
+def _wait(look: Call, sleep: Callable[[float], None], path: str) -> None:
+    waited = 0.0
     while waited < PATIENCE:
-        pause = _LOOKS[min(looks, len(_LOOKS) - 1)]
+        pause = pause_before_look(waited)
         with current().waiting("the query job is running", pause):
             sleep(pause)
-        waited, looks = waited + pause, looks + 1
-        job = call("GET", path, _job)
+        waited += pause
+        job = look("GET", path, _job)
         if job.state == "JobComplete":
             return
         if job.state in ("Failed", "Aborted"):

@@ -30,7 +30,7 @@ from airflow_provider_brightpearl.systems.salesforce.answers import (
     refused_login,
     row_answers,
 )
-from airflow_provider_brightpearl.systems.salesforce.bulk import PACE, BulkJobs, Pace
+from airflow_provider_brightpearl.systems.salesforce.bulk import BulkJobs
 from airflow_provider_brightpearl.systems.salesforce.collections import (
     BULK_THRESHOLD,
     COLLECTION_ROWS,
@@ -65,7 +65,6 @@ class SalesforceClient:
         sf: its session should come from ``transport.new_session``; it logs in again when the session expires.
         backoff: for calls that fail as a whole.
         row_backoff: for rows that were locked; ``tries`` counts the first one.
-        bulk_pace: seconds that the org takes for 1,000 rows of a bulk job.
         sleep, chance: seconds to sleep, and a number in [0, 1).
     """
 
@@ -75,15 +74,14 @@ class SalesforceClient:
         *,
         backoff: Backoff | None = None,
         row_backoff: Backoff | None = None,
-        bulk_pace: float = PACE,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.sf = sf
         self.meter = meter_of(sf.session)
         self._backoff = backoff or Backoff()
-        self._row_backoff = row_backoff or Backoff(first=0.5, longest=10.0)
-        self._pace = Pace(bulk_pace)
+        self._row_backoff = row_backoff or Backoff(tries=5, first=0.5, factor=3.0, longest=30.0)
+        self._looks = 0
         self._sleep = sleep
         self._chance = chance
         self._jobs: BulkJobs | None = None
@@ -92,6 +90,11 @@ class SalesforceClient:
     def calls(self) -> int:
         """API calls made so far, repeated ones too, logins not."""
         return self.meter.calls
+
+    @property
+    def looks(self) -> int:
+        """Those of the calls that only asked whether a bulk job had ended."""
+        return self._looks
 
     @property
     def data_path(self) -> str:
@@ -126,7 +129,7 @@ class SalesforceClient:
 
     def bulk_query(self, soql: str) -> Iterator[dict[str, str]]:
         """Rows of a query through a Bulk API 2.0 job, as text by column; in no given order."""
-        return bulk_query.bulk_query(self._call, self._sleep, soql)
+        return bulk_query.bulk_query(self._call, self._look, self._sleep, soql)
 
     def describe(self, object_name: str) -> dict[str, Any]:
         """Fields and properties of an object; ``SchemaMismatch`` where the org does not have it."""
@@ -141,7 +144,7 @@ class SalesforceClient:
     def upsert(self, object_name: str, key_field: str, rows: Sequence[str]) -> list[RowAnswer]:
         """Answers to an upsert by external id, in the order of ``rows``, 200 rows a call.
 
-        Rows that were locked are sent again by themselves.
+        Rows that were locked are sent again by themselves, a few times; then they are refused.
 
         Args:
             object_name: such as ``Order``.
@@ -163,7 +166,7 @@ class SalesforceClient:
                 answers = self._call("PATCH", path, row_answers([keys[place] for place in chunk]), body=body)
                 yield from zip(chunk, answers, strict=True)
 
-        return self._settled(len(rows), send)
+        return [answer.after(self._row_backoff.tries) for answer in self._settled(len(rows), send)]
 
     def delete(self, ids: Sequence[str]) -> list[RowAnswer]:
         """Answers to the deletion of these record ids, in their order, 200 a call; ``key`` is the id."""
@@ -179,30 +182,42 @@ class SalesforceClient:
     def bulk_upsert(self, object_name: str, key_field: str, rows: Sequence[str]) -> Iterator[RowAnswer]:
         """Answers to an upsert through Bulk API 2.0, in no given order: match by ``key``; see ``upsert``.
 
+        Rows that were locked go in another job, or in collections where they are few, after a longer pause each time.
+
         Raises:
             SchemaMismatch: the job failed for a field or object that the org does not have.
-            Unavailable: the job failed for another reason, or was aborted.
+            Unavailable: the job failed for another reason, was aborted, or left rows out again and again.
             TimedOut: the job is still running; sending the rows again is harmless.
         """
-        self._jobs = jobs = BulkJobs(self._call, self._sleep, pace=self._pace)
-        place = {key: number for number, key in enumerate(keys_of(key_field, rows))}
-        locked: list[str] = []
-        for answer in jobs.upsert(object_name, key_field, rows):
-            if answer.retryable:
-                locked.append(rows[place[answer.key]])
-            else:
-                yield answer
-        if locked:
-            self._sleep(delay(self._row_backoff, 1, self._chance()))
-            again = self.bulk_upsert if len(locked) >= BULK_THRESHOLD else self.upsert
-            yield from again(object_name, key_field, locked)
+        self._jobs = jobs = BulkJobs(self._call, self._look, self._sleep)
+        waiting = rows
+        for attempt in range(1, self._row_backoff.tries + 1):
+            last = attempt == self._row_backoff.tries
+            place = {key: number for number, key in enumerate(keys_of(key_field, waiting))}
+            again: list[str] = []
+            for answer in jobs.upsert(object_name, key_field, waiting):
+                if answer.unreached or (answer.retryable and not last):
+                    again.append(waiting[place[answer.key]])
+                else:
+                    yield answer.after(attempt)
+            if not again:
+                return
+            if last:
+                raise _unreached(len(again))
+            self._sleep(delay(self._row_backoff, attempt, self._chance()))
+            if len(again) < BULK_THRESHOLD:
+                yield from self.upsert(object_name, key_field, again)
+                return
+            waiting = again
 
     def graph(self, graphs: Sequence[Graph]) -> list[GraphAnswer]:
         """Answers to graphs, each of which happens whole or not at all, in their order; one call.
 
-        Graphs that were locked, or not reached after others failed, are sent again by themselves.
+        Graphs that were locked are sent again by themselves, a few times. Those that were not reached, since others
+        before them failed, are sent again for as long as each call reaches some.
 
         Raises:
+            Unavailable: graphs were not reached again and again, though no other failed before them.
             ValueError: more than 75 graphs or 500 nodes; see ``pack``.
         """
         if len(graphs) > GRAPHS or sum(len(graph.nodes) for graph in graphs) > GRAPH_NODES:
@@ -257,6 +272,13 @@ class SalesforceClient:
             chance=self._chance,
         )
 
+    def _look(self, method: str, path: str, read: Callable[[requests.Response], T], **options: Any) -> T:
+        before = self.calls
+        try:
+            return self._call(method, path, read, **options)
+        finally:
+            self._looks += self.calls - before
+
     def _once(self, method: str, path: str, body: bytes | None, content_type: str) -> requests.Response:
         try:
             return self._send(method, path, body, content_type)
@@ -290,16 +312,38 @@ class SalesforceClient:
             raise refused_login(f"the session has expired and the login was refused: {error.code}") from error
 
     def _settled(self, count: int, send: Callable[[Sequence[int]], Iterator[tuple[int, Any]]]) -> list[Any]:
-        """The last answer to each of ``count`` things; those that may pass later are sent again."""
+        """The last answer to each of ``count`` things; those that may pass later are sent again.
+
+        What a call has not reached is not a try of it, unless the call reached nothing.
+        """
         answers: dict[int, Any] = {}
+        tries = [0] * count
         open_places: Sequence[int] = range(count)
-        for attempt in range(1, self._row_backoff.tries + 1):
+        while open_places:
             answers.update(send(open_places))
-            open_places = [place for place in open_places if answers[place].retryable]
-            if not open_places or attempt == self._row_backoff.tries:
-                break
-            self._sleep(delay(self._row_backoff, attempt, self._chance()))
+            reached = [place for place in open_places if not answers[place].unreached]
+            for place in reached or open_places:
+                tries[place] += 1
+            open_places = [
+                place
+                for place in open_places
+                if answers[place].retryable and tries[place] < self._row_backoff.tries
+            ]
+            tried = max((tries[place] for place in open_places), default=0)
+            if tried:
+                self._sleep(delay(self._row_backoff, tried, self._chance()))
+        if left := sum(answer.unreached for answer in answers.values()):
+            raise _unreached(left)
         return [answers[place] for place in range(count)]
+
+
+def _unreached(count: int) -> Unavailable:
+    return Unavailable(
+        f"the org has left out {count} rows or graphs of what it was sent, again and again, and refused none of them; "
+        "clear the task to send them once more",
+        system=SYSTEM,
+        operation="write",
+    )
 
 
 def _json(response: requests.Response) -> Any:

@@ -13,18 +13,18 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 COLLECTION_ROWS = 200
 GRAPHS = 75
 GRAPH_NODES = 500
-BULK_CALLS = 5  # create, upload, close, one look, successful rows
-# the first number of rows that a bulk job takes in fewer calls than collections do
-BULK_THRESHOLD = BULK_CALLS * COLLECTION_ROWS + 1
+BULK_CALLS = 4  # create, upload, close, successful rows; looks at the job are counted apart
+# the first number of rows that a bulk job takes in fewer calls than collections do, one look included
+BULK_THRESHOLD = (BULK_CALLS + 1) * COLLECTION_ROWS + 1
 
 
 def min_upsert_calls(rows: int) -> int:
-    """The fewest API calls in which this many rows of one object can be upserted.
+    """The fewest API calls, looks at a job left out, in which this many rows of one object can be upserted.
 
-    By collections of 200 rows a call, or one bulk job that is done when it is first looked at. Five collections
-    in one composite call are left out: they share the limits of one transaction, which orgs with triggers exceed.
+    By collections of 200 rows a call, or from ``BULK_THRESHOLD`` rows on by one bulk job. Five collections in one
+    composite call are left out: they share the limits of one transaction, which orgs with triggers exceed.
     """
-    return min(ceil(rows / COLLECTION_ROWS), BULK_CALLS)
+    return BULK_CALLS if rows >= BULK_THRESHOLD else ceil(rows / COLLECTION_ROWS)
 
 
 def min_delete_calls(ids: int) -> int:

@@ -11,9 +11,12 @@ from urllib.parse import quote
 import msgspec
 import requests
 
-from airflow_provider_brightpearl.systems.salesforce.answers import RETRYABLE_CODES, broken, describe_error
-
-_HALTED = "PROCESSING_HALTED"
+from airflow_provider_brightpearl.systems.salesforce.answers import (
+    HALTED,
+    RETRYABLE_CODES,
+    broken,
+    describe_error,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,16 @@ class GraphAnswer:
 
     @property
     def culprits(self) -> tuple[NodeAnswer, ...]:
-        return tuple(node for node in self.nodes if node.code and node.code != _HALTED)
+        return tuple(node for node in self.nodes if node.code and node.code != HALTED)
+
+    @property
+    def unreached(self) -> bool:
+        """Whether the org has not tried it, because too many graphs before it had failed."""
+        return not self.success and not self.culprits
 
     @property
     def retryable(self) -> bool:
-        """Whether it may pass a moment later: a lock, or not reached because other graphs had failed."""
+        """Whether it may pass a moment later: a lock, or not reached."""
         return not self.success and all(node.code in RETRYABLE_CODES for node in self.culprits)
 
 

@@ -106,6 +106,10 @@ class SalesforceSink:
         """Address of the last bulk job, or else of the first record of the last call."""
         return self.client.job_page or (self.client.record_page(self._last_id) if self._last_id else "")
 
+    @property
+    def looks(self) -> int:
+        return self.client.looks
+
     def min_calls(self, records: Sequence[RecordChange]) -> int:
         """The fewest calls; asked after writing, with those that tell why rows of bulk jobs were refused."""
         whole, others = self._ways(records)

@@ -24,9 +24,10 @@ from airflow_provider_brightpearl.errors import (
 )
 from airflow_provider_brightpearl.systems.http.transport import new_session
 from airflow_provider_brightpearl.systems.salesforce import csv
-from airflow_provider_brightpearl.systems.salesforce.bulk import Pace
+from airflow_provider_brightpearl.systems.salesforce.bulk import pause_before_look
 from airflow_provider_brightpearl.systems.salesforce.client import RowAnswer, SalesforceClient
 from airflow_provider_brightpearl.systems.salesforce.collections import (
+    BULK_THRESHOLD,
     keys_of,
     min_upsert_calls,
     pack,
@@ -109,13 +110,13 @@ def test_only_locked_rows_are_sent_again() -> None:
         answers = client.upsert("Order", KEY, [row(1), row(2), row(3)])
         assert [("1", True), ("2", True), ("3", True)] == [(answer.key, answer.success) for answer in answers]
         assert [3, 1, 1] == [len(asked.json()["records"]) for asked in stub.asked]
-        assert [0.25, 0.5] == clock.naps
+        assert [0.25, 0.75] == clock.naps
 
 
 def test_a_row_that_stays_locked_is_an_answer() -> None:
     with org(refusing("2")) as (client, _):
         answer = client.upsert("Order", KEY, [row(1), row(2)])[1]
-        assert (False, "UNABLE_TO_LOCK_ROW", 4) == (answer.success, answer.code, client.calls)
+        assert (False, "UNABLE_TO_LOCK_ROW", 5) == (answer.success, answer.code, client.calls)
 
 
 def test_other_refusals_are_not_sent_again() -> None:
@@ -300,6 +301,34 @@ def test_a_locked_or_unreached_graph_is_sent_again_alone(code: str) -> None:
         )
 
 
+def test_graphs_that_are_not_reached_are_sent_for_as_long_as_others_are() -> None:
+    names = [f"g{number}" for number in range(9)]
+
+    def one_at_a_time(asked: Asked) -> Reply:
+        """Refuses the first graph of a call, and leaves the others out."""
+        found = []
+        for place, graph in enumerate(asked.json()["graphs"]):
+            code = "PROCESSING_HALTED" if place else "REQUIRED_FIELD_MISSING"
+            body = [{"errorCode": code, "message": "m"}]
+            node = {"body": body, "httpStatusCode": 400, "referenceId": "order"}
+            answer = {"compositeResponse": [node]}
+            found.append({"graphId": graph["graphId"], "graphResponse": answer, "isSuccessful": False})
+        return Reply({"graphs": found})
+
+    clock = FakeClock()
+    with org(one_at_a_time, clock) as (client, _):
+        answers = client.graph([graph_of(name) for name in names])
+        assert (names, 9, []) == ([each.id for each in answers], client.calls, clock.naps)
+        assert ["REQUIRED_FIELD_MISSING"] * 9 == [each.culprits[0].code for each in answers]
+
+
+def test_graphs_that_no_call_reaches_end_the_task_and_are_not_refused() -> None:
+    with org(lambda asked: graph_reply(asked, "b")) as (client, _):
+        with pytest.raises(Unavailable, match="left out 1 rows or graphs"):
+            client.graph([graph_of("b")])
+        assert 5 == client.calls
+
+
 def test_too_large_a_call_is_refused() -> None:
     with org(graph_reply) as (client, _), pytest.raises(ValueError, match="at most 75 graphs"):
         client.graph([graph_of(str(number)) for number in range(76)])
@@ -322,7 +351,7 @@ def test_a_graph_that_fits_no_call_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "calls"), [(0, 0), (1, 1), (200, 1), (201, 2), (1000, 5), (1001, 5), (90_000, 5)]
+    ("rows", "calls"), [(0, 0), (1, 1), (200, 1), (201, 2), (1000, 5), (1001, 4), (90_000, 4)]
 )
 def test_fewest_calls(rows: int, calls: int) -> None:
     assert calls == min_upsert_calls(rows)
@@ -395,21 +424,32 @@ def test_bulk_answers_are_matched_by_key_in_the_fewest_calls() -> None:
     with org(BulkOrg({}), clock) as (client, stub):
         answers = {answer.key: answer for answer in client.bulk_upsert("Order", KEY, [row(1), row(2)])}
         assert {str(n): RowAnswer(str(n), f"801{n}", True) for n in (1, 2)} == answers
-        assert 5 == client.calls
-        assert [2.0] == pytest.approx(clock.naps, abs=0.1)
+        assert (5, 1) == (client.calls, client.looks)
+        assert [1.0] == pytest.approx(clock.naps, abs=0.1)
         assert ["POST", "PUT", "PATCH", "GET", "GET"] == [asked.method for asked in stub.asked]
 
 
-def test_the_first_look_waits_by_size_and_by_what_was_learned() -> None:
-    pace = Pace()
-    assert (10.0, 60.0) == (pace.first_wait(2_000), pace.first_wait(90_000))
-    pace.learn(2_000, 800)
-    assert 3.0 == pace.first_wait(2_000)
+@given(st.floats(0.1, 20_000.0))
+def test_the_end_of_a_job_is_noticed_within_two_seconds_or_a_quarter_of_its_duration(ends: float) -> None:
+    waited = 0.0
+    while waited < ends:
+        waited += pause_before_look(waited)
+    assert waited - ends <= max(2.0, ends / 4)
 
 
-@pytest.mark.parametrize(("processed", "seconds"), [(0, 5.0), (500, 37.5), (1_999, 2.0), (1, 60.0)])
-def test_a_later_look_waits_for_what_is_left(processed: int, seconds: float) -> None:
-    assert seconds == Pace().next_wait(2_000, processed, 10.0)
+def test_looks_are_counted_apart_repeated_ones_too() -> None:
+    bulk, clock = BulkOrg({}), FakeClock()
+    # not ended at the first two looks, the second of which is answered with an error once
+    states = [Reply({"id": "750A", "state": "InProgress"}), Reply(b"<html>", 503)]
+
+    def answer(asked: Asked) -> Reply:
+        waits = asked.method == "GET" and not asked.path.endswith("Results")
+        return states.pop(0) if waits and states else bulk(asked)
+
+    with org(answer, clock) as (client, _):
+        list(client.bulk_upsert("Order", KEY, [row(1)]))
+        assert (7, 3) == (client.calls, client.looks)
+        assert 1.0 + 2.0 <= sum(clock.naps)
 
 
 def test_bulk_refusals_are_read_and_locked_rows_sent_again() -> None:
@@ -424,6 +464,43 @@ def test_bulk_refusals_are_read_and_locked_rows_sent_again() -> None:
             "REQUIRED_FIELD_MISSING", "Required fields are missing: [Name]", ("Name",),
         )  # fmt: skip
         assert (expected, True, True) == (answers["1"], answers["2"].success, answers["3"].success)
+
+
+def locked_for_ever(asked: Asked) -> Reply:
+    """An org whose rows are all locked, however they are sent."""
+    if "/composite/" in asked.path:
+        error = {"statusCode": "UNABLE_TO_LOCK_ROW", "message": "unable to obtain exclusive access"}
+        return Reply([{"success": False, "errors": [error]} for _ in asked.json()["records"]])
+    raise AssertionError(asked.path)
+
+
+@pytest.mark.parametrize("count", [3, BULK_THRESHOLD + 1])
+def test_rows_that_stay_locked_are_refused_after_growing_pauses(count: int) -> None:
+    failures = {str(n): "UNABLE_TO_LOCK_ROW:unable to obtain exclusive access:--" for n in range(count)}
+    bulk, clock = BulkOrg(failures), FakeClock()
+    with org(lambda a: locked_for_ever(a) if "/composite/" in a.path else bulk(a), clock) as (client, _):
+        answers = list(client.bulk_upsert("Order", KEY, [row(n) for n in range(count)]))
+    assert {"unable to obtain exclusive access (the same after 5 tries)"} == {a.message for a in answers}
+    assert count == len({answer.key for answer in answers})
+    few = count < BULK_THRESHOLD
+    assert (1 if few else 5) == bulk.jobs
+    pauses = [nap for nap in clock.naps if nap != 1.0]
+    assert pauses == sorted(pauses)
+    assert len(pauses) == (5 if few else 4)
+
+
+def test_rows_that_a_job_leaves_out_are_sent_again_and_never_refused() -> None:
+    left_out = BulkOrg({}, {"numberRecordsProcessed": 0})
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path.endswith("unprocessedrecords"):
+            return Reply(f'"{KEY}"\n"1"\n"2"'.encode(), headers={"Content-Type": "text/csv"})
+        return left_out(asked)
+
+    with org(answer) as (client, stub):
+        answers = list(client.bulk_upsert("Order", KEY, [row(1), row(2)]))
+        assert {"1", "2"} == {each.key for each in answers if each.success}
+        assert 1 == sum("/composite/" in asked.path for asked in stub.asked)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,20 @@ def test_bulk_gives_the_same_rows_as_collections(sandbox: Sandbox) -> None:
     assert by_bulk == names(sandbox)
 
 
+@pytest.mark.parametrize("count", [3, 1_001])
+def test_rows_that_stay_locked_are_refused(sandbox: Sandbox, count: int) -> None:
+    locked = {"object": "Account", "code": "UNABLE_TO_LOCK_ROW", "message": "unable to obtain exclusive access"}
+    switch(sandbox, "salesforce", row_faults=[{**locked, "where": {"Phone": "1"}}])
+    rows = [account(n, Phone="1" if n else "2") for n in range(count)]
+    try:
+        answers = {each.key: each for each in salesforce(sandbox).bulk_upsert("Account", KEY, rows)}
+    finally:
+        switch(sandbox, "salesforce", row_faults=[])
+    assert count == len(answers)
+    assert [True] == [each.success for each in answers.values() if each.code != "UNABLE_TO_LOCK_ROW"]
+    assert 1 == len(names(sandbox))
+
+
 def test_bulk_can_clear_a_value_and_leave_one_alone(sandbox: Sandbox) -> None:
     client = salesforce(sandbox)
     client.upsert("Account", KEY, [account(1, Phone="1", Website="w"), account(2, Phone="2", Website="w")])
