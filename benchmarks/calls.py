@@ -41,4 +41,6 @@ def _rows(flow: str, outcome: dict[str, Any]) -> Iterator[Row]:
         if looks:
             yield said(f"{flow}: looks at bulk jobs of {system}", looks, "calls")
         if fewest:
-            yield at_most(GOAL, f"{flow}: calls to {system} over the fewest", (made - looks) / fewest, "times")
+            yield at_most(
+                GOAL, f"{flow}: calls to {system} over the fewest", (made - looks) / fewest, "times"
+            )

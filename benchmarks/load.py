@@ -30,8 +30,10 @@ def rows(*, quick: bool) -> Iterator[Row]:
     for name, took in found["loads"].items():
         a_row = took["cpu"] * 1e6 / found["rows"]
         what = f"processor time of load a row, {name}"
-        yield at_most(GOAL, what, a_row, "microseconds") if name == "all new" else said(
-            what, a_row, "microseconds"
+        yield (
+            at_most(GOAL, what, a_row, "microseconds")
+            if name == "all new"
+            else said(what, a_row, "microseconds")
         )
         yield said(f"seconds of load, {name}", took["wall"], "s")
     yield said("peak memory of the process, all stages", found["peak_mb"], "MB")

@@ -66,7 +66,11 @@ def test_bulk_gives_the_same_rows_as_collections(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("count", [3, 1_001])
 def test_rows_that_stay_locked_are_refused(sandbox: Sandbox, count: int) -> None:
-    locked = {"object": "Account", "code": "UNABLE_TO_LOCK_ROW", "message": "unable to obtain exclusive access"}
+    locked = {
+        "object": "Account",
+        "code": "UNABLE_TO_LOCK_ROW",
+        "message": "unable to obtain exclusive access",
+    }
     switch(sandbox, "salesforce", row_faults=[{**locked, "where": {"Phone": "1"}}])
     rows = [account(n, Phone="1" if n else "2") for n in range(count)]
     try:
