@@ -256,7 +256,7 @@ def test_bulk_jobs_take_the_fewest_calls(org: Org, bad: int | None, expected: in
 def test_orders_that_were_not_reached_behind_refused_ones_are_sent_again(org: Org) -> None:
     # after 14 graphs that failed, the org leaves out the others of a call
     sink = SalesforceSink(org.client, ORDERS)
-    wrong = {"Nope__c": 1}
+    wrong: dict[str, Any] = {"Nope__c": 1}
     orders = [org.order(n, {f"{n}-1": {}}, **(wrong if n < 160 else {})) for n in range(100, 170)]
     refused = errors(org.write(sink, *orders))
     assert {str(n) for n in range(100, 160)} == set(refused)
