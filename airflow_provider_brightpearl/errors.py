@@ -13,6 +13,7 @@
         ├── Misconfigured        connection, flow file or setting is wrong
         ├── SchemaMismatch       a system no longer has the field, object or shape a flow needs
         ├── GateClosed           too many rows failed validation; nothing was loaded
+        ├── TooManyRefused       the target refused more records than the flow allows; the others were written
         ├── OutOfBalance         counts or money of a run do not add up
         └── DriftTooLarge        both systems differ in more records than are repaired without being asked
 
@@ -97,6 +98,10 @@ class SchemaMismatch(Stop):
 
 class GateClosed(Stop):
     """More rows failed validation than the flow allows; nothing was loaded."""
+
+
+class TooManyRefused(Stop):
+    """The target refused more records than the flow allows; the others were written."""
 
 
 class OutOfBalance(Stop):

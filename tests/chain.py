@@ -83,6 +83,9 @@ class Chain:
     def outbox(self, run: str) -> Outbox:
         return Outbox(self.flow, run, MemoryIntents())
 
+    def compare_schema(self) -> tuple[Sequence[str], int]:
+        return (), 0
+
     def write_back(self) -> WriteBack:
         raise AssertionError("nothing is written back")
 

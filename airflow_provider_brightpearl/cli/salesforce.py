@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from airflow_provider_brightpearl import settings
 from airflow_provider_brightpearl.cli.output import ResultCommand, plural, say, show
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError
 
@@ -39,7 +42,10 @@ def deploy(
         str, typer.Option(help="Connection of the org; its user is the one that syncs.")
     ] = "salesforce_default",
 ) -> None:
-    """Compare an org with the custom fields and objects that the flows need, and deploy what is missing."""
+    """Compare an org with the custom fields and objects that the flows need, and deploy what is missing.
+
+    The flow files of the mappings folder are compared with the org, too.
+    """
     from airflow_provider_brightpearl.hooks.salesforce import SalesforceHook
 
     if check == apply:
@@ -51,7 +57,8 @@ def deploy(
         findings = _compared(client)
     elif findings:
         say("--apply deploys what is missing")
-    sys.exit(1 if findings else 0)
+    problems = _flows_compared(client)
+    sys.exit(1 if findings or problems else 0)
 
 
 def _compared(client: SalesforceClient) -> list[Finding]:
@@ -63,6 +70,22 @@ def _compared(client: SalesforceClient) -> list[Finding]:
         say(str(finding))
     say(f"{plural(len(wanted), 'field')} compared, {plural(len(findings), 'problem')}")
     return findings
+
+
+def _flows_compared(client: SalesforceClient) -> list[str]:
+    """What the org lacks of what the user's own flow files write."""
+    from airflow_provider_brightpearl.flow.load import load_flows
+    from airflow_provider_brightpearl.systems.salesforce.schema import object_names, problems_of
+
+    flows, problems = load_flows(settings.mappings_folder(Path.cwd()))
+    writing = [flow for flow in flows if flow.target == "salesforce"]
+    describe = cache(client.describe)
+    for flow in writing:
+        problems += problems_of(flow, describe, lambda: object_names(client))
+    for problem in problems:
+        say(problem)
+    say(f"{plural(len(writing), 'flow file')} compared, {plural(len(problems), 'problem')}")
+    return problems
 
 
 def _applied(client: SalesforceClient, findings: list[Finding], user: str) -> None:

@@ -46,7 +46,7 @@ def currency_field(flow: FlowSpec) -> str | None:
 
 
 # keys that cannot change what a record becomes
-_UNMAPPED = {"description", "schedule", "start_date", "after", "write_back", "reconcile"}
+_UNMAPPED = {"description", "schedule", "start_date", "after", "write_back", "reconcile", "load"}
 
 
 def mapping_version(flow: FlowSpec, lookups: dict[str, str]) -> str:

@@ -13,6 +13,7 @@ from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
 from airflow_provider_brightpearl.flow.spec import (
     FlowSpec,
     GateSpec,
+    LoadSpec,
     LookupSpec,
     ObjectSpec,
     TotalsSpec,
@@ -51,6 +52,18 @@ def load_flow(path: Path) -> FlowSpec:
     return parse_flow(text, path.name)
 
 
+def load_flows(folder: Path) -> tuple[list[FlowSpec], list[str]]:
+    """The flows of a folder's YAML files, and what is wrong with the files that are none."""
+    flows: list[FlowSpec] = []
+    problems: list[str] = []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            flows.append(load_flow(path))
+        except Misconfigured as error:
+            problems.append(str(error))
+    return flows, problems
+
+
 def parse_flow(text: str, name: str) -> FlowSpec:
     """The flow of one YAML text; ``name`` is the file's name for error messages."""
     try:
@@ -82,6 +95,7 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
         "window": WindowSpec,
         "totals": TotalsSpec,
         "gate": GateSpec,
+        "load": LoadSpec,
         "objects": ObjectSpec,
         "lookups": LookupSpec,
         "reconcile": ReconcileSpec,

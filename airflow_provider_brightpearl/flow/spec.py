@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.window import Policy, is_cron
 from airflow_provider_brightpearl.flow.durations import Duration
 from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
@@ -46,6 +47,13 @@ Share = Annotated[
     AfterValidator(_within_one),
     Field(examples=["2%"]),
 ]
+
+RecordCount = Annotated[int, Field(ge=0, strict=True)]
+
+
+def format_share(share: float) -> str:
+    """A share for people: ``2%``; as a number where that would round it away."""
+    return f"{share:.0%}" if share >= 0.01 or not share else str(share)
 
 
 def _zone(value: str) -> str:
@@ -152,6 +160,28 @@ class GateSpec(_Model):
     min_records: int = Field(20, description="Below this many records the share is not judged")
 
 
+class LoadSpec(_Model):
+    """How many records the target may refuse before the run fails, when all others are written."""
+
+    max_refused: Share | RecordCount = Field(
+        0.2, description="Share of the records that were sent, such as 20%, or a number of records"
+    )
+    min_records: int = Field(20, description="Below this many records that were sent the share is not judged")
+
+    def allows(self, refused: int, sent: int) -> bool:
+        """Whether so many records of those sent may be refused."""
+        if isinstance(self.max_refused, int):
+            return refused <= self.max_refused
+        return sent < self.min_records or refused <= sent * self.max_refused
+
+    @property
+    def limit(self) -> str:
+        """The limit as text: ``20%``, ``5 records``."""
+        if isinstance(self.max_refused, int):
+            return counted(self.max_refused, "record")
+        return format_share(self.max_refused)
+
+
 class FlowSpec(_Model):
     """One flow: what is read, how it is mapped, judged and written."""
 
@@ -176,6 +206,7 @@ class FlowSpec(_Model):
         default={}, description="Object to its expectations, in Great Expectations' own names"
     )
     gate: GateSpec = GateSpec()
+    load: LoadSpec = LoadSpec()
     write_back: dict[str, WriteBackSpec] = Field(
         default={}, description="Object to what a record of the source is told once its row is in the target"
     )

@@ -11,7 +11,7 @@ from airflow_provider_brightpearl.core.ports.gate import Gate, GateResult
 from airflow_provider_brightpearl.core.ports.stores import Staging
 from airflow_provider_brightpearl.core.records import Rejection
 from airflow_provider_brightpearl.core.reports import GateReport, TransformReport
-from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.flow.spec import FlowSpec, format_share
 from airflow_provider_brightpearl.mapping.mapped import read_mapped
 from airflow_provider_brightpearl.pipeline.rejections import (
     Rejected,
@@ -76,8 +76,7 @@ def _closed(flow: FlowSpec, records: int, result: GateResult, early: Iterable[Re
     failed = len({each.source_id for each in refused})
     lines = list(result.batch_failures[:_LINES])
     if records >= flow.gate.min_records and failed > records * flow.gate.max_rejected:
-        share = flow.gate.max_rejected
-        allowed = f"{share:.0%}" if share >= 0.01 else str(share)
+        allowed = format_share(flow.gate.max_rejected)
         lines.insert(
             0, f"{failed} of {records} records failed, the flow allows {allowed}; nothing was loaded"
         )

@@ -17,7 +17,7 @@ from airflow_provider_brightpearl.core.reports import (
     TransformReport,
     WriteBackReport,
 )
-from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance
+from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance, TooManyRefused
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline.rejections import read_rejections, top_reasons
 
@@ -84,8 +84,10 @@ def settle_run(
 
     Raises:
         OutOfBalance: records or money were lost on the way; the run is in the ledger, the watermark stays.
+        TooManyRefused: the target refused more than the flow allows; likewise.
     """
-    problem = _imbalance(sum(part.records for part in reports.parts), reports)
+    lost, refused = _imbalance(sum(part.records for part in reports.parts), reports), _refused(flow, reports)
+    problem = lost or refused
     written_back = reports.write_back
     warnings = (*mapping_warnings(reports.mapped), *(written_back.warnings if written_back else ()))
     calls = sum((each.calls for each in reports.loads), run.calls)
@@ -93,7 +95,7 @@ def settle_run(
         run=run.run,
         flow=flow.flow,
         kind=run.kind.value,
-        state="out of balance" if problem else "done",
+        state="out of balance" if lost else "too many refused" if refused else "done",
         window=run.selection.window,
         mapping_version=run.mapping_version,
         counts=reports.counts,
@@ -109,8 +111,11 @@ def settle_run(
     window = run.selection.window
     moves = run.selection.moves_watermark and window is not None and not problem
     stores.ledger.record(summary, window.end if moves and window else None)
-    if problem:
-        raise OutOfBalance(f"{flow.flow}: {problem}")
+    if lost:
+        raise OutOfBalance(f"{flow.flow}: {lost}")
+    if refused:
+        reasons = (f"{count} times: {reason}" for reason, count in summary.reasons)
+        raise TooManyRefused("\n".join((refused, *reasons)), system=flow.target, operation=flow.flow)
     return summary
 
 
@@ -154,6 +159,18 @@ def failed_run(flow: str, run: RunInfo, note: str, now: datetime) -> RunSummary:
         mapping_version=run.mapping_version, counts=Counts(), calls=run.calls, money={},
         started_at=run.started_at, ended_at=now, note=note,
     )  # fmt: skip
+
+
+def _refused(flow: FlowSpec, reports: StageReports) -> str:
+    """What is wrong where the target refused too many records, over all parts; empty where it did not."""
+    counts = sum((each.counts for each in reports.loads), Counts())
+    sent = counts.created + counts.updated + counts.rejected
+    if flow.load.allows(counts.rejected, sent):
+        return ""
+    return (
+        f"{flow.target} refused {counts.rejected} of {sent} records, the flow allows {flow.load.limit}; "
+        "the others were written, and the watermark stays"
+    )
 
 
 def _imbalance(staged: int, reports: StageReports) -> str:

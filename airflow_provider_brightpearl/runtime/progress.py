@@ -34,6 +34,7 @@ def logged_progress(
     with reporting(Progress(clock)) as progress:
         began = clock()
         log.info("%s: started", name)
+        progress.begin("working")
         # the context of this thread, since handlers may look there for the task
         ticks = (name, progress, wait or ended.wait)
         thread = Thread(

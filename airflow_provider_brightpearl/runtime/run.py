@@ -25,7 +25,7 @@ from airflow_provider_brightpearl.core.reports import (
     TransformReport,
 )
 from airflow_provider_brightpearl.core.window import Request, Selection, plan
-from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance, SyncError
+from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance, SyncError, TooManyRefused
 from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.pipeline.extract import extract_parts, with_due
 from airflow_provider_brightpearl.pipeline.gate import evaluate_gate
@@ -39,6 +39,7 @@ from airflow_provider_brightpearl.pipeline.settle import (
 )
 from airflow_provider_brightpearl.pipeline.transform import map_part
 from airflow_provider_brightpearl.runtime.estimate import planned_reads, planned_writes
+from airflow_provider_brightpearl.runtime.preflight import check_schema
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.run_summary import outcomes
 from airflow_provider_brightpearl.runtime.wiring import Wiring
@@ -47,7 +48,7 @@ log = logging.getLogger(__name__)
 
 LOOKUPS = "lookups.json"
 # their rows are written where they are raised, with the counts of the run
-_IN_LEDGER = (GateClosed, OutOfBalance)
+_IN_LEDGER = (GateClosed, OutOfBalance, TooManyRefused)
 _NOTE_LENGTH = 500
 
 
@@ -62,6 +63,7 @@ def run_flow(wiring: Wiring, request: Request, run: str) -> RunSummary:
     Raises:
         GateClosed: too much failed, and nothing was loaded.
         OutOfBalance: counts or money do not add up.
+        TooManyRefused: the target refused more records than the flow allows; the others are written.
         SyncError: a system does not answer as it should, or the flow is wrong; see ``errors`` for what to do.
     """
     extracted = extract(wiring, request, run)
@@ -79,6 +81,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         flow, staging = wiring.flow, wiring.staging(run)
         # reading costs API calls, so a state database that is down stops the run before the first
         wiring.ledger.check()
+        asked = check_schema(wiring)
         planned = plan(request, flow.window.policy, wiring.ledger.watermark(flow.flow), begun.started_at)
         selection = with_due(flow, planned, wiring.letters, wiring.version)
         source = wiring.source()
@@ -90,7 +93,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
             [counted(records, "record"), counted(len(parts), "part"), counted(made, "call")]
         )
         minimum = source.min_calls if isinstance(source, EstimatesReads) else made
-        calls = Calls.of(flow.source_system, made, minimum, planned_reads(wiring, source, selection))
+        calls = asked + Calls.of(flow.source_system, made, minimum, planned_reads(wiring, source, selection))
         if parts:
             calls += _stage_lookups(wiring, staging)
         info = replace(begun, selection=planned, mapping_version=wiring.version, calls=calls)

@@ -111,6 +111,14 @@ class Wiring:
             raise Misconfigured(f"{self.flow.flow}.yaml: {self.flow.target} is not a target")
         return open_sink(self.target_client, self.flow, self.intents, run)
 
+    def compare_schema(self) -> tuple[Sequence[str], int]:
+        """What the target lacks of what the flow writes, and the calls it took to ask."""
+        find = registry.find_system(self.flow.target).schema_problems
+        if find is None:
+            return (), 0
+        before = self.target_client.calls
+        return find(self.target_client, self.flow), self.target_client.calls - before
+
     def write_back(self) -> WriteBack:
         open_write_back = registry.find_system(self.flow.source_system).open_write_back
         if open_write_back is None:

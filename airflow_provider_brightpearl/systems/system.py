@@ -53,6 +53,7 @@ class System:
         query: rows of a query by column, for ``lookups`` with ``query``.
         check_source: raises ``Misconfigured`` where a flow asks of this source what it does not do.
         check_target: the same for this target.
+        schema_problems: what this target lacks of what a flow writes, by client and flow; asks the target.
         returned_fields: what the target says of a row of an object beside its id, for write-backs.
         quota: how many calls the system takes.
     """
@@ -69,5 +70,6 @@ class System:
     query: Callable[[Any, str], Iterable[Mapping[str, Any]]] | None = None
     check_source: Callable[[FlowSpec], None] = _anything_goes
     check_target: Callable[[FlowSpec], None] = _anything_goes
+    schema_problems: Callable[[Any, FlowSpec], Sequence[str]] | None = None
     returned_fields: Callable[[str], Sequence[str]] = _no_fields
     quota: Callable[[Any], Quota] = _no_quota

@@ -35,6 +35,7 @@ MAPPINGS = markdown.ROOT / "include" / "mappings"
         ("objects", spec.ObjectSpec),
         ("totals", spec.TotalsSpec),
         ("gate", spec.GateSpec),
+        ("load", spec.LoadSpec),
         ("write_back", WriteBackSpec),
         ("reconcile", ReconcileSpec),
     ],

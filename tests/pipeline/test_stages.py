@@ -17,7 +17,8 @@ from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.records import Counts, PartRef, Rejection, Stage
 from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, RunSummary, TransformReport
 from airflow_provider_brightpearl.core.window import Request, RunKind, Window
-from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance
+from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance, TooManyRefused
+from airflow_provider_brightpearl.flow.spec import LoadSpec
 from tests.chain import NOW, Chain
 from tests.fakes import Crash, FakeSink, FakeSource, MemoryCrosswalk, MemoryLedger, MemoryLetters, PassingGate
 from tests.mapping.bench import SCHEMA, flow, lookup
@@ -102,6 +103,49 @@ def test_every_record_has_one_outcome_and_counts_and_money_add_up(stages: Fixtur
         "extracted": pounds("6.6000"), "loaded": pounds("3.3000"), "rejected": pounds("3.3000"),
     } == summary.money  # fmt: skip
     assert "6.6000" == str(summary.money["extracted"]["GBP"])
+
+
+@pytest.mark.parametrize(
+    ("load", "records", "refused"),
+    [
+        ({"max_refused": "20%"}, 20, 5),
+        ({"max_refused": 0.2}, 20, 5),
+        ({"max_refused": 2}, 20, 3),
+        ({"max_refused": 0}, 3, 1),
+        ({"max_refused": "50%", "min_records": 2}, 3, 2),
+    ],
+)
+def test_a_run_of_which_the_target_refuses_too_much_fails_after_all_others_are_written(
+    stages: Fixture, load: dict[str, Any], records: int, refused: int
+) -> None:
+    stages.flow = stages.flow.model_copy(update={"load": LoadSpec.model_validate(load)})
+    sink = FakeSink(refuse={("Thing", str(number)): "NO: not today" for number in range(refused)})
+    everything = [record(number) for number in range(records)]
+    with pytest.raises(TooManyRefused) as caught:
+        stages.go(source(*everything), sink)
+    assert f"c refused {refused} of {records} records, the flow allows" in str(caught.value)
+    assert f"{refused} times: Thing.F: NO: not today" in str(caught.value)
+    (entry,) = stages.ledger.runs("bench")
+    assert ("too many refused", refused, records - refused) == (
+        entry.state,
+        entry.counts.rejected,
+        entry.counts.created,
+    )
+    assert None is stages.ledger.watermark("bench")
+    assert {str(number) for number in range(refused)} == set(stages.letters.kept)
+    assert records - refused == len(keys(sink))
+    sink.refuse.clear()
+    again = stages.go(source(*everything), sink)
+    assert ("done", refused, records - refused) == (again.state, again.counts.created, again.counts.unchanged)
+
+
+@pytest.mark.parametrize("load", [{"max_refused": "20%"}, {"max_refused": 4}])
+def test_a_run_of_which_the_target_refuses_what_is_allowed_goes_through(
+    stages: Fixture, load: dict[str, Any]
+) -> None:
+    stages.flow = stages.flow.model_copy(update={"load": LoadSpec.model_validate(load)})
+    sink = FakeSink(refuse={("Thing", str(number)): "NO: not today" for number in range(4)})
+    assert "done" == stages.go(source(*(record(number) for number in range(20))), sink).state
 
 
 def test_a_second_run_over_the_same_writes_nothing(stages: Fixture) -> None:

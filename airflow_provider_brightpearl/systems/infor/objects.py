@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from airflow_provider_brightpearl.core.suggest import did_you_mean
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.infor.fields import inputs
@@ -110,10 +111,14 @@ def check_objects(flow: FlowSpec) -> None:
     for name, kind in kinds.items():
         place = f"{flow.flow}.yaml: objects.{name}"
         if kind not in known:
-            raise Misconfigured(f"{place}: M3 has no object {kind!r}; known: {', '.join(known)}")
+            hint = did_you_mean(kind, known) or f"; known: {', '.join(known)}"
+            raise Misconfigured(f"{place}: M3 has no object {kind!r}{hint}")
         unknown = [field for field in flow.objects[name].fields if not _takes(kind, field)]
         if unknown:
-            raise Misconfigured(f"{place}.fields.{unknown[0]}: is not a field of {' or '.join(_named(kind))}")
+            fields = {field for each in transactions_of(kind) for field in inputs(*each)}
+            hint = did_you_mean(unknown[0], sorted(fields))
+            named = " or ".join(_named(kind))
+            raise Misconfigured(f"{place}.fields.{unknown[0]}: is not a field of {named}{hint}")
 
 
 def transactions_of(kind: str) -> list[tuple[str, str]]:

@@ -135,6 +135,10 @@ class SalesforceClient:
         """Fields and properties of an object; ``SchemaMismatch`` where the org does not have it."""
         return dict(self.request("GET", f"sobjects/{object_name}/describe"))
 
+    def objects(self) -> list[dict[str, Any]]:
+        """All objects that the user may see, with their names and what may be done with them."""
+        return list(self.request("GET", "sobjects")["sobjects"])
+
     def limits(self) -> dict[str, Any]:
         """``{"DailyApiRequests": {"Max": …, "Remaining": …}, …}`` of the org."""
         return dict(self.request("GET", "limits"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
+from airflow_provider_brightpearl.systems.salesforce.schema import schema_problems
 from airflow_provider_brightpearl.systems.salesforce.sink import SalesforceSink
 from airflow_provider_brightpearl.systems.salesforce.target import SalesforceTarget
 from airflow_provider_brightpearl.systems.system import Quota, System
@@ -22,5 +23,6 @@ SALESFORCE = System(
     open_sink=lambda client, flow, _intents, _run: SalesforceSink(client, flow),
     open_target=SalesforceTarget,
     query=lambda client, soql: client.query(soql),
+    schema_problems=schema_problems,
     quota=_quota,
 )

@@ -237,10 +237,34 @@ def test_the_command_applies_once_and_then_finds_nothing_to_do() -> None:
     code, said = run("--apply")
     assert (0, True) == (code, "Order.Brightpearl_Order_Id__c" in said and "created" in said)
     assert "permission set Brightpearl_Sync is assigned to the user of the connection" in said
-    assert said.rstrip().endswith(f"{len(wanted_fields())} fields compared, 0 problems")
+    assert f"{len(wanted_fields())} fields compared, 0 problems" in said
+    assert said.rstrip().endswith("flow files compared, 0 problems")
     code, said = run("--apply")
     assert (0, True, False) == (code, "nothing to deploy" in said, "Deployment" in said)
     assert 0 == run("--check")[0]
+
+
+@pytest.mark.usefixtures("connected")
+def test_the_command_compares_the_flow_files_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__MAPPINGS", str(tmp_path))
+    written = {"key": {"Brightpearl_Id__c": "id"}, "fields": {"Nam": "name"}}
+    own = {
+        "flow": "own",
+        "source": "brightpearl.contacts",
+        "target": "salesforce",
+        "objects": {"Account": written},
+    }
+    (tmp_path / "own.yaml").write_text(json.dumps(own))
+    (tmp_path / "typo.yaml").write_text("flow: typo\nsauce: x\n")
+    run("--apply")
+    code, said = run("--check")
+    assert 1 == code
+    assert "own.yaml: objects.Account.fields.Nam: Account has no field Nam in the org" in said
+    assert "did you mean Name?" in said
+    assert "typo.yaml: sauce: unknown key" in said
+    assert said.rstrip().endswith("1 flow file compared, 2 problems")
 
 
 @pytest.mark.usefixtures("connected")

@@ -1,0 +1,64 @@
+"""What a flow writes, compared with what an org has by describe: objects, fields and the external id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from airflow_provider_brightpearl.core.suggest import did_you_mean
+from airflow_provider_brightpearl.errors import SyncError
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
+
+Describe = Callable[[str], Mapping[str, Any]]
+_HIDDEN = "or this user may not see it"
+
+
+def schema_problems(client: SalesforceClient, flow: FlowSpec) -> list[str]:
+    """What the org of a client lacks of what a flow writes, each with file, object and field.
+
+    One call for each object that the flow writes, and one more where an object does not exist.
+    """
+    return problems_of(flow, cache(client.describe), lambda: object_names(client))
+
+
+def problems_of(flow: FlowSpec, describe: Describe, objects: Callable[[], Sequence[str]]) -> list[str]:
+    """The same by an org's answers: ``describe`` of one object, and the names of all ``objects``."""
+    return list(_problems(flow, describe, objects))
+
+
+def object_names(client: SalesforceClient) -> list[str]:
+    """Names of the objects that the user of a client may see."""
+    return [each["name"] for each in client.objects()]
+
+
+def _problems(flow: FlowSpec, describe: Describe, objects: Callable[[], Sequence[str]]) -> Iterator[str]:
+    for name, spec in flow.objects.items():
+        place, target = f"{flow.flow}.yaml: objects.{name}", flow.target_object(name)
+        try:
+            fields = {field["name"].casefold(): field for field in describe(target)["fields"]}
+        except SyncError as error:
+            if error.status != 404:
+                raise
+            yield f"{place}: the org has no object {target}, {_HIDDEN}{did_you_mean(target, objects())}"
+            continue
+        known = [field["name"] for field in fields.values()]
+        for part, field in _written(flow, name):
+            if field.casefold() not in fields:
+                hint = did_you_mean(field, known)
+                yield f"{place}.{part}: {target} has no field {field} in the org, {_HIDDEN}{hint}"
+        key = fields.get(spec.key_field.casefold())
+        if key and not (key.get("externalId") or key.get("idLookup")):
+            yield f"{place}.key.{spec.key_field}: is no external id of {target} in the org"
+
+
+def _written(flow: FlowSpec, name: str) -> Iterator[tuple[str, str]]:
+    """Where the flow file names which field of an object."""
+    spec = flow.objects[name]
+    for block, fields in (("key", spec.key), ("parent", spec.parent), ("fields", spec.fields)):
+        yield from ((f"{block}.{field}", field) for field in fields)
+    if flow.reconcile and name == flow.root:
+        compared = (flow.reconcile.amount, flow.reconcile.currency, *flow.reconcile.soft_delete)
+        # named as in the file, though it stands in another block
+        yield from (("(reconcile)", field) for field in compared if field)

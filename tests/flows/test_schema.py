@@ -1,0 +1,73 @@
+"""What a flow writes is compared with the org before anything is read."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from airflow_provider_brightpearl.errors import SchemaMismatch
+from tests.flows.site import MAPPINGS, Site
+
+FLOW = "customers_to_salesforce"
+FIELD = "BillingStreet:"
+
+
+@pytest.fixture
+def own_site(bare_site: Site) -> Site:
+    """A site whose flow files may be changed."""
+    folder = bare_site.folder / "mappings"
+    shutil.copytree(MAPPINGS, folder)
+    return replace(bare_site, mappings=folder)
+
+
+def edit(site: Site, old: str, new: str) -> None:
+    file = site.mappings / f"{FLOW}.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+def asked(site: Site, path: str) -> int:
+    """Calls whose path holds this."""
+    return sum(path in each["path"] for each in site.sandbox.control("GET", "/log"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            FIELD,
+            "BilingStreet:",
+            "objects.Account.fields.BilingStreet: Account has no field BilingStreet in the org, "
+            "or this user may not see it; did you mean BillingStreet?",
+        ),
+        (
+            "  Account:\n",
+            "  Account:\n    object: Acount\n",
+            "objects.Account: the org has no object Acount, or this user may not see it; did you mean Account?",
+        ),
+    ],
+)
+def test_a_run_stops_before_it_reads_anything(own_site: Site, old: str, new: str, problem: str) -> None:
+    edit(own_site, old, new)
+    with pytest.raises(SchemaMismatch) as caught:
+        own_site.run(FLOW)
+    assert f"{FLOW}.yaml: {problem}" in str(caught.value)
+    assert 0 == asked(own_site, "/public-api/")
+    (entry,) = own_site.ledger.runs(FLOW)
+    assert "failed" == entry.state
+    assert problem in entry.note
+    edit(own_site, new, old)
+    assert "done" == own_site.run(FLOW).state
+
+
+def test_the_org_is_asked_again_only_after_a_change_or_a_failure(own_site: Site) -> None:
+    own_site.run(FLOW)
+    first = asked(own_site, "/describe")
+    own_site.run(FLOW)
+    assert first == asked(own_site, "/describe") > 0
+    edit(own_site, FIELD, "BillingCountry: country(addresses.BIL.countryIsoCode)\n      " + FIELD)
+    own_site.run(FLOW)
+    assert first < asked(own_site, "/describe")
