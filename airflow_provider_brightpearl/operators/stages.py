@@ -154,6 +154,8 @@ class LoadOperator(StageOperator):
         from airflow_provider_brightpearl.core.reports import GateReport, RunInfo, TransformReport
         from airflow_provider_brightpearl.runtime import run
 
+        if not self.mapped:
+            return []  # nothing new in the window; the gate had nothing to judge
         info, judged = RunInfo.from_dict(self.run), GateReport.from_dict(self.gate)
 
         def load(part: Plain) -> Plain:

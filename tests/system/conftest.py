@@ -36,7 +36,7 @@ class Site:
         """Runs a command to its end; gives what it wrote, fails with it where the command failed."""
         done = output_of([str(BIN / program), *arguments], env=self.env, cwd=self.home)
         output = done.stdout + done.stderr
-        assert 0 == done.returncode, output[-6000:]
+        assert 0 == done.returncode, output[-30000:]
         return output
 
     @contextmanager
