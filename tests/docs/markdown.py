@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import unquote
 
 ROOT = Path(__file__).parents[2]
+URLS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+# README.md is shown on PyPI too, where only whole addresses lead here
+BLOB = f"{URLS['Repository']}/blob/main/"
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -83,6 +89,27 @@ def blocks(*languages: str) -> Iterator[Block]:
 def links(file: Path) -> Iterator[str]:
     """Where the links of a page lead, those outside of code only."""
     yield from _LINK.findall(re.sub(r"`[^`\n]*`", "", _FENCE.sub("", file.read_text(encoding="utf-8"))))
+
+
+def local(file: Path, link: str) -> tuple[Path, str] | None:
+    """The file of this repository that a link leads to, and the anchor in it; None for links to elsewhere."""
+    path, _, anchor = unquote(link).partition("#")
+    if path.startswith(BLOB):
+        return ROOT / path.removeprefix(BLOB), anchor
+    if "://" in path or path.startswith("mailto:"):
+        return None
+    return ((file.parent / path).resolve() if path else file), anchor
+
+
+def neighbours(file: Path) -> Iterator[Path]:
+    """The pages that a page links to or lists as its parts."""
+    for link in links(file):
+        if found := local(file, link):
+            yield found[0]
+    for block in _TOCTREE.findall(file.read_text(encoding="utf-8")):
+        for line in block.splitlines():
+            if line and not line.startswith(":"):
+                yield from file.parent.glob(f"{line}.md")
 
 
 @cache

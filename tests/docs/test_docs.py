@@ -9,7 +9,6 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 import typer.main
@@ -37,10 +36,7 @@ from tests.docs import markdown
 def test_links_lead_somewhere(file: Path) -> None:
     lost = []
     for link in markdown.links(file):
-        if "://" in link or link.startswith("mailto:"):
-            continue
-        path, _, anchor = link.partition("#")
-        target = (file.parent / unquote(path)).resolve() if path else file
+        target, anchor = markdown.local(file, link) or (file, "")
         if not target.exists() or (anchor and anchor not in markdown.anchors(target)):
             lost.append(link)
     assert [] == lost
@@ -51,15 +47,18 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     while waiting:
         file = waiting.pop()
         reached.add(file)
-        near = (
-            (file.parent / link.partition("#")[0]).resolve()
-            for link in markdown.links(file)
-            if "://" not in link
-        )
-        waiting += [each for each in near if each.suffix == ".md" and each.exists() and each not in reached]
-    # what only the site shows, which warns of pages that it does not list
-    site = {file for file in markdown.pages() if file.parent.name == "reference" or file.name == "index.md"}
-    assert set(markdown.pages()) - site <= reached
+        waiting += [
+            page for page in markdown.neighbours(file) if page.suffix == ".md" and page not in reached
+        ]
+    assert set(markdown.pages()) <= reached
+
+
+def test_the_readme_is_short_and_its_links_work_on_pypi() -> None:
+    readme = markdown.ROOT / "README.md"
+    assert readme.stat().st_size <= 5_000
+    assert [] == [link for link in markdown.links(readme) if "://" not in link]
+    for address in markdown.URLS.values():
+        assert address.startswith(markdown.URLS["Repository"])
 
 
 # configuration

@@ -98,7 +98,7 @@ _MISTAKES = {
     "floating point": ("Net__c: totalValue.net", "Net__c: totalValue.net * 1.5e0"),
     "a bracket left open": ("left(text(reference), 80)", "left(text(reference), 80"),
     "a wrong duration": ("lookback: 30m", "lookback: 30 min"),
-    "a lookup file that is not there": ("lookups/channels.csv", "lookups/chanels.csv"),
+    "a lookup file that is missing": ("lookups/channels.csv", "lookups/chanels.csv"),
 }
 
 
