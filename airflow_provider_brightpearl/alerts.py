@@ -1,25 +1,23 @@
-"""What people are told when a run fails or rejects records, as text; and its way out by e-mail.
-
-An alert is help, not part of the run: whatever goes wrong here is logged and never fails a task.
-"""
+"""What people read when a run fails or leaves records behind, as text; ``notifications`` sends it."""
 
 from __future__ import annotations
 
-import html
-import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_brightpearl import settings
+from airflow_provider_brightpearl import errors, settings
+from airflow_provider_brightpearl.core.window import format_window
 
 if TYPE_CHECKING:
+    from airflow_provider_brightpearl.core.records import Cause
     from airflow_provider_brightpearl.core.reports import RunSummary
-
-log = logging.getLogger(__name__)
 
 REASONS_SHOWN = 5
 COUNTS = ("records", "extracted", "created", "updated", "unchanged", "rejected", "parked")
+_LOOKUP = re.compile(r"is not in lookup (\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,62 +32,107 @@ class Alert:
         return "\n".join((self.subject, *self.lines))
 
 
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What a person does about it, with the page of the documentation (``page.md#heading``) that says more.
+
+    In ``text``, ``{connection}`` and ``{file}`` stand for those of the flow.
+    """
+
+    text: str
+    page: str
+
+
+REMEDIES: dict[type[errors.SyncError], Remedy] = {
+    errors.CredentialsRefused: Remedy(
+        "correct connection {connection}, then clear the task", "connections.md#what-the-test-says"
+    ),
+    errors.Misconfigured: Remedy(
+        "correct what the message names, then clear the task", "troubleshooting.md#dags-and-flow-files"
+    ),
+    errors.SchemaMismatch: Remedy(
+        "add what is missing to the system behind {connection}, or take it out of {file}; then clear the task",
+        "flows.md#what-the-org-has-to-have",
+    ),
+    errors.GateClosed: Remedy(
+        "correct the records or {file}, or raise its gate.max_rejected; then clear the failed run",
+        "operations.md#the-gate",
+    ),
+    errors.OutOfBalance: Remedy(
+        "keep the staging folder of the run and report it; the watermark has not moved",
+        "troubleshooting.md#runs",
+    ),
+    errors.DriftTooLarge: Remedy(
+        "find the common cause, then repair; nothing was changed", "reconciliation.md#what-is-repaired"
+    ),
+    errors.RateLimited: Remedy(
+        "nothing at once, the next run begins where this one did; if it recurs, give the flow a longer schedule",
+        "operations.md#retries",
+    ),
+    errors.RetryLater: Remedy(
+        "check that the system behind {connection} answers; the next run begins where this one did",
+        "operations.md#retries",
+    ),
+}
+UNKNOWN = Remedy(
+    "read the log of the task; clear it once the cause is gone", "troubleshooting.md#classes-of-errors"
+)
+REJECTED = Remedy(
+    "correct the records or {file}: a changed record or mapping brings them in by itself; "
+    "after a correction in the target, run their ids",
+    "operations.md#dead-letters",
+)
+PARKED = Remedy(
+    "nothing, if the flow they wait for runs: they come in by themselves after it",
+    "operations.md#dead-letters",
+)
+
+
 def failure(context: Mapping[str, Any]) -> Alert:
-    """The alert of a failed task: flow, window, what was counted so far, the reason and where the log is."""
-    instance = context["ti"]
-    flow = getattr(context.get("task"), "flow", instance.dag_id)
-    reason = str(context.get("exception") or "the task ended without saying why")
+    """The alert of a failed task: reason, records and connection at fault, what to do, window, counts, log."""
+    instance, exception = context["ti"], context.get("exception")
+    task = _Task(context.get("task"))
+    error = _sync_error(exception)
+    causes = getattr(error, "causes", ())
+    reason = str(error or exception or "the task ended without saying why").splitlines()
     return Alert(
-        f"{flow}: {instance.task_id} failed",
-        (*reason.splitlines(), *_where(context), *_count_lines(_pull(instance, "gate") or {})),
+        f"{task.flow or instance.dag_id}: {instance.task_id} failed",
+        (
+            # what follows the first line of a closed gate are its causes, which are shown with their records
+            *(reason[:1] if causes else reason),
+            *task.causes(causes),
+            *task.connection_lines(error.system if error else ""),
+            *task.to_do(_remedy(error), error.system if error else ""),
+            *_where(context),
+            *_count_lines(task.gate),
+        ),
     )
 
 
 def rejections(summary: RunSummary, context: Mapping[str, Any]) -> Alert:
-    """The alert of a run that went through but left records behind: how many, why, and where the log is."""
-    counts = summary.counts
+    """The alert of a run that went through but left records behind: how many, why, which, and what to do."""
+    counts, task = summary.counts, _Task(context.get("task"))
+    left = [f"{number} {name}" for name in ("rejected", "parked") if (number := getattr(counts, name))]
     return Alert(
-        f"{summary.flow}: {counts.rejected} of {counts.extracted} records rejected",
+        f"{summary.flow}: {', '.join(left)} of {counts.extracted} records",
         (
             *_count_lines(asdict(counts)),
-            *(f"{number} x {reason}" for reason, number in summary.reasons[:REASONS_SHOWN]),
+            *task.causes(summary.causes),
             *summary.warnings,
-            *_where(context),
+            *task.connection_lines(),
+            *task.to_do(REJECTED if counts.rejected else PARKED),
+            *_where(context, summary),
         ),
     )
 
 
 def warnings(summary: RunSummary, context: Mapping[str, Any]) -> Alert:
     """The alert of a run in which all went through, but something has to be looked at."""
-    lines = (*summary.warnings, *_count_lines(asdict(summary.counts)), *_where(context))
+    lines = (*summary.warnings, *_count_lines(asdict(summary.counts)), *_where(context, summary))
     return Alert(f"{summary.flow}: please check", lines)
 
 
-def send(alert: Alert, addresses: Iterable[str] | None = None) -> None:
-    """Logs an alert and mails it to the addresses, by default those configured; never raises."""
-    log.warning("%s", alert.text)
-    recipients = settings.alert_addresses() if addresses is None else list(addresses)
-    if not recipients:
-        return
-    try:
-        from airflow.utils.email import send_email
-
-        send_email(recipients, alert.subject, f"<pre>{html.escape(alert.text)}</pre>")
-    except Exception as error:
-        log.warning("the alert was not mailed to %s: %s", ", ".join(recipients), error)
-
-
-def _where(context: Mapping[str, Any]) -> list[str]:
-    instance = context["ti"]
-    run = _pull(instance, "extract", "run") or {}
-    lines = [f"run: {instance.run_id}, try {instance.try_number}"]
-    if run.get("selection"):
-        lines.append(f"window: {window_text(run['selection'])}")
-    link = getattr(instance, "log_url", None)
-    return [*lines, f"log: {link}"] if link else lines
-
-
-def window_text(selection: Mapping[str, Any]) -> str:
+def selection_text(selection: Mapping[str, Any]) -> str:
     """A run's selection, as it travels between tasks, for people."""
     if selection.get("ids"):
         return f"ids: {len(selection['ids'])}"
@@ -99,14 +142,106 @@ def window_text(selection: Mapping[str, Any]) -> str:
     return f"{window['start'] or 'the beginning'} to {window['end']}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """The flow of a task: its file, connections and what the task was given; all of it may be missing."""
+
+    task: Any
+    flow: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        flow = getattr(self.task, "flow", None)
+        object.__setattr__(self, "flow", flow if isinstance(flow, str) else "")
+
+    @property
+    def file(self) -> Path:
+        mappings = getattr(self.task, "mappings", None)
+        return (Path(mappings) if mappings else settings.mappings_folder()) / f"{self.flow}.yaml"
+
+    @property
+    def gate(self) -> Mapping[str, Any]:
+        report = getattr(self.task, "gate", None)
+        return report if isinstance(report, Mapping) else {}
+
+    def connections(self, system: str = "") -> list[str]:
+        """Connection ids of the flow's systems, or of that one."""
+        from airflow_provider_brightpearl.flow.load import load_flow
+        from airflow_provider_brightpearl.systems.registry import find_system
+
+        try:
+            flow = load_flow(self.file)
+            systems = {flow.source_system: "source_conn_id", flow.target: "target_conn_id"}
+            return [
+                getattr(self.task, given, None) or find_system(name).conn_id
+                for name, given in systems.items()
+                if name == system or system not in systems
+            ]
+        except (errors.SyncError, OSError):
+            # the flow file may be the very cause
+            return []
+
+    def connection_lines(self, system: str = "") -> list[str]:
+        found = self.connections(system) if self.flow else []
+        return [f"connection{'s' if len(found) > 1 else ''}: {', '.join(found)}"] if found else []
+
+    def causes(self, causes: Iterable[Cause]) -> Iterator[str]:
+        """Reasons with the ids of the first records, and where the flow file maps the field."""
+        from airflow_provider_brightpearl.flow.places import place_of
+
+        for cause in list(causes)[:REASONS_SHOWN]:
+            more = " …" if cause.count > len(cause.ids) else ""
+            yield f"{cause.count} x {cause.reason}"
+            yield f"    records: {', '.join(cause.ids)}{more}"
+            if self.flow and cause.object:
+                place = place_of(self.file, cause.object, cause.field)
+                yield f"    in: {', '.join(filter(None, (place, self._lookup_file(cause))))}"
+
+    def _lookup_file(self, cause: Cause) -> str:
+        from airflow_provider_brightpearl.flow.load import load_flow
+
+        name = _LOOKUP.search(cause.reason)
+        try:
+            lookup = load_flow(self.file).lookups.get(name[1]) if name else None
+        except (errors.SyncError, OSError):
+            return ""
+        return str(lookup.file) if lookup and lookup.file else ""
+
+    def to_do(self, remedy: Remedy, system: str = "") -> list[str]:
+        named = self.connections(system) if self.flow and "{connection}" in remedy.text else []
+        file = f"{self.flow}.yaml" if self.flow else "the flow file"
+        text = remedy.text.format(connection=" or ".join(named) or "of the system", file=file)
+        return [f"To do: {text}", f"see: {page_address(remedy.page)}"]
+
+
+def page_address(page: str) -> str:
+    """The address of a page of the documentation, or its name where no site of it is configured."""
+    base = settings.text("docs_url").rstrip("/")
+    return f"{base}/{page.replace('.md', '.html')}" if base else f"docs/{page}"
+
+
+def _remedy(error: errors.SyncError | None) -> Remedy:
+    return next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), UNKNOWN)
+
+
+def _sync_error(exception: BaseException | None) -> errors.SyncError | None:
+    """The error behind the one that Airflow was given."""
+    while exception is not None and not isinstance(exception, errors.SyncError):
+        exception = exception.__cause__ or exception.__context__
+    return exception
+
+
+def _where(context: Mapping[str, Any], summary: RunSummary | None = None) -> list[str]:
+    instance = context["ti"]
+    lines = [f"run: {instance.run_id}, try {instance.try_number}"]
+    run = getattr(context.get("task"), "run", None)
+    if summary and summary.window:
+        lines.append(f"window: {format_window(summary.window)}")
+    elif isinstance(run, Mapping) and run.get("selection"):
+        lines.append(f"window: {selection_text(run['selection'])}")
+    link = getattr(instance, "log_url", None)
+    return [*lines, f"log: {link}"] if link else lines
+
+
 def _count_lines(counts: Mapping[str, Any]) -> list[str]:
     shown = {name: counts[name] for name in COUNTS if name in counts}
     return ["counts: " + ", ".join(f"{name} {number}" for name, number in shown.items())] if shown else []
-
-
-def _pull(instance: Any, task_id: str, key: str = "return_value") -> Any:
-    try:
-        return instance.xcom_pull(task_ids=task_id, key=key)
-    except Exception as error:
-        log.debug("XCom %s of %s cannot be read: %s", key, task_id, error)
-        return None

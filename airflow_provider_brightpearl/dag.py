@@ -47,6 +47,7 @@ def sync_dag(
     mappings: str | Path | None = None,
     source_conn_id: str | None = None,
     target_conn_id: str | None = None,
+    on_alert: Sequence[Any] = (),
     default_args: dict[str, Any] | None = None,
     **dag_kwargs: Any,
 ) -> Any:
@@ -58,6 +59,8 @@ def sync_dag(
         mappings: folder of the flow files, where it is not the one configured.
         source_conn_id: connection of the source, where it is not the system's default.
         target_conn_id: connection of the target, likewise.
+        on_alert: notifiers that get every alert (failures, rejected and parked records, warnings), besides the mail to
+            ``alert_email``; they find it as ``{{ alert.subject }}`` and ``{{ alert.text }}``.
         default_args: defaults of the tasks, over those of this package.
         dag_kwargs: further arguments of the DAG, over those of this package.
 
@@ -67,9 +70,9 @@ def sync_dag(
     folder = Path(mappings) if mappings else settings.mappings_folder(_folder_of_caller())
     flow = _read(folder, flow_name)
     arguments = _dag_arguments(flow, schedule) | dag_kwargs
-    arguments["default_args"] = _task_defaults() | (default_args or {})
+    arguments["default_args"] = _task_defaults(on_alert) | (default_args or {})
     with DAG(dag_id=arguments.pop("dag_id", flow.flow), **arguments) as dag:
-        _add_stages(flow, {
+        _add_stages(flow, on_alert, {
             "flow": flow.flow,
             "mappings": str(folder),
             "source_conn_id": source_conn_id,
@@ -86,6 +89,7 @@ def reconcile_dag(
     mappings: str | Path | None = None,
     source_conn_id: str | None = None,
     target_conn_id: str | None = None,
+    on_alert: Sequence[Any] = (),
     default_args: dict[str, Any] | None = None,
     **dag_kwargs: Any,
 ) -> Any:
@@ -99,6 +103,7 @@ def reconcile_dag(
         mappings: folder of the flow files, where it is not the one configured.
         source_conn_id: connection of the sources, where it is not the system's default.
         target_conn_id: connection of the targets, likewise; flows to several systems need a DAG for each.
+        on_alert: notifiers that get every alert, as in ``sync_dag``.
         default_args: defaults of the tasks, over those of this package.
         dag_kwargs: further arguments of the DAG, over those of this package.
 
@@ -108,9 +113,9 @@ def reconcile_dag(
     folder = Path(mappings) if mappings else settings.mappings_folder(_folder_of_caller())
     chosen = _reconciled(folder, flows)
     arguments = _reconcile_arguments(chosen, schedule) | dag_kwargs
-    arguments["default_args"] = _task_defaults() | (default_args or {})
+    arguments["default_args"] = _task_defaults(on_alert) | (default_args or {})
     common: dict[str, Any] = {"source_conn_id": source_conn_id, "target_conn_id": target_conn_id}
-    common["mappings"] = str(folder)
+    common |= {"mappings": str(folder), "on_alert": on_alert}
     with DAG(dag_id=dag_id, **arguments) as dag:
         for flow in chosen:
             found = CompareOperator(task_id=f"compare_{flow.flow}", flow=flow.flow, **common)
@@ -272,11 +277,12 @@ def _params() -> dict[str, Any]:
     }
 
 
-def _task_defaults() -> dict[str, Any]:
-    return retry_arguments(settings.number("retries")) | {"on_failure_callback": [SyncNotifier()]}
+def _task_defaults(on_alert: Sequence[Any]) -> dict[str, Any]:
+    callback = SyncNotifier(notifiers=on_alert)
+    return retry_arguments(settings.number("retries")) | {"on_failure_callback": [callback]}
 
 
-def _add_stages(flow: FlowSpec, common: dict[str, Any]) -> None:
+def _add_stages(flow: FlowSpec, on_alert: Sequence[Any], common: dict[str, Any]) -> None:
     extract = ExtractOperator(task_id="extract", **common)
     run = extract.output["run"]
     transform = _per_part(TransformOperator, {"part": extract.output}, task_id="transform", run=run, **common)
@@ -293,6 +299,7 @@ def _add_stages(flow: FlowSpec, common: dict[str, Any]) -> None:
         # nothing new skips the stages between, and still the watermark moves
         trigger_rule="none_failed",
         outlets=[create_asset(flow=flow.flow)],
+        on_alert=on_alert,
         **common,
     )
     extract >> transform >> gate >> load >> settle

@@ -22,6 +22,9 @@ Every error carries its evidence: which system, which operation, status and requ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class SyncError(Exception):
     """An error of a sync run with the evidence needed to act on it."""
@@ -97,7 +100,14 @@ class SchemaMismatch(Stop):
 
 
 class GateClosed(Stop):
-    """More rows failed validation than the flow allows; nothing was loaded."""
+    """More rows failed validation than the flow allows; nothing was loaded.
+
+    ``causes`` are the commonest reasons, as ``core.records.Cause``.
+    """
+
+    def __init__(self, message: str, *, causes: Sequence[Any] = (), **evidence: Any) -> None:
+        super().__init__(message, **evidence)
+        self.causes = tuple(causes)
 
 
 class TooManyRefused(Stop):

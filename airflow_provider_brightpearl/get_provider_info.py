@@ -45,7 +45,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "operators": [{"integration-name": "Brightpearl", "python-modules": [f"{_PACKAGE}.operators.flow"]}],
         "extra-links": [f"{_PACKAGE}.links.{name}" for name in _LINKS],
-        "notifications": [f"{_PACKAGE}.notifications.SyncNotifier"],
+        "notifications": [f"{_PACKAGE}.notifications.{name}" for name in ("SyncNotifier", "AlertMail")],
         "asset-uris": uris,
         "dataset-uris": uris,
         "cli": [f"{_PACKAGE}.airflow_cli.get_cli_commands"],

@@ -58,13 +58,23 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "integer",
     ),
     "alert_email": _option(
-        "Addresses, separated by commas, that are told when a run fails or rejects records, through the "
-        "e-mail backend of Airflow ([email] and [smtp]). Empty: alerts only go to the task log.",
+        "Addresses, separated by commas, that alerts are mailed to: by the SMTP provider, if its connection "
+        "exists, else by the email backend of Airflow ([email] and [smtp]). Empty: alerts are not mailed.",
         "",
         example="data-team@example.com",
     ),
     "alert_on_rejections": _option(
         "Whether a run that succeeds but rejects records sends one alert.", "True", "boolean"
+    ),
+    "alert_on_parked": _option(
+        "Whether a run that parks records, which wait for a record of another flow, sends one alert.",
+        "True",
+        "boolean",
+    ),
+    "docs_url": _option(
+        "Address of the site that `make docs` builds; alerts link to its pages. Empty: alerts name the page.",
+        "",
+        example="https://docs.example.com/brightpearl",
     ),
     "dags_backfill_command": _option(
         "Whether Airflow 3.2 and newer get `airflow dags backfill` back, for all DAGs.", "True", "boolean"

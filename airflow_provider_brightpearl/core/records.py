@@ -62,6 +62,17 @@ class Rejection:
         return Outcome.PARKED if self.waits_for else Outcome.REJECTED
 
 
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One reason of rejections in a run: how many records it met, the ids of the first, and the field it is about."""
+
+    reason: str
+    count: int
+    ids: tuple[str, ...]
+    object: str = ""
+    field: str = ""
+
+
 Money = dict[str, Decimal]
 """Totals by ISO currency code."""
 

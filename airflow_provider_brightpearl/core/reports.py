@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import msgspec
 
-from airflow_provider_brightpearl.core.records import Calls, Counts, Money, PartRef
+from airflow_provider_brightpearl.core.records import Calls, Cause, Counts, Money, PartRef
 from airflow_provider_brightpearl.core.window import RunKind, Selection, Window
 
 
@@ -124,7 +124,8 @@ class RunSummary(Report):
     """What a run did: the ledger's row of it.
 
     ``money`` is by stage (extracted, loaded, rejected), ``reasons`` the commonest reasons of rejections with how
-    many records each; ``note`` says why the run failed, or what it warns of; ``page`` is that of the last load.
+    many records each; ``note`` says why the run failed, or what it warns of. Not in the ledger: ``page``, that of the
+    last load, and ``causes``, the reasons with ids of records.
     """
 
     run: str
@@ -143,6 +144,7 @@ class RunSummary(Report):
     warnings: tuple[str, ...] = ()
     write_back: WriteBackReport | None = None
     page: str = ""
+    causes: tuple[Cause, ...] = ()
 
 
 class ReconcileState(StrEnum):

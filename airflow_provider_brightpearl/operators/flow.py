@@ -21,6 +21,7 @@ from airflow_provider_brightpearl.links import (
     keep_link,
     keep_page,
 )
+from airflow_provider_brightpearl.notifications import SyncNotifier
 from airflow_provider_brightpearl.operators.request import run_request
 from airflow_provider_brightpearl.operators.retry import retry_arguments
 from airflow_provider_brightpearl.operators.stages import GATE_PAGE, StageOperator, finish_run
@@ -53,6 +54,8 @@ class FlowOperator(StageOperator):
         full_resync: read all records of the source, whenever changed. (templated)
         skip_if_empty: end as skipped where the source had nothing new, so that no asset event goes out and the tasks
             behind are skipped too; the summary is returned all the same.
+        on_alert: notifiers that get every alert of the task (failure, rejected and parked records, warnings), besides
+            the mail to ``[brightpearl] alert_email``; they find it as ``{{ alert.subject }}`` and ``{{ alert.text }}``.
         kwargs: arguments of every operator. ``outlets`` is the asset of the flow if left out.
 
     Raises:
@@ -90,12 +93,15 @@ class FlowOperator(StageOperator):
         end: datetime | str | None = None,
         full_resync: bool | str = False,
         skip_if_empty: bool = True,
+        on_alert: Sequence[Any] = (),
         **kwargs: Any,
     ) -> None:
         # weaker than the default_args of the DAG, which Airflow has merged into these
-        kwargs["default_args"] = retry_arguments(settings.number("retries")) | (
-            kwargs.get("default_args") or {}
-        )
+        kwargs["default_args"] = {
+            **retry_arguments(settings.number("retries")),
+            "on_failure_callback": [SyncNotifier(notifiers=on_alert)],
+            **(kwargs.get("default_args") or {}),
+        }
         # the name of a templated flow is known only once it runs
         if "{" not in flow:
             kwargs.setdefault("outlets", [create_asset(flow=flow)])
@@ -104,6 +110,7 @@ class FlowOperator(StageOperator):
             mappings=mappings,
             source_conn_id=source_conn_id,
             target_conn_id=target_conn_id,
+            on_alert=on_alert,
             **kwargs,
         )
         self.ids = ids

@@ -7,6 +7,7 @@ from typing import Any
 from airflow_provider_brightpearl import alerts
 from airflow_provider_brightpearl.compat import AirflowSkipException
 from airflow_provider_brightpearl.links import ReconciliationLink, keep_page
+from airflow_provider_brightpearl.notifications import announce
 from airflow_provider_brightpearl.operators.request import check_conf
 from airflow_provider_brightpearl.operators.stages import StageOperator
 
@@ -48,7 +49,7 @@ class CompareOperator(StageOperator):
             raise AirflowSkipException("the flow has not run yet, so there is nothing to compare")
         _keep_page(self, wiring, found, context)
         if found.state is ReconcileState.NEEDS_REVIEW:
-            alerts.send(_alert(found, context))
+            announce(_alert(found, context), context, self.on_alert)
         check_drift(found)
         return dict(found.as_dict())
 
@@ -77,7 +78,7 @@ class RepairOperator(StageOperator):
             raise AirflowSkipException("nothing to repair")
         found = repair(wiring, compared)
         _keep_page(self, wiring, found, context)
-        alerts.send(_alert(found, context))
+        announce(_alert(found, context), context, self.on_alert)
         return dict(found.as_dict())
 
 

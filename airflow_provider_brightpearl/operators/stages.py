@@ -6,7 +6,7 @@ What passes between tasks is small and plain (names, counts, digests); records s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from airflow_provider_brightpearl.links import (
     keep_link,
     keep_page,
 )
+from airflow_provider_brightpearl.notifications import announce
 from airflow_provider_brightpearl.operators.request import request_of
 from airflow_provider_brightpearl.operators.retry import airflow_errors
 
@@ -36,6 +37,7 @@ class StageOperator(BaseOperator):
         mappings: folder of the flow files, None for the configured one.
         source_conn_id: connection of the source, None for the system's usual one.
         target_conn_id: connection of the target, likewise.
+        on_alert: notifiers that get what this task has to say, besides mail.
     """
 
     ui_fgcolor = "#1b1f24"
@@ -47,9 +49,11 @@ class StageOperator(BaseOperator):
         mappings: str | None,
         source_conn_id: str | None = None,
         target_conn_id: str | None = None,
+        on_alert: Sequence[Any] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.on_alert = list(on_alert)
         self.flow = flow
         self.mappings = mappings
         self.source_conn_id = source_conn_id
@@ -235,10 +239,7 @@ def finish_run(
     with staging.create(SUMMARY_PAGE) as path:
         write_page(path, summary)
     keep_page(task, context, RunSummaryLink, staging.folder, SUMMARY_PAGE)
-    if summary.counts.rejected and settings.switch("alert_on_rejections"):
-        alerts.send(alerts.rejections(summary, context))
-    elif summary.warnings:
-        alerts.send(alerts.warnings(summary, context))
+    _announce_outcome(summary, context, task.on_alert)
     environment = wiring.environment
     removed = sweep(environment.staging(), datetime.now(UTC) - environment.keep_staging)
     if removed:
@@ -247,6 +248,16 @@ def finish_run(
         context["ti"].xcom_push(key="return_value", value=summary.as_dict())
         raise AirflowSkipException("nothing new in this window")
     return dict(summary.as_dict())
+
+
+def _announce_outcome(summary: Any, context: Any, notifiers: Sequence[Any]) -> None:
+    counts = summary.counts
+    rejected = counts.rejected and settings.switch("alert_on_rejections")
+    parked = counts.parked and settings.switch("alert_on_parked")
+    if rejected or parked:
+        announce(alerts.rejections(summary, context), context, notifiers)
+    elif summary.warnings:
+        announce(alerts.warnings(summary, context), context, notifiers)
 
 
 def _all(values: Any) -> list[Plain]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from airflow_provider_brightpearl.core.ports.stores import Staging
-from airflow_provider_brightpearl.core.records import Money, PartRef, Rejection, add_money
+from airflow_provider_brightpearl.core.records import Cause, Money, PartRef, Rejection, add_money
 
 Rejected = tuple[Rejection, bytes]
 
@@ -47,6 +47,21 @@ def raw_lines(staging: Staging, ref: PartRef, positions: Iterable[int]) -> dict[
 def money_of(rejected: Iterable[Rejection]) -> Money:
     """Totals of the rejected records whose amount is known."""
     return add_money({each.currency: each.amount} for each in rejected if each.amount is not None)
+
+
+def top_causes(rejected: Iterable[Rejection], limit: int, examples: int = 5) -> list[Cause]:
+    """The commonest reasons as in ``top_reasons``, each with the ids of its first few records."""
+    met: dict[str, list[Rejection]] = {}
+    for each in rejected:
+        met.setdefault(_cause(each), []).append(each)
+    commonest = sorted(met.items(), key=lambda item: -len(item[1]))[:limit]
+    return [
+        Cause(
+            reason, len(found), tuple(dict.fromkeys(each.source_id for each in found))[:examples],
+            found[0].object, found[0].field,
+        )
+        for reason, found in commonest
+    ]  # fmt: skip
 
 
 def top_reasons(rejected: Iterable[Rejection], limit: int) -> list[tuple[str, int]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_provider_brightpearl.core.ports.stores import DeadLetters, Ledger, Staging
-from airflow_provider_brightpearl.core.records import Counts, Money, PartRef, add_money
+from airflow_provider_brightpearl.core.records import Cause, Counts, Money, PartRef, add_money
 from airflow_provider_brightpearl.core.reports import (
     GateReport,
     LoadReport,
@@ -19,7 +19,7 @@ from airflow_provider_brightpearl.core.reports import (
 )
 from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance, TooManyRefused
 from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.pipeline.rejections import read_rejections, top_reasons
+from airflow_provider_brightpearl.pipeline.rejections import read_rejections, top_causes
 
 _WARNINGS = 10
 _REASONS = 10
@@ -91,6 +91,7 @@ def settle_run(
     written_back = reports.write_back
     warnings = (*mapping_warnings(reports.mapped), *(written_back.warnings if written_back else ()))
     calls = sum((each.calls for each in reports.loads), run.calls)
+    causes = _keep_letters(flow, run, reports.rejections, stores)
     summary = RunSummary(
         run=run.run,
         flow=flow.flow,
@@ -103,7 +104,8 @@ def settle_run(
         money=reports.money,
         started_at=run.started_at,
         ended_at=now,
-        reasons=_keep_letters(flow, run, reports.rejections, stores),
+        reasons=_reasons_of(causes),
+        causes=causes,
         note=problem or "; ".join(warnings),
         warnings=warnings,
         write_back=written_back,
@@ -133,6 +135,8 @@ def gate_closed_error(
     """The error of a run whose gate is closed, after its dead letters and ledger row are written."""
     gate = reports.gate
     closed = gate.closed if gate else ""
+    causes = _keep_letters(flow, run, reports.rejections, stores)
+    counts = reports.counts
     summary = RunSummary(
         run=run.run,
         flow=flow.flow,
@@ -140,16 +144,16 @@ def gate_closed_error(
         state="gate closed",
         window=run.selection.window,
         mapping_version=run.mapping_version,
-        counts=Counts(extracted=gate.records if gate else 0),
+        counts=Counts(counts.extracted, rejected=counts.rejected, parked=counts.parked),
         calls=run.calls,
         money={"extracted": reports.money["extracted"]},
         started_at=run.started_at,
         ended_at=now,
-        reasons=_keep_letters(flow, run, reports.rejections, stores),
+        reasons=_reasons_of(causes),
         note=closed,
     )
     stores.ledger.record(summary)
-    return GateClosed(closed, system=flow.source_system, operation=flow.flow)
+    return GateClosed(closed, causes=causes)
 
 
 def failed_run(flow: str, run: RunInfo, note: str, now: datetime) -> RunSummary:
@@ -190,8 +194,12 @@ def _money_gap(extracted: Mapping[str, object], ended: Mapping[str, object]) -> 
 
 def _keep_letters(
     flow: FlowSpec, run: RunInfo, rejections: Iterable[PartRef], stores: Stores
-) -> tuple[tuple[str, int], ...]:
-    """Keeps the dead letters of a run; returns their commonest reasons."""
+) -> tuple[Cause, ...]:
+    """Keeps the dead letters of a run; returns their commonest causes."""
     letters = [pair for ref in rejections for pair in read_rejections(stores.staging, ref)]
     stores.letters.keep(flow.flow, run.run, run.mapping_version, letters)
-    return tuple(top_reasons((each for each, _ in letters), _REASONS))
+    return tuple(top_causes((each for each, _ in letters), _REASONS))
+
+
+def _reasons_of(causes: Iterable[Cause]) -> tuple[tuple[str, int], ...]:
+    return tuple((each.reason, each.count) for each in causes)
