@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +35,8 @@ def check(
     if not chosen:
         raise Misconfigured(f"no flow files in {folder}; `brightpearl init` copies some to start from")
     problems = {str(file): found for file in chosen if (found := _problems(file))}
+    for file, text in _shared_fields(chosen):
+        problems.setdefault(str(file), []).append(text)
     if as_json:
         print_json({"files": [str(file) for file in chosen], "problems": problems})
     else:
@@ -42,6 +45,18 @@ def check(
         count = sum(map(len, problems.values()))
         say(f"{plural(len(chosen), 'flow file')}, {plural(count, 'problem')}")
     sys.exit(1 if problems else 0)
+
+
+def _shared_fields(files: list[Path]) -> Iterator[tuple[Path, str]]:
+    """What flows of one folder write together, each at the first of the files that it is about."""
+    from airflow_provider_brightpearl.flow.load import load_flows
+    from airflow_provider_brightpearl.flow.writers import writer_problems
+
+    for folder in dict.fromkeys(file.parent for file in files):
+        here = [file for file in files if file.parent == folder]
+        for problem in writer_problems(load_flows(folder)[0]):
+            if about := [file for file in here if file.stem in problem.flows]:
+                yield about[0], problem.text
 
 
 def _problems(file: Path) -> list[str]:

@@ -133,9 +133,21 @@ class ObjectSpec(_Model):
     set_last: dict[str, str] = Field(
         default={}, description="Field written alone after all rows; its value meanwhile"
     )
+    owner: dict[Name, str] = Field(
+        default={},
+        description="Fields that another flow decides, and that flow: sent only when this one creates the row",
+    )
+    disjoint_from: list[str] = Field(
+        default=[], description="Flows that write other rows of this object, never the same"
+    )
     resend_in_sweep: bool = Field(
         False, description="A sweep writes unchanged rows too, as the target changes them by itself"
     )
+
+    @property
+    def sent_on_create(self) -> frozenset[str]:
+        """Fields that are left out of writes to rows that exist."""
+        return frozenset({*self.create_only, *self.owner})
 
     @property
     def key_field(self) -> str:
@@ -238,9 +250,13 @@ class FlowSpec(_Model):
                     raise ValueError(
                         f"objects.{name}.parent: {parent!r} is not an object above it with one row a record"
                     )
-            unknown = {*spec.create_only, *spec.set_last} - {*spec.fields, *spec.parent}
+            unknown = {*spec.sent_on_create, *spec.set_last} - {*spec.fields, *spec.parent}
             if unknown:
                 raise ValueError(f"objects.{name}: {', '.join(sorted(unknown))} is not among its fields")
+            if both := sorted({*spec.owner} & {*spec.set_last}):
+                raise ValueError(f"objects.{name}: {both[0]} is set last, so no other flow can own it")
+            if self.flow in {*spec.owner.values(), *spec.disjoint_from}:
+                raise ValueError(f"objects.{name}: owner and disjoint_from name other flows, not this one")
             seen.append(name)
         if self.objects[seen[0]].rows:
             raise ValueError(f"objects.{seen[0]}: the first object has one row a record and takes no rows:")

@@ -16,6 +16,7 @@ from airflow_provider_brightpearl.core.records import Calls, Counts, Money, Outc
 from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, TransformReport
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.mapped import MappedRow, read_mapped
+from airflow_provider_brightpearl.pipeline.owners import with_owned_rows
 from airflow_provider_brightpearl.pipeline.rejections import (
     money_of,
     raw_lines,
@@ -57,7 +58,9 @@ class _Batch:
         gone = tuple(
             Removal(each.object, each.key, each.target_id)
             for each in bound
-            if (each.object, each.key) not in there and each.object in self.flow.objects
+            if (each.object, each.key) not in there
+            and each.object in self.flow.objects
+            and not self.flow.objects[each.object].owner
         )
         changed = [pair for pair in rows if self._differs(*pair)]
         if (changed or gone) and rows[0] not in changed and self.flow.objects[self.flow.root].set_last:
@@ -204,7 +207,7 @@ def load_part(
     held = {each.source_id for each, _ in read_rejections(staging, gate.rejections)}
     for each in crosswalk.of_records(flow.flow, list(batch.rows)):
         batch.bound[each.object, each.key] = each
-    changes = list(batch.changes(held))
+    changes = with_owned_rows(flow, list(batch.changes(held)), crosswalk)
     calls, looks = sink.calls, _looks(sink)
     progress = current()
     rows = sum(len(each.changes) + len(each.removals) for each in changes)

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+
 from airflow_provider_brightpearl.core.records import Calls
-from airflow_provider_brightpearl.errors import SchemaMismatch
+from airflow_provider_brightpearl.errors import Misconfigured, SchemaMismatch
+from airflow_provider_brightpearl.flow.load import load_flows
+from airflow_provider_brightpearl.flow.writers import writer_problems
 from airflow_provider_brightpearl.runtime.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+
+def check_writers(wiring: Wiring) -> None:
+    """Compares what a flow writes with what the other flows of its folder write.
+
+    Raises:
+        Misconfigured: another flow writes the same fields, and none of them is declared the owner.
+    """
+    flows, unreadable = load_flows(wiring.environment.mappings)
+    for problem in unreadable:
+        log.warning("not compared with this flow: %s", problem)
+    others = [flow for flow in flows if flow.flow != wiring.flow.flow]
+    problems = writer_problems([*others, wiring.flow])
+    if own := [problem.text for problem in problems if wiring.flow.flow in problem.flows]:
+        raise Misconfigured("\n".join(own))
 
 
 def check_schema(wiring: Wiring) -> Calls:

@@ -39,7 +39,7 @@ from airflow_provider_brightpearl.pipeline.settle import (
 )
 from airflow_provider_brightpearl.pipeline.transform import map_part
 from airflow_provider_brightpearl.runtime.estimate import planned_reads, planned_writes
-from airflow_provider_brightpearl.runtime.preflight import check_schema
+from airflow_provider_brightpearl.runtime.preflight import check_schema, check_writers
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.run_summary import outcomes
 from airflow_provider_brightpearl.runtime.wiring import Wiring
@@ -81,6 +81,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         flow, staging = wiring.flow, wiring.staging(run)
         # reading costs API calls, so a state database that is down stops the run before the first
         wiring.ledger.check()
+        check_writers(wiring)
         asked = check_schema(wiring)
         planned = plan(request, flow.window.policy, wiring.ledger.watermark(flow.flow), begun.started_at)
         selection = with_due(flow, planned, wiring.letters, wiring.version)

@@ -1,4 +1,4 @@
-"""What a flow writes is compared with the org before anything is read."""
+"""What a flow writes is compared with the org, and with what other flows write, before anything is read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_brightpearl.errors import SchemaMismatch
+from airflow_provider_brightpearl.errors import Misconfigured, SchemaMismatch
 from tests.flows.site import MAPPINGS, Site
 
 FLOW = "customers_to_salesforce"
@@ -71,3 +71,49 @@ def test_the_org_is_asked_again_only_after_a_change_or_a_failure(own_site: Site)
     edit(own_site, FIELD, "BillingCountry: country(addresses.BIL.countryIsoCode)\n      " + FIELD)
     own_site.run(FLOW)
     assert first < asked(own_site, "/describe")
+
+
+COPY = "web_customers_to_salesforce"
+
+
+def copy(site: Site, declared: str = "") -> None:
+    """A copy of the flow of customers under another name, which writes one field of its own accord."""
+    (site.mappings / f"{COPY}.yaml").write_text(
+        f"""
+flow: {COPY}
+source: brightpearl.contacts
+target: salesforce
+objects:
+  Account:
+    key: {{Brightpearl_Id__c: contactId}}
+    fields: {{Phone: "'1'", Name: "'Web ' || contactId", Site: "'web'"}}
+    {declared}
+"""
+    )
+
+
+def test_two_flows_that_write_one_field_are_both_refused(own_site: Site) -> None:
+    copy(own_site)
+    for name in (FLOW, COPY):
+        with pytest.raises(Misconfigured, match=r"both write Account\.Name, Account\.Phone by the key"):
+            own_site.run(name)
+    assert 0 == asked(own_site, "/public-api/")
+    assert "done" == own_site.run("products_to_salesforce").state
+
+
+def test_what_another_flow_owns_is_sent_with_new_rows_only(own_site: Site) -> None:
+    own_site.run(FLOW)
+    before = {key: (row["Name"], row["Phone"]) for key, row in own_site.there("Account").items()}
+    copy(own_site, f"owner: {{Phone: {FLOW}, Name: {FLOW}}}")
+    own_site.run(COPY)
+    accounts = own_site.there("Account")
+    assert before == {key: (row["Name"], row["Phone"]) for key, row in accounts.items()}
+    assert {"web"} == {row["Site"] for row in accounts.values()}
+
+
+def test_a_row_that_its_owner_has_not_written_yet_is_created_with_all_fields(own_site: Site) -> None:
+    copy(own_site, f"owner: {{Phone: {FLOW}, Name: {FLOW}}}")
+    own_site.run(COPY)
+    assert all(row["Name"].startswith("Web ") for row in own_site.there("Account").values())
+    own_site.run(FLOW)
+    assert not any(row["Name"].startswith("Web ") for row in own_site.there("Account").values())

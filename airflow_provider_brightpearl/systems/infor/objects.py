@@ -110,6 +110,8 @@ def check_objects(flow: FlowSpec) -> None:
     known = known_objects()
     for name, kind in kinds.items():
         place = f"{flow.flow}.yaml: objects.{name}"
+        if flow.objects[name].owner:
+            raise Misconfigured(f"{place}.owner: M3 is sent all fields of a row; keep each field in one flow")
         if kind not in known:
             hint = did_you_mean(kind, known) or f"; known: {', '.join(known)}"
             raise Misconfigured(f"{place}: M3 has no object {kind!r}{hint}")

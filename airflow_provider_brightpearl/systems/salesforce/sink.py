@@ -219,10 +219,10 @@ class SalesforceSink:
         fields: Fields = msgspec.json.decode(change.payload, type=dict[str, msgspec.Raw])
         for lookup_field, parent in spec.parent.items():
             reference = {self.specs[parent].key_field: change.parent}
-            if change.target_id is None or lookup_field not in spec.create_only:
+            if change.target_id is None or lookup_field not in spec.sent_on_create:
                 fields[relationship(lookup_field)] = msgspec.Raw(msgspec.json.encode(reference))
         if change.target_id is not None:
-            fields = {name: value for name, value in fields.items() if name not in spec.create_only}
+            fields = {name: value for name, value in fields.items() if name not in spec.sent_on_create}
         return _Row(record.source_id, change, fields)
 
     # record by record

@@ -1,0 +1,77 @@
+"""Which flows write the same fields of the same rows, where each would undo the other's work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from airflow_provider_brightpearl.core.suggest import did_you_mean
+from airflow_provider_brightpearl.flow.spec import FlowSpec, ObjectSpec
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class WriterProblem:
+    """What is wrong with what flows write together; ``flows`` are the names of those it is about."""
+
+    flows: frozenset[str]
+    text: str
+
+
+def writer_problems(flows: Sequence[FlowSpec]) -> list[WriterProblem]:
+    """Fields that two flows write of one object by one key, none of them its owner, and owners that are none.
+
+    Args:
+        flows: all flows of a folder.
+    """
+    pairs = combinations(flows, 2)
+    return [*_misnamed(flows), *(problem for pair in pairs for problem in _conflicts(*pair))]
+
+
+def _conflicts(one: FlowSpec, other: FlowSpec) -> Iterator[WriterProblem]:
+    if one.target != other.target:
+        return
+    for name, spec in one.objects.items():
+        for there, theirs in other.objects.items():
+            target = one.target_object(name)
+            same_rows = (target, spec.key_field) == (other.target_object(there), theirs.key_field)
+            if not same_rows or other.flow in spec.disjoint_from or one.flow in theirs.disjoint_from:
+                continue
+            if shared := sorted(_decided(spec) & _decided(theirs)):
+                text = (
+                    f"{one.flow}.yaml and {other.flow}.yaml: both write {_listed(target, shared)} by the key "
+                    f"{spec.key_field}, so each undoes what the other writes; keep each field in one of them. Or "
+                    f"declare in {other.flow}.yaml, objects.{there}: `owner: {{{shared[0]}: {one.flow}}}` for each "
+                    f"field, or `disjoint_from: [{one.flow}]` if they never write the same rows"
+                )
+                yield WriterProblem(frozenset({one.flow, other.flow}), text)
+
+
+def _decided(spec: ObjectSpec) -> set[str]:
+    """The fields that a flow writes whenever they change."""
+    return {*spec.fields, *spec.parent} - spec.sent_on_create
+
+
+def _listed(target: str, fields: Sequence[str]) -> str:
+    more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
+    return ", ".join(f"{target}.{field}" for field in fields[:_SHOWN]) + more
+
+
+def _misnamed(flows: Sequence[FlowSpec]) -> Iterator[WriterProblem]:
+    known = {flow.flow: flow for flow in flows}
+    for flow in flows:
+        for name, spec in flow.objects.items():
+            place = f"{flow.flow}.yaml: objects.{name}"
+            target = flow.target_object(name)
+            for key, owner in [
+                *((f"owner.{field}", owner) for field, owner in spec.owner.items()),
+                *(("disjoint_from", other) for other in spec.disjoint_from),
+            ]:
+                if owner not in known:
+                    text = f"{place}.{key}: there is no flow {owner}{did_you_mean(owner, known)}"
+                    yield WriterProblem(frozenset({flow.flow}), text)
+                elif name not in known[owner].objects or known[owner].target_object(name) != target:
+                    text = f"{place}.{key}: {owner} has no entry {name} that writes {target}"
+                    yield WriterProblem(frozenset({flow.flow}), text)
