@@ -61,7 +61,7 @@ def run_dags_backfill(args: argparse.Namespace) -> None:
         sys.exit(f"airflow dags backfill: error: {error}")
     if not args.dry_run:
         sys.stdout.write(
-            f"The runs are queued; the scheduler carries them out once DAG {args.dag_id} is unpaused.\n"
+            f"The runs are queued; the scheduler executes them once DAG {args.dag_id} is unpaused.\n"
         )
 
 

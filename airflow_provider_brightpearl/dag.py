@@ -205,7 +205,7 @@ def _read(folder: Path, flow_name: str) -> FlowSpec:
         flow = load_flow(file)
     except Misconfigured as error:
         raise Misconfigured(
-            f"{error}\nCorrect {file}; `brightpearl mapping check {file}` says when it is right"
+            f"{error}\nCorrect {file}; `brightpearl mapping check {file}` checks it"
         ) from None
     if flow.flow != flow_name:
         raise Misconfigured(

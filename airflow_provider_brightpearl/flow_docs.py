@@ -63,11 +63,11 @@ def describe_reconciliation(flows: Iterable[FlowSpec]) -> str:
         "| Flow | Created in the last | Amounts | Repairs up to | Deleted at the source |",
         "|---|---|---|--:|---|",
     ]
-    told = (
-        "Each `compare` task logs what it found as a table and keeps it in the table `bp_reconciliation` of the state "
-        "database. It fails where more differs than is repaired."
+    text = (
+        "Each `compare` task logs its result and keeps it in the table `bp_reconciliation` of the state database. "
+        "It fails if more differs than is repaired."
     )
-    return "\n".join(["### Reconciliation", "", told, "", *head, *rows])
+    return "\n".join(["### Reconciliation", "", text, "", *head, *rows])
 
 
 def _amounts(flow: FlowSpec) -> str:

@@ -1,4 +1,4 @@
-"""What Airflow is told about this package; read by every Airflow process, so it imports next to nothing.
+"""What this package declares to Airflow; read by every Airflow process, so it imports next to nothing.
 
 One description serves Airflow 2.11 and 3.x: keys that a version does not know are ignored there.
 """
@@ -28,7 +28,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-brightpearl",
         "name": "Brightpearl",
-        "description": "Keeps Brightpearl, Salesforce and Infor M3 in step.",
+        "description": "Syncs Brightpearl to Salesforce and Infor M3.",
         "integrations": [
             {
                 "integration-name": "Brightpearl",

@@ -32,7 +32,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         example="/opt/airflow/include/mappings",
     ),
     "staging_path": _option(
-        "Where the tasks of a run pass records on: a folder that all workers share, or any fsspec URL. "
+        "Where the tasks of a run pass on records: a folder that all workers share, or any fsspec URL. "
         "Empty: brightpearl/staging in AIRFLOW_HOME.",
         "",
         example="s3://company-airflow/brightpearl",
@@ -50,10 +50,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "",
         example="brightpearl_state",
     ),
-    "retries": _option("How often a task is tried again when a system cannot answer now.", "3", "integer"),
+    "retries": _option("How often a task is retried when a system cannot answer now.", "3", "integer"),
     "gate_sql_rows": _option(
-        "Most rows of an object in a part that the gate judges in DuckDB. More, and expectations that have no form "
-        "in SQL, go to Great Expectations, which takes seconds to load; the verdict is the same. 0: all go there.",
+        "Up to so many rows of an object in a part, the gate evaluates in DuckDB; above, and for expectations that "
+        "cannot be written in SQL, in Great Expectations, which takes seconds to load. 0: always there.",
         "2000",
         "integer",
     ),
@@ -64,7 +64,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         example="data-team@example.com",
     ),
     "alert_on_rejections": _option(
-        "Whether a run that succeeds but rejects records sends one alert.", "True", "boolean"
+        "Whether a successful run that rejected records sends an alert.", "True", "boolean"
     ),
     "alert_on_parked": _option(
         "Whether a run that parks records, which wait for a record of another flow, sends one alert.",
@@ -137,7 +137,7 @@ def mappings_folder(beside: Path | None = None) -> Path:
     """The folder of the flow files: as configured, else the first that exists of the usual places.
 
     Args:
-        beside: the folder of a DAG file; ``include/mappings`` in it or above it is looked at first.
+        beside: the folder of a DAG file; ``include/mappings`` in it or above it comes first.
     """
     if configured := text("mappings"):
         return Path(configured).expanduser()

@@ -14,7 +14,7 @@ PROGRAM = "brightpearl backfill"
 DESCRIPTION = (
     "Runs a DAG for each interval of its schedule between two dates, both included. On Airflow 2 this is the "
     "native `airflow dags backfill`; on Airflow 3 it becomes `airflow backfill create`, whose runs the "
-    "scheduler carries out."
+    "scheduler executes."
 )
 
 
@@ -36,11 +36,11 @@ ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, object]], ...] = (
     (("-s", "--start-date"), {"help": "First date, such as 2026-01-31"}),
     (("-e", "--end-date"), {"help": "Last date, included; the first one if left out"}),
     (("-B", "--run-backwards"), {"action": "store_true", "help": "Latest interval first"}),
-    (("-c", "--conf"), {"help": "JSON that becomes the configuration of each run"}),
-    (("-n", "--dry-run"), {"action": "store_true", "help": "Only say which runs there would be"}),
-    (("-y", "--yes"), {"action": "store_true", "help": "Ask nothing"}),
-    (("--reset-dagruns",), {"action": "store_true", "help": "Run again what has run already"}),
-    (("--rerun-failed-tasks",), {"action": "store_true", "help": "Run again what has failed"}),
+    (("-c", "--conf"), {"help": "Configuration of each run, as JSON"}),
+    (("-n", "--dry-run"), {"action": "store_true", "help": "List the runs, start none"}),
+    (("-y", "--yes"), {"action": "store_true", "help": "Do not ask for confirmation"}),
+    (("--reset-dagruns",), {"action": "store_true", "help": "Repeat runs that have already run"}),
+    (("--rerun-failed-tasks",), {"action": "store_true", "help": "Repeat runs that have failed"}),
     (("--max-active-runs",), {"type": int, "default": 1, "help": "Runs at a time; Airflow 3 only"}),
     (("-I", "--ignore-first-depends-on-past"), {"action": "store_true", "help": argparse.SUPPRESS}),
     (("-v", "--verbose"), {"action": "store_true", "help": argparse.SUPPRESS}),
@@ -51,10 +51,10 @@ def native_arguments(args: argparse.Namespace, version: tuple[int, int]) -> list
     """Arguments of the installed Airflow's own command that does the same.
 
     Raises:
-        ValueError: neither date is given, or the configuration is not JSON; says so in words.
+        ValueError: neither date is given, or the configuration is not JSON.
     """
     if not (args.start_date or args.end_date):
-        raise ValueError("say from when to when: -s 2026-01-01 -e 2026-01-31")
+        raise ValueError("pass the first and the last date: -s 2026-01-01 -e 2026-01-31")
     if args.conf:
         _check_json(args.conf)
     return _airflow_2(args) if version < (3, 0) else _airflow_3(args)

@@ -23,14 +23,14 @@ from airflow_provider_brightpearl.flow.write_back import WriteBackSpec
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads plain YAML, and refuses a key that is there twice, of which the first would be lost."""
+    """Reads plain YAML, and refuses duplicate keys, of which the first would be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value} is there twice", key.start_mark
+                    None, None, f"duplicate key {key.value}", key.start_mark
                 )
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
         found: dict[Any, Any] = super().construct_mapping(node, deep)

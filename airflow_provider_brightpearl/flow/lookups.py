@@ -70,7 +70,7 @@ def _read(rows: csv.DictReader[str], spec: LookupSpec, place: str) -> dict[str, 
     for row in rows:
         key = (row[spec.key] or "").strip()
         if key in values:
-            raise Misconfigured(f"{place}, line {rows.line_num}: key {key!r} is there twice")
+            raise Misconfigured(f"{place}, line {rows.line_num}: duplicate key {key!r}")
         values[key] = (row[spec.value] or "").strip() or None
     return values
 

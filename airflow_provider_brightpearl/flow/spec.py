@@ -116,7 +116,9 @@ class ObjectSpec(_Model):
     rows: str | None = Field(
         None, description="Map or list of the record; one target row per entry, called row"
     )
-    where: Expression | None = Field(None, description="Condition; rows where it is not true are left out")
+    where: Expression | None = Field(
+        None, description="Condition; rows for which it is not true are excluded"
+    )
     distinct_on: list[Expression] = Field(
         default=[], description="Keep only the first row per value of these"
     )
@@ -220,7 +222,8 @@ class FlowSpec(_Model):
     gate: GateSpec = GateSpec()
     load: LoadSpec = LoadSpec()
     write_back: dict[str, WriteBackSpec] = Field(
-        default={}, description="Object to what a record of the source is told once its row is in the target"
+        default={},
+        description="What is written back to a record of the source once its row is in the target, by object",
     )
     reconcile: ReconcileSpec | None = Field(
         None, description="How both systems are compared; flows without it are not"

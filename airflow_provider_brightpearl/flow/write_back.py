@@ -1,4 +1,4 @@
-"""The part of a flow file that says what a record's source is told once the record is in the target."""
+"""The part of a flow file that says what is written back to a record once it is in the target."""
 
 from __future__ import annotations
 
@@ -24,20 +24,19 @@ Template = Annotated[str, AfterValidator(_template), Field(min_length=1, example
 
 
 class WriteBackSpec(BaseModel):
-    """What the record of the source is told: fields to set in it, a note to add to it, or both.
+    """What is written back to the source record: fields to set, a note to add, or both.
 
-    Texts may hold ``{target_id}``, ``{source_id}``, ``{key}``, and what the target says of the row by its own names.
+    Texts may hold ``{target_id}``, ``{source_id}``, ``{key}``, and what the target returns
+    for the row, under its own names.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    fields: dict[str, Template] = Field(
-        default={}, description="Field of the source to text; set again without harm"
-    )
+    fields: dict[str, Template] = Field(default={}, description="Field of the source to text")
     note: Template | None = Field(None, description="Text of a note, added once per target row")
 
     @model_validator(mode="after")
-    def _says_something(self) -> WriteBackSpec:
+    def _not_empty(self) -> WriteBackSpec:
         if not self.fields and not self.note:
             raise ValueError("names neither fields nor a note")
         return self
@@ -49,10 +48,10 @@ class WriteBackSpec(BaseModel):
 
 
 def render(template: str, values: Mapping[str, str]) -> str:
-    """A text with its names replaced; what the target did not say is empty."""
-    return template.format_map(_Said(values))
+    """A text with its names replaced; what the target did not return is empty."""
+    return template.format_map(_Returned(values))
 
 
-class _Said(dict[str, str]):
+class _Returned(dict[str, str]):
     def __missing__(self, name: str) -> str:
         return ""

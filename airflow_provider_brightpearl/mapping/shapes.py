@@ -60,7 +60,7 @@ class _Fitting:
         inner = {name: column.entry for name in value} if isinstance(column, MapOf) else column
         for name in value.twice:
             if name in inner:
-                self._wrong((*path, name), value[name], "is there twice")
+                self._wrong((*path, name), value[name], "duplicate key")
         return {
             name: self.fit(inner[name], each, (*path, name)) for name, each in value.items() if name in inner
         }

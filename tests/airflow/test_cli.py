@@ -59,7 +59,7 @@ def test_one_date_is_both_ends():
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
-    [(["orders"], "from when"), (["orders", "-s", "2026-01-01", "-c", "{"], "not JSON")],
+    [(["orders"], "first and the last date"), (["orders", "-s", "2026-01-01", "-c", "{"], "not JSON")],
 )
 def test_what_is_missing_is_said_in_words(arguments, told):
     with pytest.raises(ValueError, match=told):

@@ -19,6 +19,7 @@ from airflow_provider_brightpearl.mapping.check import check_mapping
 from airflow_provider_brightpearl.systems import registry
 from airflow_provider_brightpearl.systems.infor import objects
 from tests.docs import markdown
+from tests.docs.columns import PAGE, columns_page
 
 MAPPINGS = markdown.ROOT / "include" / "mappings"
 
@@ -167,3 +168,7 @@ def test_streams() -> None:
 def test_objects_of_infor() -> None:
     documented = markdown.names(markdown.section("docs/mapping.md", "Objects of Infor M3"), "Object")
     assert sorted(objects.known_objects()) == sorted(documented)
+
+
+def test_columns_of_streams() -> None:
+    assert columns_page() == PAGE.read_text(encoding="utf-8"), "write it: python -m tests.docs.columns"

@@ -41,8 +41,8 @@ def test_columns_may_have_other_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("key,value\na,1\nb,2\na,3\n", "status.csv, line 4: key 'a' is there twice"),
-        ("key,value\na,1\n a ,1\n", "status.csv, line 3: key 'a' is there twice"),
+        ("key,value\na,1\nb,2\na,3\n", "status.csv, line 4: duplicate key 'a'"),
+        ("key,value\na,1\n a ,1\n", "status.csv, line 3: duplicate key 'a'"),
         ("key,val\na,1\n", "status.csv: no column 'value'; columns there: key, val"),
         ("key;value\na;1\n", "status.csv: no column 'key'; columns there: key;value"),
         ("", "status.csv: no column 'key'; columns there: none"),

@@ -163,7 +163,7 @@ def test_a_payment_for_an_unknown_order_is_named(site: Site) -> None:
     site.patch(f"/brightpearl/customer-payment/{payment}", {"orderId": 99_999_999})
     summary = site.run(PAYMENTS)
     assert {payment} == set(letters(site, PAYMENTS))
-    assert "the order of this payment is not there" in letters(site, PAYMENTS)[payment].reason
+    assert "the order of this payment is missing" in letters(site, PAYMENTS)[payment].reason
     assert (1, summary.counts.extracted) == (
         summary.counts.rejected, summary.counts.created + summary.counts.unchanged + 1,
     )  # fmt: skip

@@ -98,8 +98,8 @@ SHAPES: list[tuple[dict[str, Any], str, str, str]] = [
     ({"tags": ["x"]}, "tags.1", "x", "is not an object"),
 ]
 LINES = [
-    (b'{"id":90,"id":90,"lines":{}}', "90", "id", "90", "is there twice"),
-    (b'{"id":91,"lines":{"11":{},"11":{}}}', "91", "lines.11", "{}", "is there twice"),
+    (b'{"id":90,"id":90,"lines":{}}', "90", "id", "90", "duplicate key"),
+    (b'{"id":91,"lines":{"11":{},"11":{}}}', "91", "lines.11", "{}", "duplicate key"),
     (b'{"id":92,"lines":{},"name":"\\ud83d"}', "92", "name", "?", "holds half a character"),
     (b'{"id":93,"lines":{}', "line {}", "", '{"id":93,"lines":{}', "is not JSON"),
     (b'{"id":94,"lines":{},"name":"\xff"}', "line {}", "", '{"id":94,"lines":{},"name":"\ufffd"}', "is not JSON"),
