@@ -72,6 +72,14 @@ Expression = Annotated[
 ]
 
 
+def _filter(value: object) -> object:
+    # true of YAML is true of a query, not True
+    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int) else value
+
+
+Filter = Annotated[str, BeforeValidator(_filter, json_schema_input_type=str | bool | int)]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -202,6 +210,9 @@ class FlowSpec(_Model):
     flow: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     description: str = ""
     source: str = Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$", description="system.stream")
+    filters: dict[Name, Filter] = Field(
+        default={}, description="Filters of the source's search, beside those of the stream"
+    )
     target: str = Field(pattern=r"^[a-z0-9_]+$", description="system")
     after: list[str] = []
     schedule: Cron = "@hourly"

@@ -103,7 +103,7 @@ class Wiring:
         open_source = registry.find_system(self.flow.source_system).open_source
         if open_source is None:
             raise Misconfigured(f"{self.flow.flow}.yaml: {self.flow.source_system} is not a source")
-        return open_source(self.source_client, self.flow.stream)
+        return open_source(self.source_client, self.flow.stream, self.flow.filters)
 
     def sink(self, run: str) -> Sink:
         open_sink = registry.find_system(self.flow.target).open_sink
@@ -129,7 +129,7 @@ class Wiring:
         open_inventory = registry.find_system(self.flow.source_system).open_inventory
         if open_inventory is None:
             raise Misconfigured(f"records of {self.flow.source_system} cannot be listed")
-        return open_inventory(self.source_client, self.flow.stream)
+        return open_inventory(self.source_client, self.flow.stream, self.flow.filters)
 
     def target(self) -> Target:
         open_target = registry.find_system(self.flow.target).open_target

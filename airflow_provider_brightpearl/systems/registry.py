@@ -65,6 +65,8 @@ def check_flow(flow: FlowSpec) -> None:
         raise Misconfigured(
             f"{flow.flow}.yaml: target {flow.target}: not a target; known: {', '.join(known)}"
         )
+    if flow.filters and not source.takes_filters:
+        raise Misconfigured(f"{flow.flow}.yaml: filters: streams of {source.name} take none")
     _check_lookups(flow, target)
     _check_write_back(flow, source, target)
     _check_reconcile(flow, source, target)

@@ -45,12 +45,13 @@ class System:
         hook: dotted path of the Airflow hook, which takes a connection id and has ``get_client()``.
         conn_id: connection that is used unless another one is named.
         streams: typed columns by name of the stream.
-        open_source: a stream, by client and name.
-        open_inventory: the records of a stream, by client and name; needed to reconcile flows out of this system.
+        open_source: a stream, by client, name, and ``filters`` of the flow file.
+        open_inventory: the records of a stream, by the same; needed to reconcile flows out of this system.
         open_write_back: what writes back to records of a stream, by client and name.
         open_sink: the objects of a flow, by client, flow, intents and the name of the run.
         open_target: the rows of a flow's objects, by client and flow; needed to reconcile flows into this system.
         query: rows of a query by column, for ``lookups`` with ``query``.
+        takes_filters: whether flow files may narrow its streams by ``filters``.
         check_source: raises ``Misconfigured`` where a flow asks of this source what it does not do.
         check_target: the same for this target.
         schema_problems: what this target lacks of what a flow writes, by client and flow; asks the target.
@@ -62,12 +63,13 @@ class System:
     hook: str
     conn_id: str
     streams: Mapping[str, StreamSchema] = field(default_factory=dict)
-    open_source: Callable[[Any, str], Source] | None = None
-    open_inventory: Callable[[Any, str], SourceInventory] | None = None
+    open_source: Callable[[Any, str, Mapping[str, str]], Source] | None = None
+    open_inventory: Callable[[Any, str, Mapping[str, str]], SourceInventory] | None = None
     open_write_back: Callable[[Any, str], WriteBack] | None = None
     open_sink: Callable[[Any, FlowSpec, Intents, str], Sink] | None = None
     open_target: Callable[[Any, FlowSpec], Target] | None = None
     query: Callable[[Any, str], Iterable[Mapping[str, Any]]] | None = None
+    takes_filters: bool = False
     check_source: Callable[[FlowSpec], None] = _anything_goes
     check_target: Callable[[FlowSpec], None] = _anything_goes
     schema_problems: Callable[[Any, FlowSpec], Sequence[str]] | None = None

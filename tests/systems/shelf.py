@@ -6,7 +6,7 @@ It does no more than a flow needs to run: it makes no estimates, lists nothing a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -45,7 +45,7 @@ class ShelfHook:
 class ShelfSource:
     """The things of a shelf."""
 
-    def __init__(self, shelf: Shelf, stream: str) -> None:
+    def __init__(self, shelf: Shelf, stream: str, filters: Mapping[str, str]) -> None:
         self.shelf = shelf
 
     @property

@@ -53,6 +53,7 @@ objects:
   Thing:
     key: {sku: id}
     fields: {name: name, price: price}
+    disjoint_from: [products_to_shelf]
 """
 
 Install = Callable[[str], None]

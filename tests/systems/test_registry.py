@@ -21,7 +21,7 @@ ORDERS = load_flow(MAPPINGS / "orders_to_salesforce.yaml")
 def test_the_registry_gives_sources_with_their_schema(sandbox: Sandbox) -> None:
     open_source = registry.find_system("brightpearl").open_source
     assert open_source is not None
-    assert isinstance(open_source(brightpearl(sandbox), "sales_orders"), BrightpearlSource)
+    assert isinstance(open_source(brightpearl(sandbox), "sales_orders", {}), BrightpearlSource)
     assert "orderRows" in registry.stream_schema("brightpearl.sales_orders").columns
 
 

@@ -20,7 +20,7 @@ from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, Bri
 from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession
 from airflow_provider_brightpearl.systems.brightpearl.streams import payments
 from airflow_provider_brightpearl.systems.brightpearl.streams.stream import MARGIN, SearchedStream
-from airflow_provider_brightpearl.systems.brightpearl.streams.table import STREAMS
+from airflow_provider_brightpearl.systems.brightpearl.streams.table import filtered_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ _SPECIAL: Mapping[str, Listing] = {
 }
 
 
-def listing_of(stream: str) -> Listing:
+def listing_of(stream: str, filters: Mapping[str, str] | None = None) -> Listing:
     """How a stream is listed.
 
     Raises:
@@ -61,7 +61,7 @@ def listing_of(stream: str) -> Listing:
     """
     if stream in _SPECIAL:
         return _SPECIAL[stream]
-    known = STREAMS[stream]
+    known = filtered_stream(stream, filters or {})
     if not isinstance(known, SearchedStream):
         raise Misconfigured(f"reconcile: brightpearl.{stream} is made of figures and cannot be listed by id")
     return Listing(
@@ -75,11 +75,14 @@ class BrightpearlInventory:
     Args:
         client: calls to the account.
         stream: its name.
+        filters: of its search, beside its own.
     """
 
-    def __init__(self, client: BrightpearlClient, stream: str) -> None:
-        self.listing = listing_of(stream)
-        self.stream = STREAMS[stream]
+    def __init__(
+        self, client: BrightpearlClient, stream: str, filters: Mapping[str, str] | None = None
+    ) -> None:
+        self.listing = listing_of(stream, filters)
+        self.stream = filtered_stream(stream, filters or {})
         self.session = ReadSession(client)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from airflow_provider_brightpearl.core.estimate import ReadEstimate, SearchCounts
@@ -11,7 +11,7 @@ from airflow_provider_brightpearl.core.window import Selection
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
 from airflow_provider_brightpearl.systems.brightpearl.session import CountingSession, ReadSession
 from airflow_provider_brightpearl.systems.brightpearl.streams.stream import Stream
-from airflow_provider_brightpearl.systems.brightpearl.streams.table import STREAMS
+from airflow_provider_brightpearl.systems.brightpearl.streams.table import filtered_stream
 
 
 class BrightpearlSource:
@@ -19,11 +19,14 @@ class BrightpearlSource:
 
     Args:
         client: calls to the account.
-        stream: its name, one of ``STREAMS``.
+        stream: its name.
+        filters: of its search, beside its own.
     """
 
-    def __init__(self, client: BrightpearlClient, stream: str) -> None:
-        self.stream: Stream = STREAMS[stream]
+    def __init__(
+        self, client: BrightpearlClient, stream: str, filters: Mapping[str, str] | None = None
+    ) -> None:
+        self.stream: Stream = filtered_stream(stream, filters or {})
         self.session = ReadSession(client)
 
     @property

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
+from airflow_provider_brightpearl.core.schema import StreamSchema
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import CALLS_PER_MINUTE
 from airflow_provider_brightpearl.systems.brightpearl.inventory import BrightpearlInventory, listing_of
 from airflow_provider_brightpearl.systems.brightpearl.source import BrightpearlSource
-from airflow_provider_brightpearl.systems.brightpearl.streams.table import STREAMS
+from airflow_provider_brightpearl.systems.brightpearl.streams.table import filtered_stream, streams
 from airflow_provider_brightpearl.systems.brightpearl.write_back import BrightpearlWriteBack, misfit
 from airflow_provider_brightpearl.systems.system import Quota, System
 
 
+class _Schemas(Mapping[str, StreamSchema]):
+    """Typed columns by stream, looked up when asked, since other packages may add streams."""
+
+    def __getitem__(self, name: str) -> StreamSchema:
+        return streams()[name].schema
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(streams())
+
+    def __len__(self) -> int:
+        return len(streams())
+
+
 def _check_source(flow: FlowSpec) -> None:
+    try:
+        filtered_stream(flow.stream, flow.filters)
+    except Misconfigured as error:
+        raise Misconfigured(f"{flow.flow}.yaml: {error}") from None
     for name, spec in flow.write_back.items():
         if reason := misfit(flow.stream, list(spec.fields), bool(spec.note)):
             raise Misconfigured(f"{flow.flow}.yaml: write_back.{name}: {reason}")
@@ -27,11 +47,12 @@ BRIGHTPEARL = System(
     name="brightpearl",
     hook="airflow_provider_brightpearl.hooks.brightpearl.BrightpearlHook",
     conn_id="brightpearl_default",
-    streams={name: stream.schema for name, stream in STREAMS.items()},
+    streams=_Schemas(),
     open_source=BrightpearlSource,
     open_inventory=BrightpearlInventory,
     open_write_back=BrightpearlWriteBack,
     check_source=_check_source,
+    takes_filters=True,
     # all private apps of an account together
     quota=lambda _: Quota(per_minute=CALLS_PER_MINUTE),
 )

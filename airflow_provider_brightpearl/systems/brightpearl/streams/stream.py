@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 from more_itertools import chunked
@@ -28,6 +28,7 @@ MARGIN = timedelta(milliseconds=1)
 Join = Callable[[ReadSession, Sequence[bytes]], Iterator[bytes]]
 
 
+@runtime_checkable
 class Stream(Protocol):
     """One stream of an account."""
 

@@ -1,9 +1,17 @@
-"""Brightpearl's streams by name: which search finds changed records, where they are read, what is joined to them."""
+"""Brightpearl's streams by name: which search finds changed records, where they are read, what is joined to them.
+
+Other packages add theirs by an entry point of the group ``GROUP``, whose name is the stream's and whose object is a
+``Stream``, such as a ``SearchedStream``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import entry_points
 
+from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.systems.brightpearl.columns import CONTACT, CREDIT, ORDER, PRODUCT
 from airflow_provider_brightpearl.systems.brightpearl.estimate import Follow, by_id
 from airflow_provider_brightpearl.systems.brightpearl.streams.availability import Availability
@@ -14,6 +22,9 @@ from airflow_provider_brightpearl.systems.brightpearl.streams.products import jo
 from airflow_provider_brightpearl.systems.brightpearl.streams.shipments import GoodsOutNotes, Shipments
 from airflow_provider_brightpearl.systems.brightpearl.streams.stream import SearchedStream, Stream
 
+GROUP = "airflow_provider_brightpearl.streams"
+# what the search of a window sets itself
+_RESERVED = frozenset({"createdOn", "updatedOn", "columns", "sort", "pageSize", "firstResult"})
 _CUSTOM = {"includeOptional": "customFields"}
 
 STREAMS: Mapping[str, Stream] = {
@@ -61,3 +72,42 @@ STREAMS: Mapping[str, Stream] = {
     "shipments": Shipments(),
     "goods_out_notes": GoodsOutNotes(),
 }
+
+
+@cache
+def streams() -> Mapping[str, Stream]:
+    """All streams by name, those of other packages among them.
+
+    Raises:
+        Misconfigured: an entry point is not a stream, or takes a name that is taken.
+    """
+    known = dict(STREAMS)
+    for entry in entry_points(group=GROUP):
+        stream = entry.load()
+        if not isinstance(stream, Stream):
+            raise Misconfigured(f"entry point {entry.name} ({entry.value}) is not a stream of Brightpearl")
+        if entry.name in known:
+            raise Misconfigured(
+                f"entry point {entry.name} ({entry.value}): brightpearl.{entry.name} already exists"
+            )
+        known[entry.name] = stream
+    return known
+
+
+def filtered_stream(name: str, filters: Mapping[str, str]) -> Stream:
+    """The stream of that name, its search narrowed by filters of a flow, which replace its own of the same name.
+
+    Raises:
+        Misconfigured: the stream is not found by one search, or a filter is one that a window sets.
+    """
+    stream = streams()[name]
+    if not filters:
+        return stream
+    if not isinstance(stream, SearchedStream):
+        raise Misconfigured(
+            f"filters: brightpearl.{name} is not found by one search; use where: of the object"
+        )
+    taken = sorted({*filters} & {*_RESERVED, stream.id_column})
+    if taken:
+        raise Misconfigured(f"filters.{taken[0]}: is set by the window or by the ids of a run")
+    return replace(stream, filters={**stream.filters, **filters})
