@@ -9,6 +9,8 @@ from itertools import takewhile
 
 from croniter import croniter
 
+from airflow_provider_brightpearl.errors import Misconfigured
+
 
 class RunKind(StrEnum):
     """How a run came about; decides its window and whether it may move the watermark."""
@@ -93,6 +95,9 @@ def plan(request: Request, policy: Policy, watermark: datetime | None, now: date
                without a watermark; everything where an instant of the policy's sweep lies in it
     backfill:  exactly the interval, watermark untouched
     manual:    ``ids``, or ``[start, end)`` as given, or from the watermark to now
+
+    Raises:
+        Misconfigured: a backfill has no interval, or one without width.
     """
     if request.ids:
         return Selection(window=None, ids=request.ids)
@@ -100,9 +105,20 @@ def plan(request: Request, policy: Policy, watermark: datetime | None, now: date
         return Selection(window=None, full_resync=True)
     if request.start is not None or request.end is not None:
         return Selection(window=Window(request.start, request.end or now - policy.delay))
-    if request.kind is RunKind.BACKFILL and request.interval is not None:
-        return Selection(window=request.interval)
+    if request.kind is RunKind.BACKFILL:
+        return Selection(window=_stretch(request.interval))
     return _forward(request, policy, watermark, now)
+
+
+def _stretch(interval: Window | None) -> Window:
+    """The interval of a backfill; without one the run would read from the watermark, and move it."""
+    if interval is not None and not interval.empty:
+        return interval
+    found = format_window(interval) if interval else "none"
+    raise Misconfigured(
+        f"this backfill run has no data interval to read ({found}): the DAG's timetable gives instants without "
+        "width; schedule it with CronDataIntervalTimetable, as sync_dag does, or trigger runs with from and to"
+    )
 
 
 def _forward(request: Request, policy: Policy, watermark: datetime | None, now: datetime) -> Selection:

@@ -46,7 +46,9 @@ def currency_field(flow: FlowSpec) -> str | None:
 
 
 # keys that cannot change what a record becomes
-_UNMAPPED = {"description", "schedule", "start_date", "after", "write_back", "reconcile", "load"}
+_UNMAPPED = {
+    "description", "schedule", "start_date", "after", "window", "part_size", "write_back", "reconcile", "load",
+}  # fmt: skip
 
 
 def mapping_version(flow: FlowSpec, lookups: dict[str, str]) -> str:

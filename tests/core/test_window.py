@@ -15,6 +15,7 @@ from airflow_provider_brightpearl.core.window import (
     parse_instant,
     plan,
 )
+from airflow_provider_brightpearl.errors import Misconfigured
 
 NOON = datetime(2026, 3, 31, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -105,8 +106,18 @@ def test_nothing_is_read_that_may_still_be_written(
 def test_a_backfill_reads_exactly_its_interval(
     policy: Policy, watermark: datetime | None, start: datetime, end: datetime, now: datetime
 ) -> None:
-    selection = plan(Request(RunKind.BACKFILL, Window(start, end)), policy, watermark, now)
-    assert Selection(Window(start, end)) == selection
+    request = Request(RunKind.BACKFILL, Window(start, end))
+    if start < end:
+        assert Selection(Window(start, end)) == plan(request, policy, watermark, now)
+    else:
+        with pytest.raises(Misconfigured, match="no data interval"):
+            plan(request, policy, watermark, now)
+
+
+def test_a_backfill_without_an_interval_is_refused_and_one_that_names_what_to_read_is_not() -> None:
+    with pytest.raises(Misconfigured, match=r"no data interval to read \(none\)"):
+        plan(Request(RunKind.BACKFILL), POLICY, NOON, NOON)
+    assert Selection(None, ids=("7",)) == plan(Request(RunKind.BACKFILL, ids=("7",)), POLICY, NOON, NOON)
 
 
 def test_a_scheduled_run_reaches_back_and_stays_behind() -> None:

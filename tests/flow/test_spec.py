@@ -144,6 +144,8 @@ def version(text: str, lookups: dict[str, str] | None = None) -> str:
     [
         (("target: crm", "target: crm\ndescription: more words"), True),
         (("target: crm", "target: crm\nschedule: '@daily'"), True),
+        (("lookback: 1h", "lookback: 2h"), True),
+        (("target: crm", "target: crm\npart_size: 500"), True),
         (("Name: name", "Name: upper(name)"), False),
         (("5%", "6%"), False),
         (("target: crm", "target: crm\ntotals: {amount: amount, currency: currency}"), False),
