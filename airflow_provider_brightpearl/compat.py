@@ -34,6 +34,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "BaseOperatorLink": ("airflow.sdk:BaseOperatorLink", "airflow.models.baseoperatorlink:BaseOperatorLink"),
     "BaseOperator": ("airflow.sdk:BaseOperator", "airflow.models.baseoperator:BaseOperator"),
     "Connection": ("airflow.sdk:Connection", "airflow.models.connection:Connection"),
+    "BaseSensorOperator": ("airflow.sdk:BaseSensorOperator", "airflow.sensors.base:BaseSensorOperator"),
+    "BaseTrigger": ("airflow.triggers.base:BaseTrigger",),
     "CronDataIntervalTimetable": (
         "airflow.sdk:CronDataIntervalTimetable",
         "airflow.timetables.interval:CronDataIntervalTimetable",
@@ -43,6 +45,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "Param": ("airflow.sdk:Param", "airflow.models.param:Param"),
     "RetryDecision": ("airflow.sdk:RetryDecision",),
     "RetryPolicy": ("airflow.sdk:RetryPolicy",),
+    "TriggerEvent": ("airflow.triggers.base:TriggerEvent",),
     "XCom": ("airflow.sdk.execution_time.xcom:XCom", "airflow.models.xcom:XCom"),
     "conf": ("airflow.configuration:conf",),
     "mask_secret": (

@@ -50,7 +50,27 @@ def connect(system: System, conn_id: str | None = None) -> Any:
 def staging_root() -> str | UPath:
     """Where staging files lie: a local folder, or object storage reached through Airflow's connections."""
     path = settings.staging_path()
-    return compat.ObjectStoragePath(path) if "://" in path else path
+    return object_path(path) if "://" in path else path
+
+
+def object_path(path: str | Path | UPath, conn_id: str | None = None) -> UPath:
+    """A path in object storage, reached through Airflow's connections, or on this machine's disk.
+
+    Args:
+        path: ``s3://bucket/key``, ``s3://conn_id@bucket/key``, a local path, or an ``ObjectStoragePath``.
+        conn_id: connection of the storage, where the path does not name it.
+    """
+    from upath import UPath
+
+    if isinstance(path, UPath):
+        return path
+    text = str(path)
+    if "://" not in text:
+        return UPath(text)
+    given: UPath = (
+        compat.ObjectStoragePath(text, conn_id=conn_id) if conn_id else compat.ObjectStoragePath(text)
+    )
+    return given
 
 
 def state_engine() -> Engine:

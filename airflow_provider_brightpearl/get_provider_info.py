@@ -14,6 +14,7 @@ _SECRET = {"type": ["string", "null"], "format": "password"}
 _TEXT = {"type": ["string", "null"]}
 _LINKS = ("GateReportLink", "RunSummaryLink", "ReconciliationLink", "TargetLink")
 _HOOKS = ("brightpearl", "salesforce", "infor")
+_OPERATORS = ("flow", "transfer", "infor")
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -37,13 +38,18 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "connection-types": [_brightpearl_connection(), _infor_connection()],
-        "hooks": [
+        "hooks": [_modules("hooks", *_HOOKS)],
+        "operators": [_modules("operators", *_OPERATORS)],
+        "sensors": [_modules("sensors", "brightpearl")],
+        "triggers": [_modules("triggers", "brightpearl", "pause", "salesforce")],
+        "transfers": [
             {
-                "integration-name": "Brightpearl",
-                "python-modules": [f"{_PACKAGE}.hooks.{name}" for name in _HOOKS],
+                "source-integration-name": "Brightpearl",
+                "target-integration-name": "Brightpearl",
+                "python-module": f"{_PACKAGE}.operators.transfer",
+                "how-to-guide": "/docs/howto/transfer.md",
             }
         ],
-        "operators": [{"integration-name": "Brightpearl", "python-modules": [f"{_PACKAGE}.operators.flow"]}],
         "extra-links": [f"{_PACKAGE}.links.{name}" for name in _LINKS],
         "notifications": [f"{_PACKAGE}.notifications.{name}" for name in ("SyncNotifier", "AlertMail")],
         "asset-uris": uris,
@@ -55,6 +61,13 @@ def get_provider_info() -> dict[str, Any]:
                 "options": OPTIONS,
             }
         },
+    }
+
+
+def _modules(folder: str, *names: str) -> dict[str, Any]:
+    return {
+        "integration-name": "Brightpearl",
+        "python-modules": [f"{_PACKAGE}.{folder}.{name}" for name in names],
     }
 
 

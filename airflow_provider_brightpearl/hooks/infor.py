@@ -57,6 +57,7 @@ class InforHook(HttpHook):
         infor_conn_id: Airflow connection id.
         tokens: where the token that all workers share is kept, instead of the state database.
         longest_pause: seconds; where the gateway announces a longer pause, ``RateLimited`` is raised.
+        row_tries: how often a record is sent that M3 has locked, the first time among them.
     """
 
     conn_name_attr = "infor_conn_id"
@@ -70,17 +71,22 @@ class InforHook(HttpHook):
         *,
         tokens: TokenStore | None = None,
         longest_pause: float = 300.0,
+        row_tries: int = 4,
         **options: Any,
     ) -> None:
         super().__init__(http_conn_id=infor_conn_id, **options)
         self.infor_conn_id = infor_conn_id
         self.longest_pause = longest_pause
+        self.row_tries = row_tries
         self._tokens = tokens
 
     @cached_property
     def client(self) -> InforClient:
         """The client of this hook, made at first use."""
-        return self._new_client(backoff=Backoff(longest_throttle=self.longest_pause))
+        return self._new_client(
+            backoff=Backoff(longest_throttle=self.longest_pause),
+            row_backoff=Backoff(tries=self.row_tries, first=0.5, longest=10.0),
+        )
 
     def get_client(self) -> InforClient:
         """The client of this hook; one per task, not for several threads."""

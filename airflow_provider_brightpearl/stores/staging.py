@@ -6,18 +6,17 @@ import hashlib
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from upath import UPath
 
 from airflow_provider_brightpearl.core.records import PartRef
 from airflow_provider_brightpearl.errors import Unavailable
+from airflow_provider_brightpearl.stores.files import as_path, local_file, local_path, whole_file
 
 _BUFFER = 1 << 20
 _RUN_FOLDER = re.compile(r".+~[0-9a-f]{10}")
@@ -97,41 +96,18 @@ class FileStaging:
         """Deletes the run's folder with all its files; nothing happens where it is gone already."""
         _delete(self.folder)
 
-    @contextmanager
-    def _new(self, name: str) -> Iterator[Path]:
+    def _new(self, name: str) -> AbstractContextManager[Path]:
         """A temporary local file that takes the place of ``name`` in one step when the block ends well."""
-        target = self.folder / name
-        home = _local(target)
-        if home is not None:
-            home.parent.mkdir(parents=True, exist_ok=True)
-        temporary = (home.parent if home else Path(tempfile.gettempdir())) / f".{uuid4().hex}.part"
-        try:
-            yield temporary
-            if home is not None:
-                temporary.replace(home)
-            else:
-                _upload(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        return whole_file(self.folder / name)
 
     @contextmanager
     def _fetched(self, name: str) -> Iterator[Path]:
-        source = self.folder / name
-        home = _local(source)
-        if home is not None:
-            if not home.is_file():
-                raise _missing(source)
-            yield home
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / source.name
-            _download(source, copy)
-            yield copy
-
-
-def as_path(root: str | Path | UPath) -> UPath:
-    """A root as a path that knows its file system; one that does already, such as Airflow's, stays what it is."""
-    return root if isinstance(root, UPath) else UPath(root)
+        with ExitStack() as stack:
+            try:
+                path = stack.enter_context(local_file(self.folder / name))
+            except FileNotFoundError:
+                raise _missing(self.folder / name) from None
+            yield path
 
 
 def run_folder(run: str) -> str:
@@ -154,23 +130,6 @@ def sweep(root: str | Path | UPath, older_than: datetime) -> int:
     return len(old)
 
 
-def _local(path: UPath) -> Path | None:
-    return Path(path.path) if path.protocol in ("", "file", "local") else None
-
-
-def _upload(source: Path, target: UPath) -> None:
-    with source.open("rb") as local, target.open("wb") as remote:
-        shutil.copyfileobj(local, remote, _BUFFER)
-
-
-def _download(source: UPath, target: Path) -> None:
-    try:
-        with source.open("rb") as remote, target.open("wb") as local:
-            shutil.copyfileobj(remote, local, _BUFFER)
-    except FileNotFoundError:
-        raise _missing(source) from None
-
-
 def _missing(path: UPath) -> Unavailable:
     return Unavailable(
         f"the staged file {path} is not there: retention has swept it, or this worker sees another folder "
@@ -184,7 +143,7 @@ def _folders(path: UPath) -> list[UPath]:
 
 
 def _newest(folder: UPath) -> datetime:
-    home = _local(folder)
+    home = local_path(folder)
     if home is not None:
         newest = max(path.stat().st_mtime for path in [home, *home.rglob("*")])
         return datetime.fromtimestamp(newest, UTC)
@@ -201,7 +160,7 @@ def _modified(system: Any, path: str, entry: dict[str, Any]) -> datetime:
 
 
 def _delete(folder: UPath) -> None:
-    home = _local(folder)
+    home = local_path(folder)
     if home is not None:
         shutil.rmtree(home, ignore_errors=True)
     elif folder.exists():

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import jsonschema
 import pytest
 
-from airflow_provider_brightpearl import __version__
+from airflow_provider_brightpearl import __version__, compat
 from airflow_provider_brightpearl.compat import airflow_version
 from airflow_provider_brightpearl.get_provider_info import get_provider_info
+
+BASES = {
+    "hooks": "BaseHook", "operators": "BaseOperator", "sensors": "BaseSensorOperator", "triggers": "BaseTrigger",
+}  # fmt: skip
+# tasks of sync_dag and reconcile_dag, and what operators are made of
+PRIVATE = {"stages", "reconcile", "pausing"}
 
 
 def _schema() -> Any:
@@ -34,6 +42,30 @@ def test_secrets_of_the_connection_are_password_fields():
     fields = get_provider_info()["connection-types"][0]["conn-fields"]
     secret = {name for name in fields if name.endswith(("secret", "_token"))}
     assert secret == {name for name, field in fields.items() if field["schema"].get("format") == "password"}
+
+
+def test_what_people_import_is_listed_and_can_be_imported():
+    """A module of the folders that Airflow lists, with a class in it that is meant for people."""
+    info = get_provider_info()
+    for folder, base in BASES.items():
+        listed = {name for entry in info[folder] for name in entry["python-modules"]}
+        package = import_module(f"airflow_provider_brightpearl.{folder}")
+        public = {
+            f"{package.__name__}.{module.name}"
+            for module in iter_modules(package.__path__)
+            if module.name not in PRIVATE
+            and _defines(f"{package.__name__}.{module.name}", getattr(compat, base))
+        }
+        assert public == listed
+    for entry in info["transfers"]:
+        assert entry["python-module"] == import_module(entry["python-module"]).__name__
+
+
+def _defines(module: str, base: type) -> bool:
+    return any(
+        isinstance(each, type) and issubclass(each, base) and each.__module__ == module
+        for each in vars(import_module(module)).values()
+    )
 
 
 def test_reading_it_imports_nothing_heavy(run):

@@ -21,7 +21,7 @@ from requests.auth import AuthBase
 
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.retry import Backoff
-from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.errors import Misconfigured, RateLimited
 from airflow_provider_brightpearl.systems.brightpearl import idset
 from airflow_provider_brightpearl.systems.brightpearl.answers import SYSTEM, check, entries, value
 from airflow_provider_brightpearl.systems.brightpearl.search import Page, Paging
@@ -287,6 +287,8 @@ class BrightpearlClient:
 
     def _wait_for_budget(self) -> None:
         seconds = self._budget.wait_seconds(self._now())
+        if seconds > self._backoff.longest_throttle:
+            raise RateLimited("the quota opens later than is waited for", wait_seconds=seconds, system=SYSTEM)
         if seconds > 0:
             log.log(logging.INFO if seconds > 5 else logging.DEBUG, "quota: waiting %.1f s", seconds)
             with current().waiting("the account's quota of calls a minute", seconds):

@@ -26,6 +26,7 @@ MAX_FILE = 95_000_000
 PATIENCE = 6 * 3600.0
 _SUBMITS = 3
 _UPLOADED = '{"state":"UploadComplete"}'
+_ABORTED = '{"state":"Aborted"}'
 _ERROR = re.compile(r"(?s)(?P<code>[A-Z][A-Z0-9_]+):(?P<message>.*?)(?::(?P<fields>[^:]*?))?\s*(?:--)?\s*$")
 _SCHEMA_WORDS = ("InvalidBatch", "InvalidEntity", "InvalidField", "Field name not found", "INVALID_FIELD")
 
@@ -99,6 +100,42 @@ class BulkJobs:
             job = self._finished(path, count)
             yield from self._results(path, job, key_field, count)
 
+    # step by step, for callers that free their worker while the jobs run
+
+    def submit(self, object_name: str, key_field: str, rows: Sequence[str]) -> Iterator[tuple[str, int]]:
+        """Path and number of rows of each job, closed and running, one a file of rows in their order."""
+        for content, count in csv.files(rows, key_field, self._max_file):
+            yield self._submitted(object_name, key_field, content), count
+
+    def ended(self, path: str) -> bool:
+        """Whether a job is done, in one look.
+
+        Raises:
+            SchemaMismatch: the job failed for a field or object that the org does not have.
+            Unavailable: the job failed for another reason, or was aborted.
+        """
+        job = self._look("GET", path, _job)
+        if job.state in ("Failed", "Aborted"):
+            raise _failure(job)
+        return job.state == "JobComplete"
+
+    def refusals(self, path: str, key_field: str, sent: int) -> Iterator[tuple[RowAnswer, dict[str, str]]]:
+        """Answer and cells of each row that a job of ``sent`` rows did not write."""
+        job = self._call("GET", path, _job)
+        if job.numberRecordsFailed:
+            for row in self._call("GET", f"{path}/failedResults", _table(job.numberRecordsFailed)):
+                yield _failed(row, key_field), _own_cells(row)
+        if left := sent - job.numberRecordsProcessed:
+            for row in self._call("GET", f"{path}/unprocessedrecords", _table(left)):
+                yield _unprocessed(row, key_field), _own_cells(row)
+
+    def abort(self, path: str) -> None:
+        """Ends a job that has not ended yet; rows that it has written stay written."""
+        try:
+            self._call("PATCH", path, _job, body=_ABORTED)
+        except SchemaMismatch as error:
+            log.info("bulk job %s cannot be aborted, it has ended: %s", path.rpartition("/")[2], error)
+
     def _submitted(self, object_name: str, key_field: str, content: bytes) -> str:
         """The path of a job that holds the content and is closed."""
         for _ in range(_SUBMITS - 1):
@@ -158,7 +195,15 @@ class BulkJobs:
         left = sent - job.numberRecordsProcessed
         if left:
             for row in self._call("GET", f"{path}/unprocessedrecords", _table(left)):
-                yield RowAnswer(row[key_field], success=False, code=UNPROCESSED, message="not processed")
+                yield _unprocessed(row, key_field)
+
+
+def _unprocessed(row: dict[str, str], key_field: str) -> RowAnswer:
+    return RowAnswer(row[key_field], success=False, code=UNPROCESSED, message="not processed")
+
+
+def _own_cells(row: dict[str, str]) -> dict[str, str]:
+    return {name: cell for name, cell in row.items() if not name.startswith("sf__")}
 
 
 def _job(response: requests.Response) -> _Job:

@@ -214,6 +214,10 @@ class SalesforceClient:
                 return
             waiting = again
 
+    def bulk_jobs(self) -> BulkJobs:
+        """Ingest jobs step by step, for callers that do something else while they run."""
+        return BulkJobs(self._call, self._look, self._sleep)
+
     def graph(self, graphs: Sequence[Graph]) -> list[GraphAnswer]:
         """Answers to graphs, each of which happens whole or not at all, in their order; one call.
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from math import ceil
 from typing import Any
 
 import msgspec
+
+from airflow_provider_brightpearl.systems.salesforce.csv import NULL
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 COLLECTION_ROWS = 200
@@ -98,6 +101,45 @@ def row_json(row: Mapping[str, Any]) -> str:
         if isinstance(value, datetime) and value.tzinfo is None:
             raise ValueError(f"{name}: {value.isoformat()} has no time zone; Salesforce would read it as UTC")
     return _encode(dict(row)).decode()
+
+
+_NUMBERS = ("int", "double", "currency", "percent", "long")
+
+
+def row_of_cells(cells: Mapping[str, str], kinds: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A row of a CSV file by the rules of Bulk API: an empty cell leaves the field alone, ``#N/A`` clears it.
+
+    Args:
+        cells: text by column; ``Account.Ext__c`` names a parent by its key.
+        kinds: types of the fields as the org describes them, where the row is to be JSON with numbers and booleans.
+
+    Raises:
+        ValueError: a cell is not of its field's type.
+    """
+    row: dict[str, Any] = {}
+    for column, cell in cells.items():
+        if cell == "":
+            continue
+        parent, _, name = column.rpartition(".")
+        value = None if cell == NULL else _typed(column, cell, (kinds or {}).get(column, ""))
+        if parent and kinds is not None:
+            row.setdefault(parent, {})[name] = value
+        else:
+            row[column] = value
+    return row
+
+
+def _typed(column: str, cell: str, kind: str) -> Any:
+    if kind in _NUMBERS:
+        try:
+            return Decimal(cell)
+        except InvalidOperation:
+            raise ValueError(f"{column}: {cell!r} is not a number") from None
+    if kind == "boolean":
+        if cell.lower() not in ("true", "false", "1", "0"):
+            raise ValueError(f"{column}: {cell!r} is neither true nor false")
+        return cell.lower() in ("true", "1")
+    return cell
 
 
 def with_type(object_name: str, row: str) -> str:
