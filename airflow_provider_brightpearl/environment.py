@@ -42,9 +42,19 @@ def airflow_environment(mappings: str | Path | None = None) -> Environment:
 
 
 def connect(system: System, conn_id: str | None = None) -> Any:
-    """The client of a system, by a connection of this Airflow; by the system's usual one if left out."""
+    """The client of a system, by a connection of this Airflow; by the system's usual one if left out.
+
+    Raises:
+        Misconfigured: there is no such connection, or a field of it is missing or wrong.
+    """
     module, _, name = system.hook.rpartition(".")
-    return getattr(import_module(module), name)(conn_id or system.conn_id).get_client()
+    conn_id = conn_id or system.conn_id
+    try:
+        return getattr(import_module(module), name)(conn_id).get_client()
+    except compat.AirflowNotFoundException as error:
+        raise Misconfigured(
+            f"there is no connection {conn_id!r}; add it, then run `brightpearl connections check {conn_id}`"
+        ) from error
 
 
 def staging_root() -> str | UPath:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -42,6 +43,8 @@ app.command(cls=ResultCommand)(reconcile)
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command; ends with code 1 and one plain line where it cannot do what was asked."""
     given = sys.argv[1:] if arguments is None else arguments
+    # as Airflow's own commands for connections do: without it, Airflow 3 reads none from its database
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     try:
         app(["--help"] if given == ["help"] else given, prog_name="brightpearl")
     except SyncError as error:

@@ -46,11 +46,12 @@ def deploy(
 
     The flow files of the mappings folder are compared with the org, too.
     """
-    from airflow_provider_brightpearl.hooks.salesforce import SalesforceHook
+    from airflow_provider_brightpearl.environment import connect
+    from airflow_provider_brightpearl.systems.salesforce.system import SALESFORCE
 
     if check == apply:
         raise Misconfigured("pass --check to compare an org, or --apply to deploy what it lacks")
-    client = SalesforceHook(conn_id).get_client()
+    client: SalesforceClient = connect(SALESFORCE, conn_id)
     findings = _compared(client)
     if apply:
         _applied(client, findings, assign_to)

@@ -81,6 +81,14 @@ def test_a_connection_of_another_type_is_refused(sandbox: Sandbox, monkeypatch: 
         invoke("connections", "check", "warehouse")
 
 
+def test_a_connection_that_does_not_exist_is_named(sandbox: Sandbox) -> None:
+    with pytest.raises(
+        Misconfigured, match="no connection 'elsewhere'; add it, then run `brightpearl connections"
+    ):
+        invoke("mapping", "preview", "orders_to_salesforce", "--id", "1", "--source-conn-id", "elsewhere")
+    assert (1, {"elsewhere": "missing"}) == checked("elsewhere")
+
+
 def test_a_record_is_previewed_as_it_is_now(sandbox: Sandbox) -> None:
     record = next(iter(sandbox.snapshot("brightpearl", "order")))
     code, said = invoke("mapping", "preview", "orders_to_salesforce", "--id", str(record["id"]), "--json")
