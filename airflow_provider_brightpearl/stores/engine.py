@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.pool import QueuePool
 
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SyncError, Unavailable
-from airflow_provider_brightpearl.stores import tables
+from airflow_provider_brightpearl.stores import schema
 
 CHUNK = 500
 _CONNECT_SECONDS = 10
@@ -38,10 +38,10 @@ def open_engine(url: str) -> Engine:
     """
     engine = _engine(_known(url))
     with reading(engine) as connection:
-        current = tables.version(connection)
-    if current < tables.VERSION:
+        current = schema.revision(connection)
+    if current != schema.HEAD:
         with writing(engine) as connection:
-            tables.create(connection)
+            schema.upgrade(connection)
     return engine
 
 

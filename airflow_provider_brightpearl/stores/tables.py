@@ -10,12 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
 
-from airflow_provider_brightpearl.errors import Misconfigured
-
-VERSION = 3
-# any number, as long as nobody else locks with it in the same database
-_CREATING = 5_872_093_114
-
 
 class Instant(TypeDecorator[datetime]):
     """An aware instant, always UTC when read; SQLite keeps text of one width, so that it sorts by time."""
@@ -51,9 +45,8 @@ def _count(name: str) -> sa.Column[Any]:
 
 metadata = sa.MetaData()
 
-schema = sa.Table(
-    "bp_schema", metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False)
-)
+# as Alembic makes it
+version = sa.Table("bp_version", metadata, sa.Column("version_num", sa.String(32), primary_key=True))
 
 binding = sa.Table(
     "bp_binding",
@@ -186,29 +179,3 @@ def replace(connection: sa.engine.Connection, table: sa.Table, row: Mapping[str,
     statement = upsert(connection, table).values(**row)
     changed = {name: statement.excluded[name] for name in row if name not in key}
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed))
-
-
-def version(connection: sa.engine.Connection) -> int:
-    """The version of the tables that are there, 0 where there are none.
-
-    Raises:
-        Misconfigured: the tables were made by a newer release of this package.
-    """
-    if not sa.inspect(connection).has_table(schema.name):
-        return 0
-    found = connection.execute(sa.select(sa.func.max(schema.c.version))).scalar() or 0
-    if found > VERSION:
-        raise Misconfigured(
-            f"the state database has tables of version {found}, this release knows version {VERSION}: "
-            "upgrade airflow-provider-brightpearl on this worker, or name another database"
-        )
-    return int(found)
-
-
-def create(connection: sa.engine.Connection) -> None:
-    """Makes the tables that are missing; workers that start at the same time do so one after the other."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATING)))
-    if version(connection) < VERSION:
-        metadata.create_all(connection, checkfirst=True)
-        connection.execute(schema.insert().values(version=VERSION))

@@ -5,13 +5,10 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.ports.stores import Intent
 from airflow_provider_brightpearl.errors import Unavailable
-from airflow_provider_brightpearl.stores import tables
-from airflow_provider_brightpearl.stores.engine import open_engine, writing
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 
 
@@ -59,18 +56,3 @@ def test_thousands_fit(engine: Engine) -> None:
     begun = store.begin([intent(str(number)) for number in range(1200)])
     store.confirm([replace(each, target_id=each.key) for each in begun])
     assert 1200 == len(store.of("orders", "Order", [str(number) for number in range(1200)]))
-
-
-def test_a_database_of_the_release_before_gets_the_table(database_url: str) -> None:
-    old = open_engine(database_url)
-    with writing(old) as connection:
-        tables.intent.drop(connection)
-        connection.execute(sa.delete(tables.schema))
-        connection.execute(tables.schema.insert().values(version=1))
-    old.dispose()
-
-    engine = open_engine(database_url)
-    SqlIntents(engine).begin([intent("1")])
-    with writing(engine) as connection:
-        tables.metadata.drop_all(connection)
-    engine.dispose()

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
 from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.stores import tables
-from airflow_provider_brightpearl.stores.engine import reading, writing
+from airflow_provider_brightpearl.stores.engine import reading
 from airflow_provider_brightpearl.stores.reconciliations import SqlReconciliations
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -68,13 +68,3 @@ def test_what_was_to_be_repaired_is_not_kept(engine: Engine) -> None:
     kept = SqlReconciliations(engine)
     kept.record(replace(REPORT, drift=2, max_repair=9, repair=("7",), remove=("8",), stale_bindings=("9",)))
     assert [REPORT] == kept.latest("orders")
-
-
-def test_a_database_of_the_version_before_gets_the_table(engine: Engine) -> None:
-    with writing(engine) as connection:
-        tables.reconciliation.drop(connection)
-        connection.execute(tables.schema.delete())
-        connection.execute(tables.schema.insert().values(version=2))
-        tables.create(connection)
-        assert tables.VERSION == tables.version(connection)
-        assert sa.inspect(connection).has_table("bp_reconciliation")

@@ -1,0 +1,83 @@
+"""Tables that are made, upgraded from 0.1.0 with what they hold, and refused where they are newer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.engine import Engine
+
+from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.stores import schema, tables
+from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
+from airflow_provider_brightpearl.stores.engine import open_engine, reading, writing
+from airflow_provider_brightpearl.stores.ledger import SqlLedger
+
+DUMP = Path(__file__).with_name("state-0.1.0.sql")
+
+
+@pytest.fixture
+def of_0_1_0(database_url: str) -> Iterator[str]:
+    """URL of a state database as 0.1.0 left it."""
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        for statement in DUMP.read_text().split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(_in_dialect(engine, statement))
+    yield database_url
+    with engine.begin() as connection:
+        everything = sa.MetaData()
+        everything.reflect(connection)
+        everything.drop_all(connection)
+    engine.dispose()
+
+
+def _in_dialect(engine: Engine, statement: str) -> str:
+    """SQLite keeps instants as text of one width."""
+    on_sqlite = engine.dialect.name == "sqlite"
+    return statement.replace("TIMESTAMP WITH TIME ZONE", "VARCHAR(32)") if on_sqlite else statement
+
+
+def differences(engine: Engine) -> list[object]:
+    with reading(engine) as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": tables.version.name})
+        return [each for each in compare_metadata(context, tables.metadata) if "bp_schema" not in repr(each)]
+
+
+def test_fresh_tables_are_those_of_the_model(engine: Engine) -> None:
+    assert [] == differences(engine)
+
+
+def test_a_database_of_0_1_0_is_upgraded_with_what_it_holds(of_0_1_0: str) -> None:
+    engine = open_engine(of_0_1_0)
+    assert [] == differences(engine)
+    letters = SqlDeadLetters(engine)
+    assert {"100007"} == letters.waiting("orders_to_salesforce", ["100007", "100001"])
+    (run,) = SqlLedger(engine).runs("orders_to_salesforce")
+    assert (3, "done") == (run.counts.extracted, run.state)
+    assert SqlLedger(engine).watermark("orders_to_salesforce") is not None
+    with reading(engine) as connection:
+        assert schema.HEAD == schema.revision(connection)
+        # a worker of 0.1.0 that is still running reads this, and stops
+        assert 4 == connection.exec_driver_sql("SELECT max(version) FROM bp_schema").scalar()
+    engine.dispose()
+
+
+def test_older_code_meets_newer_tables(engine: Engine, database_url: str) -> None:
+    with writing(engine) as connection:
+        connection.execute(tables.version.update().values(version_num="9999"))
+    with pytest.raises(Misconfigured, match=f"revision 9999, this release knows {schema.HEAD}: upgrade"):
+        open_engine(database_url)
+
+
+def test_tables_from_before_0_1_0_are_refused(of_0_1_0: str) -> None:
+    engine = sa.create_engine(of_0_1_0)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE bp_schema SET version = 2")
+    engine.dispose()
+    with pytest.raises(Misconfigured, match="version 2, from before 0.1.0"):
+        open_engine(of_0_1_0)
