@@ -1,7 +1,7 @@
 """Commands in Airflow's own command line, where it takes any from providers (3.2 and newer).
 
 ``airflow brightpearl ...`` is the console script ``brightpearl``. ``airflow dags backfill``, which Airflow 3
-dropped, is put back by adding to a list that Airflow does not document; so it is guarded, and
+dropped, is put back for DAGs of this package, by adding to a list that Airflow does not document; so it is guarded, and
 ``[brightpearl] dags_backfill_command = False`` leaves it out.
 """
 
@@ -45,11 +45,16 @@ def run_brightpearl(args: argparse.Namespace) -> None:
 
 
 def run_dags_backfill(args: argparse.Namespace) -> None:
-    """Runs the native command that does what the arguments of Airflow 2 ask for."""
+    """Runs the native command that does what the arguments of Airflow 2 ask for, if the DAG is of this package."""
     from airflow.cli.cli_parser import get_parser
 
     from airflow_provider_brightpearl.compat import AirflowException
 
+    if not _is_ours(args.dag_id):
+        sys.exit(
+            f"airflow dags backfill: error: DAG {args.dag_id} has no task of airflow-provider-brightpearl, or has not "
+            f"been read yet; use `airflow backfill create --dag-id {args.dag_id} --from-date … --to-date …`"
+        )
     try:
         native = backfill.native_arguments(args, airflow_version())
     except ValueError as error:
@@ -63,6 +68,15 @@ def run_dags_backfill(args: argparse.Namespace) -> None:
         sys.stdout.write(
             f"The runs are queued; the scheduler executes them once DAG {args.dag_id} is unpaused.\n"
         )
+
+
+def _is_ours(dag_id: str) -> bool:
+    """Whether the DAG, as Airflow has last read it, has a task of this package."""
+    from airflow.models.serialized_dag import SerializedDagModel
+
+    dag = SerializedDagModel.get_dag(dag_id)
+    modules = [str(getattr(task, "_task_module", "")) for task in dag.tasks] if dag else []
+    return any(module.partition(".")[0] == __name__.partition(".")[0] for module in modules)
 
 
 def _put_back_dags_backfill() -> None:
@@ -90,7 +104,7 @@ def _backfill_command() -> Any:
 
     return ActionCommand(
         name="backfill",
-        help="Run a DAG for a range of dates (as on Airflow 2)",
+        help="Run a DAG of airflow-provider-brightpearl for a range of dates (as on Airflow 2)",
         description=backfill.DESCRIPTION,
         func=run_dags_backfill,
         args=[Arg(names, **options) for names, options in backfill.ARGUMENTS],

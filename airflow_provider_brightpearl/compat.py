@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 _HOMES: dict[str, tuple[str, ...]] = {
-    "AirflowException": ("airflow.exceptions:AirflowException",),
+    "AirflowException": ("airflow.sdk.exceptions:AirflowException", "airflow.exceptions:AirflowException"),
     "AirflowFailException": (
         "airflow.sdk.exceptions:AirflowFailException",
         "airflow.exceptions:AirflowFailException",
     ),
-    "AirflowNotFoundException": ("airflow.exceptions:AirflowNotFoundException",),
+    "AirflowNotFoundException": (
+        "airflow.sdk.exceptions:AirflowNotFoundException",
+        "airflow.exceptions:AirflowNotFoundException",
+    ),
     "AirflowSkipException": (
         "airflow.sdk.exceptions:AirflowSkipException",
         "airflow.exceptions:AirflowSkipException",
@@ -47,7 +50,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "RetryPolicy": ("airflow.sdk:RetryPolicy",),
     "TriggerEvent": ("airflow.triggers.base:TriggerEvent",),
     "XCom": ("airflow.sdk.execution_time.xcom:XCom", "airflow.models.xcom:XCom"),
-    "conf": ("airflow.configuration:conf",),
+    "conf": ("airflow.configuration:conf", "airflow.sdk.configuration:conf"),
+    "get_fernet": ("airflow.models.crypto:get_fernet", "airflow.sdk.crypto:get_fernet"),
     "mask_secret": (
         "airflow.sdk.log:mask_secret",
         "airflow.sdk.execution_time.secrets_masker:mask_secret",
@@ -55,12 +59,23 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
 }
 
+# by how much Airflow's major version is ahead of the package's
+_PACKAGES = {"apache-airflow": 0, "apache-airflow-core": 0, "apache-airflow-task-sdk": 2}
+
 
 @cache
 def airflow_version() -> tuple[int, int]:
-    """Major and minor version of the Airflow that is installed, without importing it."""
-    major, minor = version("apache-airflow").split(".")[:2]
-    return int(major), int(minor)
+    """Major and minor version of the Airflow that is installed, without importing it.
+
+    A worker may have the task SDK alone, whose 1.0 came with Airflow 3.0.
+    """
+    for package, ahead in _PACKAGES.items():
+        try:
+            major, minor = version(package).split(".")[:2]
+        except PackageNotFoundError:
+            continue
+        return int(major) + ahead, int(minor)
+    raise PackageNotFoundError("apache-airflow")
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,9 +64,11 @@ def sync_dag(
         dag_kwargs: further arguments of the DAG, over those of this package.
 
     Raises:
-        Misconfigured: the flow file is missing or wrong; names file and field, and what to do.
+        Misconfigured: the flow file is missing or wrong; names file and field, and what to do. Or the state would lie
+            in a file on each worker's own disk.
     """
-    folder = Path(mappings) if mappings else settings.mappings_folder(_folder_of_caller())
+    settings.check_state_is_shared()
+    folder = Path(mappings) if mappings else settings.mappings_folder()
     flow = _read(folder, flow_name)
     arguments = _dag_arguments(flow, schedule) | dag_kwargs
     arguments["default_args"] = _task_defaults(on_alert) | (default_args or {})
@@ -110,7 +111,8 @@ def reconcile_dag(
     Raises:
         Misconfigured: a flow named here is missing or wrong, or has no ``reconcile:`` block.
     """
-    folder = Path(mappings) if mappings else settings.mappings_folder(_folder_of_caller())
+    settings.check_state_is_shared()
+    folder = Path(mappings) if mappings else settings.mappings_folder()
     chosen = _reconciled(folder, flows)
     arguments = _reconcile_arguments(chosen, schedule) | dag_kwargs
     arguments["default_args"] = _task_defaults(on_alert) | (default_args or {})
@@ -187,10 +189,6 @@ def _reconcile_params(names: list[str]) -> dict[str, Any]:
             description="Differences to repair, instead of what the flow file says",
         ),
     }
-
-
-def _folder_of_caller() -> Path:
-    return Path(sys._getframe(2).f_code.co_filename).resolve().parent
 
 
 def _read(folder: Path, flow_name: str) -> FlowSpec:
@@ -314,4 +312,4 @@ def _per_part(operator: Any, over: dict[str, Any], **arguments: Any) -> Any:
     """
     if airflow_version() < (3, 0):
         return operator(**over, **arguments)
-    return operator.partial(**arguments).expand(**over)
+    return operator.partial(map_index_template=operator.name_of_part, **arguments).expand(**over)

@@ -97,6 +97,7 @@ def state_url() -> str:
     """SQLAlchemy URL of the state database, password included: never log it."""
     conn_id = settings.state_conn_id()
     if conn_id is None:
+        settings.check_state_is_shared()
         return f"sqlite:///{settings.state_file()}"
     try:
         connection = compat.BaseHook.get_connection(conn_id)
@@ -139,13 +140,22 @@ def _engine(url: str) -> Engine:
 
 
 def token_store() -> Any:
-    """Where OAuth tokens outlive a task, encrypted with Airflow's Fernet keys; None if it has none."""
-    from cryptography.fernet import Fernet, MultiFernet
-
+    """Where OAuth tokens outlive a task, encrypted with the keys of ``token_keys``, else of Airflow; None without."""
     from airflow_provider_brightpearl.stores.tokens import Tokens
     from airflow_provider_brightpearl.systems.http.oauth import Token
 
-    keys = [key.strip() for key in (compat.conf.get("core", "fernet_key") or "").split(",") if key.strip()]
-    if not keys:
-        return None
-    return Tokens(state_engine(), MultiFernet([Fernet(key) for key in keys]), Token)
+    fernet = _fernet()
+    return Tokens(state_engine(), fernet, Token) if fernet else None
+
+
+def _fernet() -> Any:
+    from cryptography.fernet import Fernet, MultiFernet
+
+    keys = settings.token_keys()
+    if keys:
+        try:
+            return MultiFernet([Fernet(key) for key in keys])
+        except ValueError as error:
+            raise Misconfigured(f"[{settings.SECTION}] token_keys: {error}") from None
+    own = compat.get_fernet()
+    return own if own.is_encrypted else None

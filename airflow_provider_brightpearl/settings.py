@@ -6,17 +6,25 @@ Nothing here touches Airflow's metadata database, so DAG files may read settings
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 SECTION = "brightpearl"
 VERSION_ADDED = "0.1.0"
+_ON_THIS_MACHINE = {"LocalExecutor", "SequentialExecutor", "DebugExecutor"}
 
 
 def _option(
-    description: str, default: str, type_: str = "string", example: str | None = None
+    description: str,
+    default: str,
+    type_: str = "string",
+    example: str | None = None,
+    *,
+    sensitive: bool = False,
 ) -> dict[str, Any]:
     return {
+        **({"sensitive": True} if sensitive else {}),
         "description": description,
         "version_added": VERSION_ADDED,
         "type": type_,
@@ -27,7 +35,7 @@ def _option(
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "mappings": _option(
-        "Folder of the flow files. Empty: include/mappings beside the DAG folder, or in AIRFLOW_HOME.",
+        "Folder of the flow files. Empty: include/mappings in or beside the DAG folder or bundle, or in AIRFLOW_HOME.",
         "",
         example="/opt/airflow/include/mappings",
     ),
@@ -49,6 +57,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "workers share no disk. Empty: SQLite in brightpearl/state.db in AIRFLOW_HOME.",
         "",
         example="brightpearl_state",
+    ),
+    "token_keys": _option(
+        "Fernet keys, separated by commas, that OAuth tokens in the state database are encrypted with; the first one "
+        "encrypts. Empty: those of Airflow ([core] fernet_key), which workers then need.",
+        "",
+        sensitive=True,
     ),
     "retries": _option("How often a task is retried when a system cannot answer now.", "3", "integer"),
     "gate_sql_rows": _option(
@@ -77,7 +91,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
         example="https://docs.example.com/brightpearl",
     ),
     "dags_backfill_command": _option(
-        "Whether Airflow 3.2 and newer get `airflow dags backfill` back, for all DAGs.", "True", "boolean"
+        "Whether Airflow 3.2 and newer get `airflow dags backfill` back, for DAGs of this package.",
+        "True",
+        "boolean",
     ),
 }
 
@@ -123,6 +139,34 @@ def state_conn_id() -> str | None:
     return text("state_conn_id") or None
 
 
+def check_state_is_shared() -> None:
+    """Raises ``Misconfigured`` where each worker would keep a state of its own, in a file on its own disk."""
+    from airflow_provider_brightpearl.compat import conf
+    from airflow_provider_brightpearl.errors import Misconfigured
+
+    if state_conn_id():
+        return
+    configured = str(conf.get("core", "executor", fallback="") or "LocalExecutor")
+    apart = [name for name in _executors(configured) if name not in _ON_THIS_MACHINE]
+    if apart:
+        raise Misconfigured(
+            f"[{SECTION}] state_conn_id is not set, and workers of {apart[0]} may share no disk: each would keep "
+            "watermarks and bindings of its own. Set it to a PostgreSQL connection, or to a sqlite connection whose "
+            "file all workers share"
+        )
+
+
+def _executors(configured: str) -> list[str]:
+    """Class names in ``[core] executor``: several, with modules, aliases and teams."""
+    entries = configured.replace(";", ",").split(",")
+    return [entry.rpartition("=")[2].partition(":")[0].strip().rpartition(".")[2] for entry in entries]
+
+
+def token_keys() -> list[str]:
+    """Keys of this package's own for OAuth tokens."""
+    return [key.strip() for key in text("token_keys").split(",") if key.strip()]
+
+
 def state_file() -> Path:
     """The SQLite file of the state database where no connection names another."""
     return airflow_home() / "brightpearl" / "state.db"
@@ -137,7 +181,7 @@ def mappings_folder(beside: Path | None = None) -> Path:
     """The folder of the flow files: as configured, else the first that exists of the usual places.
 
     Args:
-        beside: the folder of a DAG file; ``include/mappings`` in it or above it comes first.
+        beside: a folder; ``include/mappings`` in it or above it comes first.
     """
     if configured := text("mappings"):
         return Path(configured).expanduser()
@@ -148,6 +192,8 @@ def mappings_folder(beside: Path | None = None) -> Path:
 def _roots(beside: Path | None) -> list[Path]:
     from airflow_provider_brightpearl.compat import conf
 
-    dags = Path(conf.get("core", "dags_folder")).expanduser()
+    dags = Path(conf.get("core", "dags_folder", fallback=airflow_home() / "dags")).expanduser()
     near = [beside, *beside.parents[:2]] if beside else []
-    return [*near, dags.parent, dags, airflow_home()]
+    # Airflow 3 puts the root of a DAG bundle there before it reads the files in it
+    bundles = [root for entry in sys.path if entry for root in (Path(entry), Path(entry).parent)]
+    return [*near, dags.parent, dags, *bundles, airflow_home()]

@@ -231,8 +231,9 @@ class BrightpearlHook(HttpHook):
         store = self._tokens or token_store()
         if store is None:
             raise Misconfigured(
-                f"connection {self.brightpearl_conn_id}: OAuth needs a Fernet key ([core] fernet_key) to keep "
-                "refreshed tokens, or the connection would stop working after its first refresh"
+                f"connection {self.brightpearl_conn_id}: OAuth needs a Fernet key ([brightpearl] token_keys, "
+                "or [core] fernet_key) to keep refreshed tokens, or the connection would stop working after its "
+                "first refresh"
             )
         name = f"brightpearl:{account}:{app_ref}"
         return oauth_auth(OAuthTokens(app, name, store, initial, session))

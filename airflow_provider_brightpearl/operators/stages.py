@@ -94,6 +94,8 @@ class TransformOperator(StageOperator):
     """Maps one raw part to the target's fields, or a list of them one after the other."""
 
     template_fields = ("flow", "source_conn_id", "target_conn_id", "part", "run")
+    # what Airflow 3 calls one of several side by side
+    name_of_part = "part {{ ti.map_index + 1 }}, {{ '{:,}'.format(task.part['records']) }} records"
     ui_color = "#e3f2df"
 
     def __init__(self, *, part: Plain | list[Plain], run: Plain, **kwargs: Any) -> None:
@@ -145,6 +147,7 @@ class LoadOperator(StageOperator):
     """Writes one mapped part to the target, or a list of them: what passed the gate and has changed."""
 
     template_fields = ("flow", "source_conn_id", "target_conn_id", "mapped", "gate", "run")
+    name_of_part = "part {{ ti.map_index + 1 }}, {{ '{:,}'.format(task.mapped['records']) }} records"
     operator_extra_links = (TargetLink(),)
     ui_color = "#ece3f4"
 

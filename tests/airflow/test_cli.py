@@ -119,7 +119,8 @@ def test_no_two_starter_flows_start_at_the_same_minute():
 
 
 @pytest.mark.parametrize("target", ["salesforce", "infor"])
-def test_a_new_flow_passes_the_check_and_has_a_dag(tmp_path, target):
+def test_a_new_flow_passes_the_check_and_has_a_dag(tmp_path, target, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(tmp_path / "dags"))
     arguments = ["flow", "new", "web_orders", str(tmp_path), "--target", target, "--object", "Order"]
     assert 0 == invoke(*arguments).exit_code
     mapping = tmp_path / "include" / "mappings" / "web_orders.yaml"
@@ -177,6 +178,16 @@ def test_dags_backfill_is_there_on_every_airflow_that_lets_it(run):
     if (3, 0) <= airflow_version() < (3, 2):
         pytest.skip("Airflow takes commands from providers since 3.2")
     assert "--start-date" in run("airflow", "dags", "backfill", "--help").stdout
+
+
+@pytest.mark.system
+def test_dags_backfill_leaves_other_dags_to_airflow(run, tmp_path):
+    if airflow_version() < (3, 2):
+        pytest.skip("there it is Airflow's own")
+    run("airflow", "db", "migrate")
+    done = run("airflow", "dags", "backfill", "theirs", "-s", "2026-01-01", "-e", "2026-01-02")
+    assert 0 != done.returncode
+    assert "use `airflow backfill create --dag-id theirs" in done.stderr
 
 
 @pytest.mark.system

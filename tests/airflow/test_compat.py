@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError
+
 import pytest
 
 from airflow_provider_brightpearl import compat
@@ -19,6 +21,28 @@ def test_name_is_found(name):
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = compat.Nothing
+
+
+@pytest.mark.parametrize(
+    ("installed", "expected"),
+    [
+        ({"apache-airflow": "2.11.2"}, (2, 11)),
+        ({"apache-airflow-core": "3.1.0", "apache-airflow-task-sdk": "1.1.0"}, (3, 1)),
+        ({"apache-airflow-task-sdk": "1.3.2"}, (3, 3)),
+    ],
+)
+def test_the_version_is_known_where_only_a_part_of_airflow_is_installed(monkeypatch, installed, expected):
+    def version(package: str) -> str:
+        if package not in installed:
+            raise PackageNotFoundError(package)
+        return str(installed[package])
+
+    monkeypatch.setattr(compat, "version", version)
+    compat.airflow_version.cache_clear()
+    try:
+        assert expected == compat.airflow_version()
+    finally:
+        compat.airflow_version.cache_clear()
 
 
 @pytest.mark.slow

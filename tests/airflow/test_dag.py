@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_brightpearl.compat import airflow_version
 from airflow_provider_brightpearl.dag import sync_dag
+from airflow_provider_brightpearl.environment import state_url
 from airflow_provider_brightpearl.errors import Misconfigured
 
 HEAVY = (
@@ -124,15 +125,44 @@ def test_a_missing_flow_file_is_told_with_those_that_are_there(mappings):
         sync_dag("nothing_to_salesforce", mappings=mappings)
 
 
-def test_flow_files_are_found_beside_the_dag_folder(mappings, run):
-    dags = mappings.parents[1] / "dags"
-    dags.mkdir()
-    file = dags / "customers.py"
-    file.write_text(
-        "from airflow_provider_brightpearl.dag import sync_dag\nd = sync_dag('customers_to_salesforce')\n"
+@pytest.mark.parametrize("bundle", [False, True])
+def test_flow_files_are_found_beside_the_dag_folder_or_bundle(mappings, run, bundle):
+    dags = str(mappings.parents[1] / "dags")
+    code = (
+        f"import sys\nif {bundle}: sys.path.append({dags!r})\n"
+        "from airflow_provider_brightpearl import settings\nprint(settings.mappings_folder())"
     )
-    done = run("python", "-c", f"import runpy; print(runpy.run_path({str(file)!r})['d'].dag_id)")
-    assert "customers_to_salesforce" == done.stdout.strip().splitlines()[-1], done.stderr
+    done = run(
+        "python", "-c", code, **({} if bundle else {"AIRFLOW__CORE__DAGS_FOLDER": dags}), PYTHONPATH=""
+    )
+    # where the package is installed from its repository, the flow files of that are nearer than a bundle's
+    found = done.stdout.strip().splitlines()[-1]
+    assert found == str(mappings) or (bundle and found.endswith("/include/mappings")), done.stderr
+
+
+def test_parts_side_by_side_are_called_by_number_and_size(dag):
+    if airflow_version() < (3, 0):
+        pytest.skip("on Airflow 2 no task is mapped")
+    assert "part {{ ti.map_index + 1 }}" in dag.get_task("transform").map_index_template
+    assert "task.mapped['records']" in dag.get_task("load").map_index_template
+
+
+@pytest.mark.parametrize("executor", ["CeleryExecutor", "LocalExecutor,a.b.KubernetesExecutor:k8s"])
+def test_a_state_file_is_refused_where_workers_may_share_no_disk(mappings, monkeypatch, executor):
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
+    with pytest.raises(
+        Misconfigured, match="state_conn_id is not set, and workers of (Celery|Kubernetes)Exec"
+    ):
+        sync_dag("orders_to_salesforce", mappings=mappings)
+    with pytest.raises(Misconfigured, match="Set it to a PostgreSQL connection"):
+        state_url()
+    monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__STATE_CONN_ID", "brightpearl_state")
+    assert sync_dag("orders_to_salesforce", mappings=mappings)
+
+
+def test_executors_on_one_machine_may_keep_the_state_in_a_file(monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "airflow.executors.local_executor.LocalExecutor:local")
+    assert state_url().startswith("sqlite:///")
 
 
 def test_parsing_a_dag_file_imports_nothing_heavy(mappings, run):

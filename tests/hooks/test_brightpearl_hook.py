@@ -129,7 +129,7 @@ def test_oauth_is_refused_where_refreshed_tokens_could_not_be_kept(connect: Conn
 def test_the_first_token_of_the_connection_is_used_until_it_expires(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", Fernet.generate_key().decode())
+    monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__TOKEN_KEYS", Fernet.generate_key().decode())
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     extra = {"app_ref": "a", "refresh_token": "r", "access_token": "t", "expires_at": "2999-01-01T00:00:00Z"}
     connect("brightpearl_default", **fields("https://x.example", extra=extra))

@@ -64,7 +64,7 @@ def test_rotated_tokens_outlive_the_hook_that_got_them(
     connected: Sandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     switch(connected, "brightpearl", oauth_rotate="always")
-    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", Fernet.generate_key().decode())
+    monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__TOKEN_KEYS", Fernet.generate_key().decode())
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     extra = {
         "app_ref": "sandbox-oauth-app", "dev_ref": "dev", "client_secret": "sandbox-oauth-secret",
