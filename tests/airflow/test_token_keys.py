@@ -11,10 +11,11 @@ from airflow_provider_brightpearl.errors import Misconfigured
 CODE = "from airflow_provider_brightpearl import environment; print(environment.token_store() is not None)"
 
 
-@pytest.mark.parametrize("key", ["", Fernet.generate_key().decode()])
-def test_airflows_keys_serve_unless_there_are_own_ones(run, key):
+@pytest.mark.parametrize("has_key", [False, True])
+def test_airflows_keys_serve_unless_there_are_own_ones(run, has_key):
+    key = Fernet.generate_key().decode() if has_key else ""
     done = run("python", "-c", CODE, AIRFLOW__CORE__FERNET_KEY=key)
-    assert str(bool(key)) == done.stdout.strip().splitlines()[-1], done.stderr
+    assert str(has_key) == done.stdout.strip().splitlines()[-1], done.stderr
 
 
 def test_own_keys_come_first(tmp_path, monkeypatch):
