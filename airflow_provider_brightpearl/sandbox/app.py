@@ -16,7 +16,7 @@ from .call_log import CallLog, LoggedCall
 from .clock import Clock
 from .control import control_routes
 from .faults import Fault, Faults
-from .system import SeedOptions, System
+from .system import UNKNOWN_ADDRESSES, SeedOptions, System, note_unknown_address
 
 PACKAGE = __package__ or ""
 
@@ -70,6 +70,7 @@ class App:
         mounted = next((one for one in self._mounted if one.owns(scope)), None)
         if mounted is None:
             await _respond(send, 404, {"error": "no simulated system has this path"}, {})
+            self.state.log.add_unknown("", [f"{scope['method']} {scope['path']}"])
             return
         await self._serve(mounted, scope, receive, send)
 
@@ -79,6 +80,8 @@ class App:
         target = scope["path"] + (f"?{query}" if query else "")
         fault = self.state.faults.match(mounted.system.name, scope["method"], target)
         exchange = _Exchange(send, mounted.system, fault)
+        if not any(route.matches(scope)[0] is Match.FULL for route in mounted.router.routes):
+            note_unknown_address(scope, scope["method"], scope["path"])
         try:
             await exchange.run(mounted.router, scope, receive)
         finally:
@@ -94,6 +97,7 @@ class App:
                     took,
                 )
             )
+            self.state.log.add_unknown(mounted.system.name, scope.get(UNKNOWN_ADDRESSES, ()))
         if exchange.closed:
             await asyncio.sleep(0.01)  # let the transport close first, or uvicorn responds with a 500
 

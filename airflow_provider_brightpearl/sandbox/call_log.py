@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,10 +26,26 @@ class CallLog:
 
     def __init__(self) -> None:
         self.calls: list[LoggedCall] = []
+        self._unknown: Counter[tuple[str, str]] = Counter()
 
     def add(self, call: LoggedCall) -> None:
         """Add a request."""
         self.calls.append(call)
+
+    def add_unknown(self, system: str, addresses: Iterable[str]) -> None:
+        """Count requests, such as `GET /some/path`, for addresses that the system does not have."""
+        self._unknown.update((system, address) for address in addresses)
+
+    def unknown(self) -> list[dict[str, Any]]:
+        """The addresses that were requested and do not exist, with the number of requests."""
+        return [
+            {"system": system, "address": address, "times": times}
+            for (system, address), times in self._unknown.items()
+        ]
+
+    def forget_unknown(self) -> None:
+        """Count requests for unknown addresses from zero."""
+        self._unknown.clear()
 
     def counts(self, systems: list[str]) -> dict[str, int]:
         """The number of requests per system, including zeros."""
@@ -40,5 +57,5 @@ class CallLog:
         return [asdict(call) for call in self.calls if system in (None, call.system)]
 
     def clear(self) -> None:
-        """Delete all entries."""
+        """Delete all entries; unknown addresses stay, so that a test that resets the sandbox does not hide them."""
         self.calls.clear()

@@ -31,6 +31,7 @@ def control_routes(state: SandboxState) -> list[BaseRoute]:
         ("/faults", ["GET", "POST", "DELETE"], control.faults),
         ("/log", ["GET", "DELETE"], control.log),
         ("/counts", ["GET"], control.counts),
+        ("/unknown", ["GET", "DELETE"], control.unknown),
         ("/snapshot/{system}", ["GET"], control.collections),
         ("/snapshot/{system}/{collection}", ["GET"], control.snapshot),
         ("/settings/{system}", ["GET", "POST", "DELETE"], control.settings),
@@ -104,6 +105,12 @@ class Control:
 
     async def counts(self, request: Request) -> Response:
         return _json(self.state.log.counts(list(self.state.systems)))
+
+    async def unknown(self, request: Request) -> Response:
+        """The addresses that were requested and that the sandbox does not have."""
+        if request.method == "DELETE":
+            self.state.log.forget_unknown()
+        return _json(self.state.log.unknown())
 
     async def collections(self, request: Request) -> Response:
         system = self.state.systems[request.path_params["system"]]

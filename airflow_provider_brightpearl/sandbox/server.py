@@ -21,6 +21,10 @@ from .connections import url_of
 from .system import SeedOptions
 
 
+class UnknownAddresses(AssertionError):
+    """A client requested addresses that the sandbox does not have."""
+
+
 class Sandbox:
     """All simulated systems on one port, for the duration of a `with` block.
 
@@ -36,6 +40,8 @@ class Sandbox:
         clock_speed: sandbox seconds per real second.
         settings: settings by system, such as `{"brightpearl": {"throttle": False}}`.
         options: replaces the arguments from `customers` to `until`.
+        check_addresses: leaving the block raises UnknownAddresses if an address was requested that the
+            sandbox does not have; `DELETE /__sandbox/unknown` forgets them.
     """
 
     def __init__(
@@ -52,7 +58,9 @@ class Sandbox:
         clock_speed: float = 1.0,
         settings: dict[str, dict[str, object]] | None = None,
         options: SeedOptions | None = None,
+        check_addresses: bool = True,
     ) -> None:
+        self._check_addresses = check_addresses
         self.options = options or SeedOptions(customers, products, orders, seed, days, until)
         self._speed, self._settings = clock_speed, settings or {}
         self._host, self._port = host, port
@@ -94,7 +102,14 @@ class Sandbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        unknown = self.unknown_addresses() if kind is None and self._check_addresses else []
         self.stop()
+        if unknown:
+            raise UnknownAddresses(f"the sandbox does not have: {', '.join(unknown)}")
+
+    def unknown_addresses(self) -> list[str]:
+        """Addresses, such as `brightpearl GET /some/path`, that were requested and do not exist."""
+        return [f"{one['system']} {one['address']}".strip() for one in self.control("GET", "/unknown")]
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """Call the control API; `path` is the part after /__sandbox. Raises: RuntimeError on an error response."""

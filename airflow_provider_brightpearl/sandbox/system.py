@@ -9,13 +9,20 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from starlette.routing import BaseRoute
+from starlette.types import Scope
 
 Record = dict[str, Any]
+UNKNOWN_ADDRESSES = "sandbox.unknown_addresses"  # in the scope of a request
 
 
 def json_value(value: object) -> object:
     """A stored value for JSON: a Decimal becomes text, never a float."""
     return format(value, "f") if isinstance(value, Decimal) else value
+
+
+def note_unknown_address(scope: Scope, method: str, path: str) -> None:
+    """Mark a request as one for an address that the sandbox does not have; the call log counts them."""
+    scope.setdefault(UNKNOWN_ADDRESSES, []).append(f"{method} /{path.lstrip('/')}")
 
 
 @dataclass(frozen=True, slots=True)

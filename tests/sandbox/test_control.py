@@ -8,13 +8,19 @@ import pytest
 import requests
 
 from airflow_provider_brightpearl.sandbox.clock import Clock
-from airflow_provider_brightpearl.sandbox.server import Sandbox
+from airflow_provider_brightpearl.sandbox.server import Sandbox, UnknownAddresses
 from tests.sandbox.brightpearl_account import Account
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Sandbox]:
-    with Sandbox(customers=10, products=10, orders=30, until=datetime(2025, 6, 1, tzinfo=UTC)) as sandbox:
+    with Sandbox(
+        customers=10,
+        products=10,
+        orders=30,
+        until=datetime(2025, 6, 1, tzinfo=UTC),
+        check_addresses=False,
+    ) as sandbox:
         yield sandbox
 
 
@@ -43,9 +49,35 @@ def test_counts_and_log(sandbox: Sandbox, account: Account) -> None:
     account.get("nowhere?x=1")
     assert sandbox.counts()["brightpearl"] == 2
     last = sandbox.control("GET", "/log?system=brightpearl")[-1]
-    assert (last["path"], last["query"], last["status"]) == ("/public-api/acmetest/nowhere", "x=1", 404)
+    assert (last["path"], last["query"], last["status"]) == ("/public-api/acmetest/nowhere", "x=1", 501)
     sandbox.control("DELETE", "/log")
     assert sandbox.counts()["brightpearl"] == 0
+
+
+def test_unknown_addresses_are_counted(sandbox: Sandbox, account: Account) -> None:
+    sandbox.control("DELETE", "/unknown")
+    account.get(ORDER)
+    account.get("order-service/ordr/100001")
+    account.call("PUT", ORDER, {})
+    message = {"label": "one", "uri": "/nothing", "httpMethod": "GET"}
+    account.call("POST", "multi-message", {"messages": [message], "onFail": "STOP"})
+    for path in ("/services/data/v62.0/nothing", "/ACME_TST/nothing", "/nothing"):
+        requests.get(sandbox.url + path, timeout=10)
+    sandbox.reset()
+    assert sandbox.unknown_addresses() == [
+        "brightpearl GET /order-service/ordr/100001",
+        f"brightpearl PUT /{ORDER}",
+        "brightpearl GET /nothing",
+        "GET /nothing",
+    ]
+
+
+def test_a_block_that_touched_an_unknown_address_fails() -> None:
+    with (
+        pytest.raises(UnknownAddresses, match="brightpearl GET /order-service/ordr"),
+        Sandbox(customers=1, products=1, orders=1) as running,
+    ):
+        Account(running.url).get("order-service/ordr")
 
 
 def test_fault_answers_then_is_spent(sandbox: Sandbox, account: Account) -> None:

@@ -39,6 +39,16 @@ class ProxyError(Exception):
         return {"response": self.message}
 
 
+class UnknownAddress(ProxyError):
+    """A method and path that the sandbox does not have.
+
+    The status is one that no client takes for an empty result. What the vendor answers is not known.
+    """
+
+    def __init__(self, method: str, path: str) -> None:
+        super().__init__(501, f"The sandbox has no resource {method} /{path}")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A body with a status other than 200."""

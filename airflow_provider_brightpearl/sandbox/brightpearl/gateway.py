@@ -10,11 +10,13 @@ from urllib.parse import parse_qsl, unquote
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from ..settings import int_setting
+from ..system import note_unknown_address
 from .account import Account
 from .auth import Authenticator
-from .call import Answer, Call, ProxyError, Record, ServiceError, response, to_json
+from .call import Answer, Call, ProxyError, Record, ServiceError, UnknownAddress, response, to_json
 from .resources import match
 from .services import (  # noqa: F401 - importing them registers their resources
     accounting,
@@ -78,7 +80,7 @@ class Gateway:
                 if request.scope["path"].count("/") > 2
                 else ""
             )
-            return self.handle(request.method, path, query, content)
+            return self.handle(request.method, path, query, content, request.scope)
         except ProxyError as refusal:
             return refusal.status, refusal.body(), "api-proxy"
 
@@ -90,12 +92,14 @@ class Gateway:
             raise ProxyError(401, "Not authenticated. You must provide a valid authentication token.")
         self.authenticator.authenticate(request.headers)
 
-    def handle(self, method: str, path: str, query: str, content: bytes) -> tuple[int, object, str]:
-        """Status, body and message type of an admitted request."""
+    def handle(
+        self, method: str, path: str, query: str, content: bytes, scope: Scope
+    ) -> tuple[int, object, str]:
+        """Status, body and message type of an admitted request, or of one message of a multi-message."""
         kind = "api-proxy"
         try:
             if path == "multi-message" and method == "POST":
-                return *self._many(content), "multi-message"
+                return *self._many(content, scope), "multi-message"
             resource, parts = match(method, path)
             kind = resource.message_type
             given = parse_qsl(query, keep_blank_values=True)
@@ -105,6 +109,9 @@ class Gateway:
             if unknown:
                 raise ServiceError(400, "CMNC-017", f"Unknown parameter: {unknown[0]}")  # INFERRED code
             found = resource.endpoint(Call(self.account, method, path, parts, dict(given), query, content))
+        except UnknownAddress as failure:
+            note_unknown_address(scope, method, path)
+            return failure.status, failure.body(), "api-proxy"
         except ServiceError as failure:
             return failure.status, failure.body(), kind
         except (TypeError, ValueError, AttributeError, LookupError):
@@ -113,7 +120,7 @@ class Gateway:
             return 500, ServiceError(500, "CMNU-003", "An unexpected error occurred").body(), kind
         return (found.status, found.body, kind) if isinstance(found, Answer) else (200, found, kind)
 
-    def _many(self, content: bytes) -> tuple[int, Record]:
+    def _many(self, content: bytes, scope: Scope) -> tuple[int, Record]:
         try:
             body = orjson.loads(content)
             messages = body["messages"]
@@ -125,15 +132,15 @@ class Gateway:
         for message in messages:
             if done and body.get("onFail") == "STOP" and done[-1]["statusCode"] >= 400:
                 break
-            done.append(self._message(message))
+            done.append(self._message(message, scope))
         left = [message.get("label") for message in messages[len(done) :]]
         bad = any(one["statusCode"] >= 400 for one in done)
         return 207 if bad else 200, response({"processedMessages": done, "unprocessedMessages": left})
 
-    def _message(self, message: Record) -> Record:
+    def _message(self, message: Record, scope: Scope) -> Record:
         path, _, query = str(message.get("uri", "")).lstrip("/").partition("?")
         content = orjson.dumps(message["body"]) if "body" in message else b""
-        status, body, _ = self.handle(str(message.get("httpMethod", "")), path, query, content)
+        status, body, _ = self.handle(str(message.get("httpMethod", "")), path, query, content, scope)
         return {
             "label": message.get("label"),
             "statusCode": status,

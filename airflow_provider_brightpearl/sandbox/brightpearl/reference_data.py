@@ -151,6 +151,8 @@ PRODUCT_FIELDS: Fields = (
     (150, "PCF_FRAGILE", "Fragile", "YES_NO", {}),
     (151, "PCF_CARE", "Care instructions", "TEXT_AREA", {}),
 )
+SUPPLIER_FIELDS: Fields = ((160, "PCF_TERMS", "Terms agreed", "DATE", {}),)
+PURCHASE_FIELDS: Fields = ((170, "PCF_CONTAINER", "Container", "TEXT", {}),)
 
 
 def field_metadata(fields: Fields) -> list[Record]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import id_sets, json_patch
-from .call import Call, ServiceError, id_ranges, not_found, response, single_id
+from .call import Call, UnknownAddress, id_ranges, not_found, response, single_id
 from .collection import Collection, Record
 from .generated import random_bits
-from .reference_data import Fields
+from .reference_data import Fields, field_metadata
 from .search import Search, metadata, run
 
 Endpoint = Callable[[Call], Any]
@@ -62,19 +62,13 @@ def match(method: str, path: str) -> tuple[Resource, tuple[str, ...]]:
     """The resource of a path, with the path segments it captured.
 
     Raises:
-        ServiceError: 404, the path is unknown; 405, the method is not supported (INFERRED texts).
+        UnknownAddress: the path is unknown, or known with other methods only.
     """
-    known = False
-    for resource in TABLE:
-        found = resource.pattern.match(path)
-        if found is None:
-            continue
-        if resource.method == method:
-            return resource, found.groups()
-        known = True
-    if known:
-        raise ServiceError(405, "CMNC-405", f"Method {method} is not supported for /{path}")
-    raise not_found(f"No resource at /{path}")
+    found = [(one, hit.groups()) for one in TABLE if (hit := one.pattern.match(path)) is not None]
+    usable = [one for one in found if one[0].method == method]
+    if usable:
+        return min(usable, key=lambda one: len(one[1]))  # product/custom-field-meta-data, not product/{}
+    raise UnknownAddress(method, path)
 
 
 def collection(call: Call, name: str) -> Collection:
@@ -131,6 +125,20 @@ def serve_custom_fields(call: Call, name: str, known: Fields) -> Record:
     if call.account.settings["custom_fields_touch"]:
         call.account.touch(record)
     return response(fields)
+
+
+def register_custom_field_metadata(kind: str, fields: Fields) -> None:
+    """Register the list of the custom fields of a kind of record: all of them, and by id set."""
+
+    def get_custom_field_meta_data(call: Call) -> Record:
+        found = field_metadata(fields)
+        if not call.path_args:
+            return response(found)
+        wanted = id_ranges(call.path_args[0], 200)
+        return response([one for one in found if any(a <= one["id"] <= b for a, b in wanted)])
+
+    route("GET", kind + "/custom-field-meta-data")(get_custom_field_meta_data)
+    route("GET", kind + "/custom-field-meta-data/{}")(get_custom_field_meta_data)
 
 
 def register_reference_list(base: str, name: str) -> None:

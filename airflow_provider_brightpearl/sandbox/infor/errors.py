@@ -66,6 +66,13 @@ class GatewayError(Exception):
         self.status, self.body, self.headers = status, body, headers or {}
 
 
+class UnknownAddress(GatewayError):
+    """The gateway has no such path."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "Not found")
+
+
 def nok(code: str, value: object = "", field: str = "") -> Nok:
     """A NOK with a message code of M3 and its text."""
     return Nok(code, MESSAGES.get(code, code).replace("&1", str(value)), field)

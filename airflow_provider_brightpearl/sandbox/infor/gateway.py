@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..settings import int_setting
-from .errors import GatewayError
+from ..system import note_unknown_address
+from .errors import GatewayError, UnknownAddress
 from .execution import M3, TransactionCall, TransactionResult
 from .rate_limits import RateLimits
 from .request_parsing import check_parameters, parse_bulk, parse_options, parse_path
@@ -46,6 +47,8 @@ class Gateway:
                 await asyncio.sleep(delay)
             return await run_in_threadpool(self._serve_m3, request, path, body)
         except GatewayError as error:
+            if isinstance(error, UnknownAddress):
+                note_unknown_address(request.scope, request.method, request.url.path)
             return _error_response(error)
 
     def _path(self, request: Request) -> str:
@@ -53,12 +56,12 @@ class Gateway:
         raw = request.scope.get("raw_path") or request.scope["path"].encode()
         tenant, _, rest = raw.decode("latin-1").lstrip("/").partition("/")
         if tenant != TENANT:
-            raise GatewayError(404, "Not found")
+            raise UnknownAddress()
         return str(rest)
 
     def _serve_token_service(self, request: Request, path: str, body: bytes) -> Response:
         if path not in ("token.oauth2", "revoke_token.oauth2"):
-            raise GatewayError(404, "Not found")
+            raise UnknownAddress()
         if request.method != "POST":
             raise GatewayError(405, "Method not allowed")
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -72,7 +75,7 @@ class Gateway:
         if len(body) > int_setting(self._tenant.settings, "max_body_bytes"):
             raise GatewayError(413, "Payload too large")
         if not path.startswith(_REST):
-            raise GatewayError(404, "Not found")
+            raise UnknownAddress()
         with self._tenant.lock:
             try:
                 return self._route(request, path[len(_REST) :], body)
@@ -92,7 +95,7 @@ class Gateway:
             return self._bulk(request, rest, query, body) if bulk else self._single(request, rest, query)
         if path.startswith("execute/") and settings["v1"]:
             return self._v1(request, path.removeprefix("execute/"), query)
-        raise GatewayError(404, "Not found")
+        raise UnknownAddress()
 
     def _single(self, request: Request, rest: str, query: str) -> Response:
         item = self._item(request, rest, query)
@@ -128,7 +131,7 @@ class Gateway:
             raise GatewayError(405, "Method not allowed")
         settings, call = self._tenant.settings, parse_path(rest, query)
         if len(call.segments) != 2:
-            raise GatewayError(404, "Not found")
+            raise UnknownAddress()
         check_parameters(call.parameters, settings)
         program, transaction = call.segments
         if not self._m3.knows(program):

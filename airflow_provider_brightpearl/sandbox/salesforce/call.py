@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from .errors import ApiError, malformed_json, resource_not_found
+from starlette.types import Scope
+
+from ..system import note_unknown_address
+from .errors import ApiError, UnknownAddress, address_not_found, malformed_json
 from .jobs import Jobs
 from .json_format import dump_json, load_json
 from .org import DmlContext, Org
@@ -29,6 +32,7 @@ class Call:
     jobs: Jobs
     parsed: object = None  # the parsed body of a subrequest
     dispatch: Callable[[Call], Answer] | None = None
+    scope: Scope = field(default_factory=dict)  # of the HTTP request
 
     @property
     def base(self) -> str:
@@ -105,6 +109,9 @@ class Resources:
         """Serve a request; an ApiError becomes an error response."""
         try:
             return self._serve(call)
+        except UnknownAddress as error:
+            note_unknown_address(call.scope, call.method, f"{call.base}/{'/'.join(call.segments)}")
+            return Answer(error.as_request_error(), error.status)
         except ApiError as error:
             return Answer(error.as_request_error(), error.status)
 
@@ -120,8 +127,8 @@ class Resources:
                 return one.endpoint(call, **arguments)
             allowed.append(one.method)
         if not allowed:
-            raise resource_not_found()
-        raise ApiError(
+            raise address_not_found()
+        raise UnknownAddress(
             "METHOD_NOT_ALLOWED",
             f"HTTP Method '{call.method}' not allowed. Allowed are {','.join(dict.fromkeys(allowed))}",
             status=405,

@@ -40,6 +40,15 @@ class ApiError(Exception):
         return f"{self.code}:{self.message}:{','.join(self.fields)} --"
 
 
+class UnknownAddress(ApiError):
+    """The org has no such path, or not with this method; the answer is the vendor's own."""
+
+
+def address_not_found() -> ApiError:
+    """The error for a path that does not exist; the same as for a record that does not exist."""
+    return UnknownAddress("NOT_FOUND", "The requested resource does not exist", status=404)
+
+
 def resource_not_found() -> ApiError:
     """The error for a path or record that does not exist."""
     return ApiError("NOT_FOUND", "The requested resource does not exist", status=404)

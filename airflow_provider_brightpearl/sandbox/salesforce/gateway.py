@@ -11,10 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..system import note_unknown_address
 from .api.describe import get_resources, versions
 from .api.resource_table import TABLE
 from .call import Answer, Call, Resources
-from .errors import ApiError, resource_not_found
+from .errors import ApiError, UnknownAddress, address_not_found
 from .jobs import Jobs
 from .login import Login
 from .org import Org
@@ -49,6 +50,8 @@ class Gateway:
             with self._org.lock:
                 return self._route(request, body)
         except ApiError as error:
+            if isinstance(error, UnknownAddress):
+                note_unknown_address(request.scope, request.method, request.url.path)
             return Answer(error.as_request_error(), error.status)
         except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
             # edited records may hold values of any type; the vendor reports an unexpected error
@@ -71,7 +74,7 @@ class Gateway:
             return self._login.soap(segments[2], body, origin)
         if first == "data":
             return self._data(request, segments[1:], body, headers, origin)
-        raise resource_not_found()
+        raise address_not_found()
 
     def _oauth(
         self, request: Request, rest: list[str], body: bytes, headers: Mapping[str, str], origin: str
@@ -83,7 +86,7 @@ class Gateway:
             return self._login.userinfo(headers.get("authorization", ""))
         if call == ("POST", "revoke"):
             return self._login.revoke(body, dict(request.query_params))
-        raise resource_not_found()
+        raise address_not_found()
 
     def _data(
         self, request: Request, rest: list[str], body: bytes, headers: Mapping[str, str], origin: str
@@ -92,7 +95,7 @@ class Gateway:
             return Answer(versions())
         version = _VERSION.fullmatch(rest[0]) if rest else None
         if version is None:
-            raise resource_not_found()
+            raise address_not_found()
         user = self._sessions.user_of(headers.get("authorization", ""))
         if rest[1:2] != ["jobs"] or self._org.settings["bulk_calls_count"]:
             self._sessions.count_call()
@@ -109,6 +112,7 @@ class Gateway:
             origin=origin,
             jobs=self._jobs,
             dispatch=self._dispatch,
+            scope=request.scope,
         )
         return self._dispatch(call)
 

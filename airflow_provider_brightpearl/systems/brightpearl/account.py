@@ -21,7 +21,7 @@ _CODE = re.compile(r"\bPCF_[A-Z0-9_]+")
 # under Settings, Custom fields
 _MENU: Mapping[str, str] = {
     "order-service/sale/custom-field-meta-data": "Sales",
-    "contact-service/contact/customer/custom-field-meta-data": "Customers",
+    "contact-service/customer/custom-field-meta-data": "Customers",
     "product-service/product/custom-field-meta-data": "Products",
 }
 # what can be subscribed to by stream; contacts and payments raise no events

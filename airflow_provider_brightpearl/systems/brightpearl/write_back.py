@@ -38,7 +38,7 @@ _ORDER = Place("order-service/order", "order-service/sale/custom-field-meta-data
 PLACES: Mapping[str, Place] = {
     "sales_orders": _ORDER,
     "sales_credits": _ORDER,
-    "contacts": Place("contact-service/contact", "contact-service/contact/customer/custom-field-meta-data"),
+    "contacts": Place("contact-service/contact", "contact-service/customer/custom-field-meta-data"),
     "products": Place("product-service/product", "product-service/product/custom-field-meta-data"),
 }
 

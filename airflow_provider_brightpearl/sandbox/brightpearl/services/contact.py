@@ -11,6 +11,7 @@ from ..resources import (
     id_set_uris,
     records_in_id_set,
     reference_list,
+    register_custom_field_metadata,
     register_search,
     require_id,
     route,
@@ -156,10 +157,8 @@ def patch_contact_custom_field(call: Call) -> Record:
     return serve_custom_fields(call, "contact", reference_data.CONTACT_FIELDS)
 
 
-@route("GET", BASE + "contact/customer/custom-field-meta-data")
-def get_customer_custom_field_meta_data(call: Call) -> Record:
-    """The custom fields defined for contacts."""
-    return response(reference_data.field_metadata(reference_data.CONTACT_FIELDS))
+register_custom_field_metadata(BASE + "customer", reference_data.CONTACT_FIELDS)
+register_custom_field_metadata(BASE + "supplier", reference_data.SUPPLIER_FIELDS)
 
 
 @route("GET", BASE + "postal-address/{}")

@@ -12,6 +12,7 @@ from ..resources import (
     existing_ids,
     id_set_uris,
     records_in_id_set,
+    register_custom_field_metadata,
     register_reference_list,
     register_search,
     route,
@@ -96,18 +97,8 @@ _typed("SO", "sales-order")
 _typed("SC", "sales-credit")
 
 
-@route("GET", BASE + "sale/custom-field-meta-data")
-def get_sale_custom_field_meta_data(call: Call) -> Record:
-    """The custom fields defined for sales."""
-    return response(reference_data.field_metadata(reference_data.ORDER_FIELDS))
-
-
-@route("GET", BASE + "sale/custom-field-meta-data/{}")
-def get_sale_custom_field_meta_data_of(call: Call) -> Record:
-    """Some of the custom fields defined for sales."""
-    wanted = id_ranges(call.path_args[0], 200)
-    found = reference_data.field_metadata(reference_data.ORDER_FIELDS)
-    return response([one for one in found if any(a <= one["id"] <= b for a, b in wanted)])
+register_custom_field_metadata(BASE + "sale", reference_data.ORDER_FIELDS)
+register_custom_field_metadata(BASE + "purchase", reference_data.PURCHASE_FIELDS)
 
 
 for _name in ("order-status", "order-type", "order-stock-status", "order-shipping-status"):

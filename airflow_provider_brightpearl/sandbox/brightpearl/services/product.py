@@ -10,6 +10,7 @@ from ..resources import (
     collection,
     id_set_uris,
     records_in_id_set,
+    register_custom_field_metadata,
     register_reference_list,
     register_search,
     require_id,
@@ -161,10 +162,7 @@ def get_product_custom_fields(call: Call) -> Record:
     return response({str(one["id"]): one.get("customFields") or {} for one in found})
 
 
-@route("GET", BASE + "product/custom-field-meta-data")
-def get_product_custom_field_meta_data(call: Call) -> Record:
-    """The custom fields defined for products."""
-    return response(reference_data.field_metadata(reference_data.PRODUCT_FIELDS))
+register_custom_field_metadata(BASE + "product", reference_data.PRODUCT_FIELDS)
 
 
 @route("GET", BASE + "product-price/{}")
