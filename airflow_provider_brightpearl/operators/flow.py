@@ -6,7 +6,6 @@ operators here do the same work in one process, wherever a flow is one step amon
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
@@ -25,6 +24,7 @@ from airflow_provider_brightpearl.notifications import SyncNotifier
 from airflow_provider_brightpearl.operators.request import run_request
 from airflow_provider_brightpearl.operators.retry import retry_arguments
 from airflow_provider_brightpearl.operators.stages import GATE_PAGE, StageOperator, finish_run
+from airflow_provider_brightpearl.operators.templates import template_list
 
 _NOTHING = {"", "None", "none", "null"}
 _SWITCH = {"true": True, "1": True, "false": False, "0": False}
@@ -127,7 +127,7 @@ class FlowOperator(StageOperator):
         asked = {
             "from": _value(self.start),
             "to": _value(self.end),
-            "ids": _id_list(_value(self.ids)),
+            "ids": template_list(_value(self.ids), "ids") or None,
             "full_resync": _switch(_value(self.full_resync)),
         }
         run = _run_name(context)
@@ -182,16 +182,6 @@ def _run_name(context: Any) -> str:
 def _value(rendered: Any) -> Any:
     """A templated value; None where an empty param was rendered as text."""
     return None if isinstance(rendered, str) and rendered.strip() in _NOTHING else rendered
-
-
-def _id_list(ids: Any) -> Any:
-    """Ids, also those of a list that a template has turned into text, such as ``{{ params.ids }}``."""
-    if not isinstance(ids, str) or not ids.strip().startswith(("[", "(")):
-        return ids
-    try:
-        return list(ast.literal_eval(ids.strip()))
-    except (ValueError, SyntaxError, TypeError):
-        raise Misconfigured(f"ids: {ids!r} is not a list; write ids with commas, such as 1,2,3") from None
 
 
 def _switch(value: Any) -> bool:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_brightpearl.compat import AirflowFailException
 from airflow_provider_brightpearl.errors import Misconfigured, RateLimited, RetryLater, TimedOut
-from airflow_provider_brightpearl.operators.pausing import PausingOperator, Plain, row_limit
+from airflow_provider_brightpearl.operators.pausing import PausingOperator, Plain
+from airflow_provider_brightpearl.operators.templates import template_count, template_list
 
 if TYPE_CHECKING:
     from airflow_provider_brightpearl.systems.infor.client import Answer, InforClient
@@ -63,7 +64,7 @@ class InforTransactionOperator(PausingOperator):
         transaction: str,
         record: Mapping[str, Any] | None = None,
         records: Sequence[Mapping[str, Any]] | str | None = None,
-        columns: Sequence[str] = (),
+        columns: Sequence[str] | str = (),
         repeatable: bool | None = None,
         max_refused: int | str = 0,
         infor_conn_id: str = "infor_default",
@@ -82,7 +83,7 @@ class InforTransactionOperator(PausingOperator):
     def work(self, context: Any, state: Plain) -> Any:
         from airflow_provider_brightpearl.hooks.infor import InforHook
 
-        limit = row_limit(self.max_refused)
+        limit = template_count(self.max_refused, "max_refused")
         # a record that M3 has locked is sent again from here, so that the answers to the others are kept
         client = InforHook(self.infor_conn_id, longest_pause=self.longest_pause, row_tries=1).get_client()
         given = self._given()
@@ -120,7 +121,7 @@ class InforTransactionOperator(PausingOperator):
                 try:
                     found = client.bulk(
                         self.program, [transactions[number] for number in group],
-                        repeatable=self.repeatable, columns=self.columns or (),
+                        repeatable=self.repeatable, columns=template_list(self.columns, "columns"),
                     )  # fmt: skip
                 except RetryLater as error:
                     self._stop_if_written(answers, error)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from airflow_provider_brightpearl.compat import BaseOperator, conf
-from airflow_provider_brightpearl.errors import Misconfigured, RateLimited
+from airflow_provider_brightpearl.errors import RateLimited
 from airflow_provider_brightpearl.operators.retry import airflow_errors
 from airflow_provider_brightpearl.triggers.pause import PauseTrigger
 
@@ -21,18 +21,6 @@ LONG_PAUSE = 300.0
 def default_deferrable() -> bool:
     """The switch of this Airflow: ``[operators] default_deferrable``."""
     return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
-
-
-def row_limit(value: int | str) -> int:
-    """``max_refused`` as a number; templates give text.
-
-    Raises:
-        Misconfigured: it is none.
-    """
-    text = str(value).strip()
-    if not text.isdigit():
-        raise Misconfigured(f"max_refused {value!r} is not a number of rows")
-    return int(text)
 
 
 class PausingOperator(BaseOperator):

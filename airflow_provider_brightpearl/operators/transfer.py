@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_brightpearl.compat import AirflowFailException
 from airflow_provider_brightpearl.environment import object_path
 from airflow_provider_brightpearl.errors import Misconfigured, Unavailable
-from airflow_provider_brightpearl.operators.pausing import PausingOperator, Plain, row_limit
+from airflow_provider_brightpearl.operators.pausing import PausingOperator, Plain
+from airflow_provider_brightpearl.operators.templates import template_count, template_list
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -38,7 +39,7 @@ class BrightpearlToObjectStorageOperator(PausingOperator):
     Args:
         path: the file; one that exists is replaced. (templated)
         stream: name of a stream, such as ``sales_orders``. (templated)
-        ids: of a stream: source ids of the records wanted. (templated)
+        ids: of a stream: source ids of the records wanted; a list, or text with commas. (templated)
         start: of a stream: first instant of changes, ISO 8601, UTC where it has no offset; from the beginning if left
             out. (templated)
         end: of a stream: instant up to which changes are read, itself left out; now if left out. (templated)
@@ -74,11 +75,11 @@ class BrightpearlToObjectStorageOperator(PausingOperator):
         *,
         path: str | UPath,
         stream: str | None = None,
-        ids: Sequence[str | int] | None = None,
+        ids: Sequence[str | int] | str | None = None,
         start: str | None = None,
         end: str | None = None,
         search: str | None = None,
-        columns: Sequence[str] = (),
+        columns: Sequence[str] | str = (),
         filters: Mapping[str, str] | None = None,
         resource: str | None = None,
         query: Mapping[str, str] | None = None,
@@ -116,10 +117,11 @@ class BrightpearlToObjectStorageOperator(PausingOperator):
     def _wanted(self) -> Wanted:
         from airflow_provider_brightpearl.runtime.brightpearl_file import Wanted
 
+        ids = tuple(str(each) for each in template_list(self.ids, "ids"))
         start, end = (None if text in (None, *_NOTHING) else str(text) for text in (self.start, self.end))
         return Wanted(
-            stream=self.stream or "", ids=tuple(str(each) for each in self.ids or ()), start=start, end=end,
-            search=self.search or "", columns=tuple(self.columns or ()), filters=self.filters or {},
+            stream=self.stream or "", ids=ids, start=start, end=end,
+            search=self.search or "", columns=tuple(template_list(self.columns, "columns")), filters=self.filters or {},
             resource=self.resource or "", query=self.query or {},
         )  # fmt: skip
 
@@ -189,13 +191,13 @@ class SalesforceUpsertOperator(PausingOperator):
         self.salesforce_conn_id = salesforce_conn_id
         self.object_storage_conn_id = object_storage_conn_id
         self._client: Any = None
-        self._running: Sequence[str] = ()
+        self._at: UpsertState | None = None
 
     def work(self, context: Any, state: Plain) -> Plain:
         from airflow_provider_brightpearl.runtime.file_upsert import UpsertState
 
-        limit = row_limit(self.max_refused)
-        at = UpsertState.from_dict(state)
+        limit = template_count(self.max_refused, "max_refused")
+        self._at = at = UpsertState.from_dict(state)
         with self._upsert() as (upsert, refused_to), self.pausing(at.as_dict):
             upsert.send(at)
             self._wait(at)
@@ -216,7 +218,7 @@ class SalesforceUpsertOperator(PausingOperator):
 
     def on_kill(self) -> None:
         """Aborts the bulk jobs that are running; rows that they have written stay written."""
-        for job in self._running:
+        for job in self._at.running if self._at else ():
             self._client.bulk_jobs().abort(job)
             self.log.info("bulk job %s aborted", job)
 
@@ -245,7 +247,7 @@ class SalesforceUpsertOperator(PausingOperator):
         """Waits for the jobs of the latest attempt, unless they are known to have ended."""
         from airflow_provider_brightpearl.systems.salesforce.bulk import pause_before_look
 
-        if not state.running or state.awaited == state.attempt:
+        if not state.running:
             return
         started = time.time()
         if self.deferrable:
@@ -258,11 +260,9 @@ class SalesforceUpsertOperator(PausingOperator):
                 method_name="after_jobs",
                 timeout=self.execution_timeout,
             )
-        self._running = tuple(state.running)
         for job in state.running:
             while not self._client.bulk_jobs().ended(job):
                 time.sleep(pause_before_look(time.time() - started))
-        self._running = ()
         state.awaited = state.attempt
 
     def _judged(self, context: Any, summary: Plain, limit: int) -> Plain:

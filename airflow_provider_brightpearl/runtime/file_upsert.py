@@ -65,8 +65,8 @@ class UpsertState:
 
     @property
     def running(self) -> list[str]:
-        """Paths of the jobs whose results are not known yet."""
-        return [job.path for job in self.jobs if job.attempt == self.attempt]
+        """Paths of the jobs that are not known to have ended."""
+        return [job.path for job in self.jobs if job.attempt > self.awaited]
 
 
 @dataclass(frozen=True, slots=True)

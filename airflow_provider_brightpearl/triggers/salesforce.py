@@ -78,10 +78,9 @@ class SalesforceBulkJobsTrigger(BaseTrigger):
                 while open_jobs and await in_thread(self._ended, open_jobs[0]):
                     open_jobs.pop(0)
             except RetryLater as error:
-                if not error.code:
-                    self.log.info("looking again: %s", error)
-                    continue
-                return _failed(error)
+                if error.code in ("Failed", "Aborted"):
+                    return _failed(error)
+                self.log.info("looking again: %s", error)
             except SyncError as error:
                 return _failed(error)
         return {"outcome": "ended"}
