@@ -139,7 +139,7 @@ def selection_text(selection: Mapping[str, Any]) -> str:
     window = selection.get("window")
     if not window:
         return "full resync"
-    return f"{window['start'] or 'the beginning'} to {window['end']}"
+    return f"{window['start']} to {window['end']}" if window["start"] else f"all up to {window['end']}"
 
 
 @dataclass(frozen=True, slots=True)

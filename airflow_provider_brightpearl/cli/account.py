@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from airflow_provider_brightpearl import settings
-from airflow_provider_brightpearl.cli.output import ResultCommand, plural, say
+from airflow_provider_brightpearl.cli.output import ResultCommand, say
+from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _fields(client: BrightpearlClient, flows: list[FlowSpec]) -> int:
     missing = fields_missing(client, needed)
     for each in missing:
         say(f"{each.flow} needs custom field {each.code}, which the API cannot create: {each.steps}")
-    say(f"{plural(len(needed), 'custom field')} compared, {len(missing)} missing")
+    say(f"{counted(len(needed), 'custom field')} compared, {len(missing)} missing")
     return len(missing)
 
 
@@ -74,7 +75,7 @@ def _hooks(client: BrightpearlClient, flows: list[FlowSpec], address: str, *, ap
     missing = hooks_missing(client, events, address)
     for event in missing:
         say(f"no webhook for {event}")
-    say(f"{plural(len(events), 'webhook')} compared, {len(missing)} missing")
+    say(f"{counted(len(events), 'webhook')} compared, {len(missing)} missing")
     if not apply:
         if missing:
             say("--apply creates them")

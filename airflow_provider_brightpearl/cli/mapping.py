@@ -12,7 +12,8 @@ import typer
 from rich.table import Table
 
 from airflow_provider_brightpearl import settings
-from airflow_provider_brightpearl.cli.output import Json, ResultCommand, plural, print_json, say, show
+from airflow_provider_brightpearl.cli.output import Json, ResultCommand, print_json, say, show
+from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.errors import Misconfigured
 
 SCHEMA_FILE = "flow.schema.json"
@@ -43,7 +44,7 @@ def check(
         for problem in (line for found in problems.values() for line in found):
             say(problem)
         count = sum(map(len, problems.values()))
-        say(f"{plural(len(chosen), 'flow file')}, {plural(count, 'problem')}")
+        say(f"{counted(len(chosen), 'flow file')}, {counted(count, 'problem')}")
     sys.exit(1 if problems else 0)
 
 
@@ -172,7 +173,7 @@ def columns(
     width = max(len(path) for path, _ in found)
     for path, kind in found:
         say(f"{path:<{width}}  {kind}")
-    say(f"{source}: {plural(len(found), 'column')}; the id is {schema.id_column}")
+    say(f"{source}: {counted(len(found), 'column')}; the id is {schema.id_column}")
 
 
 @mapping.command(cls=ResultCommand)

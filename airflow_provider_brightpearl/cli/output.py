@@ -57,8 +57,3 @@ def print_json(value: Any) -> None:
 
     encoded = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
     print(encoded, file=_results[-1] if _results else sys.stdout)
-
-
-def plural(count: int, noun: str) -> str:
-    """A number with its noun: ``1 problem``, ``2 problems``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

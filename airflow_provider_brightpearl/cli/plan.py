@@ -12,7 +12,8 @@ import typer
 from rich.table import Table
 
 from airflow_provider_brightpearl import settings
-from airflow_provider_brightpearl.cli.output import Json, plural, print_json, say, show
+from airflow_provider_brightpearl.cli.output import Json, print_json, say, show
+from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _show(plan: Plan, quotas: dict[str, Quota]) -> None:
     say(f"{plan.flow}: {_words(plan)}")
     rows = ", ".join(f"{count:,} {name}" for name, count in plan.rows.items())
     basis = "as in past runs" if plan.measured else "estimated, no past runs"
-    say(f"{plural(plan.records, 'record')}, at most {rows} ({basis})")
+    say(f"{counted(plan.records, 'record')}, at most {rows} ({basis})")
     table = Table("System", "Calls", "to read", "to write", "Minutes", "Left today", "Share of the day")
     table.columns[0].no_wrap = True
     for column in table.columns[1:]:
@@ -100,7 +101,7 @@ def _show(plan: Plan, quotas: dict[str, Quota]) -> None:
         table.add_row(system, *_cells(costs, quotas[system]))
     show(table)
     asked = sum(costs.asked for costs in plan.costs.values())
-    say(f"This plan took {plural(asked, 'call')} to the source and wrote nothing.")
+    say(f"This plan took {counted(asked, 'call')} to the source and wrote nothing.")
 
 
 def _words(plan: Plan) -> str:
@@ -109,7 +110,7 @@ def _words(plan: Plan) -> str:
     if plan.selection.full_resync:
         return f"{runs}full resync"
     if window is None:
-        return f"{runs}{plural(len(plan.selection.ids), 'id')}"
+        return f"{runs}{counted(len(plan.selection.ids), 'id')}"
     end = window.end.isoformat(timespec="minutes")
     if window.start is None:
         return f"{runs}all changes up to {end}"

@@ -11,7 +11,8 @@ import typer
 from rich.table import Table
 
 from airflow_provider_brightpearl import settings
-from airflow_provider_brightpearl.cli.output import ResultCommand, plural, say, show
+from airflow_provider_brightpearl.cli.output import ResultCommand, say, show
+from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _compared(client: SalesforceClient) -> list[Finding]:
     findings = compare(wanted, client.describe)
     for finding in findings:
         say(str(finding))
-    say(f"{plural(len(wanted), 'field')} compared, {plural(len(findings), 'problem')}")
+    say(f"{counted(len(wanted), 'field')} compared, {counted(len(findings), 'problem')}")
     return findings
 
 
@@ -85,7 +86,7 @@ def _flows_compared(client: SalesforceClient) -> list[str]:
         problems += problems_of(flow, describe, lambda: object_names(client))
     for problem in problems:
         say(problem)
-    say(f"{plural(len(writing), 'flow file')} compared, {plural(len(problems), 'problem')}")
+    say(f"{counted(len(writing), 'flow file')} compared, {counted(len(problems), 'problem')}")
     return problems
 
 
@@ -103,7 +104,7 @@ def _applied(client: SalesforceClient, findings: list[Finding], user: str) -> No
         say("nothing to deploy" + ("; change what is named above by hand" if others else ""))
         return
     if wanted or has_set is None:
-        say(f"deploying {plural(len(wanted), 'object')} and the permission set …")
+        say(f"deploying {counted(len(wanted), 'object')} and the permission set …")
         done = deploy(client, package(wanted))
         _show(done)
         if not done.success:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from airflow_provider_brightpearl import settings
-from airflow_provider_brightpearl.cli.output import ResultCommand, plural, say
+from airflow_provider_brightpearl.cli.output import ResultCommand, say
+from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def init(
     for yours, shipped in copied.differing:
         say(f"kept     {yours}")
         say(f"         differs from the one of this release: diff -u {_quoted(yours)} {_quoted(shipped)}")
-    counts = [f"{plural(len(copied.written), 'file')} written", f"{len(copied.same):,} already up to date"]
+    counts = [f"{counted(len(copied.written), 'file')} written", f"{len(copied.same):,} already up to date"]
     if copied.differing:
         counts.append(f"{len(copied.differing):,} kept that differ")
     say(", ".join(counts))

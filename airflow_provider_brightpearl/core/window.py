@@ -41,8 +41,10 @@ class Window:
 
 
 def format_window(window: Window) -> str:
-    """A window for people: ``2026-01-01T00:00:00+00:00 to …``, or from the beginning."""
-    start = window.start.isoformat() if window.start else "the beginning"
+    """A window for people: ``2026-01-01T00:00:00+00:00 to …``, or ``all up to …``."""
+    if window.start is None:
+        return f"all up to {window.end.isoformat()}"
+    start = window.start.isoformat()
     return f"{start} to {window.end.isoformat()}"
 
 

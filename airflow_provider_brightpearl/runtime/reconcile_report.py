@@ -38,7 +38,7 @@ def reconcile_lines(found: ReconcileReport) -> list[str]:
 
 def period_text(found: ReconcileReport) -> str:
     """The period of creation."""
-    return f"from {format_window(found.period)}"
+    return format_window(found.period).removeprefix("all ")
 
 
 def money_rows(found: ReconcileReport) -> Iterator[tuple[str, Decimal, Decimal, Decimal]]:

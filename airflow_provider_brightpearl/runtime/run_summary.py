@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.records import Calls, Counts, Money
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.core.window import format_window
@@ -27,8 +28,8 @@ def write_page(path: Path, run: RunSummary) -> None:
 
 
 def _records(run: RunSummary) -> str:
-    window = f", changes from {format_window(run.window)}" if run.window else ""
-    return f"{run.flow}: {run.counts.extracted} records: {outcomes(run.counts)}{window}"
+    window = f", changes: {format_window(run.window)}" if run.window else ""
+    return f"{run.flow}: {counted(run.counts.extracted, 'record')}: {outcomes(run.counts)}{window}"
 
 
 def outcomes(counts: Counts) -> str:

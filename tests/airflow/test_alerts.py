@@ -158,7 +158,7 @@ def test_parked_records_alone_come_in_by_themselves(context):
     [
         ({"ids": ["1", "2"]}, "ids: 2"),
         ({"window": None}, "full resync"),
-        ({"window": {"start": None, "end": "E"}}, "the beginning to E"),
+        ({"window": {"start": None, "end": "E"}}, "all up to E"),
     ],
 )
 def test_selection_in_words(selection, text):

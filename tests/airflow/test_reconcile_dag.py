@@ -94,7 +94,7 @@ def test_parsing_imports_nothing_heavy(compared, run):
 
 def test_the_summary_names_counts_ids_and_sums():
     assert [
-        "orders_to_salesforce: over_limit; records created from 2026-05-01T00:00:00+00:00 to 2026-06-01T00:00:00+00:00",
+        "orders_to_salesforce: over_limit; records created 2026-05-01T00:00:00+00:00 to 2026-06-01T00:00:00+00:00",
         "source 40, target 39, equal 12",
         "27 in the source, not in the target: 100, 101 …",
         "1 in both, amounts differ: <b>7</b>",

@@ -35,7 +35,7 @@ RUN = RunSummary(
 def test_records_calls_money_reasons_and_write_backs_have_a_line_each() -> None:
     assert [
         "orders_to_infor: 5 records: 2 created, 0 updated, 1 unchanged, 1 rejected, 1 parked, "
-        "changes from the beginning to 2026-04-01T00:00:00+00:00",
+        "changes: all up to 2026-04-01T00:00:00+00:00",
         "brightpearl: 4 API calls (5 planned, minimum 4)",
         "infor: 6 API calls (minimum 6)",
         "GBP: 1,234.50 extracted, 1,234.00 loaded, 0.50 rejected or parked",
