@@ -24,6 +24,10 @@ def reconcile(
     ] = None,
     end: Annotated[str | None, typer.Option("--to", help="Records created before this instant.")] = None,
     full_resync: Annotated[bool, typer.Option("--full-resync", help="All records.")] = False,
+    fields: Annotated[
+        str | None,
+        typer.Option(help="Fields of the first object to compare, such as Status,Name; all for all of them."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare both systems of a flow and show what differs. Repairs nothing."""
@@ -35,7 +39,10 @@ def reconcile(
     asked = request_from({"from": start, "to": end, "full_resync": full_resync})
     wiring = Wiring.of(flow, airflow_environment(settings.mappings_folder(Path.cwd())))
     run = f"command__{datetime.now(UTC).isoformat(timespec='seconds')}"
-    found = compare(wiring, run, start=asked.start, end=asked.end, full_resync=asked.full_resync)
+    named = [name.strip() for name in fields.split(",")] if fields else None
+    found = compare(
+        wiring, run, start=asked.start, end=asked.end, full_resync=asked.full_resync, fields=named
+    )
     if found is None:
         raise Misconfigured(f"{flow} has not run yet, so there is nothing to compare")
     if as_json:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
 
 from airflow_provider_brightpearl.core.records import Money
 
@@ -16,11 +21,15 @@ _SEPARATOR = "\x00"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One record of one side; ``amount`` is None where it has none or none is compared."""
+    """One record of one side; ``amount`` is None where it has none or none is compared.
+
+    ``fields`` is the JSON array of the values that are compared, empty where none are.
+    """
 
     id: str
     amount: Decimal | None = None
     currency: str = ""
+    fields: str = ""
 
 
 class Side:
@@ -37,7 +46,7 @@ class Side:
 
     def add(self, entry: Entry) -> None:
         amount = "" if entry.amount is None else str(entry.amount)
-        self._lines.append(_SEPARATOR.join((entry.id, amount, entry.currency)))
+        self._lines.append(_SEPARATOR.join((entry.id, amount, entry.currency, entry.fields)))
         self._sorted = False
 
     def __len__(self) -> int:
@@ -48,8 +57,8 @@ class Side:
             self._lines.sort()
             self._sorted = True
         for line in self._lines:
-            name, amount, currency = line.split(_SEPARATOR)
-            yield Entry(name, Decimal(amount) if amount else None, currency)
+            name, amount, currency, fields = line.split(_SEPARATOR)
+            yield Entry(name, Decimal(amount) if amount else None, currency, fields)
 
 
 @dataclass(slots=True)
@@ -83,7 +92,8 @@ class Comparison:
     """What a comparison found.
 
     Every id of the source is once in ``matched``, ``differing`` or ``missing``; every id of the target in ``matched``,
-    ``differing`` or ``extra``. ``repeated`` are further entries of an id its side has given before.
+    ``differing`` or ``extra``. ``repeated`` are further entries of an id its side has given before. ``fields`` counts
+    the records that differ in a field, by its place.
     """
 
     source: Tally = field(default_factory=Tally)
@@ -93,6 +103,7 @@ class Comparison:
     extra: Difference = field(default_factory=Difference)
     differing: Difference = field(default_factory=Difference)
     repeated: Difference = field(default_factory=Difference)
+    fields: Counter[int] = field(default_factory=Counter)
 
 
 def compare(
@@ -127,7 +138,9 @@ def compare(
             found.extra.add(there.id, keep)
             there = next(theirs, None)
         else:
-            if amounts and not _agree(here, there, tolerance):
+            others = differing_fields(here.fields, there.fields)
+            found.fields.update(others)
+            if others or (amounts and not _agree(here, there, tolerance)):
                 found.differing.add(here.id, keep)
             else:
                 found.matched += 1
@@ -157,3 +170,39 @@ def _agree(here: Entry, there: Entry, tolerance: Decimal) -> bool:
     if here.amount is None or there.amount is None:
         return here.amount is there.amount
     return here.currency == there.currency and abs(here.amount - there.amount) <= tolerance
+
+
+def differing_fields(expected: str, actual: str) -> list[int]:
+    """Places at which two JSON arrays of values differ, the first as a flow would write it, the other as it is read."""
+    if expected == actual:
+        return []
+    pairs = zip(_values(expected), _values(actual), strict=True)
+    return [place for place, pair in enumerate(pairs) if not _same_value(*pair)]
+
+
+_values = msgspec.json.Decoder(list[Any], float_hook=Decimal).decode
+
+
+def _same_value(expected: Any, actual: Any) -> bool:
+    """Whether a target holds a value that it may show in other words: numbers and booleans as text, no value as ''."""
+    if expected in (None, "") or actual in (None, ""):
+        return expected in (None, "") and actual in (None, "")
+    if isinstance(expected, bool):
+        return str(actual).casefold() == str(expected).casefold()
+    if isinstance(expected, (int, Decimal)):
+        try:
+            return Decimal(str(actual)) == expected
+        except InvalidOperation:
+            return False
+    here, there = (" ".join(str(value).split()) for value in (expected, actual))
+    return here == there or _same_instant(here, there)
+
+
+def _same_instant(here: str, there: str) -> bool:
+    # a date alone is no instant, and a text without a digit is not worth a try
+    if not (here[:1].isdigit() and "T" in here and "T" in there):
+        return False
+    try:
+        return datetime.fromisoformat(here) == datetime.fromisoformat(there)
+    except ValueError:
+        return False

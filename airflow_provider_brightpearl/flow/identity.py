@@ -9,12 +9,19 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec, ObjectSpec
 
 
 def identity_of(flow: FlowSpec) -> FlowSpec:
-    """The flow with nothing but what tells which records it wants, under which key, with which amount."""
+    """The flow with nothing but what tells which records it wants, under which key, with which amount.
+
+    Fields that a reconciliation compares go along.
+    """
     root = flow.objects[flow.root]
     bare = ObjectSpec(
-        object=root.object, where=root.where, distinct_on=root.distinct_on, key=root.key, fields={}
+        object=root.object,
+        where=root.where,
+        distinct_on=root.distinct_on,
+        key=root.key,
+        fields={name: root.fields[name] for name in compared_fields(flow)},
     )
-    texts = [root.where or "", root.key_expression, *root.distinct_on]
+    texts = [root.where or "", root.key_expression, *root.distinct_on, *bare.fields.values()]
     totals = flow.totals if flow.reconcile and flow.reconcile.amount else None
     texts += [totals.amount, totals.currency] if totals else []
     used = {name: each for name, each in flow.lookups.items() if _named(name, texts)}
@@ -34,7 +41,22 @@ def needs_records(flow: FlowSpec, id_column: str) -> bool:
     """Whether a record has to be read to tell if the flow wants it, and with which amount."""
     root = flow.objects[flow.root]
     amount = flow.reconcile is not None and flow.reconcile.amount is not None
-    return amount or bool(root.where or root.distinct_on) or not key_is_id(flow, id_column)
+    return (
+        amount
+        or bool(compared_fields(flow))
+        or bool(root.where or root.distinct_on)
+        or not key_is_id(flow, id_column)
+    )
+
+
+def compared_fields(flow: FlowSpec) -> list[str]:
+    """Fields of the first object that a reconciliation compares; those sent only with new rows are not among all."""
+    if flow.reconcile is None:
+        return []
+    root = flow.objects[flow.root]
+    if flow.reconcile.fields == "all":
+        return [name for name in root.fields if name not in root.sent_on_create]
+    return list(flow.reconcile.fields)
 
 
 def currency_field(flow: FlowSpec) -> str | None:

@@ -39,6 +39,9 @@ class ReconcileSpec(BaseModel):
     currency: str | None = Field(
         None, description="Field that holds its currency; CurrencyIsoCode where the flow writes that"
     )
+    fields: list[str] | Literal["all"] = Field(
+        [], description="Fields of the first object that have to hold what the flow would write, or all"
+    )
     tolerance: Exact = Field(
         Decimal(0), description="How far amounts may lie apart, for targets that keep fewer decimals"
     )
@@ -51,6 +54,11 @@ class ReconcileSpec(BaseModel):
     soft_delete: dict[str, Any] = Field(
         default={}, description="Fields to set, with deleted: remove, instead of deleting the row"
     )
+
+    @property
+    def named(self) -> list[str]:
+        """The fields that are named one by one."""
+        return [] if self.fields == "all" else self.fields
 
     @model_validator(mode="after")
     def _fits(self) -> ReconcileSpec:

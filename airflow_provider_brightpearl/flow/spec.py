@@ -280,6 +280,8 @@ class FlowSpec(_Model):
         for name in self.write_back:
             if name not in seen or self.objects[name].rows:
                 raise ValueError(f"write_back.{name}: is not an object of this flow with one row a record")
+        if self.reconcile and (unknown := {*self.reconcile.named} - {*self.objects[self.root].fields}):
+            raise ValueError(f"reconcile.fields: {sorted(unknown)[0]} is not a field of {self.root}")
         if self.reconcile and self.reconcile.amount and self.totals is None:
             raise ValueError("reconcile.amount: is compared with the amount of totals:, which is missing")
         return self

@@ -63,15 +63,12 @@ def _misnamed(flows: Sequence[FlowSpec]) -> Iterator[WriterProblem]:
     known = {flow.flow: flow for flow in flows}
     for flow in flows:
         for name, spec in flow.objects.items():
-            place = f"{flow.flow}.yaml: objects.{name}"
             target = flow.target_object(name)
-            for key, owner in [
-                *((f"owner.{field}", owner) for field, owner in spec.owner.items()),
-                *(("disjoint_from", other) for other in spec.disjoint_from),
-            ]:
+            for field, owner in spec.owner.items():
+                place = f"{flow.flow}.yaml: objects.{name}.owner.{field}"
                 if owner not in known:
-                    text = f"{place}.{key}: there is no flow {owner}{did_you_mean(owner, known)}"
+                    text = f"{place}: there is no flow {owner}{did_you_mean(owner, known)}"
                     yield WriterProblem(frozenset({flow.flow}), text)
                 elif name not in known[owner].objects or known[owner].target_object(name) != target:
-                    text = f"{place}.{key}: {owner} has no entry {name} that writes {target}"
+                    text = f"{place}: {owner} has no entry {name} that writes {target}"
                     yield WriterProblem(frozenset({flow.flow}), text)

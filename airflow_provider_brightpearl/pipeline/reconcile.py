@@ -5,61 +5,31 @@ Only records that the flow has had its turn to read are judged: those last chang
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
-from more_itertools import chunked
-
-from airflow_provider_brightpearl.core.compare import Comparison, Entry, Side, compare
-from airflow_provider_brightpearl.core.ports.source import ListedRecord, SourceInventory
-from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetters, Staging
-from airflow_provider_brightpearl.core.ports.target import Target, TargetRow
-from airflow_provider_brightpearl.core.progress import Progress, current
-from airflow_provider_brightpearl.core.records import PartRef
+from airflow_provider_brightpearl.core.compare import Comparison, compare
 from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
 from airflow_provider_brightpearl.core.window import Window
-from airflow_provider_brightpearl.flow.identity import currency_field, identity_of, key_is_id, needs_records
+from airflow_provider_brightpearl.flow.identity import (
+    compared_fields,
+    key_is_id,
+)
 from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
 from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.mapping.mapped import read_mapped
+from airflow_provider_brightpearl.pipeline.sides import Ports, SourceSide, source_side, target_side
 from airflow_provider_brightpearl.pipeline.transform import OpenMapper
 
 # ids shown of each kind of difference
 SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What one reconciliation of a flow works on."""
-
-    inventory: SourceInventory
-    target: Target
-    crosswalk: Crosswalk
-    letters: DeadLetters
-    staging: Staging
-
-
-@dataclass(slots=True)
-class _Source:
-    """What the source has: entries by id, the keys of those with another key, and what is not judged."""
-
-    side: Side = field(default_factory=Side)
-    keys: dict[str, str] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
-    pending: int = 0
-    unreadable: int = 0
-
-
 @dataclass(slots=True)
 class Drift:
     """Source ids by what is to be done about them.
 
-    missing: not in the target and nothing says why; differing: there with another amount; waiting: rejected or
+    missing: not in the target and nothing says why; differing: there with other values; waiting: rejected or
     parked, so known; manual: cannot be written again by the flow; deleted: rows left by deleted records;
     stale_bindings: bound, and gone on both sides; unmatched: in the target, and no record of this flow's period.
     """
@@ -97,136 +67,17 @@ def find_drift(
     """
     spec = flow.reconcile or ReconcileSpec()
     plain = key_is_id(flow, id_column)
-    source = _source_side(flow, id_column, period, watermark, ports, open_mapper)
-    target = _target_side(flow, source, ports, plain)
+    source = source_side(flow, id_column, period, watermark, ports, open_mapper)
+    target = target_side(flow, source, ports, plain)
     found = compare(source.side, target, amounts=spec.amount is not None, tolerance=spec.tolerance)
     drift = _judged(flow, found, source, ports)
     return _report(flow, run, spec, period, now, found, drift, source, ports)
 
 
-# the two sides
-
-
-def _source_side(
-    flow: FlowSpec,
-    id_column: str,
-    period: Window,
-    watermark: datetime,
-    ports: Ports,
-    open_mapper: OpenMapper,
-) -> _Source:
-    source = _Source()
-    whole = needs_records(flow, id_column)
-    before = ports.inventory.calls
-    current().begin("listed", "source records", calls=lambda: ports.inventory.calls - before)
-    due = _due(ports.inventory.created(period), watermark, source)
-    for number, chunk in enumerate(chunked(due, flow.part_size)):
-        if whole:
-            _map(flow, number, chunk, source, ports, open_mapper)
-        else:
-            for seen in chunk:
-                source.side.add(Entry(seen.source_id))
-    return source
-
-
-def _due(listed: Iterable[ListedRecord], watermark: datetime, source: _Source) -> Iterator[ListedRecord]:
-    """The records that the flow has had its turn to read."""
-    progress = current()
-    for seen in listed:
-        progress.advance()
-        source.seen.add(seen.source_id)
-        if seen.changed is not None and seen.changed >= watermark:
-            source.pending += 1
-        else:
-            yield seen
-
-
-def _map(
-    flow: FlowSpec,
-    number: int,
-    chunk: Sequence[ListedRecord],
-    source: _Source,
-    ports: Ports,
-    open_mapper: OpenMapper,
-) -> None:
-    lines = [seen.record for seen in chunk if seen.record]
-    missing = [seen.source_id for seen in chunk if not seen.record]
-    records = ports.inventory.records(missing) if missing else iter(lines)
-    part = ports.staging.write_lines(f"reconcile/{number:05}.jsonl", records)
-    for row in _identities(identity_of(flow), part, source, ports.staging, open_mapper):
-        source.side.add(Entry(row.source_id, row.amount, row.currency))
-        if row.key != row.source_id:
-            source.keys[row.source_id] = row.key
-
-
-def _identities(
-    bare: FlowSpec, part: PartRef, source: _Source, staging: Staging, open_mapper: OpenMapper
-) -> Iterator[Any]:
-    with staging.local(part) as raw, TemporaryDirectory() as work:
-        with open_mapper((raw.parent, Path(work))) as mapper:
-            result = mapper.map_part(raw, Path(work))
-        source.unreadable += len(result.rejections)
-        yield from read_mapped(Path(work) / f"{bare.root}.parquet")
-
-
-def _target_side(flow: FlowSpec, source: _Source, ports: Ports, plain: bool) -> Side:
-    ids = [entry.id for entry in source.side]
-    between = plain and all(name.isdigit() for name in ids)
-    of_key = {key: source_id for source_id, key in source.keys.items()}
-    keys = ids if plain else [source.keys.get(name, name) for name in ids]
-    fields = _Amount.of(flow)
-    before = ports.target.calls
-    progress = current()
-    progress.begin("read", "target rows", len(keys), lambda: ports.target.calls - before)
-    rows = ports.target.read(keys, fields.names, _bound_keys(flow, ids, ports), between=between)
-    # a record that is not judged is not missed on the other side either
-    unjudged = source.seen.difference(ids)
-    return Side(
-        fields.entry(name, row)
-        for row in _counted(rows, progress)
-        if (name := of_key.get(row.key, row.key)) not in unjudged
-        and not (row.retired and name not in source.seen)
-    )
-
-
-def _counted(rows: Iterable[TargetRow], progress: Progress) -> Iterator[TargetRow]:
-    for row in rows:
-        progress.advance()
-        yield row
-
-
-@dataclass(frozen=True, slots=True)
-class _Amount:
-    """Where rows of the target hold their amount and its currency, if amounts are compared."""
-
-    amount: str | None
-    currency: str | None
-
-    @classmethod
-    def of(cls, flow: FlowSpec) -> _Amount:
-        return cls(flow.reconcile.amount if flow.reconcile else None, currency_field(flow))
-
-    @property
-    def names(self) -> list[str]:
-        return [name for name in (self.amount, self.currency) if name]
-
-    def entry(self, name: str, row: TargetRow) -> Entry:
-        amount = row.fields.get(self.amount) if self.amount else None
-        currency = row.fields.get(self.currency) if self.currency else None
-        return Entry(name, None if amount is None else Decimal(str(amount)), str(currency or ""))
-
-
-def _bound_keys(flow: FlowSpec, ids: Sequence[str], ports: Ports) -> dict[str, str]:
-    if not ports.target.reads_bound_rows_only:
-        return {}
-    rows = ports.crosswalk.of_records(flow.flow, ids)
-    return {row.key: row.target_id for row in rows if row.object == flow.root}
-
-
 # what differs
 
 
-def _judged(flow: FlowSpec, found: Comparison, source: _Source, ports: Ports) -> Drift:
+def _judged(flow: FlowSpec, found: Comparison, source: SourceSide, ports: Ports) -> Drift:
     drift = Drift()
     waiting = ports.letters.waiting(flow.flow, [*found.missing.ids, *found.differing.ids])
     rows = ports.crosswalk.of_records(flow.flow, found.missing.ids)
@@ -250,7 +101,7 @@ def _place(drift: Drift, name: str, usual: list[str], waits: bool, written: bool
         (drift.manual if written and not ports.target.can_rewrite else usual).append(name)
 
 
-def _sweep(flow: FlowSpec, drift: Drift, extra: Sequence[str], source: _Source, ports: Ports) -> None:
+def _sweep(flow: FlowSpec, drift: Drift, extra: Sequence[str], source: SourceSide, ports: Ports) -> None:
     """Finds rows that are left of deleted records: those that only the target has, and those bound to nothing."""
     bound = {
         row.source_id: row.target_id
@@ -283,6 +134,13 @@ def _within(names: Iterable[str], seen: Iterable[str]) -> set[str]:
 # what it comes to
 
 
+def _fields_note(flow: FlowSpec, found: Comparison) -> str:
+    """Which fields differ in how many records."""
+    names = compared_fields(flow)
+    counts = ", ".join(f"{names[place]} {count}" for place, count in found.fields.most_common())
+    return f"records that differ by field: {counts}" if counts else ""
+
+
 def _report(
     flow: FlowSpec,
     run: str,
@@ -291,7 +149,7 @@ def _report(
     started_at: datetime,
     found: Comparison,
     drift: Drift,
-    source: _Source,
+    source: SourceSide,
     ports: Ports,
 ) -> ReconcileReport:
     # beyond what is remembered by id, nothing is repaired anyway
@@ -323,7 +181,7 @@ def _report(
         money={"source": found.source.money, "target": found.target.money},
         ids={name: tuple(ids[:SHOWN]) for name in Drift.__slots__ if (ids := getattr(drift, name))},
         calls={flow.source_system: ports.inventory.calls, flow.target: ports.target.calls},
-        note=ports.target.note,
+        note="; ".join(filter(None, (_fields_note(flow, found), ports.target.note))),
         started_at=started_at,
         drift=size,
         max_repair=spec.max_repair,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.pipeline.reconcile import Ports
+from airflow_provider_brightpearl.pipeline.sides import Ports
 
 
 def prepare_rewrite(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> int:

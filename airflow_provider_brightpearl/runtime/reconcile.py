@@ -8,17 +8,20 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.records import Counts
 from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
+from airflow_provider_brightpearl.core.suggest import did_you_mean
 from airflow_provider_brightpearl.core.window import Request, RunKind, Window
 from airflow_provider_brightpearl.errors import DriftTooLarge, Misconfigured, RecordRefused
 from airflow_provider_brightpearl.flow.identity import identity_of
 from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
 from airflow_provider_brightpearl.mapping.engine import Mapper
-from airflow_provider_brightpearl.pipeline.reconcile import Ports, find_drift
+from airflow_provider_brightpearl.pipeline.reconcile import find_drift
 from airflow_provider_brightpearl.pipeline.repair import drop_stale_bindings, prepare_rewrite, remove_rows
+from airflow_provider_brightpearl.pipeline.sides import Ports
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.reconcile_report import reconcile_lines
 from airflow_provider_brightpearl.runtime.run import run_flow
@@ -37,6 +40,7 @@ def compare(
     end: datetime | None = None,
     full_resync: bool = False,
     max_repair: int | None = None,
+    fields: Sequence[str] | None = None,
 ) -> ReconcileReport | None:
     """What differs between both systems of a flow, recorded in the state database; None before the flow's first run.
 
@@ -47,6 +51,7 @@ def compare(
         end: creation before which they lie; as far as the flow has read if left out.
         full_resync: whether records of all times are compared.
         max_repair: limit instead of the flow's own.
+        fields: names of fields to compare instead of the flow's own; ``["all"]`` for all.
 
     Raises:
         Misconfigured: the flow has no ``reconcile:`` block.
@@ -57,9 +62,7 @@ def compare(
     if watermark is None:
         return None
     began = wiring.environment.now()
-    if max_repair is not None:
-        limited = spec.model_copy(update={"max_repair": max_repair})
-        wiring = replace(wiring, flow=wiring.flow.model_copy(update={"reconcile": limited}))
+    wiring = _asked(wiring, spec, max_repair, fields)
     usual = None if full_resync else min(began, watermark) - spec.period
     period = Window(start or usual, min(end or watermark, watermark))
     id_column = registry.stream_schema(wiring.flow.source).id_column
@@ -124,6 +127,24 @@ def repair(wiring: Wiring, found: ReconcileReport) -> ReconcileReport:
     return report
 
 
+def _asked(
+    wiring: Wiring, spec: ReconcileSpec, max_repair: int | None, fields: Sequence[str] | None
+) -> Wiring:
+    """The wiring of the flow as this comparison asks for it."""
+    asked: dict[str, Any] = {}
+    if max_repair is not None:
+        asked["max_repair"] = max_repair
+    if fields is not None:
+        known = wiring.flow.objects[wiring.flow.root].fields
+        asked["fields"] = "all" if list(fields) == ["all"] else list(fields)
+        if unknown := [name for name in fields if name not in known and name != "all"]:
+            hint = did_you_mean(unknown[0], known) or f"; known: {', '.join(known)}"
+            raise Misconfigured(f"{wiring.flow.flow}: no field {unknown[0]} to compare{hint}")
+    flow = wiring.flow.model_copy(update={"reconcile": spec.model_copy(update=asked)})
+    registry.check_flow(flow)
+    return replace(wiring, flow=flow)
+
+
 def _calls(found: ReconcileReport) -> str:
     return ", ".join(f"{counted(made, 'call')} to {system}" for system, made in found.calls.items())
 
@@ -137,7 +158,14 @@ def _spec(wiring: Wiring) -> ReconcileSpec:
 
 
 def _ports(wiring: Wiring, run: str) -> Ports:
-    return Ports(wiring.inventory(), wiring.target(), wiring.crosswalk, wiring.letters, wiring.staging(run))
+    return Ports(
+        wiring.inventory(),
+        wiring.target(),
+        wiring.crosswalk,
+        wiring.letters,
+        wiring.staging(run),
+        wiring.source,
+    )
 
 
 def _open_identity(wiring: Wiring, folders: Sequence[Path]) -> Mapper:

@@ -11,7 +11,7 @@ from airflow_provider_brightpearl.core.window import format_window
 
 KINDS = {
     "missing": "in the source, not in the target",
-    "differing": "in both, amounts differ",
+    "differing": "in both, with another amount or other fields",
     "deleted": "in the target, deleted at the source",
     "manual": "differ, and the flow cannot write them again",
     "waiting": "rejected or parked: see dead letters",

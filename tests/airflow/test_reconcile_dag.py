@@ -97,7 +97,7 @@ def test_the_summary_names_counts_ids_and_sums():
         "orders_to_salesforce: over_limit; records created 2026-05-01T00:00:00+00:00 to 2026-06-01T00:00:00+00:00",
         "source 40, target 39, equal 12",
         "27 in the source, not in the target: 100, 101 …",
-        "1 in both, amounts differ: <b>7</b>",
+        "1 in both, with another amount or other fields: <b>7</b>",
         "2 changed since the flow last read",
         "EUR: source 10.10, target 9.10, difference -1.00",
         "KWD: source 1.005, target 0, difference -1.005",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_brightpearl.core.compare import Entry, Side, compare
+from airflow_provider_brightpearl.core.compare import Entry, Side, compare, differing_fields
 
 ids = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=6) | st.integers(0, 40).map(
     str
@@ -100,6 +100,37 @@ def test_amounts_agree_within_the_tolerance_and_in_one_currency(
 def test_all_differences_are_counted_and_the_first_ones_kept() -> None:
     found = compare((Entry(f"{number:03}") for number in range(50)), (), keep=3)
     assert (50, ["000", "001", "002"]) == (found.missing.count, found.missing.ids)
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "places"),
+    [
+        ('["a",1]', '["a",1]', []),
+        ('["a",1]', '["b",2]', [0, 1]),
+        ('[1.50,"x"]', '["1.5","x"]', []),
+        ("[1.50,0]", '["1.51",""]', [0, 1]),
+        ("[true,false]", '["True","false"]', []),
+        ("[true,false]", '["false","x"]', [0, 1]),
+        ('[null,""]', '["",null]', []),
+        ('["a b\\nc"]', '["a b\\r\\nc "]', []),
+        ('["2026-01-01T10:00:00Z"]', '["2026-01-01T11:00:00.000+0100"]', []),
+        ('["2026-01-01T10:00:00Z"]', '["2026-01-01T10:00:01.000+0000"]', [0]),
+        ('["2026-01-01"]', '["2026-01-02"]', [0]),
+        ('["00123"]', '["123"]', [0]),
+        ("[5]", '["five"]', [0]),
+    ],
+)
+def test_values_are_the_same_in_whatever_words_the_target_has_for_them(
+    expected: str, actual: str, places: list[int]
+) -> None:
+    assert places == differing_fields(expected, actual)
+    found = compare([Entry("1", fields=expected)], [Entry("1", fields=actual)])
+    assert (bool(places), places) == (bool(found.differing.count), sorted(found.fields))
+
+
+def test_a_side_keeps_the_fields_of_its_entries() -> None:
+    entry = Entry("1", Decimal("1.5"), "GBP", '["a","b\\u0000"]')
+    assert [entry] == list(Side([entry]))
 
 
 def test_a_side_out_of_order_is_refused() -> None:

@@ -83,10 +83,9 @@ def test_two_entries_of_one_flow_are_its_own_affair() -> None:
             flow("web", owner={"Status": "order"}),
             "owner.Status: there is no flow order; did you mean orders?",
         ),
-        (flow("web", disjoint_from=["order"]), "disjoint_from: there is no flow order; did you mean orders?"),
         (
-            flow("web", object="Other", disjoint_from=["orders"]),
-            "disjoint_from: orders has no entry Order that writes Other",
+            flow("web", object="Other", owner={"Status": "orders"}),
+            "owner.Status: orders has no entry Order that writes Other",
         ),
     ],
 )

@@ -12,8 +12,10 @@ import pytest
 
 from airflow_provider_brightpearl.core.records import Counts, Rejection, Stage
 from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
+from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.runtime import reconcile
 from airflow_provider_brightpearl.runtime.wiring import Wiring
+from airflow_provider_brightpearl.systems import registry
 from airflow_provider_brightpearl.systems.salesforce.target import SalesforceTarget
 from tests.flows.site import Site
 
@@ -66,6 +68,41 @@ def test_after_a_sync_both_sides_agree_to_the_cent(auditor: Auditor) -> None:
         assert 0 < counts["source"] == counts["matched"] + counts["waiting"]
     money = auditor.compare(auditor.wiring(ORDERS)).money
     assert set(money["source"]) == set(money["target"])
+
+
+@pytest.mark.parametrize("name", [ORDERS, "customers_to_salesforce", "products_to_salesforce"])
+def test_after_a_sync_all_fields_hold_what_the_flow_would_write(auditor: Auditor, name: str) -> None:
+    found = auditor.compare(auditor.wiring(name, fields="all"))
+    assert (ReconcileState.CLEAN, "") == (found.state, found.note)
+    assert 0 < found.counts["matched"] == found.counts["source"] - found.counts["waiting"]
+
+
+def test_a_field_that_somebody_changed_is_found_where_it_is_compared_and_set_right(auditor: Auditor) -> None:
+    row = _account(auditor)
+    client = auditor.site.salesforce()
+    key = "Brightpearl_Id__c"
+    [answer] = client.upsert("Account", key, [json.dumps({key: row[key], "BillingCity": "Elsewhere"})])
+    assert answer.success, answer
+    assert ReconcileState.CLEAN == auditor.compare(auditor.wiring("customers_to_salesforce")).state
+    wiring = auditor.wiring("customers_to_salesforce", fields=["Name", "BillingCity"])
+    found = auditor.compare(wiring)
+    assert (ReconcileState.DRIFT, (row[key],)) == (found.state, found.repair)
+    assert "records that differ by field: BillingCity 1" == found.note
+    assert ReconcileState.REPAIRED == auditor.repair(wiring, found).state
+    assert row["BillingCity"] == auditor.site.there("Account")[row[key]]["BillingCity"]
+    assert ReconcileState.CLEAN == auditor.compare(wiring).state
+
+
+def test_fields_that_cannot_be_compared_are_named(auditor: Auditor) -> None:
+    with pytest.raises(Misconfigured, match="no field BilingCity to compare; did you mean BillingCity"):
+        reconcile.compare(auditor.site.wiring("customers_to_salesforce"), "r", fields=["BilingCity"])
+    with pytest.raises(Misconfigured, match=r"reconcile.fields: M3 reports too few"):
+        registry.check_flow(auditor.wiring("customers_to_infor", fields="all").flow)
+
+
+def _account(auditor: Auditor) -> dict[str, Any]:
+    there = auditor.site.there("Account")
+    return next(row for _, row in sorted(there.items()) if row["BillingCity"])
 
 
 def _order(auditor: Auditor, place: int) -> dict[str, Any]:

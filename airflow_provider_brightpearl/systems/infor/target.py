@@ -118,6 +118,10 @@ def check_reconcile(flow: FlowSpec) -> None:
     place = f"{flow.flow}.yaml: reconcile"
     if spec.deleted == "remove":
         raise Misconfigured(f"{place}.deleted: rows of M3 are not removed by flows; use report or ignore")
+    if spec.fields:
+        raise Misconfigured(
+            f"{place}.fields: M3 reports too few of the fields that flows write; leave it out"
+        )
     lookup = _lookup(flow.target_object(flow.root))
     if spec.amount and not (lookup and lookup.amounts):
         raise Misconfigured(
