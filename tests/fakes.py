@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.estimate import WriteVolume
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
@@ -71,7 +73,7 @@ class MemoryCrosswalk:
             place = (each.flow, each.object, each.key)
             earlier = self.rows.get(place)
             if earlier and earlier.target_id == each.target_id:
-                each = replace(each, created_run=earlier.created_run)
+                each = msgspec.structs.replace(each, created_run=earlier.created_run)
             self.rows[place] = each
 
     def unbind(self, flow: str, object_name: str, keys: Sequence[str]) -> None:

@@ -1,13 +1,17 @@
-"""What has to be written for a source record, and what the target answered to it."""
+"""What has to be written for a source record, and what the target answered to it.
+
+A part has a hundred thousand of these values. As msgspec structs outside the garbage collector's sight they cost a
+fifth of what frozen dataclasses do; none of them can be part of a cycle. ``msgspec.structs.replace`` changes them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Change:
+
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One target row to write: ``payload`` is the JSON object of its fields without the key.
 
     ``key`` is the value of the external id, ``parent`` that of the row's parent in the same record, if it has one;
@@ -22,8 +26,7 @@ class Change:
     target_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
+class Removal(msgspec.Struct, frozen=True, gc=False):
     """One target row whose source row is gone."""
 
     object: str
@@ -31,8 +34,7 @@ class Removal:
     target_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class RecordChange:
+class RecordChange(msgspec.Struct, frozen=True, gc=False):
     """All that has to be written for one source record; parents come before their rows."""
 
     source_id: str
@@ -49,8 +51,7 @@ class RowOutcome(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class RowResult:
+class RowResult(msgspec.Struct, frozen=True, gc=False):
     """What the target answered to one row: its id, or why it was refused (``reason``, ``field``, ``value``).
 
     An ``unfinished`` row exists, but a later call has still to complete it: should that never come, the next run has

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import duckdb
+import msgspec
 
 from airflow_provider_brightpearl.core.records import Money, Rejection
 
@@ -31,9 +32,8 @@ class MapResult:
     warnings: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class MappedRow:
-    """One row of a mapped part, ready to be written: ``payload`` is the JSON of its fields."""
+class MappedRow(msgspec.Struct, frozen=True, gc=False):
+    """One row of a mapped part, ready to be written: ``payload`` is the JSON of its fields, ``object`` what it is."""
 
     pos: int
     source_id: str
@@ -43,6 +43,10 @@ class MappedRow:
     fingerprint: str
     amount: Decimal | None
     currency: str
+    object: str = ""
+
+
+_BATCH = 5_000
 
 
 @cache
@@ -51,12 +55,21 @@ def _reader(process: int) -> duckdb.DuckDBPyConnection:
     return duckdb.connect()
 
 
-def read_mapped(path: Path) -> list[MappedRow]:
-    """The rows of one mapped file, in source order."""
+def read_mapped(path: Path, object_name: str = "") -> list[MappedRow]:
+    """The rows of one mapped file, in source order.
+
+    Args:
+        path: the file.
+        object_name: what its rows are.
+    """
+    found: list[MappedRow] = []
     with _reader(os.getpid()).cursor() as cursor:
-        rows = cursor.execute(
-            "SELECT _pos, _source_id, _key, _parent, _payload, _fingerprint, _amount, coalesce(_currency, '') "
+        cursor.execute(
+            "SELECT _pos, _source_id, _key, _parent, _payload, _fingerprint, _amount, coalesce(_currency, ''), $2 "
             "FROM read_parquet($1)",
-            [str(path)],
-        ).fetchall()
-    return [MappedRow(*row) for row in rows]
+            [str(path), object_name],
+        )
+        # a few at a time: tuples of a whole part would each be looked at by the garbage collector
+        while rows := cursor.fetchmany(_BATCH):
+            found += [MappedRow(*row) for row in rows]
+    return found

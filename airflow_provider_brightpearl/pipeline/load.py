@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
@@ -25,25 +27,30 @@ from airflow_provider_brightpearl.pipeline.rejections import (
 )
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
 
-Rows = dict[str, list[tuple[str, MappedRow]]]
+Rows = dict[str, list[MappedRow]]
 
 
 @dataclass(slots=True)
 class _Batch:
-    """One part while it is loaded: its rows by record, what is bound, and what the target answered."""
+    """One part while it is loaded: its rows by record, what is bound, and what the target answered.
+
+    ``bound`` and ``fingerprints`` are by object and key.
+    """
 
     flow: FlowSpec
     run: str
     rows: Rows
-    bound: dict[tuple[str, str], Binding]
     sweep: bool = False
+    bound: dict[str, dict[str, Binding]] = field(default_factory=lambda: defaultdict(dict))
+    fingerprints: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     written: dict[str, list[RowResult]] = field(default_factory=dict)
 
     def changes(self, skip: set[str]) -> Iterator[RecordChange]:
         """What has to be written, record by record in source order."""
         by_record: dict[str, list[Binding]] = {}
-        for binding in self.bound.values():
-            by_record.setdefault(binding.source_id, []).append(binding)
+        for bindings in self.bound.values():
+            for binding in bindings.values():
+                by_record.setdefault(binding.source_id, []).append(binding)
         for source_id, rows in self.rows.items():
             if source_id in skip:
                 continue
@@ -51,88 +58,74 @@ class _Batch:
             if change.changes or change.removals:
                 yield change
 
-    def _change(
-        self, source_id: str, rows: Sequence[tuple[str, MappedRow]], bound: Sequence[Binding]
-    ) -> RecordChange:
-        there = {(name, row.key) for name, row in rows}
-        gone = tuple(
-            Removal(each.object, each.key, each.target_id)
-            for each in bound
-            if (each.object, each.key) not in there
-            and each.object in self.flow.objects
-            and not self.flow.objects[each.object].owner
-        )
-        changed = [pair for pair in rows if self._differs(*pair)]
-        if (changed or gone) and rows[0] not in changed and self.flow.objects[self.flow.root].set_last:
+    def _change(self, source_id: str, rows: Sequence[MappedRow], bound: Sequence[Binding]) -> RecordChange:
+        gone = tuple(self._gone(rows, bound)) if bound else ()
+        changed = [row for row in rows if self._differs(row)]
+        first_goes = bool(changed) and changed[0] is rows[0]
+        if (changed or gone) and not first_goes and self.flow.objects[self.flow.root].set_last:
             # a first object with a field that is set last opens and closes its rows, so it goes along
             changed.insert(0, rows[0])
-        return RecordChange(source_id, tuple(self._write(*pair) for pair in changed), gone)
+        return RecordChange(source_id, tuple([self._write(row) for row in changed]), gone)
 
-    def _differs(self, name: str, row: MappedRow) -> bool:
-        bound = self.bound.get((name, row.key))
+    def _gone(self, rows: Sequence[MappedRow], bound: Sequence[Binding]) -> Iterator[Removal]:
+        there = {(row.object, row.key) for row in rows}
+        for each in bound:
+            spec = self.flow.objects.get(each.object)
+            if spec and not spec.owner and (each.object, each.key) not in there:
+                yield Removal(each.object, each.key, each.target_id)
+
+    def _differs(self, row: MappedRow) -> bool:
+        bound = self.bound[row.object].get(row.key)
         if bound is None or bound.fingerprint != row.fingerprint:
             return True
         # a repeat of this run has sent it already
-        return self.sweep and self.flow.objects[name].resend_in_sweep and bound.written_run != self.run
+        return self.sweep and self.flow.objects[row.object].resend_in_sweep and bound.written_run != self.run
 
-    def _write(self, name: str, row: MappedRow) -> Change:
-        bound = self.bound.get((name, row.key))
-        return Change(
-            name, row.key, row.payload, row.fingerprint, row.parent, bound.target_id if bound else None
-        )
+    def _write(self, row: MappedRow) -> Change:
+        bound = self.bound[row.object].get(row.key)
+        target_id = bound.target_id if bound else None
+        return Change(row.object, row.key, row.payload, row.fingerprint, row.parent, target_id)
 
     def bindings(self, results: Sequence[RowResult]) -> list[Binding]:
         """Crosswalk rows of what the target confirmed."""
-        fingerprints = {
-            (name, row.key): row.fingerprint
-            for source_id in {result.source_id for result in results}
-            for name, row in self.rows[source_id]
-        }
-        confirmed = [
-            self._binding(
-                result,
-                "" if result.unfinished else fingerprints[result.object, result.key],
-            )
-            for result in results
-            if not result.refused and not result.removed
-        ]
+        confirmed = [self._binding(result) for result in results if not result.refused and not result.removed]
         return [*self._touched(results), *confirmed]
 
     def _touched(self, results: Sequence[RowResult]) -> Iterator[Binding]:
         """The first rows of records that lost a row: a repeat of this run has to know that they were updated."""
         for source_id in {result.source_id for result in results if result.removed}:
-            name, row = self.rows[source_id][0]
-            bound = self.bound.get((name, row.key))
+            first = self.rows[source_id][0]
+            bound = self.bound[first.object].get(first.key)
             if bound:
                 yield replace(bound, written_run=self.run)
 
-    def _binding(self, result: RowResult, fingerprint: str) -> Binding:
-        earlier = self.bound.get((result.object, result.key))
+    def _binding(self, result: RowResult) -> Binding:
+        earlier = self.bound[result.object].get(result.key)
         created = self.run if result.outcome is RowOutcome.CREATED else ""
-        created_run = earlier.created_run if earlier else created
         return Binding(
             self.flow.flow,
             result.object,
             result.key,
             result.source_id,
             result.target_id or (earlier.target_id if earlier else ""),
-            fingerprint,
-            created_run,
+            "" if result.unfinished else self.fingerprints[result.object][result.key],
+            earlier.created_run if earlier else created,
             self.run,
         )
 
     def outcome(self, source_id: str) -> Outcome:
         """What became of a record, over all tries of this run."""
         results = self.written.get(source_id, [])
-        if any(result.refused for result in results):
+        if any([result.refused for result in results]):
             return Outcome.REJECTED
-        name, root = self.rows[source_id][0]
-        earlier = self.bound.get((name, root.key))
-        if any(result.object == name and result.outcome is RowOutcome.CREATED for result in results):
+        first = self.rows[source_id][0]
+        earlier = self.bound[first.object].get(first.key)
+        created = [result.object for result in results if result.outcome is RowOutcome.CREATED]
+        if first.object in created:
             return Outcome.CREATED
         if earlier and earlier.created_run == self.run:
             return Outcome.CREATED
-        before = (self.bound.get((name, row.key)) for name, row in self.rows[source_id])
+        before = (self.bound[row.object].get(row.key) for row in self.rows[source_id])
         touched = any(each and each.written_run == self.run for each in before)
         return Outcome.UPDATED if results or touched else Outcome.UNCHANGED
 
@@ -141,7 +134,7 @@ class _Batch:
         for source_id, results in self.written.items():
             refused = next((result for result in results if result.refused), None)
             if refused:
-                root = self.rows[source_id][0][1]
+                root = self.rows[source_id][0]
                 yield Rejection(
                     source_id,
                     Stage.LOAD,
@@ -158,20 +151,19 @@ class _Batch:
         """Totals of these records."""
         totals: Money = {}
         for source_id in source_ids:
-            root = self.rows[source_id][0][1]
+            root = self.rows[source_id][0]
             if root.amount is not None:
                 totals[root.currency] = totals.get(root.currency, Decimal(0)) + root.amount
         return totals
 
     def rows_written(self) -> dict[str, int]:
         """Rows that the target confirmed, by object."""
-        written = {
-            (result.object, result.key)
-            for results in self.written.values()
-            for result in results
-            if not result.refused
-        }
-        return dict(Counter(name for name, _ in written))
+        written: dict[str, set[str]] = defaultdict(set)
+        for results in self.written.values():
+            for result in results:
+                if not result.refused:
+                    written[result.object].add(result.key)
+        return {name: len(keys) for name, keys in written.items()}
 
 
 def load_part(
@@ -203,10 +195,11 @@ def load_part(
         outbox: where write-backs are recorded; a flow with ``write_back`` needs it.
         sweep: whether unchanged rows are sent of objects that say so.
     """
-    batch = _Batch(flow, run, _rows(flow, mapped, staging), {}, sweep)
+    batch = _Batch(flow, run, {}, sweep)
+    _read(batch, mapped, staging)
     held = {each.source_id for each, _ in read_rejections(staging, gate.rejections)}
     for each in crosswalk.of_records(flow.flow, list(batch.rows)):
-        batch.bound[each.object, each.key] = each
+        batch.bound[each.object][each.key] = each
     changes = with_owned_rows(flow, list(batch.changes(held)), crosswalk)
     calls, looks = sink.calls, _looks(sink)
     progress = current()
@@ -239,19 +232,20 @@ def _looks(sink: Sink) -> int:
     return sink.looks if isinstance(sink, EstimatesWrites) else 0
 
 
-def _rows(flow: FlowSpec, mapped: TransformReport, staging: Staging) -> Rows:
-    rows: Rows = {}
-    for name in flow.objects:
+def _read(batch: _Batch, mapped: TransformReport, staging: Staging) -> None:
+    for name in batch.flow.objects:
         with staging.local(mapped.objects[name]) as path:
-            for row in read_mapped(path):
-                rows.setdefault(row.source_id, []).append((name, row))
-    return rows
+            rows = read_mapped(path, name)
+        batch.fingerprints[name] = {row.key: row.fingerprint for row in rows}
+        for row in rows:
+            batch.rows.setdefault(row.source_id, []).append(row)
 
 
 def _bind(batch: _Batch, crosswalk: Crosswalk, results: Sequence[RowResult]) -> None:
     confirmed = batch.bindings(results)
     crosswalk.bind(confirmed)
-    batch.bound |= {(each.object, each.key): each for each in confirmed}
+    for each in confirmed:
+        batch.bound[each.object][each.key] = each
     gone: dict[str, list[str]] = {}
     for result in results:
         batch.written.setdefault(result.source_id, []).append(result)
@@ -264,7 +258,7 @@ def _bind(batch: _Batch, crosswalk: Crosswalk, results: Sequence[RowResult]) -> 
 def _stage_refusals(
     staging: Staging, mapped: TransformReport, batch: _Batch, refused: Sequence[Rejection]
 ) -> PartRef:
-    places = {each.source_id: batch.rows[each.source_id][0][1].pos for each in refused}
+    places = {each.source_id: batch.rows[each.source_id][0].pos for each in refused}
     lines = raw_lines(staging, mapped.raw, places.values())
     pairs = ((each, lines[places[each.source_id]]) for each in refused)
     return write_rejections(staging, f"rejected/load-{mapped.name}.jsonl", pairs)

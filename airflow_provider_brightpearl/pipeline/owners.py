@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import Change, RecordChange
 from airflow_provider_brightpearl.core.ports.stores import Resolver

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec.structs import astuple
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.stores.engine import chunks, reading, writing
 from airflow_provider_brightpearl.stores.tables import binding, upsert
 
-_NAMES = tuple(column.name for column in fields(Binding))
+_NAMES = Binding.__struct_fields__
 _COLUMNS = [binding.c[name] for name in _NAMES]
 _PAGE = 10_000
+# rows of one statement that binds
+_ROWS = 5_000
 
 
 class SqlCrosswalk:
@@ -61,13 +64,16 @@ class SqlCrosswalk:
 
         ``created_run`` stays that of the first binding for as long as the target row is the same one.
         """
-        latest = {(bound.flow, bound.object, bound.key): bound for bound in bindings}
+        latest: dict[tuple[str, str], dict[str, Binding]] = {}
+        for bound in bindings:
+            latest.setdefault((bound.flow, bound.object), {})[bound.key] = bound
         # in one order everywhere: two workers that bind the same rows must not wait for each other
-        rows = [{name: getattr(latest[key], name) for name in _NAMES} for key in sorted(latest)]
-        with writing(self._engine) as connection:
-            statement = _statement(connection)
-            for some in chunks(rows):
-                connection.execute(statement, list(some))
+        rows = [astuple(latest[place][key]) for place in sorted(latest) for key in sorted(latest[place])]
+        if rows:
+            with writing(self._engine) as connection:
+                write = _bind_arrays if connection.dialect.name == "postgresql" else _bind_rows
+                for some in chunks(rows, _ROWS):
+                    write(connection, some)
 
     def unbind(self, flow: str, object_name: str, keys: Sequence[str]) -> None:
         """Forgets these keys; unknown ones are left alone."""
@@ -80,8 +86,22 @@ def _is(flow: str, object_name: str, keys: Sequence[str]) -> tuple[Any, ...]:
     return binding.c.flow == flow, binding.c.object == object_name, binding.c.key.in_(keys)
 
 
-def _statement(connection: Connection) -> Any:
-    statement = upsert(connection, binding)
+def _bind_arrays(connection: Connection, rows: Sequence[tuple[str, ...]]) -> None:
+    """One statement with a column an array: values by the row would be put into its text one by one."""
+    columns = [sa.func.unnest(sa.bindparam(name, type_=ARRAY(sa.Text))) for name in _NAMES]
+    statement = upsert(connection, binding).from_select(_NAMES, sa.select(*columns))
+    values = (list(column) for column in zip(*rows, strict=True))
+    connection.execute(_replacing(statement), dict(zip(_NAMES, values, strict=True)))
+
+
+def _bind_rows(connection: Connection, rows: Sequence[tuple[str, ...]]) -> None:
+    """Plain rows for the driver: SQLAlchemy would take longer to look at each than SQLite to write it."""
+    statement = _replacing(upsert(connection, binding))
+    compiled = statement.compile(dialect=connection.dialect, column_keys=_NAMES)
+    connection.exec_driver_sql(str(compiled), list(rows))
+
+
+def _replacing(statement: Any) -> Any:
     new = statement.excluded
     same_row = binding.c.target_id == new.target_id
     return statement.on_conflict_do_update(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -120,7 +121,9 @@ def test_what_is_bound_is_found_by_record_and_by_key(crosswalk: Crosswalk) -> No
 def test_binding_again_replaces_but_keeps_the_run_that_created_the_row(crosswalk: Crosswalk) -> None:
     crosswalk.bind([bound("1", run="r1")])
     crosswalk.bind([bound("1", run="r2")])
-    assert [replace(bound("1", run="r2"), created_run="r1")] == crosswalk.of_records("orders", ["1"])
+    assert [msgspec.structs.replace(bound("1", run="r2"), created_run="r1")] == crosswalk.of_records(
+        "orders", ["1"]
+    )
 
     crosswalk.bind([bound("1", target_id="another", run="r3")])
     assert [bound("1", target_id="another", run="r3")] == crosswalk.of_records("orders", ["1"])
@@ -165,7 +168,9 @@ def test_nothing_is_fine(crosswalk: Crosswalk) -> None:
 
 def test_roots_are_all_rows_of_one_object_in_the_order_of_their_keys(crosswalk: Crosswalk) -> None:
     rows = [bound(f"{number:02}", source_id=str(number % 7)) for number in range(40)]
-    crosswalk.bind([*rows[::-1], bound("1", name="OrderItem"), replace(rows[0], flow="products")])
+    crosswalk.bind(
+        [*rows[::-1], bound("1", name="OrderItem"), msgspec.structs.replace(rows[0], flow="products")]
+    )
     assert rows == list(crosswalk.roots("orders", "Order"))
     assert [] == list(crosswalk.roots("orders", "Account"))
 

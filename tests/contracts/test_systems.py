@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import RowOutcome
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesReads, EstimatesWrites

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from airflow_provider_brightpearl.core.records import Counts, Rejection, Stage
@@ -141,7 +142,7 @@ def test_an_order_that_was_refused_since_it_was_deleted_comes_back_too(auditor: 
     wiring = auditor.wiring(ORDERS)
     lost = _delete(auditor, _order(auditor, 5))
     auditor.site.crosswalk.bind([
-        replace(row, fingerprint="changed") for row in auditor.site.crosswalk.of_records(ORDERS, [lost])
+        msgspec.structs.replace(row, fingerprint="changed") for row in auditor.site.crosswalk.of_records(ORDERS, [lost])
     ])  # fmt: skip
     assert 1 == auditor.site.run(ORDERS, ids=(lost,)).counts.rejected
     assert {lost} == auditor.site.letters.waiting(ORDERS, [lost])

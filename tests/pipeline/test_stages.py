@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
@@ -276,7 +277,7 @@ def test_a_row_left_unfinished_is_written_again(stages: Fixture) -> None:
     class HalfDone(FakeSink):
         def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
             for results in super().write(records):
-                yield [replace(each, unfinished=True) for each in results]
+                yield [msgspec.structs.replace(each, unfinished=True) for each in results]
             raise Crash
 
     half = HalfDone()

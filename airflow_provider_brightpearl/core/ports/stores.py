@@ -10,12 +10,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from airflow_provider_brightpearl.core.records import PartRef, Rejection
 from airflow_provider_brightpearl.core.reports import RunSummary
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(msgspec.Struct, frozen=True, gc=False):
     """A crosswalk row: this key of this flow's object is that row of the target, last written with this fingerprint."""
 
     flow: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+
+from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import RowResult
 from airflow_provider_brightpearl.systems.infor.client import Answer, InforClient, State, Transaction

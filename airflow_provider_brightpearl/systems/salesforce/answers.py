@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -59,8 +58,7 @@ class ExpiredSession(CredentialsRefused):
     """The session id is not valid any more; one login may help."""
 
 
-@dataclass(frozen=True, slots=True)
-class RowAnswer:
+class RowAnswer(msgspec.Struct, frozen=True, gc=False):
     """What the org said to one row: its id, or why it was refused (``code``, ``message``, ``fields``)."""
 
     key: str
@@ -85,7 +83,7 @@ class RowAnswer:
         """The same; of a row that was locked to the last, with how often it was sent."""
         if not self.retryable:
             return self
-        return replace(self, message=f"{self.message} (the same after {tries} tries)")
+        return msgspec.structs.replace(self, message=f"{self.message} (the same after {tries} tries)")
 
 
 class _Row(msgspec.Struct):

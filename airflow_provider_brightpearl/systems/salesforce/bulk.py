@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from json import dumps
 from typing import Any, Protocol, TypeVar
 
@@ -187,8 +188,9 @@ class BulkJobs:
     def _results(self, path: str, job: _Job, key_field: str, sent: int) -> Iterator[RowAnswer]:
         good = job.numberRecordsProcessed - job.numberRecordsFailed
         if good:
-            for row in self._call("GET", f"{path}/successfulResults", _table(good)):
-                yield RowAnswer(row[key_field], row["sf__Id"], row.get("sf__Created") == "true")
+            read = _cells(good, (key_field, "sf__Id", "sf__Created"))
+            for key, target_id, created in self._call("GET", f"{path}/successfulResults", read):
+                yield RowAnswer(key, target_id, created == "true")
         if job.numberRecordsFailed:
             for row in self._call("GET", f"{path}/failedResults", _table(job.numberRecordsFailed)):
                 yield _failed(row, key_field)
@@ -218,8 +220,21 @@ def _nothing(response: requests.Response) -> None:
 
 
 def _table(expected: int) -> Callable[[requests.Response], list[dict[str, str]]]:
-    def read(response: requests.Response) -> list[dict[str, str]]:
-        rows = csv.read(response.content.decode("utf-8-sig"))
+    """Reads result rows by column name."""
+    return _checked(expected, csv.read)
+
+
+def _cells(expected: int, names: Sequence[str]) -> Callable[[requests.Response], list[tuple[str, ...]]]:
+    """Reads some columns of result rows."""
+    return _checked(expected, partial(csv.pick, names=names))
+
+
+def _checked(expected: int, parse: Callable[[str], list[T]]) -> Callable[[requests.Response], list[T]]:
+    def read(response: requests.Response) -> list[T]:
+        try:
+            rows = parse(response.content.decode("utf-8-sig"))
+        except ValueError as error:
+            raise broken(response, error) from None
         if len(rows) != expected:
             raise broken(response, ValueError(f"{len(rows)} result rows of {expected}"))
         return rows

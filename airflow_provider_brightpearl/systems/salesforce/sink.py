@@ -6,11 +6,11 @@ status) goes with its rows as one composite graph per record, which happens whol
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import chain, compress
 
 import msgspec
+from more_itertools import chunked
 
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.estimate import WriteVolume
@@ -30,6 +30,9 @@ from airflow_provider_brightpearl.systems.salesforce.estimate import calls_by_gr
 from airflow_provider_brightpearl.systems.salesforce.graph import Node
 
 Fields = dict[str, msgspec.Raw]
+Owned = tuple[str, Change]
+_decoded = msgspec.json.Decoder(Fields).decode
+_encode = msgspec.json.Encoder().encode
 # from so many records with a field set last on, they go object by object, in far fewer calls
 WHOLE_BELOW = 2_000
 
@@ -39,8 +42,7 @@ def relationship(lookup_field: str) -> str:
     return lookup_field[:-3] + "__r" if lookup_field.endswith("__c") else lookup_field.removesuffix("Id")
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(msgspec.Struct, frozen=True, gc=False):
     """One row on its way: whose it is, and its fields as they go out."""
 
     source_id: str
@@ -50,13 +52,8 @@ class _Row:
     def body(self, key_field: str = "", only: Sequence[str] = ()) -> str:
         """JSON text of the row, with its key where a field for it is given."""
         chosen = {name: self.fields[name] for name in only} if only else self.fields
-        keyed = {key_field: msgspec.Raw(msgspec.json.encode(self.change.key))} if key_field else {}
+        keyed = {key_field: _json(self.change.key)} if key_field else {}
         return msgspec.json.encode({**keyed, **chosen}).decode()
-
-    def result(self, answer: RowAnswer) -> RowResult:
-        if answer.success:
-            return self.written(answer.id, created=answer.created)
-        return self.refused(f"{answer.code}: {answer.message}", answer.fields)
 
     def written(self, target_id: str, *, created: bool) -> RowResult:
         outcome = RowOutcome.CREATED if created else RowOutcome.UPDATED
@@ -124,11 +121,7 @@ class SalesforceSink:
         return calls_by_object(self.specs, volume)
 
     def _volume(self, records: Sequence[RecordChange]) -> WriteVolume:
-        closed = sum(
-            _really_last(self.row(record, change), self.specs[change.object])
-            for record in records
-            for change in record.changes
-        )
+        closed = sum(self._closes(change) for record in records for change in record.changes)
         return WriteVolume.of(records, closed)
 
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
@@ -154,76 +147,105 @@ class SalesforceSink:
         for results in chain(self._reopened(rows), self._removals(records)):
             yield _note(results, refused)
         for name, spec in self.specs.items():
-            passing = [row for row in rows[name] if row.source_id not in refused]
-            late = {row.change.key for row in passing if _really_last(row, spec)}
-            for results in self._upsert(name, passing, meanwhile=spec.set_last):
-                yield _note([replace(each, unfinished=each.key in late) for each in results], refused)
+            passing = [row for row in rows[name] if row[0] not in refused]
+            late = {change.key for _, change in passing if self._closes(change)}
+            for results in self._upsert(name, passing, meanwhile=spec.set_last, unfinished=late):
+                yield _note(results, refused)
         yield from self._last_fields(rows, refused)
 
-    def _rows(self, records: Sequence[RecordChange]) -> dict[str, list[_Row]]:
-        """The rows of records by object."""
-        rows: dict[str, list[_Row]] = {name: [] for name in self.specs}
+    def _rows(self, records: Sequence[RecordChange]) -> dict[str, list[Owned]]:
+        """The rows of records by object, each with the record that it belongs to."""
+        rows: dict[str, list[Owned]] = {name: [] for name in self.specs}
         for record in records:
             for change in record.changes:
-                rows[change.object].append(self.row(record, change))
+                rows[change.object].append((record.source_id, change))
         return rows
 
-    def _reopened(self, rows: Mapping[str, Sequence[_Row]]) -> Iterator[list[RowResult]]:
+    def _closes(self, change: Change) -> bool:
+        """Whether a row's field that is set last differs from its interim value."""
+        spec = self.specs[change.object]
+        return bool(spec.set_last) and _really_last(_decoded(change.payload), spec)
+
+    def _reopened(self, rows: Mapping[str, Sequence[Owned]]) -> Iterator[list[RowResult]]:
         """Rows that exist go back to the interim value first, alone, or the target takes no other change."""
         for name, spec in self.specs.items():
-            bound = [row for row in rows[name] if spec.set_last and row.change.target_id]
-            for results in self._upsert(name, bound, spec.set_last, tuple(spec.set_last)):
-                yield [replace(each, unfinished=True) for each in results]
+            bound = [row for row in rows[name] if spec.set_last and row[1].target_id]
+            keys = {change.key for _, change in bound}
+            yield from self._upsert(name, bound, spec.set_last, tuple(spec.set_last), keys)
 
     def _last_fields(
-        self, rows: Mapping[str, Sequence[_Row]], refused: set[str]
+        self, rows: Mapping[str, Sequence[Owned]], refused: set[str]
     ) -> Iterator[list[RowResult]]:
         for name, spec in self.specs.items():
-            passing = [row for row in rows[name] if row.source_id not in refused and _really_last(row, spec)]
+            passing = [row for row in rows[name] if row[0] not in refused and self._closes(row[1])]
             yield from self._upsert(name, passing, only=tuple(spec.set_last))
 
     def _upsert(
         self,
         name: str,
-        rows: Sequence[_Row],
+        rows: Sequence[Owned],
         meanwhile: Mapping[str, str] | None = None,
         only: Sequence[str] = (),
+        unfinished: Container[str] = (),
     ) -> Iterator[list[RowResult]]:
-        key_field = self.specs[name].key_field
-        target = self.flow.target_object(name)
-        interim = {field: _json(value) for field, value in (meanwhile or {}).items()}
-        sent = [_Row(row.source_id, row.change, {**row.fields, **interim}) for row in rows]
-        bodies = [row.body(key_field, only) for row in sent]
-        by_key = {row.change.key: row for row in sent}
-        if len(sent) >= self.bulk_from:
+        key_field, target = self.specs[name].key_field, self.flow.target_object(name)
+        bodies = list(self._bodies(name, rows, meanwhile or {}, only))
+        by_key = {row[1].key: row for row in rows}
+        for answers in self._answers(target, key_field, bodies):
+            yield [self._result(*by_key[answer.key], answer, answer.key in unfinished) for answer in answers]
+
+    def _answers(self, target: str, key_field: str, bodies: Sequence[str]) -> Iterator[list[RowAnswer]]:
+        if len(bodies) >= self.bulk_from:
             answers = list(self.client.bulk_upsert(target, key_field, bodies))
             self._jobs_with_refusals += not all(answer.success for answer in answers)
-            yield [by_key[answer.key].result(answer) for answer in answers]
+            yield answers
             return
-        for start in range(0, len(sent), COLLECTION_ROWS):
-            chunk = bodies[start : start + COLLECTION_ROWS]
-            yield [
-                by_key[answer.key].result(answer) for answer in self.client.upsert(target, key_field, chunk)
-            ]
+        for chunk in chunked(bodies, COLLECTION_ROWS):
+            yield self.client.upsert(target, key_field, chunk)
+
+    def _bodies(
+        self, name: str, rows: Sequence[Owned], meanwhile: Mapping[str, str], only: Sequence[str]
+    ) -> Iterator[str]:
+        """JSON texts of rows with their keys: all fields, those of ``meanwhile`` with that value, or ``only`` some."""
+        spec = self.specs[name]
+        interim = {field: _json(value) for field, value in meanwhile.items()}
+        parents = [
+            (relationship(lookup), self.specs[parent].key_field) for lookup, parent in spec.parent.items()
+        ]
+        added = {spec.key_field, *(relation for relation, _ in parents)}
+        # the text of most rows is complete but for the ends
+        left_out = spec.sent_on_create
+        as_is = not interim and not only and added.isdisjoint(spec.fields)
+        for source_id, change in rows:
+            if as_is and not (change.target_id and left_out):
+                yield _extended(change, spec.key_field, parents)
+            else:
+                row = self._row(source_id, change)
+                early = _Row(source_id, change, {**row.fields, **interim}) if interim else row
+                yield early.body(spec.key_field, only)
+
+    def _result(self, source_id: str, change: Change, answer: RowAnswer, unfinished: bool) -> RowResult:
+        if not answer.success:
+            return self._row(source_id, change).refused(f"{answer.code}: {answer.message}", answer.fields)
+        outcome = RowOutcome.CREATED if answer.created else RowOutcome.UPDATED
+        return RowResult(source_id, change.object, change.key, outcome, answer.id, unfinished=unfinished)
 
     def _removals(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         gone = [(record.source_id, removal) for record in records for removal in record.removals]
-        for start in range(0, len(gone), COLLECTION_ROWS):
-            chunk = gone[start : start + COLLECTION_ROWS]
+        for chunk in chunked(gone, COLLECTION_ROWS):
             answers = self.client.delete([removal.target_id for _, removal in chunk])
             yield [_removed(*pair, answer) for pair, answer in zip(chunk, answers, strict=True)]
 
-    def row(self, record: RecordChange, change: Change) -> _Row:
+    def _row(self, source_id: str, change: Change) -> _Row:
         """A change with its parent's external id, and without fields its target no longer takes."""
         spec = self.specs[change.object]
-        fields: Fields = msgspec.json.decode(change.payload, type=dict[str, msgspec.Raw])
+        fields = _decoded(change.payload)
         for lookup_field, parent in spec.parent.items():
-            reference = {self.specs[parent].key_field: change.parent}
             if change.target_id is None or lookup_field not in spec.sent_on_create:
-                fields[relationship(lookup_field)] = msgspec.Raw(msgspec.json.encode(reference))
+                fields[relationship(lookup_field)] = _json({self.specs[parent].key_field: change.parent})
         if change.target_id is not None:
             fields = {name: value for name, value in fields.items() if name not in spec.sent_on_create}
-        return _Row(record.source_id, change, fields)
+        return _Row(source_id, change, fields)
 
     # record by record
 
@@ -238,7 +260,7 @@ class SalesforceSink:
                 results += _graph_results(records[place], built[place][1], answer, gone)
                 if gone:
                     left = tuple(each for each in records[place].removals if each not in gone)
-                    again.append(replace(records[place], removals=left))
+                    again.append(msgspec.structs.replace(records[place], removals=left))
             yield results
         if again:
             yield from self._write_graphs(again)
@@ -248,7 +270,7 @@ class SalesforceSink:
         last: list[Node] = []
         named: dict[str, _Row | Removal] = {}
         for place, change in enumerate(record.changes):
-            row, spec = self.row(record, change), self.specs[change.object]
+            row, spec = self._row(record.source_id, change), self.specs[change.object]
             reference = f"row{place}"
             named[reference] = row
             if spec.set_last:
@@ -268,7 +290,7 @@ class SalesforceSink:
             nodes.append(Node(f"{reference}open", "PATCH", path, msgspec.json.encode(meanwhile).decode()))
         early = _Row(row.source_id, row.change, {**row.fields, **meanwhile})
         nodes.append(self._upsert_node(reference, early, spec))
-        if _really_last(row, spec):
+        if _really_last(row.fields, spec):
             path = f"sobjects/{self.flow.target_object(row.change.object)}/@{{{reference}.id}}"
             yield Node(f"{reference}close", "PATCH", path, row.body(only=tuple(spec.set_last)))
 
@@ -288,12 +310,24 @@ def _note(results: list[RowResult], refused: set[str]) -> list[RowResult]:
     return results
 
 
-def _json(value: str) -> msgspec.Raw:
+def _json(value: str | dict[str, str]) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
 
 
-def _really_last(row: _Row, spec: ObjectSpec) -> bool:
-    return any(bytes(row.fields[name]) != bytes(_json(value)) for name, value in spec.set_last.items())
+def _extended(change: Change, key_field: str, parents: Sequence[tuple[str, str]]) -> str:
+    """The JSON text of a row with its key before its fields, and its parents' keys behind them."""
+    fields = change.payload.strip()[1:-1].strip()
+    parts = [f'"{key_field}":{_text(change.key)}', *([fields] if fields else [])]
+    parts += [f'"{relation}":{{"{key}":{_text(change.parent)}}}' for relation, key in parents]
+    return f"{{{','.join(parts)}}}"
+
+
+def _text(value: str) -> str:
+    return _encode(value).decode()
+
+
+def _really_last(fields: Fields, spec: ObjectSpec) -> bool:
+    return any(bytes(fields[name]) != bytes(_json(value)) for name, value in spec.set_last.items())
 
 
 def _removed(source_id: str, removal: Removal, answer: RowAnswer) -> RowResult:
