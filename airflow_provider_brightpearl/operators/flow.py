@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from airflow_provider_brightpearl import settings
 from airflow_provider_brightpearl.assets import create_asset
 from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.lineage import operator_lineage
 from airflow_provider_brightpearl.links import (
     GateReportLink,
     RunSummaryLink,
@@ -138,6 +139,10 @@ class FlowOperator(StageOperator):
             keep_page(self, context, GateReportLink, wiring.staging(run).folder, GATE_PAGE)
         keep_link(self, context, TargetLink, summary.page)
         return finish_run(self, wiring, summary, context, skip_if_empty=self.skip_if_empty)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Stream and objects of the flow, with the columns of each field; asked for by the OpenLineage provider."""
+        return operator_lineage(self.opened)
 
     def _check_systems(self, flow: Any) -> None:
         wanted = {"source": self.source_system, "target": self.target_system}

@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow_provider_brightpearl import alerts, settings
 from airflow_provider_brightpearl.compat import AirflowSkipException, BaseOperator
+from airflow_provider_brightpearl.lineage import operator_lineage
 from airflow_provider_brightpearl.links import (
     GateReportLink,
     RunSummaryLink,
@@ -53,6 +54,8 @@ class StageOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        # the ports of the flow, once a worker has opened them
+        self.opened: Any = None
         self.on_alert = list(on_alert)
         self.flow = flow
         self.mappings = mappings
@@ -69,6 +72,7 @@ class StageOperator(BaseOperator):
         with airflow_errors(self.log):
             environment = airflow_environment(self.mappings)
             wiring = Wiring.of(self.flow, environment, self.source_conn_id, self.target_conn_id)
+            self.opened = wiring
             return self.stage(wiring, context)
 
     def stage(self, wiring: Any, context: Any) -> Any:
@@ -156,6 +160,10 @@ class LoadOperator(StageOperator):
         self.mapped = mapped
         self.gate = gate
         self.run = run
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Stream and objects of the flow, with the columns of each field; asked for by the OpenLineage provider."""
+        return operator_lineage(self.opened)
 
     def stage(self, wiring: Any, context: Any) -> Plain | list[Plain]:
         from airflow_provider_brightpearl.core.reports import GateReport, RunInfo, TransformReport

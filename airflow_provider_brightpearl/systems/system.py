@@ -26,6 +26,10 @@ def _no_quota(_client: Any) -> Quota:
     return Quota()
 
 
+def _default_account(_client: Any) -> str:
+    return "default"
+
+
 def _anything_goes(_flow: FlowSpec) -> None:
     return None
 
@@ -57,6 +61,7 @@ class System:
         schema_problems: what this target lacks of what a flow writes, by client and flow; asks the target.
         returned_fields: what the target says of a row of an object beside its id, for write-backs.
         quota: how many calls the system takes.
+        account: names the account behind a client, for lineage.
     """
 
     name: str
@@ -75,3 +80,4 @@ class System:
     schema_problems: Callable[[Any, FlowSpec], Sequence[str]] | None = None
     returned_fields: Callable[[str], Sequence[str]] = _no_fields
     quota: Callable[[Any], Quota] = _no_quota
+    account: Callable[[Any], str] = _default_account

@@ -85,6 +85,7 @@ class InforClient:
     ) -> None:
         if version not in VERSIONS:
             raise Misconfigured(f"api_version {version!r} is neither v2 nor v1", system=SYSTEM)
+        self.tenant = tenant
         self.root = f"{gateway.rstrip('/')}/{quote(tenant, safe='')}/{suite}/m3api-rest"
         self.session = session or new_session(read_seconds=READ_SECONDS)
         self.meter = meter_of(self.session)

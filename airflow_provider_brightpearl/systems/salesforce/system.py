@@ -25,4 +25,5 @@ SALESFORCE = System(
     query=lambda client, soql: client.query(soql),
     schema_problems=schema_problems,
     quota=_quota,
+    account=lambda client: str(client.sf.sf_instance),
 )
