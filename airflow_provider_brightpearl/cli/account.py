@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from airflow_provider_brightpearl import settings
-from airflow_provider_brightpearl.cli.output import ResultCommand, say
+from airflow_provider_brightpearl.cli.output import Json, ResultCommand, print_json, say
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.errors import Misconfigured
 
@@ -32,6 +32,7 @@ def check(
     ] = "",
     apply: Annotated[bool, typer.Option("--apply", help="Create the missing webhooks.")] = False,
     conn_id: Annotated[str, typer.Option(help="Connection of the account.")] = "brightpearl_default",
+    as_json: Json = False,
 ) -> None:
     """Compare an account with the custom fields and webhooks that the flow files need."""
     from airflow_provider_brightpearl.environment import connect
@@ -47,13 +48,15 @@ def check(
     if not flows:
         raise Misconfigured(f"no flow files in {folder}; `brightpearl init` copies some to start from")
     client = connect(BRIGHTPEARL, conn_id)
-    missing = _fields(client, flows)
-    if webhook_url:
-        missing += _hooks(client, flows, webhook_url, apply=apply)
-    sys.exit(1 if missing else 0)
+    fields = _fields(client, flows)
+    webhooks = _hooks(client, flows, webhook_url, apply=apply) if webhook_url else []
+    if as_json:
+        print_json({"missing_fields": fields, "missing_webhooks": webhooks})
+    sys.exit(1 if fields or webhooks else 0)
 
 
-def _fields(client: BrightpearlClient, flows: list[FlowSpec]) -> int:
+def _fields(client: BrightpearlClient, flows: list[FlowSpec]) -> list[dict[str, str]]:
+    """The custom fields that the account lacks."""
     from airflow_provider_brightpearl.systems.brightpearl.account import fields_missing, fields_needed
 
     needed = fields_needed(flows)
@@ -61,10 +64,11 @@ def _fields(client: BrightpearlClient, flows: list[FlowSpec]) -> int:
     for each in missing:
         say(f"{each.flow} needs custom field {each.code}, which the API cannot create: {each.steps}")
     say(f"{counted(len(needed), 'custom field')} compared, {len(missing)} missing")
-    return len(missing)
+    return [{"flow": each.flow, "field": each.code, "to_do": each.steps} for each in missing]
 
 
-def _hooks(client: BrightpearlClient, flows: list[FlowSpec], address: str, *, apply: bool) -> int:
+def _hooks(client: BrightpearlClient, flows: list[FlowSpec], address: str, *, apply: bool) -> list[str]:
+    """The events without a webhook, after those that were created."""
     from airflow_provider_brightpearl.systems.brightpearl.account import (
         events_needed,
         hooks_missing,
@@ -79,7 +83,7 @@ def _hooks(client: BrightpearlClient, flows: list[FlowSpec], address: str, *, ap
     if not apply:
         if missing:
             say("--apply creates them")
-        return len(missing)
+        return list(missing)
     for event, number in subscribe(client, missing, address):
         say(f"created  {event} (webhook {number})")
-    return 0
+    return []

@@ -11,9 +11,17 @@ import typer
 from rich.console import Console
 from typer.core import TyperCommand
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-
 _results: list[TextIO] = []
+_lines_are_news: list[bool] = []
+
+
+def _only_json(wanted: bool) -> bool:
+    if wanted:
+        _lines_are_news.append(True)
+    return wanted
+
+
+Json = Annotated[bool, typer.Option("--json", callback=_only_json, help="Print the result as JSON.")]
 
 
 class ResultCommand(TyperCommand):
@@ -27,6 +35,7 @@ class ResultCommand(TyperCommand):
                 return super().invoke(ctx)
         finally:
             _results.pop()
+            _lines_are_news.clear()
 
 
 def _move_handlers(used: TextIO, wanted: TextIO) -> None:
@@ -38,11 +47,11 @@ def _move_handlers(used: TextIO, wanted: TextIO) -> None:
 
 
 def _console() -> Console:
-    return Console(file=_results[-1] if _results else sys.stdout)
+    return Console(file=_results[-1] if _results and not _lines_are_news else sys.stdout)
 
 
 def say(text: str) -> None:
-    """One line, never broken."""
+    """One line, never broken; with ``--json`` it is news of the work, and goes to standard error."""
     _console().print(text, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from airflow_provider_brightpearl import settings
-from airflow_provider_brightpearl.cli.output import ResultCommand, say, show
+from airflow_provider_brightpearl.cli.output import Json, ResultCommand, print_json, say, show
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError
 
@@ -42,6 +42,7 @@ def deploy(
     conn_id: Annotated[
         str, typer.Option(help="Connection of the org; its user is the one that syncs.")
     ] = "salesforce_default",
+    as_json: Json = False,
 ) -> None:
     """Compare an org with the custom fields and objects that the flows need, and deploy what is missing.
 
@@ -60,6 +61,8 @@ def deploy(
     elif findings:
         say("--apply deploys what is missing")
     problems = _flows_compared(client)
+    if as_json:
+        print_json({"org": findings, "flow_files": problems})
     sys.exit(1 if findings or problems else 0)
 
 

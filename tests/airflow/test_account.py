@@ -47,6 +47,14 @@ def run(*arguments: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
+def test_json_has_standard_output_to_itself(sandbox: Sandbox) -> None:
+    done = CliRunner().invoke(command.account, ["check", "--webhook-url", ADDRESS, "--json"])
+    found = json.loads(done.stdout)
+    assert (1, []) == (done.exit_code, found["missing_fields"])
+    assert "sales-order.created" in found["missing_webhooks"]
+    assert "no webhook for sales-order.created" in done.stderr
+
+
 def flow_with(tmp_path: Path, field: str) -> Path:
     text = (MAPPINGS / "orders_to_infor.yaml").read_text().replace("PCF_M3ORDER", field)
     (tmp_path / "flows").mkdir()
