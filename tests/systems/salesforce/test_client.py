@@ -382,6 +382,25 @@ def test_csv_is_split_by_size_with_a_header_each() -> None:
     assert len(files) > 1
 
 
+def test_rows_of_several_shapes_share_one_header() -> None:
+    rows = [
+        f'{{"{KEY}":"1","Account":{{"Ext__c":"x"}}}}',
+        f'{{"{KEY}":"2","Account":{{"Other__c":"y"}},"Name":"n"}}',
+        f'{{"{KEY}":"3","Account":null}}',
+        f'{{"{KEY}":"4"}}',
+    ]
+    expected = f"{KEY},Account.Ext__c,Account.Other__c,Name\n1,x,,\n2,,y,n\n3,#N/A,#N/A,\n4,,,\n"
+    assert [(expected, 4)] == csv_text(*rows)
+
+
+def test_cells_of_result_rows_are_picked_by_column() -> None:
+    text = f'"sf__Id","Name","{KEY}"\n"a","line\nbreak","1"\n"b","{"x" * 200_000}","2"\n'
+    assert [("1", "a", ""), ("2", "b", "")] == csv.pick(text, (KEY, "sf__Id", "sf__Created"))
+    assert ["1", "2"] == [each[KEY] for each in csv.read(text)]
+    with pytest.raises(ValueError, match="a result row with 2 cells of 3"):
+        csv.pick('"a","b","c"\n1,2', ("a", "b"))
+
+
 def test_no_rows_are_no_file() -> None:
     assert [] == csv_text()
 

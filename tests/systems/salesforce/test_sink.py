@@ -12,7 +12,8 @@ import pytest
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, RowOutcome, RowResult
 from airflow_provider_brightpearl.flow.load import load_flow
 from airflow_provider_brightpearl.sandbox.server import Sandbox
-from airflow_provider_brightpearl.systems.salesforce.sink import SalesforceSink, relationship
+from airflow_provider_brightpearl.systems.salesforce.rows import relationship
+from airflow_provider_brightpearl.systems.salesforce.sink import SalesforceSink
 from tests.systems.live import switch
 from tests.systems.salesforce.org import ACCOUNT, ITEM, ORDER, Org
 
