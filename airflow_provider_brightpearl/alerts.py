@@ -58,6 +58,9 @@ REMEDIES: dict[type[errors.SyncError], Remedy] = {
         "correct the records or {file}, or raise its gate.max_rejected; then clear the failed run",
         "operations.md#the-gate",
     ),
+    errors.RunChanged: Remedy(
+        "clear the run from its task extract on: what it left is missing or changed", "operations.md#staging"
+    ),
     errors.OutOfBalance: Remedy(
         "keep the staging folder of the run and report it; the watermark has not moved",
         "troubleshooting.md#runs",

@@ -14,6 +14,7 @@
         ├── SchemaMismatch       a system no longer has the field, object or shape a flow needs
         ├── GateClosed           too many rows failed validation; nothing was loaded
         ├── TooManyRefused       the target refused more records than the flow allows; the others were written
+        ├── RunChanged           what an earlier stage of the run left is missing, or is another now
         ├── OutOfBalance         counts or money of a run do not add up
         └── DriftTooLarge        both systems differ in more records than are repaired without being asked
 
@@ -112,6 +113,10 @@ class GateClosed(Stop):
 
 class TooManyRefused(Stop):
     """The target refused more records than the flow allows; the others were written."""
+
+
+class RunChanged(Stop):
+    """What an earlier stage of this run left is missing or changed; the message says which tasks to clear."""
 
 
 class OutOfBalance(Stop):

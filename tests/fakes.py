@@ -14,7 +14,7 @@ from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, 
 from airflow_provider_brightpearl.core.estimate import WriteVolume
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
 from airflow_provider_brightpearl.core.ports.gate import Gate, GateResult
-from airflow_provider_brightpearl.core.ports.source import Read, Source
+from airflow_provider_brightpearl.core.ports.source import Read, Source, Unread
 from airflow_provider_brightpearl.core.ports.stores import (
     Binding,
     Crosswalk,
@@ -121,6 +121,8 @@ class MemoryLetters:
         return [name for name, each in mine if self._due(each, mapping_version)][:limit]
 
     def _due(self, letter: Letter, mapping_version: str) -> bool:
+        if letter.rejection.missing:
+            return True
         if letter.rejection.waits_for is None:
             return letter.mapping_version != mapping_version
         flow, object_name, key = letter.rejection.waits_for
@@ -218,7 +220,8 @@ class FakeSource:
     def read_ids(self, ids: Sequence[str]) -> Iterator[Read]:
         self.calls += 1
         known = dict(self._pairs())
-        yield from ((source_id, known.get(source_id)) for source_id in ids)
+        for source_id in ids:
+            yield source_id, known.get(source_id, Unread(f"no record {source_id}", gone=True))
 
     def _pairs(self) -> Iterator[Read]:
         for line in self.lines:

@@ -118,7 +118,7 @@ def _read_live(file: Path, source_id: str, conn_id: str | None) -> bytes:
 
     wiring = Wiring.of(file.stem, airflow_environment(file.parent), conn_id)
     for found, raw in wiring.source().read_ids([source_id]):
-        if found == source_id and raw is not None:
+        if found == source_id and isinstance(raw, bytes):
             return raw
     raise Misconfigured(f"{wiring.flow.source} has no record {source_id}")
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 class Stage(StrEnum):
     """The stage that rejected a record."""
 
+    EXTRACT = "extract"
     TRANSFORM = "transform"
     GATE = "gate"
     LOAD = "load"
@@ -43,6 +44,7 @@ class Rejection:
     """Why one source record did not go through, with the field and value that a person has to look at.
 
     ``waits_for`` is set on parked records only: (flow, object, source key) of the parent that is not bound yet.
+    ``missing`` is set on records that were found or named and could not be read.
     ``amount`` and ``currency`` are the record's own total, so that money adds up over rejected records too.
     """
 
@@ -56,6 +58,7 @@ class Rejection:
     waits_for: tuple[str, str, str] | None = None
     amount: Decimal | None = None
     currency: str = ""
+    missing: bool = False
 
     @property
     def outcome(self) -> Outcome:

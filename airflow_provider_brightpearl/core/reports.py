@@ -35,7 +35,12 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo(Report):
-    """What is fixed about a run when it begins: its id, what it reads, with which mapping, and calls before loading."""
+    """What is fixed about a run when it begins: its id, what it reads, with which mapping, and calls before loading.
+
+    ``lookups`` are the staged translation tables, None where there is nothing to map. ``unread`` are the staged
+    rejections of records that could not be read, None where all could; ``lost`` of them were found in what the run
+    reads, the others were named.
+    """
 
     run: str
     kind: RunKind
@@ -43,6 +48,9 @@ class RunInfo(Report):
     mapping_version: str
     started_at: datetime
     calls: Calls = field(default_factory=Calls)
+    lookups: PartRef | None = None
+    unread: PartRef | None = None
+    lost: int = 0
 
     @property
     def attempt(self) -> str:

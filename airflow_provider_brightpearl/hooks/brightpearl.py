@@ -206,8 +206,13 @@ class BrightpearlHook(HttpHook):
             answer = client.get("integration-service/account-configuration")
         except SyncError as error:
             return False, _explained(error)
-        zone = ((answer or {}).get("configuration") or {}).get("timeZone", "unknown time zone")
-        return True, f"Account {client.account} answers ({zone})"
+        found = answer.get("configuration") if isinstance(answer, dict) else None
+        if not isinstance(found, dict):
+            return False, (
+                f"{client.root} answers, but not as account {client.account}: it has no account-configuration; "
+                "check host (the API domain alone) and account code"
+            )
+        return True, f"Account {client.account} answers ({found.get('timeZone', 'unknown time zone')})"
 
     def _new_client(self, **options: Any) -> BrightpearlClient:
         connection = self.get_connection(self.brightpearl_conn_id)
@@ -292,6 +297,11 @@ def base_url(connection: Any) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Misconfigured(f"connection: {host!r} is not an API domain such as euw1.brightpearlconnect.com")
+    if "public-api" in parts.path.split("/"):
+        raise Misconfigured(
+            f"connection: host {host!r} holds the path of the API; write the API domain alone, {parts.netloc}, "
+            "and the account code as login"
+        )
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         log.warning("tokens go to %s without encryption; use https for anything but a sandbox", parts.netloc)
     if connection.port and not parts.port:

@@ -11,10 +11,11 @@ import requests
 from airflow.providers.salesforce.hooks.salesforce import SalesforceHook as ProviderSalesforceHook
 
 from airflow_provider_brightpearl.core.retry import Backoff
-from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SyncError, Unavailable
-from airflow_provider_brightpearl.systems.http.transport import READ_SECONDS, new_session, redacted
+from airflow_provider_brightpearl.errors import Misconfigured, SyncError
+from airflow_provider_brightpearl.systems.http.transport import READ_SECONDS, new_session
 from airflow_provider_brightpearl.systems.salesforce.client import BULK_THRESHOLD, RowAnswer, SalesforceClient
 from airflow_provider_brightpearl.systems.salesforce.collections import keys_of, row_json
+from airflow_provider_brightpearl.systems.salesforce.login import login_errors
 
 if TYPE_CHECKING:
     from simple_salesforce import Salesforce
@@ -55,26 +56,16 @@ class SalesforceHook(ProviderSalesforceHook):
         Raises:
             CredentialsRefused: the login was refused.
             Misconfigured: the connection has no complete set of credentials.
-            Unavailable: the login address cannot be reached.
+            Unavailable: the login address does not answer, or not now.
         """
-        from simple_salesforce.exceptions import SalesforceAuthenticationFailed
-
         extra = self.get_connection(self.conn_id).extra_dejson
         self.session: requests.Session | None = self.session or _session(extra)
         self._check_login(extra)
         try:
-            return super().conn
-        except SalesforceAuthenticationFailed as error:
-            raise CredentialsRefused(
-                f"Salesforce refused the login: {redacted(str(error))}", system=SYSTEM, operation="login"
-            ) from error
+            with login_errors(self.session, "Salesforce refused the login"):
+                return super().conn
         except TypeError as error:
             raise Misconfigured(_INCOMPLETE, system=SYSTEM, operation="login") from error
-        except requests.RequestException as error:
-            raise Unavailable(
-                f"the login address cannot be reached: {error.__class__.__name__}",
-                system=SYSTEM, operation="login",
-            ) from error  # fmt: skip
 
     def get_client(self) -> SalesforceClient:
         """The client of this hook; one per task, not for several threads."""

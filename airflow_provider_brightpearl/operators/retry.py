@@ -3,6 +3,7 @@
 | error | Airflow 2.11 and 3.x | Airflow 3.3 in addition |
 |---|---|---|
 | Stop | fails at once, no retry | |
+| RecordRefused | fails at once: the same record would be refused again | |
 | RateLimited | retries with growing delay | waits as long as the system said |
 | RetryLater, anything else | retries with growing delay | |
 """
@@ -16,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_brightpearl import compat
-from airflow_provider_brightpearl.errors import RateLimited, Stop, SyncError
+from airflow_provider_brightpearl.errors import RateLimited, RecordRefused, Stop, SyncError
 
 RETRY_DELAY = timedelta(minutes=1)
 LONGEST_DELAY = timedelta(minutes=30)
@@ -27,7 +28,7 @@ def airflow_errors(log: logging.Logger) -> Iterator[None]:
     """Ends a stage's errors in one plain line of the task log, and tells Airflow whether to try again."""
     try:
         yield
-    except Stop as error:
+    except (Stop, RecordRefused) as error:
         log.error("%s", error)
         raise compat.AirflowFailException(str(error)) from None
     except SyncError as error:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
-from airflow_provider_brightpearl.core.ports.source import AnnouncesTotal, Source
+from airflow_provider_brightpearl.core.ports.source import AnnouncesTotal, Source, Unread
 from airflow_provider_brightpearl.core.ports.stores import DeadLetters, Staging
 from airflow_provider_brightpearl.core.progress import current
-from airflow_provider_brightpearl.core.records import PartRef
+from airflow_provider_brightpearl.core.raw import unusable
+from airflow_provider_brightpearl.core.records import PartRef, Rejection, Stage
 from airflow_provider_brightpearl.core.window import Selection
+from airflow_provider_brightpearl.errors import Unavailable
 from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.pipeline.rejections import Rejected, write_rejections
 
-log = logging.getLogger(__name__)
+UNREAD = "rejected/extract.jsonl"
 
 # dead letters read again in one run; the rest follows in the next one
 DUE_LIMIT = 10_000
+# records that could not be read, before it is asked whether any could
+_ENOUGH = 1_000
 
 
 def with_due(flow: FlowSpec, selection: Selection, letters: DeadLetters, version: str) -> Selection:
@@ -31,40 +35,87 @@ def with_due(flow: FlowSpec, selection: Selection, letters: DeadLetters, version
     return replace(selection, ids=tuple(letters.due(flow.flow, version, DUE_LIMIT)))
 
 
-def extract_parts(
-    flow: FlowSpec, selection: Selection, source: Source, staging: Staging
-) -> tuple[PartRef, ...]:
-    """Stages the records of a selection, ``part_size`` per part; no part where there is nothing new."""
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What was staged: parts, and the rejections of what could not be read, None where all could.
+
+    ``lost`` of those were found, the others were named.
+    """
+
+    parts: tuple[PartRef, ...]
+    unread: PartRef | None = None
+    lost: int = 0
+
+
+def extract_parts(flow: FlowSpec, selection: Selection, source: Source, staging: Staging) -> Extracted:
+    """Stages the records of a selection, ``part_size`` per part; no part where there is nothing new.
+
+    Raises:
+        Unavailable: the source finds records and gives none of them.
+    """
     before = source.calls
     progress = current()
     progress.begin(
         "read", flow.stream.replace("_", " "), lambda: _announced(source), lambda: source.calls - before
     )
-    records = chain(constants(flow, selection), _read(source, selection))
+    reading = _Reading(flow, selection, source)
+    records = chain(constants(flow, selection), reading.records())
     parts: list[PartRef] = []
     while first := next(records, None):
         lines = chain([first], islice(records, flow.part_size - 1))
         parts.append(staging.write_lines(f"raw/{len(parts):05}.jsonl", lines))
-    return tuple(parts)
+    reading.check()
+    if not reading.unread:
+        return Extracted(tuple(parts))
+    return Extracted(tuple(parts), write_rejections(staging, UNREAD, reading.unread), reading.lost)
 
 
-def _read(source: Source, selection: Selection) -> Iterator[bytes]:
-    """Every record of the selection once: those of its window, then named ones that were not among them."""
-    wanted = dict.fromkeys(selection.ids)
-    missing, progress = 0, current()
-    for source_id, record in source.read(selection):
-        wanted.pop(source_id, None)
-        missing += record is None
-        progress.advance()
-        if record is not None:
+@dataclass(slots=True)
+class _Reading:
+    """The records of a selection, each once, and what could not be read of them."""
+
+    flow: FlowSpec
+    selection: Selection
+    source: Source
+    unread: list[Rejected] = field(default_factory=list)
+    found: int = 0
+    lost: int = 0
+
+    def records(self) -> Iterator[bytes]:
+        """Those of the window, then named ones that were not among them."""
+        named = frozenset(self.selection.ids)
+        left, progress = dict.fromkeys(self.selection.ids), current()
+        for source_id, record in self.source.read(self.selection):
+            left.pop(source_id, None)
+            progress.advance()
+            yield from self._usable(source_id, record, named)
+        for source_id, record in self.source.read_ids(tuple(left)) if left else ():
+            progress.advance()
+            yield from self._usable(source_id, record, named)
+
+    def _usable(self, source_id: str, record: bytes | Unread, named: frozenset[str]) -> Iterator[bytes]:
+        problem = "" if isinstance(record, Unread) else unusable(record)
+        if isinstance(record, bytes) and not problem:
+            self.found += source_id not in named
             yield record
-    for _, record in source.read_ids(tuple(wanted)) if wanted else ():
-        missing += record is None
-        progress.advance()
-        if record is not None:
-            yield record
-    if missing:
-        log.warning("%s ids were found and could not be read", missing)
+            return
+        raw, reason = (record.raw, record.reason) if isinstance(record, Unread) else (record, problem)
+        missing = isinstance(record, Unread)
+        self.unread.append((Rejection(source_id, Stage.EXTRACT, reason, missing=missing), raw))
+        self.lost += source_id not in named
+        if self.lost >= _ENOUGH:
+            self.check()
+
+    def check(self) -> None:
+        """Raises ``Unavailable`` where so many records were found, and none was given, that it cannot be they."""
+        if self.lost >= max(1, self.flow.gate.min_records) and not self.found:
+            reason = self.unread[-1][0].reason
+            raise Unavailable(
+                f"{self.lost} {self.flow.stream.replace('_', ' ')} were found and none of them could be read, "
+                f"so nothing is settled: {reason}",
+                system=self.flow.source_system,
+                operation=self.flow.source,
+            )
 
 
 def _announced(source: Source) -> int | None:

@@ -26,10 +26,12 @@ _LINES = 8
 
 
 def evaluate_gate(
-    flow: FlowSpec, mapped: Sequence[TransformReport], gate: Gate, staging: Staging
+    flow: FlowSpec, mapped: Sequence[TransformReport], gate: Gate, staging: Staging, lost: int = 0
 ) -> GateReport:
     """Evaluates the expectations of a flow, and decides whether anything may be loaded.
 
+    ``lost`` records were found and could not be read. A few of them stop nothing, since later runs look for them; as
+    many as the share is judged from count among those that failed.
     ``closed`` is empty where the run may go on, else at most ten lines: the share, and the top reasons.
     """
     with ExitStack() as stack:
@@ -42,7 +44,7 @@ def evaluate_gate(
     early = [each for part in mapped for each, _ in read_rejections(staging, part.rejections)]
     records = sum(part.records for part in mapped)
     return GateReport(
-        closed=_closed(flow, records, result, early),
+        closed=_closed(flow, records, result, early, lost),
         records=records,
         evaluated=result.evaluated,
         rejected=len(failed),
@@ -71,15 +73,17 @@ def _with_records(
             yield replace(first[row.source_id], amount=row.amount, currency=row.currency), lines[row.pos]
 
 
-def _closed(flow: FlowSpec, records: int, result: GateResult, early: Iterable[Rejection]) -> str:
+def _closed(flow: FlowSpec, records: int, result: GateResult, early: Iterable[Rejection], lost: int) -> str:
     refused = [each for each in early if not each.waits_for] + list(result.rejections)
-    failed = len({each.source_id for each in refused})
+    lost = lost if lost >= flow.gate.min_records else 0
+    failed, records = len({each.source_id for each in refused}) + lost, records + lost
     lines = list(result.batch_failures[:_LINES])
     if records >= flow.gate.min_records and failed > records * flow.gate.max_rejected:
         allowed = format_share(flow.gate.max_rejected)
         lines.insert(
             0, f"{failed} of {records} records failed, the flow allows {allowed}; nothing was loaded"
         )
+        lines += [f"{lost} were found and could not be read"] if lost else []
         lines += [f"{count} times: {reason}" for reason, count in top_reasons(refused, _LINES)]
     elif lines:
         lines.insert(0, "the batch as a whole failed; nothing was loaded")

@@ -36,13 +36,17 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class StageReports:
-    """What the stages of one run reported; ``gate`` is None where there was nothing to judge."""
+    """What the stages of one run reported; ``gate`` is None where there was nothing to judge.
+
+    ``unread`` are the rejections of records that could not be read, None where all could.
+    """
 
     parts: Sequence[PartRef] = ()
     mapped: Sequence[TransformReport] = ()
     gate: GateReport | None = None
     loads: Sequence[LoadReport] = ()
     write_back: WriteBackReport | None = None
+    unread: PartRef | None = None
 
     @property
     def _gates(self) -> list[GateReport]:
@@ -56,7 +60,17 @@ class StageReports:
             for each in self.mapped
         )
         judged = Counts(rejected=self.gate.rejected if self.gate else 0)
-        return sum((each.counts for each in self.loads), sum(early, judged))
+        unread = Counts(self._unread, rejected=self._unread)
+        return sum((each.counts for each in self.loads), sum(early, judged + unread))
+
+    @property
+    def _unread(self) -> int:
+        return self.unread.records if self.unread else 0
+
+    @property
+    def staged(self) -> int:
+        """Records that extract staged, those that it could not read among them."""
+        return sum(part.records for part in self.parts) + self._unread
 
     @property
     def money(self) -> dict[str, Money]:
@@ -74,7 +88,8 @@ class StageReports:
     def rejections(self) -> list[PartRef]:
         """The staged rejections of all stages."""
         stages: list[TransformReport | GateReport | LoadReport] = [*self.mapped, *self._gates, *self.loads]
-        return [each.rejections for each in stages]
+        unread = [self.unread] if self.unread else []
+        return [*unread, *(each.rejections for each in stages)]
 
 
 def settle_run(
@@ -86,7 +101,7 @@ def settle_run(
         OutOfBalance: records or money were lost on the way; the run is in the ledger, the watermark stays.
         TooManyRefused: the target refused more than the flow allows; likewise.
     """
-    lost, refused = _imbalance(sum(part.records for part in reports.parts), reports), _refused(flow, reports)
+    lost, refused = _imbalance(reports.staged, reports), _refused(flow, reports)
     problem = lost or refused
     written_back = reports.write_back
     warnings = (*mapping_warnings(reports.mapped), *(written_back.warnings if written_back else ()))

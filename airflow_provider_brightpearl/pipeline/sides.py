@@ -113,7 +113,7 @@ def _records(chunk: Sequence[ListedRecord], ports: Ports, *, whole: bool) -> Ite
     """Raw records of what was listed; ``whole`` with what the stream joins to them."""
     if whole:
         found = ports.source().read_ids([seen.source_id for seen in chunk])
-        return (record for _, record in found if record is not None)
+        return (record for _, record in found if isinstance(record, bytes))
     missing = [seen.source_id for seen in chunk if not seen.record]
     lines = (seen.record for seen in chunk if seen.record)
     return ports.inventory.records(missing) if missing else lines

@@ -109,7 +109,7 @@ def _records(client: BrightpearlClient, wanted: Wanted, missing: list[str]) -> I
             source.read_ids(wanted.ids) if wanted.ids else source.read(wanted.selection(datetime.now(UTC)))
         )
         for source_id, record in found:
-            if record is not None:
+            if isinstance(record, bytes):
                 yield record
             elif len(missing) < _NAMED:
                 missing.append(source_id)

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesReads
+from airflow_provider_brightpearl.core.ports.source import KnowsItsIds
 from airflow_provider_brightpearl.core.ports.stores import Staging
 from airflow_provider_brightpearl.core.ports.target import ShowsRows
 from airflow_provider_brightpearl.core.progress import Progress, counted
@@ -86,18 +87,27 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         planned = plan(request, flow.window.policy, wiring.ledger.watermark(flow.flow), begun.started_at)
         selection = with_due(flow, planned, wiring.letters, wiring.version)
         source = wiring.source()
+        if isinstance(source, KnowsItsIds):
+            source.check_ids(planned.ids)
         before = source.calls
-        parts = extract_parts(flow, selection, source, staging)
+        staged = extract_parts(flow, selection, source, staging)
+        parts = staged.parts
         made = source.calls - before
         records = sum(part.records for part in parts)
+        unread = [f"{staged.unread.records:,} not read"] if staged.unread else []
         progress.result = ", ".join(
-            [counted(records, "record"), counted(len(parts), "part"), counted(made, "call")]
+            [counted(records, "record"), *unread, counted(len(parts), "part"), counted(made, "call")]
         )
         minimum = source.min_calls if isinstance(source, EstimatesReads) else made
         calls = asked + Calls.of(flow.source_system, made, minimum, planned_reads(wiring, source, selection))
+        lookups = None
         if parts:
-            calls += _stage_lookups(wiring, staging)
-        info = replace(begun, selection=planned, mapping_version=wiring.version, calls=calls)
+            lookups, asked = _stage_lookups(wiring, staging)
+            calls += asked
+        info = replace(
+            begun, selection=planned, mapping_version=wiring.version, calls=calls, lookups=lookups,
+            unread=staged.unread, lost=staged.lost,
+        )  # fmt: skip
         return ExtractReport(info, parts)
 
 
@@ -106,7 +116,8 @@ def transform(wiring: Wiring, run: RunInfo, part: PartRef) -> TransformReport:
     with _stage(wiring, "transform", run, Path(part.path).stem) as progress:
         progress.begin(f"mapping {part.records:,} records")
         staging = wiring.staging(run.run)
-        lookups = {name: LookupTable(**plain) for name, plain in staging.read_json(LOOKUPS).items()}
+        tables = staging.read_json(run.lookups) if run.lookups else {}
+        lookups = {name: LookupTable(**plain) for name, plain in tables.items()}
         report = map_part(part, partial(wiring.open_mapper, lookups), staging)
         rows = [f"{ref.records:,} of {name}" for name, ref in report.objects.items()]
         progress.result = (
@@ -128,12 +139,12 @@ def gate(wiring: Wiring, run: RunInfo, mapped: Sequence[TransformReport]) -> Gat
         progress.begin(f"evaluating the expectations of {records:,} records")
         with TemporaryDirectory() as folder:
             page = Path(folder) / "expectations.html"
-            report = evaluate_gate(flow, mapped, wiring.gate(page, run.run), staging)
+            report = evaluate_gate(flow, mapped, wiring.gate(page, run.run), staging, run.lost)
             for path in sorted(Path(folder).iterdir()):
                 _stage_page(staging, path)
         progress.result = _judged(report)
         if report.closed:
-            reports = StageReports(mapped=mapped, gate=report)
+            reports = StageReports(mapped=mapped, gate=report, unread=run.unread)
             raise gate_closed_error(flow, run, reports, _stores(wiring, staging), wiring.environment.now())
         return report
 
@@ -167,7 +178,7 @@ def settle(
         delivered = None
         if wiring.flow.write_back:
             delivered = wiring.outbox(run.attempt).deliver(wiring.write_back, wiring.environment.now())
-        reports = StageReports(parts, mapped, judged, loads, delivered)
+        reports = StageReports(parts, mapped, judged, loads, delivered, run.unread)
         stores = _stores(wiring, wiring.staging(run.run))
         summary = settle_run(wiring.flow, run, reports, stores, wiring.environment.now())
         progress.result = f"{counted(summary.counts.extracted, 'record')}: {outcomes(summary.counts)}"
@@ -204,15 +215,15 @@ def _judged(report: GateReport) -> str:
     return f"{judged}; closed" if report.closed else judged
 
 
-def _stage_lookups(wiring: Wiring, staging: Staging) -> Calls:
+def _stage_lookups(wiring: Wiring, staging: Staging) -> tuple[PartRef, Calls]:
     """Stages the translation tables for all parts of a run; returns the calls that those of the target took."""
     before = wiring.target_client.calls if wiring.queries_target else 0
     tables = wiring.lookups()
-    staging.write_json(LOOKUPS, {name: asdict(table) for name, table in tables.items()})
+    ref = staging.write_json(LOOKUPS, {name: asdict(table) for name, table in tables.items()})
     if not wiring.queries_target:
-        return Calls()
+        return ref, Calls()
     made = wiring.target_client.calls - before
-    return Calls.of(wiring.flow.target, made, made, made)
+    return ref, Calls.of(wiring.flow.target, made, made, made)
 
 
 def _stage_page(staging: Staging, path: Path) -> None:

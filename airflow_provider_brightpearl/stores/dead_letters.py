@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,15 +21,16 @@ letter = dead_letter.c
 
 
 class LetterState(StrEnum):
-    """Where a dead letter stands; ``open`` and ``parked`` ones still wait for their record to go through."""
+    """Where a dead letter stands; the first three still wait for their record to go through."""
 
     OPEN = "open"
     PARKED = "parked"
+    MISSING = "missing"
     RESOLVED = "resolved"
     DISCARDED = "discarded"
 
 
-_WAITING = (LetterState.OPEN.value, LetterState.PARKED.value)
+_WAITING = (LetterState.OPEN.value, LetterState.PARKED.value, LetterState.MISSING.value)
 
 
 class SqlDeadLetters:
@@ -67,7 +70,11 @@ class SqlDeadLetters:
         return closed
 
     def due(self, flow: str, mapping_version: str, limit: int) -> list[str]:
-        """Ids to read again, oldest first: parked with a parent bound now, rejected under another mapping."""
+        """Ids to read again, oldest first: parked with a parent bound now, rejected under another mapping, missing.
+
+        A missing one is looked for by the next run, then at growing distance: as long after the last time as it has
+        been missing until then.
+        """
         parent_bound = sa.exists().where(
             binding.c.flow == letter.waits_flow,
             binding.c.object == letter.waits_object,
@@ -78,10 +85,15 @@ class SqlDeadLetters:
             sa.and_(letter.state == LetterState.PARKED.value, parent_bound),
             sa.and_(letter.state == LetterState.OPEN.value, mapped_anew),
         )
-        query = sa.select(letter.source_id).where(letter.flow == flow, ready)
+        columns = (letter.first_seen, letter.source_id, letter.last_seen)
+        query = sa.select(*columns).where(letter.flow == flow).order_by(*columns[:2])
+        now = self._now()
         with reading(self._engine) as connection:
-            ordered = query.order_by(letter.first_seen, letter.source_id).limit(limit)
-            return [row.source_id for row in connection.execute(ordered)]
+            rows = connection.execute(query.where(ready).limit(limit)).all()
+            missing = connection.execute(query.where(letter.state == LetterState.MISSING.value))
+            looked_for = (row for row in missing if now - row.last_seen >= row.last_seen - row.first_seen)
+            merged = heapq.merge(rows, looked_for, key=lambda row: (row.first_seen, row.source_id))
+            return [row.source_id for row in islice(merged, limit)]
 
     def waiting(self, flow: str, source_ids: Sequence[str]) -> set[str]:
         """Those of the records that are rejected or parked."""
@@ -137,8 +149,8 @@ def _row(rejection: Rejection, payload: bytes, shared: dict[str, Any]) -> dict[s
     return {
         **{name: shared[name] for name in ("flow", "run", "mapping_version")},
         **{name: _storable(getattr(rejection, name)) for name in texts},
-        "source_id": rejection.source_id,
-        "state": (LetterState.PARKED if rejection.waits_for else LetterState.OPEN).value,
+        "source_id": _storable(rejection.source_id),
+        "state": _state(rejection).value,
         "stage": rejection.stage.value,
         "waits_flow": waits_flow,
         "waits_object": waits_object,
@@ -149,6 +161,12 @@ def _row(rejection: Rejection, payload: bytes, shared: dict[str, Any]) -> dict[s
         "first_seen": shared["seen"],
         "last_seen": shared["seen"],
     }
+
+
+def _state(rejection: Rejection) -> LetterState:
+    if rejection.missing:
+        return LetterState.MISSING
+    return LetterState.PARKED if rejection.waits_for else LetterState.OPEN
 
 
 def _storable(text: str) -> str:

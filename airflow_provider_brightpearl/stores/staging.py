@@ -15,10 +15,11 @@ from typing import Any
 from upath import UPath
 
 from airflow_provider_brightpearl.core.records import PartRef
-from airflow_provider_brightpearl.errors import Unavailable
+from airflow_provider_brightpearl.errors import RunChanged
 from airflow_provider_brightpearl.stores.files import as_path, local_file, local_path, whole_file
 
 _BUFFER = 1 << 20
+_CLEAR = "clear the run from its task extract on"
 _RUN_FOLDER = re.compile(r".+~[0-9a-f]{10}")
 
 
@@ -58,13 +59,13 @@ class FileStaging:
         """A local path of a part: its own, or a copy that goes away after the block.
 
         Raises:
-            Unavailable: the file is not there, or is not the one the reference was made of.
+            RunChanged: the file is not there, or is not the one the reference was made of.
         """
         with self._fetched(ref.path) as path:
             if _digest_of(path) != ref.digest:
-                raise Unavailable(
+                raise RunChanged(
                     f"the staged file {self.folder / ref.path} is not the one that was written: "
-                    "another try has replaced it, or it was cut; clear the tasks that came before this one",
+                    f"another try has replaced it, or somebody has edited it; {_CLEAR}",
                     system="staging",
                 )
             yield path
@@ -83,13 +84,15 @@ class FileStaging:
                 self._written[name] = _digest_of(path)
         return PartRef(name, records, self._written[name])
 
-    def write_json(self, name: str, value: Any) -> None:
-        """Writes one JSON document, whole or not at all."""
-        with self._new(name) as path:
+    def write_json(self, name: str, value: Any) -> PartRef:
+        """Writes one JSON document, whole or not at all; the reference counts it as one record."""
+        with self.create(name) as path:
             path.write_text(json.dumps(value), encoding="utf-8")
+        return self.ref(name, 1)
 
-    def read_json(self, name: str) -> Any:
-        with self._fetched(name) as path:
+    def read_json(self, ref: PartRef) -> Any:
+        """The document that ``write_json`` wrote, once its digest has been checked."""
+        with self.local(ref) as path:
             return json.loads(path.read_text(encoding="utf-8"))
 
     def remove(self) -> None:
@@ -130,10 +133,10 @@ def sweep(root: str | Path | UPath, older_than: datetime) -> int:
     return len(old)
 
 
-def _missing(path: UPath) -> Unavailable:
-    return Unavailable(
+def _missing(path: UPath) -> RunChanged:
+    return RunChanged(
         f"the staged file {path} is not there: retention has swept it, or this worker sees another folder "
-        "than the one that wrote it; give all workers one staging path",
+        f"than the one that wrote it; give all workers one staging path, then {_CLEAR}",
         system="staging",
     )
 

@@ -22,6 +22,8 @@ log = logging.getLogger("brightpearl.test")
         errors.SchemaMismatch,
         errors.GateClosed,
         errors.OutOfBalance,
+        errors.RunChanged,
+        errors.RecordRefused,
     ],
 )
 def test_stop_fails_the_task_without_retry(error, caplog):

@@ -62,6 +62,7 @@ def test_account_tokens_and_oauth_answer_too(sandbox: Sandbox, connect: Connect)
         ({"password": "wrong"}, "Brightpearl refused the token for this account"),
         ({"login": "nobody"}, "Brightpearl refused the token for this account"),
         ({"host": "http://127.0.0.1:9"}, "no connection to 127.0.0.1:9"),
+        ({"host": "https://x.example/public-api/acmetest"}, "write the API domain alone, x.example"),
     ],
 )
 def test_a_connection_that_fails_says_why(
@@ -73,6 +74,14 @@ def test_a_connection_that_fails_says_why(
     connect("brightpearl_default", **fields(sandbox.url, **changes))
     ok, message = BrightpearlHook().test_connection()
     assert (False, True, False) == (ok, reason in message, "sandbox-staff-token" in message)
+
+
+def test_a_host_that_answers_as_something_else_is_no_account(sandbox: Sandbox, connect: Connect) -> None:
+    body = '{"errors":[{"code":"CMNC-404","message":"nothing found"}]}'
+    sandbox.control("POST", "/faults", {"system": "brightpearl", "status": 404, "body": body})
+    connect("brightpearl_default", **fields(sandbox.url))
+    ok, message = BrightpearlHook().test_connection()
+    assert (False, True) == (ok, "answers, but not as account acmetest" in message)
 
 
 def test_a_missing_permission_says_so(sandbox: Sandbox, connect: Connect) -> None:

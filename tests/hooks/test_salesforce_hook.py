@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_brightpearl.errors import CredentialsRefused
+from airflow_provider_brightpearl.errors import CredentialsRefused, RateLimited, Unavailable
 from airflow_provider_brightpearl.hooks.salesforce import SalesforceHook
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 
@@ -73,6 +73,38 @@ def test_a_refused_login_is_for_a_person(sandbox: Sandbox, connect: Connect) -> 
     with pytest.raises(CredentialsRefused) as caught:
         SalesforceHook().get_client()
     assert "wrong" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "answer"),
+    [
+        ({}, {"status": 503, "body": "<html>down for maintenance</html>"}),
+        (
+            {},
+            {"status": 503, "body": {"error": "temporarily_unavailable", "error_description": "retry later"}},
+        ),
+        ({}, {"drop": "before"}),
+        (PASSWORD, {"status": 503, "body": "<html>down for maintenance</html>"}),
+    ],
+    ids=["page", "JSON", "no answer", "SOAP"],
+)
+def test_a_login_that_is_not_answered_is_an_outage(
+    sandbox: Sandbox, connect: Connect, more: dict[str, Any], answer: dict[str, Any]
+) -> None:
+    sandbox.control("POST", "/faults", {"system": "salesforce", **answer})
+    extra = {"security_token": "sandboxtoken"} if more else PAIR
+    connect("salesforce_default", **fields(sandbox.url, extra, **more))
+    with pytest.raises(Unavailable):
+        SalesforceHook().get_client()
+
+
+def test_too_many_logins_wait(sandbox: Sandbox, connect: Connect) -> None:
+    body = {"error": "invalid_grant", "error_description": "login rate exceeded"}
+    sandbox.control("POST", "/faults", {"system": "salesforce", "status": 400, "body": body})
+    connect("salesforce_default", **fields(sandbox.url, PAIR))
+    with pytest.raises(RateLimited) as caught:
+        SalesforceHook().get_client()
+    assert 60 == caught.value.wait_seconds
 
 
 def test_the_connection_type_stays_that_of_the_official_provider() -> None:

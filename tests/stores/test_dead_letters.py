@@ -163,3 +163,28 @@ def test_two_workers_keep_the_same_records(engine: Engine) -> None:
     assert failures == []
     assert {row.attempts for row in rows(engine).values()} == {2}
     assert len(rows(engine)) == 700
+
+
+def test_a_missing_record_is_looked_for_at_growing_distance(engine: Engine) -> None:
+    clock = Clock()
+    letters = SqlDeadLetters(engine, lambda: clock.now)
+    missing = Rejection("7", Stage.EXTRACT, "not given", missing=True)
+    asked_after = []
+    for minutes in range(64):
+        clock.now = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+        if not minutes or letters.due(FLOW, "v1", 10):
+            asked_after.append(minutes)
+            letters.keep(FLOW, f"run {minutes}", "v1", [(missing, b"")])
+    assert [0, 1, 2, 4, 8, 16, 32] == asked_after
+    assert ("missing", 7) == (rows(engine)["7"].state, rows(engine)["7"].attempts)
+    assert {"7"} == letters.waiting(FLOW, ["7"])
+    assert 1 == letters.resolve(FLOW, "run", ["7"])
+
+
+def test_a_missing_record_takes_its_turn_by_age(letters: SqlDeadLetters) -> None:
+    missing = Rejection("2", Stage.EXTRACT, "not given", missing=True)
+    for run, each in enumerate((refused("1"), missing, refused("3"))):
+        letters.keep(FLOW, f"run {run}", "v1", [(each, b"{}")])
+    assert ["1", "2", "3"] == letters.due(FLOW, "v2", 10)
+    assert ["1", "2"] == letters.due(FLOW, "v2", 2)
+    assert ["2"] == letters.due(FLOW, "v1", 10)

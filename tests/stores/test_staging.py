@@ -10,7 +10,7 @@ import pytest
 from upath import UPath
 
 from airflow_provider_brightpearl.core.records import PartRef
-from airflow_provider_brightpearl.errors import Unavailable
+from airflow_provider_brightpearl.errors import RunChanged
 from airflow_provider_brightpearl.stores.staging import FileStaging, run_folder, sweep
 
 RUN = "scheduled__2024-01-01T00:00:00+00:00"
@@ -56,7 +56,7 @@ def test_another_try_replaces_the_file(staging: FileStaging) -> None:
     second = staging.write_lines("raw", [b"2"])
 
     assert list(staging.read_lines(second)) == [b"2"]
-    with pytest.raises(Unavailable, match=r"raw is not the one that was written"):
+    with pytest.raises(RunChanged, match=r"raw is not the one that was written"):
         list(staging.read_lines(first))
 
 
@@ -89,23 +89,23 @@ def test_a_created_file_becomes_a_part_when_its_block_ends_well(root: str, stagi
     assert (ref.path, ref.records) == ("mapped/Order.parquet", 7)
     with FileStaging(root, "orders", RUN).local(ref) as path:
         assert path.read_bytes() == b"PAR1"
-    with pytest.raises(Unavailable, match=r"Bad\.parquet is not there"):
+    with pytest.raises(RunChanged, match=r"Bad\.parquet is not there"):
         staging.ref("mapped/Bad.parquet", 1)
 
 
 def test_a_wrong_digest_and_a_missing_file_name_the_file(staging: FileStaging) -> None:
     ref = staging.write_lines("raw", [b"1"])
-    with pytest.raises(Unavailable, match="raw is not the one"), staging.local(replace(ref, digest="0")):
+    with pytest.raises(RunChanged, match="raw is not the one"), staging.local(replace(ref, digest="0")):
         pass
     elsewhere = replace(ref, path="gone")
-    with pytest.raises(Unavailable, match="gone is not there.*one staging path"), staging.local(elsewhere):
+    with pytest.raises(RunChanged, match="gone is not there.*one staging path"), staging.local(elsewhere):
         pass
 
 
 def test_json_comes_back(staging: FileStaging) -> None:
-    staging.write_json("verdict.json", {"rejected": 1, "name": "é"})
+    ref = staging.write_json("verdict.json", {"rejected": 1, "name": "é"})
 
-    assert staging.read_json("verdict.json") == {"rejected": 1, "name": "é"}
+    assert staging.read_json(ref) == {"rejected": 1, "name": "é"}
 
 
 def test_a_run_is_removed_and_others_stay(root: str, staging: FileStaging) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
-from airflow_provider_brightpearl.core.ports.source import Read
+from airflow_provider_brightpearl.core.ports.source import Read, Unread
 from airflow_provider_brightpearl.core.ports.stores import Intents
 from airflow_provider_brightpearl.core.schema import StreamSchema
 from airflow_provider_brightpearl.core.window import Selection
@@ -62,7 +62,7 @@ class ShelfSource:
         self.shelf.calls += 1
         for thing_id in ids:
             found = self.shelf.things.get(thing_id)
-            yield thing_id, json.dumps(found[1]).encode() if found else None
+            yield thing_id, json.dumps(found[1]).encode() if found else Unread("not on the shelf", gone=True)
 
 
 class ShelfSink:

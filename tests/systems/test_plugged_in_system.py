@@ -147,7 +147,8 @@ def test_a_flow_out_of_it_runs(site: ShelfSite) -> None:
     assert Counts() == site.run("things_to_salesforce").counts
     site.shelf.things["2"] = (site.now(), {"id": 2, "name": "Other thing", "price": "9.99"})
     by_id = site.run("things_to_salesforce", ids=("1", "2", "4"))
-    assert Counts(extracted=2, unchanged=1, updated=1) == by_id.counts
+    # 4 is not on the shelf, which is reported
+    assert Counts(extracted=3, unchanged=1, updated=1, rejected=1) == by_id.counts
     assert "Other thing" == site.there("Product2")["2"]["Name"]
 
 

@@ -10,8 +10,21 @@ from typing import Protocol, runtime_checkable
 from airflow_provider_brightpearl.core.ports.stores import IntentState
 from airflow_provider_brightpearl.core.window import Selection, Window
 
-Read = tuple[str, bytes | None]
-"""A source id with its raw record (one JSON object without line breaks), or None where it could not be read."""
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Why a record that was found or named could not be read, as a sentence; ``raw`` is what came of it.
+
+    ``gone`` says that the source answered and has no such record, so that it may have been deleted.
+    """
+
+    reason: str
+    raw: bytes = b""
+    gone: bool = False
+
+
+Read = tuple[str, bytes | Unread]
+"""A source id with its raw record (one JSON object without line breaks), or with the reason why there is none."""
 
 
 class Source(Protocol):
@@ -24,7 +37,7 @@ class Source(Protocol):
             selection: its window, or ``full_resync``; its ids are for ``read_ids``.
 
         Returns:
-            Every id that was found, once, as pages come in; None for one that was found and could not be read.
+            Every id that was found, once, as pages come in; an ``Unread`` for one that could not be read.
 
         Raises:
             SyncError: the system does not answer as it should; see ``errors`` for what to do.
@@ -38,7 +51,7 @@ class Source(Protocol):
             ids: source ids, not repeated; text that is no id of this stream is not found.
 
         Returns:
-            Every id once, in any order; None for one that the source does not have.
+            Every id once, in any order; an ``Unread`` for one that the source does not have or cannot give.
 
         Raises:
             SyncError: as for ``read``.
@@ -48,6 +61,15 @@ class Source(Protocol):
     @property
     def calls(self) -> int:
         """API calls made so far."""
+        ...
+
+
+@runtime_checkable
+class KnowsItsIds(Protocol):
+    """A source that can tell by its form whether a text may be an id of its stream."""
+
+    def check_ids(self, ids: Sequence[str]) -> None:
+        """Raises ``Misconfigured`` for text that is no id of this stream; names it, and says what ids look like."""
         ...
 
 

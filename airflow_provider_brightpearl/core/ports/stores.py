@@ -156,14 +156,14 @@ class DeadLetters(Protocol):
         ...
 
     def due(self, flow: str, mapping_version: str, limit: int) -> list[str]:
-        """Ids to read again: parked ones whose parent is bound now, rejected ones whose mapping has changed.
+        """Ids to read again: parked ones whose parent is bound now, rejected ones whose mapping has changed, missing.
 
         The oldest come first; a letter that is refreshed stays as old as it was.
         """
         ...
 
     def waiting(self, flow: str, source_ids: Sequence[str]) -> set[str]:
-        """Those of the ids that are rejected or parked."""
+        """Those of the ids that are rejected, parked or missing."""
         ...
 
 
@@ -205,7 +205,7 @@ class Staging(Protocol):
         """The records of a part, without their line ends.
 
         Raises:
-            Unavailable: the file does not exist, or is not the one that the reference was made of.
+            RunChanged: the file does not exist, or is not the one that the reference was made of.
         """
         ...
 
@@ -221,10 +221,10 @@ class Staging(Protocol):
         """The reference of a file just created."""
         ...
 
-    def write_json(self, name: str, value: Any) -> None:
-        """Writes one JSON document, whole or not at all."""
+    def write_json(self, name: str, value: Any) -> PartRef:
+        """Writes one JSON document, whole or not at all; the reference counts it as one record."""
         ...
 
-    def read_json(self, name: str) -> Any:
+    def read_json(self, ref: PartRef) -> Any:
         """The document that ``write_json`` wrote; raises as ``read_lines`` does."""
         ...

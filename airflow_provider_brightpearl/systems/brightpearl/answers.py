@@ -64,6 +64,8 @@ class _Envelope(msgspec.Struct):
     response: msgspec.Raw = msgspec.Raw(b"null")
 
 
+# what cannot be read in an answer: no JSON, other JSON, bytes that are not UTF-8, or nested beyond measure
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _bodies = msgspec.json.Decoder(_Body)
 _envelopes = msgspec.json.Decoder(_Envelope)
 _lists = msgspec.json.Decoder(list[msgspec.Raw])
@@ -104,7 +106,7 @@ def _reason(response: requests.Response) -> tuple[str, str]:
     """Code and message of an error body, in the shapes ``errors``, text ``response``, or neither."""
     try:
         body = _bodies.decode(response.content)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return "", f"not a JSON answer ({excerpt(response)})"
     if body.errors:
         return body.errors[0].code, redacted("; ".join(error.message for error in body.errors))
@@ -143,7 +145,7 @@ def value(response: requests.Response) -> Any:
         return None
     try:
         return _values.decode(_envelopes.decode(response.content).response)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise broken(response, error) from None
 
 
@@ -156,7 +158,7 @@ def entries(response: requests.Response, member: str = "") -> list[tuple[str, by
         if member:
             raw = _maps.decode(raw).get(member, msgspec.Raw(b"[]"))
         pairs = _pairs(bytes(raw))
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise broken(response, error) from None
     return [(key, _one_line(bytes(entry))) for key, entry in pairs]
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -21,10 +22,11 @@ from requests.auth import AuthBase
 
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.retry import Backoff
-from airflow_provider_brightpearl.errors import Misconfigured, RateLimited
+from airflow_provider_brightpearl.errors import RateLimited
 from airflow_provider_brightpearl.systems.brightpearl import idset
-from airflow_provider_brightpearl.systems.brightpearl.answers import SYSTEM, check, entries, value
-from airflow_provider_brightpearl.systems.brightpearl.search import Page, Paging
+from airflow_provider_brightpearl.systems.brightpearl.answers import SYSTEM, UNREADABLE, check, entries, value
+from airflow_provider_brightpearl.systems.brightpearl.narrow import OddIds, SetAside, narrowed
+from airflow_provider_brightpearl.systems.brightpearl.search import Page, Walk
 from airflow_provider_brightpearl.systems.http.quota import Budget, LocalBudget
 from airflow_provider_brightpearl.systems.http.transport import (
     READS,
@@ -123,17 +125,19 @@ class BrightpearlClient:
             sort: a column that is ascending, immutable and filterable, the id as a rule.
             page_size: rows a call, at most 500.
             announced: called with the number of rows that the first page announces.
+
+        Raises:
+            Unavailable: the pages hold fewer rows than they announce, also when they are read again.
         """
         wanted = list(dict.fromkeys([*columns, sort]))
         fixed: dict[str, str | int] = {
             **(filters or {}), "columns": ",".join(wanted), "sort": f"{sort}.ASC", "pageSize": page_size,
         }  # fmt: skip
-        paging = Paging(sort, page_size)
-        while paging.first is not None:
-            page = self._call("GET", path, Page.read, params={**fixed, "firstResult": paging.first})
-            if announced and paging.untouched:
-                announced(page.available)
-            yield from paging.take(page)
+
+        def page(first: int) -> Page:
+            return self._call("GET", path, Page.read, params={**fixed, "firstResult": first})
+
+        yield from Walk(path, sort, page_size, page).rows(announced)
 
     def count(self, path: str, *, filters: Mapping[str, str] | None = None) -> int:
         """How many rows a search has, in one call; ``filters`` as in ``search``."""
@@ -148,6 +152,7 @@ class BrightpearlClient:
         batch: int = MAX_IDS,
         params: Params | None = None,
         member: str = "",
+        set_aside: SetAside | None = None,
     ) -> Iterator[bytes]:
         """The records of these ids, each as the bytes that came, without line breaks; in no given order.
 
@@ -157,15 +162,26 @@ class BrightpearlClient:
             batch: ids per call; 200 nearly everywhere.
             params: query, such as ``{"includeOptional": "customFields"}``.
             member: name of the list inside ``response`` where it is not the response itself (journals).
+            set_aside: called with an id that the account answers with an error while it answers others, and that
+                error; without it the error is raised.
         """
-        for _, record in self._by_id(path, ids, batch, params, member):
+        for _, record in self._by_id(path, ids, batch, params, member, set_aside):
             yield record
 
     def get_map(
-        self, path: str, ids: Iterable[int], *, batch: int = MAX_IDS, params: Params | None = None
+        self,
+        path: str,
+        ids: Iterable[int],
+        *,
+        batch: int = MAX_IDS,
+        params: Params | None = None,
+        set_aside: SetAside | None = None,
     ) -> Iterator[tuple[str, bytes]]:
-        """Key and raw value of map-shaped answers, such as availability by product or goods notes by id."""
-        yield from self._by_id(path, ids, batch, params, "")
+        """Key and raw value of map-shaped answers, such as availability by product or goods notes by id.
+
+        ``set_aside`` as in ``get_records``.
+        """
+        yield from self._by_id(path, ids, batch, params, "", set_aside)
 
     def list_ids(self, resource: str) -> Iterator[int]:
         """Every existing id of a resource such as ``order-service/order``, in one call."""
@@ -234,27 +250,24 @@ class BrightpearlClient:
     # one call
 
     def _by_id(
-        self, path: str, ids: Iterable[int], batch: int, params: Params | None, member: str
+        self,
+        path: str,
+        ids: Iterable[int],
+        batch: int,
+        params: Params | None,
+        member: str,
+        set_aside: SetAside | None,
     ) -> Iterator[tuple[str, bytes]]:
         room = MAX_URI - len(self._url(path, params)) - 1
-        for group in idset.batches(ids, batch, room):
-            yield from self._group(path, group, params, member)
+        odd = OddIds(set_aside)
 
-    def _group(
-        self, path: str, group: Sequence[int], params: Params | None, member: str
-    ) -> list[tuple[str, bytes]]:
-        target = _with_ids(path, idset.compress(group))
-        try:
-            return self._call("GET", target, lambda answer: entries(answer, member), params=params)
-        except Misconfigured as error:
-            if error.status != 414 or len(group) == 1:
-                raise
-        half = len(group) // 2
-        log.info("%s: %s ids make too long an address, asking in halves", path, len(group))
-        return [
-            *self._group(path, group[:half], params, member),
-            *self._group(path, group[half:], params, member),
-        ]
+        def ask(group: Sequence[int], backoff: Backoff) -> list[tuple[str, bytes]]:
+            target = _with_ids(path, idset.compress(group))
+            read = partial(entries, member=member)
+            return self._call("GET", target, read, params=params, backoff=backoff)
+
+        for group in idset.batches(ids, batch, room):
+            yield from narrowed(ask, group, odd, self._backoff, path)
 
     def _call(
         self,
@@ -265,11 +278,12 @@ class BrightpearlClient:
         params: Params | None = None,
         body: Body | None = None,
         repeatable: bool = False,
+        backoff: Backoff | None = None,
     ) -> T:
         return with_retries(
             lambda: read(self._once(method, path, params, body)),
             repeatable=repeatable or method in READS,
-            backoff=self._backoff,
+            backoff=backoff or self._backoff,
             sleep=self._sleep,
             chance=self._chance,
         )
@@ -338,5 +352,15 @@ def _message(entry: Any) -> MessageAnswer:
     return MessageAnswer(
         label=str(entry.get("label", "")),
         status=int(entry.get("statusCode", 0)),
-        body=msgspec.json.decode(content) if content else None,
+        body=_content(content),
     )
+
+
+def _content(text: Any) -> Any:
+    """The answer inside a message, as a value; text that is not JSON, such as a gateway's page, stays text."""
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text)
+    except UNREADABLE:
+        return text if isinstance(text, str) else None

@@ -12,14 +12,14 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_brightpearl.core.ports.source import ListedRecord
+from airflow_provider_brightpearl.core.ports.source import ListedRecord, Unread
 from airflow_provider_brightpearl.core.window import Selection, Window
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.systems.brightpearl import idset
 from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, BrightpearlClient, period
 from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession
 from airflow_provider_brightpearl.systems.brightpearl.streams import payments
-from airflow_provider_brightpearl.systems.brightpearl.streams.stream import MARGIN, SearchedStream
+from airflow_provider_brightpearl.systems.brightpearl.streams.stream import MARGIN, SearchedStream, instant
 from airflow_provider_brightpearl.systems.brightpearl.streams.table import filtered_stream
 
 
@@ -98,15 +98,14 @@ class BrightpearlInventory:
         start = period_.start and period_.start - MARGIN
         filters = {**self.listing.filters, "createdOn": period(start, period_.end + MARGIN)}
         for row in self.session.search(self.listing.search, self.listing.columns, filters):
-            created = datetime.fromisoformat(row["createdOn"])
-            if created in period_:
+            created = instant(row["createdOn"])
+            if created is None or created in period_:
                 yield self._listed(row, created)
 
-    def _listed(self, row: Mapping[str, Any], created: datetime) -> ListedRecord:
-        changed = row.get(self.listing.changed)
+    def _listed(self, row: Mapping[str, Any], created: datetime | None) -> ListedRecord:
         return ListedRecord(
             str(row[self.listing.columns[0]]),
-            datetime.fromisoformat(changed) if changed else created,
+            instant(row.get(self.listing.changed)) or created,
             msgspec.json.encode(row) if self.listing.whole else b"",
         )
 
@@ -115,7 +114,7 @@ class BrightpearlInventory:
         if isinstance(self.stream, SearchedStream):
             return self.session.records(self.stream.resource, map(int, ids), self.stream.params)
         found = self.stream.read(self.session, Selection(None, tuple(ids)))
-        return (record for _, record in found if record is not None)
+        return (record for _, record in found if isinstance(record, bytes))
 
     def deleted_ids(self, ids: Iterable[str]) -> set[str]:
         """Those of the ids that no longer exist; one call where all can be listed."""
@@ -128,7 +127,10 @@ class BrightpearlInventory:
             left.difference_update(self._searched(sorted(left)))
         else:
             found = self.stream.read(self.session, Selection(None, tuple(sorted(left))))
-            left.difference_update(source_id for source_id, record in found if record is not None)
+            # a record that cannot be read is still there
+            left.intersection_update(
+                source_id for source_id, record in found if isinstance(record, Unread) and record.gone
+            )
         return left
 
     def _searched(self, ids: Sequence[str]) -> Iterator[str]:

@@ -11,6 +11,13 @@ import msgspec
 
 from airflow_provider_brightpearl.core.estimate import SearchCounts
 from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, MAX_PAGE, BrightpearlClient
+from airflow_provider_brightpearl.systems.brightpearl.complete import (
+    Collected,
+    fetch,
+    is_number,
+    record_id,
+)
+from airflow_provider_brightpearl.systems.brightpearl.narrow import SetAside
 
 T = TypeVar("T")
 Fetched = dict[tuple[str, int, str], int]
@@ -45,6 +52,31 @@ class ReadSession:
         """Records by id, counted; ``step`` names ids that only earlier records of this path hold."""
         wanted = self._wanted(path, ids, MAX_IDS, step)
         return self.client.get_records(path, wanted, params=params) if wanted else iter(())
+
+    def fetch(
+        self,
+        path: str,
+        ids: Iterable[int],
+        column: str,
+        params: Mapping[str, str] | None = None,
+        step: str = "",
+    ) -> Collected:
+        """Records by id, counted, and why the others cannot be had; ``column`` holds a record's id."""
+
+        def ask(some: Sequence[int], set_aside: SetAside) -> Iterator[tuple[int | None, bytes]]:
+            for record in self.client.get_records(path, some, params=params, set_aside=set_aside):
+                yield record_id(record, column), record
+
+        return fetch(ask, self._wanted(path, ids, MAX_IDS, step), path)
+
+    def fetch_map(self, path: str, ids: Iterable[int], batch: int = MAX_IDS) -> Collected:
+        """As ``fetch`` where answers are maps by id."""
+
+        def ask(some: Sequence[int], set_aside: SetAside) -> Iterator[tuple[int | None, bytes]]:
+            for key, value in self.client.get_map(path, some, batch=batch, set_aside=set_aside):
+                yield int(key) if is_number(key) else None, value
+
+        return fetch(ask, self._wanted(path, ids, batch), path)
 
     def mapped(self, path: str, ids: Iterable[int], batch: int = MAX_IDS) -> Iterator[tuple[str, bytes]]:
         """Key and value of answers that are maps by id, counted; ``batch``: ids a call may name."""
@@ -115,6 +147,19 @@ class CountingSession(ReadSession):
     def mapped(self, path: str, ids: Iterable[int], batch: int = MAX_IDS) -> Iterator[tuple[str, bytes]]:
         return iter(())
 
+    def fetch(
+        self,
+        path: str,
+        ids: Iterable[int],
+        column: str,
+        params: Mapping[str, str] | None = None,
+        step: str = "",
+    ) -> Collected:
+        return Collected()
+
+    def fetch_map(self, path: str, ids: Iterable[int], batch: int = MAX_IDS) -> Collected:
+        return Collected()
+
 
 def with_members(record: bytes, **parts: bytes) -> bytes:
     """A JSON object with more members, its own characters untouched."""
@@ -126,5 +171,5 @@ def decoded_as(kind: type[T], raw: bytes) -> T | None:
     """A part of a record, None where it has another shape: one such record must not stop the others."""
     try:
         return msgspec.json.decode(raw, type=kind)
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None

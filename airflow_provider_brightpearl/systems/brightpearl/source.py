@@ -8,9 +8,10 @@ from dataclasses import replace
 from airflow_provider_brightpearl.core.estimate import ReadEstimate, SearchCounts
 from airflow_provider_brightpearl.core.ports.source import Read
 from airflow_provider_brightpearl.core.window import Selection
+from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
 from airflow_provider_brightpearl.systems.brightpearl.session import CountingSession, ReadSession
-from airflow_provider_brightpearl.systems.brightpearl.streams.stream import Stream
+from airflow_provider_brightpearl.systems.brightpearl.streams.stream import KnowsIdForm, Stream
 from airflow_provider_brightpearl.systems.brightpearl.streams.table import filtered_stream
 
 
@@ -26,6 +27,7 @@ class BrightpearlSource:
     def __init__(
         self, client: BrightpearlClient, stream: str, filters: Mapping[str, str] | None = None
     ) -> None:
+        self.name = stream
         self.stream: Stream = filtered_stream(stream, filters or {})
         self.session = ReadSession(client)
 
@@ -42,12 +44,24 @@ class BrightpearlSource:
         return self.session.expected or None
 
     def read(self, selection: Selection) -> Iterator[Read]:
-        """Raw records as pages come in; None for ids that were found or named and could not be read."""
+        """Raw records as pages come in, or why one that was found or named could not be read."""
         return self.stream.read(self.session, selection)
 
     def read_ids(self, ids: Sequence[str]) -> Iterator[Read]:
-        """Raw records by id, None for those that the account does not have."""
+        """Raw records by id, or why they could not be read."""
         return self.read(Selection(window=None, ids=tuple(ids)))
+
+    def check_ids(self, ids: Sequence[str]) -> None:
+        """Raises ``Misconfigured`` for text that is no id of this stream, such as ``SO100001`` for order 100001."""
+        if not isinstance(self.stream, KnowsIdForm):
+            return
+        wrong = [text for text in ids if not self.stream.is_id(text)]
+        if wrong:
+            named = ", ".join(map(repr, wrong[:5])) + (" …" if len(wrong) > 5 else "")
+            raise Misconfigured(
+                f"ids: {named} is no id of brightpearl.{self.name}: its ids are numbers, such as 100001"
+                + (", or DS31001 for a drop-ship note" if self.stream.is_id("DS1") else "")
+            )
 
     def count(self, selection: Selection) -> SearchCounts:
         """How many rows the searches of a selection have, asked for in one small call each."""

@@ -29,6 +29,8 @@ RETRYABLE_CODES = frozenset({
     "UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "API_TEMPORARILY_UNAVAILABLE", *_UNREACHED,
 })  # fmt: skip
 _PAUSE = 30.0
+# calls of a day count for 24 hours each, so that some are free again within an hour
+_DAILY_PAUSE = 3600.0
 # what a row is answered that somebody has deleted
 GONE = ("ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY")
 
@@ -116,10 +118,10 @@ def check(response: requests.Response, operation: str, *, read: bool) -> None:
     raise (kind or (Unavailable if read else TimedOut))(message, **evidence)
 
 
-def _wait(response: requests.Response, code: str, message: str) -> float | None:
-    """Seconds to wait; None after the daily limit, which opens over the day."""
+def _wait(response: requests.Response, code: str, message: str) -> float:
+    """Seconds to wait; an hour after the daily limit, whose 24 hours roll."""
     if code == "REQUEST_LIMIT_EXCEEDED" and "concurrent" not in message.lower():
-        return None
+        return _DAILY_PAUSE
     announced = retry_after(response.headers)
     return _PAUSE if announced is None else announced
 

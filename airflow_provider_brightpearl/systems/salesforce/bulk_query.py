@@ -10,7 +10,8 @@ import msgspec
 import requests
 
 from airflow_provider_brightpearl.core.progress import current
-from airflow_provider_brightpearl.errors import SchemaMismatch, TimedOut
+from airflow_provider_brightpearl.errors import SchemaMismatch, SyncError, TimedOut, Unavailable
+from airflow_provider_brightpearl.systems.http.transport import redacted
 from airflow_provider_brightpearl.systems.salesforce import csv
 from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, broken
 from airflow_provider_brightpearl.systems.salesforce.bulk import PATIENCE, Call, pause_before_look
@@ -20,9 +21,17 @@ QUERY_THRESHOLD = 20_000
 PAGE = 100_000
 
 
+# what is wrong with a query however often it is asked
+_OF_THE_QUERY = (
+    "InvalidBatch", "InvalidEntity", "InvalidField", "FeatureNotEnabled", "INVALID_FIELD", "INVALID_TYPE",
+    "INVALID_QUERY", "MALFORMED_QUERY", "INSUFFICIENT_ACCESS", "No such column", "is not supported",
+)  # fmt: skip
+
+
 class _Job(msgspec.Struct):
     id: str
     state: str = ""
+    errorMessage: str | None = None
 
 
 _jobs = msgspec.json.Decoder(_Job)
@@ -41,7 +50,8 @@ def bulk_query(
         page: rows a call.
 
     Raises:
-        SchemaMismatch: the job failed.
+        SchemaMismatch: the job failed because of what was asked: a field, an object, the query.
+        Unavailable: it failed for another reason, or was aborted; the same query may pass.
         TimedOut: it is not done after hours.
     """
     wanted = dumps({"operation": "query", "query": soql})
@@ -67,10 +77,14 @@ def _wait(look: Call, sleep: Callable[[float], None], path: str) -> None:
         if job.state == "JobComplete":
             return
         if job.state in ("Failed", "Aborted"):
-            raise SchemaMismatch(
-                f"the query job ended as {job.state}", system=SYSTEM, operation=f"GET {path}"
-            )
+            raise _failure(job, path)
     raise TimedOut(f"the query job is not done after {waited:.0f} s", system=SYSTEM, operation=f"GET {path}")
+
+
+def _failure(job: _Job, path: str) -> SyncError:
+    reason = redacted(job.errorMessage or "the org gives no reason")
+    kind = SchemaMismatch if any(word in reason for word in _OF_THE_QUERY) else Unavailable
+    return kind(f"the query job ended as {job.state}: {reason}", system=SYSTEM, operation=f"GET {path}")
 
 
 def _job(response: requests.Response) -> _Job:

@@ -44,6 +44,7 @@ from airflow_provider_brightpearl.systems.salesforce.collections import (
     with_type,
 )
 from airflow_provider_brightpearl.systems.salesforce.graph import Graph, GraphAnswer, graph_answers, payload
+from airflow_provider_brightpearl.systems.salesforce.login import login_errors
 
 if TYPE_CHECKING:
     from simple_salesforce import Salesforce
@@ -307,17 +308,12 @@ class SalesforceClient:
         return response
 
     def _log_in_again(self) -> None:
-        from simple_salesforce.exceptions import SalesforceAuthenticationFailed
-
         try:
-            # the method has no public name; it keeps session id, instance and headers in step
-            self.sf._refresh_session()
+            with login_errors(self.sf.session, "the session has expired and the login was refused"):
+                # the method has no public name; it keeps session id, instance and headers in step
+                self.sf._refresh_session()
         except RuntimeError as error:
             raise refused_login("the session has expired and cannot be renewed") from error
-        except requests.RequestException as error:
-            raise Unavailable("the login could not be reached", system=SYSTEM, operation="login") from error
-        except SalesforceAuthenticationFailed as error:
-            raise refused_login(f"the session has expired and the login was refused: {error.code}") from error
 
     def _settled(self, count: int, send: Callable[[Sequence[int]], Iterator[tuple[int, Any]]]) -> list[Any]:
         """The last answer to each of ``count`` things; those that may pass later are sent again.

@@ -286,6 +286,13 @@ def test_multi_message() -> None:
         ] == client.multi_message([{"label": "m1"}, {"label": "m2"}, {"label": "m3"}])
 
 
+def test_a_message_part_that_is_not_json_stays_text() -> None:
+    page = "<html>502 Bad Gateway</html>"
+    parts = [{"label": "m1", "statusCode": 502, "body": {"content": page}}]
+    with account(lambda _: Reply({"response": {"processedMessages": parts}}, 207)) as (client, _):
+        assert [MessageAnswer("m1", 502, page)] == client.multi_message([{"label": "m1"}])
+
+
 class Quota:
     """200 calls a minute by the clock of the test, told the way Brightpearl tells it."""
 

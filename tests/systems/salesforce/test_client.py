@@ -543,3 +543,19 @@ def test_a_lost_upload_starts_a_new_job() -> None:
     lost = [Reply(b"<html>", 502)]
     with org(lambda a: lost.pop() if a.method == "PUT" and lost else bulk(a)) as (client, _):
         assert (1, 2) == (len(list(client.bulk_upsert("Order", KEY, [row(1)]))), bulk.jobs)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("InvalidBatch : Failed to process query: INVALID_FIELD: No such column 'X'", SchemaMismatch),
+        ("QUERY_TIMEOUT: Your query request was running for too long.", Unavailable),
+        ("InternalServerError : retry later", Unavailable),
+        (None, Unavailable),
+    ],
+)
+def test_a_failed_query_job_is_judged_by_its_reason(reason: str | None, kind: type[SyncError]) -> None:
+    job = {"id": "750X", "state": "Failed", "errorMessage": reason}
+    with org(lambda _: Reply(job)) as (client, _), pytest.raises(kind, match="ended as Failed: ") as caught:
+        list(client.bulk_query("SELECT Id FROM Order"))
+    assert (reason or "no reason") in str(caught.value)

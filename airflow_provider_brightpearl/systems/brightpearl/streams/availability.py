@@ -14,17 +14,18 @@ from typing import Any
 import msgspec
 from more_itertools import chunked
 
-from airflow_provider_brightpearl.core.ports.source import Read
+from airflow_provider_brightpearl.core.ports.source import Read, Unread
 from airflow_provider_brightpearl.core.window import Selection, Window
 from airflow_provider_brightpearl.systems.brightpearl.columns import AVAILABILITY
+from airflow_provider_brightpearl.systems.brightpearl.complete import is_number
 from airflow_provider_brightpearl.systems.brightpearl.estimate import of_stock
-from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession, with_members
+from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession, decoded_as, with_members
 from airflow_provider_brightpearl.systems.brightpearl.streams.stream import (
     CHUNK,
-    instant,
-    margin_around,
     named_ids,
     not_found,
+    number_in,
+    rows_within,
 )
 
 _AVAILABILITY = "warehouse-service/product-availability"
@@ -58,11 +59,16 @@ class _Product(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Products whose stock is wanted, and those that may be bundles; ``moved`` is None where all are."""
+    """Products whose stock is wanted, and those that may be bundles; ``moved`` is None where all are.
+
+    ``found`` are those of the products that a search found; ``untracked`` is empty where it is not known.
+    """
 
     products: frozenset[int]
     moved: frozenset[int] | None
     maybe_bundles: tuple[int, ...]
+    found: frozenset[int] = frozenset()
+    untracked: frozenset[int] = frozenset()
 
     def touches(self, bundle: _Product) -> bool:
         parts = {part.product_id for part in bundle.composition.bundle_components}
@@ -80,22 +86,40 @@ class Availability:
 
     def read(self, session: ReadSession, selection: Selection) -> Iterator[Read]:
         wanted = _wanted(session, selection)
-        bundles = [each for each in _bundles(session, wanted.maybe_bundles) if wanted.touches(each)]
+        products = session.fetch("product-service/product", wanted.maybe_bundles, "id")
+        yield from ((str(number), why) for number, why in products.unread.items())
+        bundles = [each for each in _bundles(products.records.values()) if wanted.touches(each)]
         parts = {part.product_id for bundle in bundles for part in bundle.composition.bundle_components}
-        asked = sorted((wanted.products | parts) - {bundle.id for bundle in bundles})
+        asked = sorted((wanted.products | parts) - {bundle.id for bundle in bundles} - wanted.untracked)
         held: dict[int, _Stock] = {}
-        found = {str(bundle.id) for bundle in bundles}
+        lost: dict[int, Unread] = {}
+        found = {str(bundle.id) for bundle in bundles} | set(map(str, products.unread))
         for ids in chunked(asked, CHUNK):
-            for key, raw in session.mapped(_AVAILABILITY, ids):
-                product, stock = int(key), msgspec.json.decode(raw, type=_Stock)
+            stocks = session.fetch_map(_AVAILABILITY, ids)
+            for product, raw in stocks.records.items():
+                stock = decoded_as(_Stock, raw)
+                if stock is None:
+                    stocks.unread[product] = Unread(f"the stock of product {product} has another shape", raw)
+                    continue
                 if product in parts:
                     held[product] = stock
                 if product in wanted.products:
-                    found.add(key)
-                    yield key, _record(product, bundle=False, warehouses=_raw_figures(stock))
+                    found.add(str(product))
+                    yield str(product), _record(product, bundle=False, warehouses=_raw_figures(stock))
+            lost |= stocks.unread
+        for product in sorted(wanted.found.intersection(lost)):
+            found.add(str(product))
+            yield str(product), lost[product]
+        # a component without stock of its own is none; one that cannot be read is not the same as none
+        unknown = parts.intersection(lost)
+        if unknown and not wanted.untracked:
+            unknown.difference_update(untracked(session))
         for bundle in bundles:
-            yield str(bundle.id), _record(bundle.id, bundle=True, warehouses=_complete(bundle, held))
+            yield str(bundle.id), _of_bundle(bundle, held, {each: lost[each] for each in unknown})
         yield from not_found(selection, found)
+
+    def is_id(self, text: str) -> bool:
+        return is_number(text)
 
     def count_later(self, session: ReadSession) -> None:
         untracked(session)
@@ -108,41 +132,51 @@ def _wanted(session: ReadSession, selection: Selection) -> _Wanted:
         return _all(session)
     moved = frozenset(_moved(session, window)) if window is not None and not window.empty else frozenset()
     others = untracked(session) if moved else ()
-    return _Wanted((named | moved).difference(others) | named, moved, tuple({*others, *named}))
+    found = moved.difference(others)
+    return _Wanted(found | named, moved, tuple({*others, *named}), found, frozenset(others))
 
 
 def _all(session: ReadSession) -> _Wanted:
     tracked, others = set(), []
     for row in session.search("product-service/product-search", ("productId", "stockTracked")):
         if row["stockTracked"]:
-            tracked.add(int(row["productId"]))
+            tracked.add(number_in(row, "productId"))
         else:
-            others.append(int(row["productId"]))
-    return _Wanted(frozenset(tracked), None, tuple(others))
+            others.append(number_in(row, "productId"))
+    return _Wanted(frozenset(tracked), None, tuple(others), frozenset(tracked), frozenset(others))
 
 
 def _moved(session: ReadSession, window: Window) -> Iterator[int]:
     columns = ("goodsMovementId", "productId", "updatedOn")
-    filters = {"updatedOn": margin_around(window)}
-    for row in session.search("warehouse-service/goods-movement-search", columns, filters):
-        if instant(row["updatedOn"]) in window:
-            yield int(row["productId"])
+    for row in rows_within(
+        session, "warehouse-service/goods-movement-search", columns, {}, "updatedOn", window
+    ):
+        yield number_in(row, "productId")
 
 
 def untracked(session: ReadSession) -> tuple[int, ...]:
     """Products without a stock of their own, bundles among them."""
     # bundles hold no stock of their own, and no search can ask for them by composition
     rows = session.search("product-service/product-search", ("productId",), {"stockTracked": "false"})
-    return tuple(int(row["productId"]) for row in rows)
+    return tuple(number_in(row, "productId") for row in rows)
 
 
-def _bundles(session: ReadSession, ids: Sequence[int]) -> Iterator[_Product]:
-    for raw in session.records("product-service/product", ids):
-        product = msgspec.json.decode(raw, type=_Product)
+def _bundles(records: Iterable[bytes]) -> Iterator[_Product]:
+    for raw in records:
+        product = decoded_as(_Product, raw)
+        if product is None:
+            continue
         made_of = product.composition
         made_of.bundle_components = [part for part in made_of.bundle_components if part.product_quantity > 0]
         if made_of.bundle and made_of.bundle_components:
             yield product
+
+
+def _of_bundle(bundle: _Product, held: Mapping[int, _Stock], unknown: Mapping[int, Unread]) -> bytes | Unread:
+    for part in bundle.composition.bundle_components:
+        if part.product_id in unknown:
+            return Unread(f"component {part.product_id}: {unknown[part.product_id].reason}")
+    return _record(bundle.id, bundle=True, warehouses=_complete(bundle, held))
 
 
 def _record(product: int, *, bundle: bool, warehouses: Iterable[bytes]) -> bytes:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from airflow_provider_brightpearl.core.ports.source import Unread
+from airflow_provider_brightpearl.systems.brightpearl.complete import Collected
 from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession, decoded_as, with_members
 
 
@@ -13,19 +15,26 @@ class _Contact(msgspec.Struct):
     postAddressIds: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class _Address(msgspec.Struct):
-    addressId: int
+def join_addresses(session: ReadSession, records: Sequence[bytes]) -> Iterator[bytes | Unread]:
+    """Contacts with ``addresses`` by kind: DEF, BIL, DEL; other ids stay for the mapping to refuse.
 
-
-def join_addresses(session: ReadSession, records: Sequence[bytes]) -> Iterator[bytes]:
-    """Contacts with ``addresses`` by kind: DEF, BIL, DEL; other ids stay for the mapping to refuse."""
-    named = [bytes(msgspec.json.decode(record, type=_Contact).postAddressIds) for record in records]
+    A contact with an address that cannot be read is not given: it would be written without it.
+    """
+    named = [bytes((decoded_as(_Contact, record) or _Contact()).postAddressIds) for record in records]
     known = [decoded_as(dict[str, int | None], raw) for raw in named]
     wanted = {address for kinds in known for address in (kinds or {}).values() if address}
-    found = session.records("contact-service/postal-address", wanted)
-    addresses = {msgspec.json.decode(raw, type=_Address).addressId: raw for raw in found}
+    addresses = session.fetch("contact-service/postal-address", wanted, "addressId")
     for record, raw, kinds in zip(records, named, known, strict=True):
-        yield with_members(record, addresses=raw if kinds is None else _by_kind(kinds, addresses))
+        lost = _lost(kinds or {}, addresses)
+        joined = raw if kinds is None else _by_kind(kinds, addresses.records)
+        yield Unread(lost, record) if lost else with_members(record, addresses=joined)
+
+
+def _lost(kinds: Mapping[str, int | None], addresses: Collected) -> str:
+    lost = (pair for pair in kinds.items() if pair[1] in addresses.unread)
+    return next(
+        (f"postAddressIds.{kind}: {addresses.unread[number].reason}" for kind, number in lost if number), ""
+    )
 
 
 def _by_kind(kinds: Mapping[str, int | None], addresses: Mapping[int, bytes]) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from airflow_provider_brightpearl.core.ports.source import Unread
 from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession, with_members
 
 
@@ -27,24 +28,29 @@ class _Order(msgspec.Struct, rename="camel"):
     currency: msgspec.Raw = msgspec.Raw(b"null")
 
 
-def join_originals(session: ReadSession, records: Sequence[bytes]) -> Iterator[bytes]:
+def join_originals(session: ReadSession, records: Sequence[bytes]) -> Iterator[bytes | Unread]:
     """Credits with ``original`` (totals and currency of their order) and ``originalRows``.
 
     The latter is, by the id of the credit's row, ``id`` and ``quantity`` of the order's row it takes back.
     """
     credits = [_read(record) for record in records]
     wanted = {credit.parent_order_id for credit in credits if credit.parent_order_id}
-    found = map(_read, session.records("order-service/order", wanted, step="originals"))
-    originals = {order.id: order for order in found}
+    found = session.fetch("order-service/order", wanted, "id", step="originals")
+    originals = {number: _read(record) for number, record in found.records.items()}
     for record, credit in zip(records, credits, strict=True):
-        original = originals.get(credit.parent_order_id)
-        yield with_members(record, **_joined(credit, original)) if original else record
+        number = credit.parent_order_id
+        if number in found.unread:
+            yield Unread(f"parentOrderId {number}: {found.unread[number].reason}", record)
+        elif number in originals:
+            yield with_members(record, **_joined(credit, originals[number]))
+        else:
+            yield record
 
 
 def _read(record: bytes) -> _Order:
     try:
         return msgspec.json.decode(record, type=_Order)
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         # of another shape than documented: goes on alone, and the mapping names what is wrong with it
         return _Order(0)
 

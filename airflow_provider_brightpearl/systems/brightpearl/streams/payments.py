@@ -12,19 +12,19 @@ from typing import Any
 import msgspec
 from more_itertools import chunked
 
-from airflow_provider_brightpearl.core.ports.source import Read
+from airflow_provider_brightpearl.core.ports.source import Read, Unread
 from airflow_provider_brightpearl.core.window import Selection
 from airflow_provider_brightpearl.systems.brightpearl import idset
 from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS
 from airflow_provider_brightpearl.systems.brightpearl.columns import PAYMENT
+from airflow_provider_brightpearl.systems.brightpearl.complete import Collected, is_number
 from airflow_provider_brightpearl.systems.brightpearl.estimate import Follow, by_id
-from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession, with_members
+from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession, decoded_as, with_members
 from airflow_provider_brightpearl.systems.brightpearl.streams.stream import (
     CHUNK,
-    instant,
-    margin_around,
     named_ids,
     not_found,
+    rows_within,
 )
 
 SEARCH = "accounting-service/customer-payment-search"
@@ -34,6 +34,10 @@ COLUMNS = (
 )  # fmt: skip
 
 
+# what stands for bytes that are not UTF-8 in the rows of a search
+_REPLACED = "\ufffd"
+
+
 class _Order(msgspec.Struct):
     id: int
     reference: msgspec.Raw = msgspec.Raw(b"null")
@@ -41,7 +45,10 @@ class _Order(msgspec.Struct):
 
 
 class Payments:
-    """Payments by id, each with ``order``: reference and currency of its order, nothing where it is gone."""
+    """Payments by id, each with ``order``: reference and currency of its order, nothing where it has none.
+
+    A payment whose order cannot be read is not written without: it is read again by later runs.
+    """
 
     schema = PAYMENT
     estimate = staticmethod(by_id(Follow("order-service/order")))
@@ -49,21 +56,35 @@ class Payments:
     def read(self, session: ReadSession, selection: Selection) -> Iterator[Read]:
         found: set[str] = set()
         for rows in chunked(_unique(_rows(session, selection)), CHUNK):
-            orders = {int(row["orderId"]) for row in rows if row.get("orderId")}
-            records = session.records("order-service/order", orders)
-            known = {order.id: order for order in (msgspec.json.decode(raw, type=_Order) for raw in records)}
+            orders = session.fetch("order-service/order", set(filter(None, map(_order_of, rows))), "id")
             for row in rows:
-                order = known.get(int(row["orderId"] or 0))
-                raw = msgspec.json.encode(row)
                 found.add(str(row["paymentId"]))
-                yield (
-                    str(row["paymentId"]),
-                    with_members(raw, order=msgspec.json.encode(order)) if order else raw,
-                )
+                yield str(row["paymentId"]), _with_order(row, orders)
         yield from not_found(selection, found)
+
+    def is_id(self, text: str) -> bool:
+        return is_number(text)
 
     def count_later(self, session: ReadSession) -> None:
         return None
+
+
+def _order_of(row: Mapping[str, Any]) -> int:
+    text = str(row.get("orderId") or "")
+    return int(text) if is_number(text) else 0
+
+
+def _with_order(row: Mapping[str, Any], orders: Collected) -> bytes | Unread:
+    raw, number = msgspec.json.encode(row), _order_of(row)
+    for name, value in row.items():
+        if isinstance(value, str) and _REPLACED in value:
+            return Unread(f"{name} holds bytes that are not UTF-8: correct the text", raw)
+    if number in orders.unread:
+        return Unread(f"orderId {number}: {orders.unread[number].reason}", raw)
+    if number not in orders.records:
+        return raw
+    order = decoded_as(_Order, orders.records[number])
+    return with_members(raw, order=msgspec.json.encode(order)) if order else raw
 
 
 def _unique(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -81,10 +102,7 @@ def _rows(session: ReadSession, selection: Selection) -> Iterator[dict[str, Any]
     if selection.full_resync:
         yield from _search(session, {})
     elif window is not None and not window.empty:
-        for row in _search(session, {"createdOn": margin_around(window)}):
-            # whether a period's ends belong to it is not documented: the window decides
-            if instant(row["createdOn"]) in window:
-                yield row
+        yield from rows_within(session, SEARCH, COLUMNS, {}, "createdOn", window, finds_records=True)
 
 
 def _search(session: ReadSession, filters: Mapping[str, str]) -> Iterator[dict[str, Any]]:

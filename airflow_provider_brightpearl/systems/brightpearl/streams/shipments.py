@@ -10,30 +10,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import msgspec
-from more_itertools import chunked
+from more_itertools import chunked, unique_everseen
 
-from airflow_provider_brightpearl.core.ports.source import Read
+from airflow_provider_brightpearl.core.ports.source import Read, Unread
 from airflow_provider_brightpearl.core.window import Selection, Window
 from airflow_provider_brightpearl.systems.brightpearl.client import period
 from airflow_provider_brightpearl.systems.brightpearl.columns import SHIPMENT
+from airflow_provider_brightpearl.systems.brightpearl.complete import is_number
 from airflow_provider_brightpearl.systems.brightpearl.estimate import Follow, by_id
-from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession, with_members
+from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession, decoded_as, with_members
 from airflow_provider_brightpearl.systems.brightpearl.streams.stream import (
     CHUNK,
     MARGIN,
     changed_ids,
-    instant,
-    is_number,
-    margin_around,
     named_ids,
+    no_ids,
+    number_in,
+    rows_within,
+    unread,
 )
 
 _NOTES = "warehouse-service/order/*/goods-note/goods-out/{ids}"
 _DROP_SHIP_NOTES = "warehouse-service/order/*/goods-note/drop-ship/{ids}"
 _DROP_SHIP_OF_ORDERS = "warehouse-service/order/{ids}/goods-note/drop-ship"
+_SEARCH = "warehouse-service/goods-note/goods-out-search"
 _ORDERS, _SALES = "order-service/order-search", {"orderTypeId": "1"}
 NOTES_PER_CALL = 500
 DROP_SHIP = "DS"
@@ -48,9 +52,7 @@ class _Note(msgspec.Struct, rename="camel"):
     order_rows: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-_GOODS_OUT = Follow(
-    "goods-note/goods-out", batch=NOTES_PER_CALL, of="warehouse-service/goods-note/goods-out-search"
-)
+_GOODS_OUT = Follow("goods-note/goods-out", batch=NOTES_PER_CALL, of=_SEARCH)
 _DROP_SHIPS = Follow("goods-note/drop-ship", of="order-service/order-search")
 
 
@@ -62,8 +64,10 @@ class GoodsOutNotes:
 
     def read(self, session: ReadSession, selection: Selection) -> Iterator[Read]:
         yield from _goods_out(session, selection)
-        named = [text for text in selection.ids if not is_number(text)]
-        yield from ((text, None) for text in named)
+        yield from no_ids(selection)
+
+    def is_id(self, text: str) -> bool:
+        return is_number(text)
 
     def count_later(self, session: ReadSession) -> None:
         return None
@@ -79,6 +83,9 @@ class Shipments:
         yield from _goods_out(session, selection)
         yield from _drop_ships(session, selection)
 
+    def is_id(self, text: str) -> bool:
+        return is_number(text.removeprefix(DROP_SHIP))
+
     def count_later(self, session: ReadSession) -> None:
         return None
 
@@ -86,84 +93,81 @@ class Shipments:
 def _goods_out(session: ReadSession, selection: Selection) -> Iterator[Read]:
     found = {*named_ids(selection), *_found(session, selection)}
     for ids in chunked(sorted(found), CHUNK):
-        missing = {str(number) for number in ids}
-        for key, raw in session.mapped(_NOTES, ids, NOTES_PER_CALL):
-            missing.discard(key)
-            yield key, _record(key, "goods-out", raw)
-        yield from ((source_id, None) for source_id in sorted(missing, key=int))
+        notes = session.fetch_map(_NOTES, ids, NOTES_PER_CALL)
+        for number, raw in notes.records.items():
+            yield str(number), _record(str(number), "goods-out", raw)
+        yield from unread(notes)
 
 
 def _found(session: ReadSession, selection: Selection) -> Iterator[int]:
     window = selection.window
     if selection.full_resync:
-        yield from _search(session, {}, None)
+        yield from _search(session, {})
     elif window is not None and not window.empty:
         yield from _within(session, window, rescan=selection.moves_watermark)
 
 
 def _within(session: ReadSession, window: Window, *, rescan: bool) -> Iterator[int]:
-    inside = margin_around(window)
-    yield from _search(session, {"createdOn": inside}, ("createdOn", window))
+    yield from _search(session, {}, ("createdOn", window))
     if window.start is None:
         return
     before = {"createdOn": period(None, window.start + MARGIN)}
-    yield from _search(session, {"shippedOn": inside, **before}, ("shippedOn", window))
+    yield from _search(session, before, ("shippedOn", window))
     if rescan:
         # its carrier, tracking reference or rows may have changed, and nothing else would show it
-        yield from _search(session, {"shipped": "false", **before}, None)
+        yield from _search(session, {"shipped": "false", **before})
 
 
 def _search(
-    session: ReadSession, filters: Mapping[str, str], inside: tuple[str, Window] | None
+    session: ReadSession, filters: Mapping[str, str], inside: tuple[str, Window] | None = None
 ) -> Iterator[int]:
-    columns = ("goodsOutNoteId", "createdOn", "shippedOn")
-    path = "warehouse-service/goods-note/goods-out-search"
-    for row in session.search(path, columns, {"transfer": "false", **filters}, finds_records=True):
-        # whether a period's ends belong to it is not documented: the window decides
-        if inside is None or instant(row[inside[0]]) in inside[1]:
-            yield int(row["goodsOutNoteId"])
+    columns, own = ("goodsOutNoteId", "createdOn", "shippedOn"), {"transfer": "false", **filters}
+    if inside is None:
+        rows = session.search(_SEARCH, columns, own, finds_records=True)
+    else:
+        rows = rows_within(session, _SEARCH, columns, own, *inside, finds_records=True)
+    for row in rows:
+        yield number_in(row, "goodsOutNoteId")
 
 
 def _drop_ships(session: ReadSession, selection: Selection) -> Iterator[Read]:
-    named = {text.removeprefix(DROP_SHIP) for text in selection.ids if not is_number(text)}
-    seen = set()
-    for path, ids in (
-        (_DROP_SHIP_NOTES, sorted(int(text) for text in named if is_number(text))),
-        (_DROP_SHIP_OF_ORDERS, sorted(set(_orders(session, selection)))),
-    ):
-        for key, raw in session.mapped(path, ids):
-            if key not in seen:
-                seen.add(key)
-                yield DROP_SHIP + key, _record(DROP_SHIP + key, "drop-ship", raw)
-    yield from ((source_id, None) for source_id in selection.ids if _is_lost(source_id, seen))
-
-
-def _is_lost(source_id: str, seen: set[str]) -> bool:
-    """Whether an id that is not a goods-out note's was not found among drop-ship notes."""
-    return not is_number(source_id) and source_id.removeprefix(DROP_SHIP) not in seen
+    others = [text for text in selection.ids if not is_number(text)]
+    named = {text.removeprefix(DROP_SHIP) for text in others}
+    notes = session.fetch_map(_DROP_SHIP_NOTES, [int(text) for text in named if is_number(text)])
+    # an order without drop-ship notes is left out of the answer, so nothing can be missed here
+    of_orders = session.mapped(_DROP_SHIP_OF_ORDERS, sorted(set(_orders(session, selection))))
+    by_id = ((str(number), raw) for number, raw in notes.records.items())
+    for key, raw in unique_everseen(chain(by_id, of_orders), key=itemgetter(0)):
+        yield DROP_SHIP + key, _record(DROP_SHIP + key, "drop-ship", raw)
+    yield from unread(notes, DROP_SHIP)
+    for text in others:
+        if not is_number(text.removeprefix(DROP_SHIP)):
+            yield (
+                text,
+                Unread(f"{text!r} is no id of a shipment: write one such as 7001 or DS31001", gone=True),
+            )
 
 
 def _orders(session: ReadSession, selection: Selection) -> Iterator[int]:
     window = selection.window
     if selection.full_resync:
         for row in session.search(_ORDERS, ("orderId",), _SALES):
-            yield int(row["orderId"])
+            yield number_in(row, "orderId")
     elif window is not None and not window.empty:
         yield from chain.from_iterable(changed_ids(session, _ORDERS, "orderId", _SALES, window))
 
 
 def _record(id_text: str, kind: str, raw: bytes) -> bytes:
     """A note with its id, its kind and ``lines``: one per order row and product, shelves added up."""
-    rows = msgspec.json.decode(raw, type=_Note).order_rows
+    rows = (decoded_as(_Note, raw) or _Note()).order_rows
     return with_members(
         raw, id=msgspec.json.encode(id_text), kind=msgspec.json.encode(kind), lines=_flat(bytes(rows))
     )
 
 
 def _flat(rows: bytes) -> bytes:
-    try:
-        parts = msgspec.json.decode(rows, type=dict[str, list[_Part]])
-    except msgspec.ValidationError:
+    parts = decoded_as(dict[str, list[_Part]], rows)
+    if parts is None:
         # the mapping names what is wrong with it
         return rows
     return msgspec.json.encode([line for row in parts for line in _lines(row, parts[row])])

@@ -6,17 +6,17 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from itertools import groupby
 from typing import Any, Protocol, runtime_checkable
 
-import msgspec
 from more_itertools import chunked
 
-from airflow_provider_brightpearl.core.ports.source import Read
+from airflow_provider_brightpearl.core.ports.source import Read, Unread
 from airflow_provider_brightpearl.core.schema import StreamSchema
 from airflow_provider_brightpearl.core.window import Selection, Window
+from airflow_provider_brightpearl.errors import SchemaMismatch
 from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, period
+from airflow_provider_brightpearl.systems.brightpearl.complete import Collected, is_number
 from airflow_provider_brightpearl.systems.brightpearl.estimate import EstimateRead
 from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession
 
@@ -25,7 +25,7 @@ CHUNK = 10 * MAX_IDS
 # periods hold milliseconds and may leave out their ends, so searches look a little further than the window
 MARGIN = timedelta(milliseconds=1)
 
-Join = Callable[[ReadSession, Sequence[bytes]], Iterator[bytes]]
+Join = Callable[[ReadSession, Sequence[bytes]], Iterator[bytes | Unread]]
 
 
 @runtime_checkable
@@ -47,6 +47,15 @@ class Stream(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsIdForm(Protocol):
+    """A stream whose ids have a form."""
+
+    def is_id(self, text: str) -> bool:
+        """Whether a text may be the id of a record of this stream."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SearchedStream:
     """A stream whose ids come from a search, and whose records are read by id.
@@ -65,25 +74,24 @@ class SearchedStream:
     join: Join | None = None
 
     def read(self, session: ReadSession, selection: Selection) -> Iterator[Read]:
-        named = [text for text in selection.ids if not is_number(text)]
-        yield from ((text, None) for text in named)
+        yield from no_ids(selection)
         found = heapq.merge(*self._finds(session, selection))
         for ids in chunked((number for number, _ in groupby(found)), CHUNK):
             yield from self._records(session, ids)
+
+    def is_id(self, text: str) -> bool:
+        return is_number(text)
 
     def count_later(self, session: ReadSession) -> None:
         return None
 
     def _records(self, session: ReadSession, ids: Sequence[int]) -> Iterator[Read]:
-        records = list(session.records(self.resource, ids, self.params))
+        found = session.fetch(self.resource, ids, self.schema.id_column, self.params)
+        records = list(found.records.values())
         joined = self.join(session, records) if self.join else records
-        missing = {str(number) for number in ids}
-        for record, whole in zip(records, joined, strict=True):
-            source_id = record_id(record, self.schema.id_column)
-            missing.discard(source_id)
-            yield source_id, whole
-        if len(records) < len(ids):
-            yield from ((source_id, None) for source_id in sorted(missing, key=int))
+        for number, whole in zip(found.records, joined, strict=True):
+            yield str(number), whole
+        yield from unread(found)
 
     def _finds(self, session: ReadSession, selection: Selection) -> Iterator[Iterable[int]]:
         if selection.ids:
@@ -91,7 +99,8 @@ class SearchedStream:
             session.expect(len(named))
             yield named
         if selection.full_resync:
-            yield _search(session, self.search, self.id_column, self.filters, lambda row: True)
+            rows = session.search(self.search, _columns(self.id_column), self.filters, finds_records=True)
+            yield (number_in(row, self.id_column) for row in rows)
         elif selection.window is not None and not selection.window.empty:
             yield from changed_ids(session, self.search, self.id_column, self.filters, selection.window)
 
@@ -100,56 +109,69 @@ def changed_ids(
     session: ReadSession, search: str, id_column: str, filters: Mapping[str, str], window: Window
 ) -> Iterator[Iterator[int]]:
     """Ids of what was created in a window, then of what was changed in it and created before."""
-    inside, start = margin_around(window), window.start
-    created = {**filters, "createdOn": inside}
-    yield _search(session, search, id_column, created, lambda row: instant(row["createdOn"]) in window)
+    columns, start = _columns(id_column), window.start
+    created = rows_within(session, search, columns, filters, "createdOn", window, finds_records=True)
+    yield (number_in(row, id_column) for row in created)
     if start is not None:
-        changed = {**filters, "updatedOn": inside, "createdOn": period(None, start + MARGIN)}
-        yield _search(
-            session,
-            search,
-            id_column,
-            changed,
-            lambda row: instant(row["updatedOn"]) in window and instant(row["createdOn"]) < start,
-        )
+        before = {**filters, "createdOn": period(None, start + MARGIN)}
+        changed = rows_within(session, search, columns, before, "updatedOn", window, finds_records=True)
+        yield (number_in(row, id_column) for row in changed if not_after(row["createdOn"], start))
 
 
-def margin_around(window: Window) -> str:
-    """The period that holds a window whatever its ends mean; which rows lie in the window is still to be judged."""
-    return period(window.start and window.start - MARGIN, window.end + MARGIN)
-
-
-def _search(
+def rows_within(
     session: ReadSession,
     search: str,
-    id_column: str,
+    columns: Sequence[str],
     filters: Mapping[str, str],
-    wanted: Callable[[Mapping[str, Any]], bool],
-) -> Iterator[int]:
-    for row in session.search(search, (id_column, "createdOn", "updatedOn"), filters, finds_records=True):
-        # whether a period's ends belong to it is not documented: the window decides
-        if wanted(row):
-            yield int(row[id_column])
+    column: str,
+    window: Window,
+    *,
+    finds_records: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """The rows of a search whose ``column`` lies in a window: the one way in which streams ask for a window.
+
+    Whether the ends of a period belong to it is not documented, and its instants hold milliseconds. So the search looks
+    a little further, and the window decides. A row whose instant cannot be read was found by it, and is taken: reading
+    a record once too often does no harm.
+    """
+    asked = {**filters, column: period(window.start and window.start - MARGIN, window.end + MARGIN)}
+    for row in session.search(search, columns, asked, finds_records=finds_records):
+        moment = instant(row[column])
+        if moment is None or moment in window:
+            yield row
 
 
-def record_id(record: bytes, column: str) -> str:
-    """The id of a raw record as text, empty where it has none that can be read."""
+def not_after(text: Any, start: datetime) -> bool:
+    """Whether an instant of a search lies before a window's start, or cannot be read."""
+    moment = instant(text)
+    return moment is None or moment < start
+
+
+def number_in(row: Mapping[str, Any], column: str) -> int:
+    """An id in a row of a search.
+
+    Raises:
+        SchemaMismatch: it is none.
+    """
+    text = str(row[column])
+    if not is_number(text):
+        raise SchemaMismatch(
+            f"a row of the search has {column} {text!r}, which is no id", system="brightpearl"
+        )
+    return int(text)
+
+
+def instant(text: Any) -> datetime | None:
+    """An instant of a search; None where it is empty, is a zero date, or has no offset."""
     try:
-        value: msgspec.Raw = _id_decoder(column).decode(record).value
-    except msgspec.DecodeError:
-        return ""
-    return bytes(value).strip(b'"').decode("utf-8", "replace")
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None
 
 
-@cache
-def _id_decoder(column: str) -> Any:
-    field_ = ("value", msgspec.Raw, msgspec.field(name=column, default=msgspec.Raw(b"")))
-    return msgspec.json.Decoder(msgspec.defstruct("Identified", [field_]))
-
-
-def is_number(text: str) -> bool:
-    """Whether a text is an id as the account writes it, with ASCII digits and no leading zeros."""
-    return text.isascii() and text.isdigit() and text == str(int(text))
+def _columns(id_column: str) -> tuple[str, ...]:
+    return id_column, "createdOn", "updatedOn"
 
 
 def named_ids(selection: Selection) -> list[int]:
@@ -157,11 +179,19 @@ def named_ids(selection: Selection) -> list[int]:
     return sorted({int(text) for text in selection.ids if is_number(text)})
 
 
+def no_ids(selection: Selection) -> Iterator[Read]:
+    """What a selection names and is no number."""
+    for text in selection.ids:
+        if not is_number(text):
+            yield text, Unread(f"{text!r} is no id of this stream: its ids are numbers", gone=True)
+
+
+def unread(found: Collected, prefix: str = "") -> Iterator[Read]:
+    """The ids that were asked for and did not come, with the reason."""
+    yield from ((f"{prefix}{number}", why) for number, why in sorted(found.unread.items()))
+
+
 def not_found(selection: Selection, found: Iterable[str]) -> Iterator[Read]:
     """Every id that a selection names and that was not found, as missing."""
-    yield from ((source_id, None) for source_id in sorted(set(selection.ids).difference(found)))
-
-
-def instant(text: str) -> datetime:
-    """An instant of a search, which has an offset."""
-    return datetime.fromisoformat(text)
+    for source_id in sorted(set(selection.ids).difference(found)):
+        yield source_id, Unread(f"the account has no record {source_id}", gone=True)

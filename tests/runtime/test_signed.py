@@ -1,0 +1,44 @@
+"""A stage reads only what an earlier stage of the same run has left, as it left it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_brightpearl.errors import RunChanged
+from airflow_provider_brightpearl.runtime.run import LOOKUPS
+from tests.chain import Chain
+from tests.fakes import FakeSource
+from tests.mapping.bench import SCHEMA, flow, lookup
+
+RECORD: dict[str, Any] = {"id": 1, "name": "n", "status": "a"}
+
+
+@pytest.fixture
+def stages(tmp_path: Path) -> Chain:
+    spec = flow({"Status": "lookup('status', status)"})
+    return Chain(spec, SCHEMA, tmp_path, tables={"status": lookup({"a": "A"})})
+
+
+def staged(stages: Chain, name: str) -> Path:
+    (found,) = stages.folder.rglob(name)
+    return found
+
+
+@pytest.mark.parametrize("name", [LOOKUPS, "00000.jsonl"])
+def test_what_extract_left_cannot_be_edited(stages: Chain, name: str) -> None:
+    (part,) = stages.extract(FakeSource([json.dumps(RECORD).encode()])).parts
+    file = staged(stages, name)
+    file.write_text(file.read_text().replace("a", "b"))
+    with pytest.raises(RunChanged, match=f"{name} is not the one that was written.*clear the run from"):
+        stages.transform(part)
+
+
+def test_what_is_missing_says_what_to_clear(stages: Chain) -> None:
+    (part,) = stages.extract(FakeSource([json.dumps(RECORD).encode()])).parts
+    staged(stages, LOOKUPS).unlink()
+    with pytest.raises(RunChanged, match=f"{LOOKUPS} is not there.*clear the run from its task extract on"):
+        stages.transform(part)
