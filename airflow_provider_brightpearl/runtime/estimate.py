@@ -16,6 +16,7 @@ from airflow_provider_brightpearl.core.window import Request, Selection, plan
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline.extract import constants, with_due
+from airflow_provider_brightpearl.runtime.preflight import planned_schema_calls
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 
 # rows of an object that has several per record, until a run has shown how many they are
@@ -80,6 +81,7 @@ def plan_run(wiring: Wiring, request: Request, now: datetime, runs: int = 1) -> 
         write_backs += count * _write_back_calls(wiring, estimate.records)
     records = _with(source.estimate_read(found), own).records
     rows = WriteVolume.expected(records, rates).rows
+    writes += planned_schema_calls(wiring)
     costs = {flow.source_system: Costs(reads, write_backs, asked), flow.target: Costs(0, writes)}
     return Plan(flow.flow, selection, runs, records, rows, any(_moved(each) for each in past), costs)
 

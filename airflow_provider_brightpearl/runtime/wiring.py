@@ -111,6 +111,12 @@ class Wiring:
             raise Misconfigured(f"{self.flow.flow}.yaml: {self.flow.target} is not a target")
         return open_sink(self.target_client, self.flow, self.intents, run)
 
+    @property
+    def schema_calls(self) -> int:
+        """Calls that ``compare_schema`` takes: one for each object of a target that can be asked."""
+        asks = registry.find_system(self.flow.target).schema_problems is not None
+        return len({self.flow.target_object(name) for name in self.flow.objects}) if asks else 0
+
     def compare_schema(self) -> tuple[Sequence[str], int]:
         """What the target lacks of what the flow writes, and the calls it took to ask."""
         find = registry.find_system(self.flow.target).schema_problems
