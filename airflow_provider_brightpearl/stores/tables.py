@@ -48,6 +48,14 @@ metadata = sa.MetaData()
 # as Alembic makes it
 version = sa.Table("bp_version", metadata, sa.Column("version_num", sa.String(32), primary_key=True))
 
+# one row: what this database is called
+identity = sa.Table(
+    "bp_identity",
+    metadata,
+    sa.Column("place", sa.Integer, primary_key=True, autoincrement=False),
+    _text("identity"),
+)
+
 binding = sa.Table(
     "bp_binding",
     metadata,
