@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from functools import cache
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_brightpearl.systems.system import System
 
 _DRIVERS = {"postgres": "postgresql+psycopg2", "postgresql": "postgresql+psycopg2", "sqlite": "sqlite"}
+_SECRET = re.compile("secret|password|token|key|private", re.IGNORECASE)
 _LIBPQ = ("sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name", "options")
 
 
@@ -36,6 +39,7 @@ def airflow_environment(mappings: str | Path | None = None) -> Environment:
         state=state_engine,
         staging=staging_root,
         connect=connect,
+        address=address,
         keep_staging=timedelta(days=settings.number("keep_staging_days")),
         gate_sql_rows=settings.number("gate_sql_rows"),
     )
@@ -55,6 +59,15 @@ def connect(system: System, conn_id: str | None = None) -> Any:
         raise Misconfigured(
             f"there is no connection {conn_id!r}; add it, then run `brightpearl connections check {conn_id}`"
         ) from error
+
+
+def address(system: System, conn_id: str | None = None) -> str:
+    """What a connection says of where it leads to: another text for another account, the same for a new secret."""
+    connection = compat.BaseHook.get_connection(conn_id or system.conn_id)
+    extra = {name: value for name, value in connection.extra_dejson.items() if not _SECRET.search(name)}
+    parts = (connection.host, connection.port, connection.schema, connection.login, sorted(extra.items()))
+    digest = sha256(repr(parts).encode()).hexdigest()[:16]
+    return f"{system.name}:{conn_id or system.conn_id}:{digest}"
 
 
 def staging_root() -> str | UPath:

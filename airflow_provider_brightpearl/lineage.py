@@ -15,7 +15,7 @@ Place = tuple[str, str]
 class FlowLineage:
     """Datasets of a flow as (namespace, name), and the input's columns by object and field.
 
-    A namespace is system and account, such as ``brightpearl://acmetest`` or ``salesforce://acme.my.salesforce.com``.
+    A namespace is system and instance, such as ``brightpearl://acmetest`` or ``salesforce://00D000000000001``.
     """
 
     source: Place
@@ -23,19 +23,16 @@ class FlowLineage:
 
 
 def flow_lineage(wiring: Any) -> FlowLineage:
-    """The lineage of a flow between the accounts that its wiring is connected to."""
+    """The lineage of a flow between the instances that its wiring is connected to."""
     from airflow_provider_brightpearl.mapping.lineage import column_lineage
     from airflow_provider_brightpearl.systems import registry
 
     flow = wiring.flow
-    source, target = registry.find_system(flow.source_system), registry.find_system(flow.target)
+    source, target = wiring.pair.replace(":", "://").split(">")
     fields = column_lineage(flow, registry.stream_schema(flow.source))
     return FlowLineage(
-        (f"{source.name}://{source.account(wiring.source_client)}", flow.stream),
-        {
-            (f"{target.name}://{target.account(wiring.target_client)}", flow.target_object(name)): columns
-            for name, columns in fields.items()
-        },
+        (source, flow.stream),
+        {(target, flow.target_object(name)): columns for name, columns in fields.items()},
     )
 
 

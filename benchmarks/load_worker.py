@@ -36,7 +36,10 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
     def connect(system: System, conn_id: str | None = None) -> Any:
         return extraction_ours.client(url) if system.name == "brightpearl" else _salesforce(url)
 
-    environment = Environment(MAPPINGS, lambda: engine, lambda: folder / "staging", connect)
+    def address(system: System, conn_id: str | None = None) -> str:
+        return system.name
+
+    environment = Environment(MAPPINGS, lambda: engine, lambda: folder / "staging", connect, address)
     *before, flow = request["flows"]
     for name in before:
         run.run_flow(Wiring.of(name, environment), MANUAL, "before")

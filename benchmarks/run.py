@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = {
-    "transform": "processor time to map 100,000 orders, beside what orjson takes to parse them",
+    "transform": "time to map 100,000 orders, beside what orjson takes to parse them",
     "load": "processor time of the load stage a row, 20,000 orders",
     "memory": "peak memory of a run over 200,000 orders, beside one over 20,000",
     "extraction": "records a second and API calls, beside dlt, singer-sdk and airbyte-cdk",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 from airflow_provider_brightpearl.core.ports.gate import Gate
@@ -55,6 +56,8 @@ class Chain:
     runs: int = 0
     now: datetime = NOW
     queries_target: bool = False
+    pair: str = "here:1>there:2"
+    target_client: Any = field(default_factory=lambda: SimpleNamespace(calls=0))
 
     # what stages ask of a wiring
 
@@ -63,7 +66,13 @@ class Chain:
         def nowhere(*_: Any) -> Any:
             raise AssertionError("no system is connected")
 
-        return Environment(self.folder, nowhere, lambda: self.folder, nowhere, now=lambda: self.now)
+        return Environment(self.folder, nowhere, lambda: self.folder, nowhere, nowhere, now=lambda: self.now)
+
+    def adopt_state(self) -> None:
+        return None
+
+    def target_instance(self) -> str:
+        return "there:2"
 
     def staging(self, run: str) -> Staging:
         return FileStaging(self.folder, self.flow.flow, run)

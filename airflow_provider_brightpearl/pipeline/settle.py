@@ -110,6 +110,7 @@ def settle_run(
     summary = RunSummary(
         run=run.run,
         flow=flow.flow,
+        pair=run.pair,
         kind=run.kind.value,
         state="out of balance" if lost else "too many refused" if refused else "done",
         window=run.selection.window,
@@ -155,6 +156,7 @@ def gate_closed_error(
     summary = RunSummary(
         run=run.run,
         flow=flow.flow,
+        pair=run.pair,
         kind=run.kind.value,
         state="gate closed",
         window=run.selection.window,
@@ -174,7 +176,7 @@ def gate_closed_error(
 def failed_run(flow: str, run: RunInfo, note: str, now: datetime) -> RunSummary:
     """The ledger's row of a run that failed before its end."""
     return RunSummary(
-        run=run.run, flow=flow, kind=run.kind.value, state="failed", window=run.selection.window,
+        run=run.run, flow=flow, pair=run.pair, kind=run.kind.value, state="failed", window=run.selection.window,
         mapping_version=run.mapping_version, counts=Counts(), calls=run.calls, money={},
         started_at=run.started_at, ended_at=now, note=note,
     )  # fmt: skip

@@ -24,6 +24,7 @@ class Environment:
         state: opens the state database, with its tables in place; called often, so it keeps what it opened.
         staging: folder of the staging files, local or remote; the same one for every worker.
         connect: the client of a system, by connection id, or by the system's usual one where that is None.
+        address: what a connection says of where it leads to, without secrets and without asking anybody.
         keep_staging: how long staging files are kept.
         gate_sql_rows: up to so many rows of an object the gate is evaluated in DuckDB.
         now: the clock, aware.
@@ -33,6 +34,7 @@ class Environment:
     state: Callable[[], Engine]
     staging: Callable[[], str | Path | UPath]
     connect: Callable[[System, str | None], Any]
+    address: Callable[[System, str | None], str]
     keep_staging: timedelta = timedelta(days=14)
     gate_sql_rows: int = 2_000
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -60,7 +60,7 @@ def plan_run(wiring: Wiring, request: Request, now: datetime, runs: int = 1) -> 
         Misconfigured: a system of the flow makes no estimates.
     """
     flow = wiring.flow
-    planned = plan(request, flow.window.policy, wiring.ledger.watermark(flow.flow), now)
+    planned = plan(request, flow.window.policy, wiring.ledger.watermark(flow.flow, wiring.pair), now)
     selection = with_due(flow, planned, wiring.letters, wiring.version)
     source, sink = wiring.source(), wiring.sink("plan")
     if not (isinstance(source, EstimatesReads) and isinstance(sink, EstimatesWrites)):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 from airflow_provider_brightpearl.core.records import Calls
-from airflow_provider_brightpearl.errors import Misconfigured, SchemaMismatch
+from airflow_provider_brightpearl.core.reports import RunInfo
+from airflow_provider_brightpearl.errors import Misconfigured, SchemaMismatch, Unavailable
 from airflow_provider_brightpearl.flow.load import load_flows
 from airflow_provider_brightpearl.flow.writers import writer_problems
 from airflow_provider_brightpearl.runtime.wiring import Wiring
@@ -52,6 +53,22 @@ def planned_schema_calls(wiring: Wiring) -> int:
 
 
 def _ended_well(wiring: Wiring) -> bool:
-    """Whether the last run was one of this very mapping, and went through."""
+    """Whether the last run was one of this very mapping between these very instances, and went through."""
     last = next(iter(wiring.ledger.runs(wiring.flow.flow, 1)), None)
-    return last is not None and (last.state, last.mapping_version) == ("done", wiring.version)
+    ended = last and (last.state, last.mapping_version, last.pair)
+    return ended == ("done", wiring.version, wiring.pair)
+
+
+def check_instance(wiring: Wiring, run: RunInfo) -> None:
+    """Compares where the target's connection leads to with where it led when the run was planned.
+
+    Raises:
+        Unavailable: it is another account, org or company; the run begins anew with the state of that one.
+    """
+    found, planned = wiring.target_instance(), run.pair.partition(">")[2]
+    if found != planned:
+        raise Unavailable(
+            f"the connection to {wiring.flow.target} leads to {found}, the run was planned for {planned}: "
+            f"clear the run from extract on, and it syncs {found} from the beginning",
+            system=wiring.flow.target,
+        )

@@ -58,7 +58,7 @@ def compare(
     """
     spec = _spec(wiring)
     wiring.ledger.check()
-    watermark = wiring.ledger.watermark(wiring.flow.flow)
+    watermark = wiring.ledger.watermark(wiring.flow.flow, wiring.pair)
     if watermark is None:
         return None
     began = wiring.environment.now()
@@ -179,5 +179,5 @@ def _record(wiring: Wiring, report: ReconcileReport) -> ReconcileReport:
     ended = (
         report if report.state is ReconcileState.DRIFT else replace(report, ended_at=wiring.environment.now())
     )
-    SqlReconciliations(wiring.environment.state()).record(ended)
+    SqlReconciliations(wiring.environment.state(), wiring.pair).record(ended)
     return ended

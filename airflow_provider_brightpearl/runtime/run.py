@@ -26,13 +26,7 @@ from airflow_provider_brightpearl.core.reports import (
     TransformReport,
 )
 from airflow_provider_brightpearl.core.window import Request, Selection, plan
-from airflow_provider_brightpearl.errors import (
-    GateClosed,
-    OutOfBalance,
-    RunChanged,
-    SyncError,
-    TooManyRefused,
-)
+from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance, SyncError, TooManyRefused
 from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.pipeline.extract import extract_parts, with_due
 from airflow_provider_brightpearl.pipeline.gate import evaluate_gate
@@ -46,7 +40,7 @@ from airflow_provider_brightpearl.pipeline.settle import (
 )
 from airflow_provider_brightpearl.pipeline.transform import map_part
 from airflow_provider_brightpearl.runtime.estimate import planned_reads, planned_writes
-from airflow_provider_brightpearl.runtime.preflight import check_schema, check_writers
+from airflow_provider_brightpearl.runtime.preflight import check_instance, check_schema, check_writers
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.run_summary import outcomes
 from airflow_provider_brightpearl.runtime.wiring import Wiring
@@ -88,10 +82,12 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         flow, staging = wiring.flow, wiring.staging(run)
         # reading costs API calls, so a state database that is down stops the run before the first
         wiring.ledger.check()
-        begun = replace(begun, state=wiring.ledger.identity())
         check_writers(wiring)
+        wiring.adopt_state()
+        begun = replace(begun, pair=wiring.pair)
         asked = check_schema(wiring)
-        planned = plan(request, flow.window.policy, wiring.ledger.watermark(flow.flow), begun.started_at)
+        watermark = wiring.ledger.watermark(flow.flow, wiring.pair)
+        planned = plan(request, flow.window.policy, watermark, begun.started_at)
         selection = with_due(flow, planned, wiring.letters, wiring.version)
         source = wiring.source()
         if isinstance(source, KnowsItsIds):
@@ -159,6 +155,7 @@ def gate(wiring: Wiring, run: RunInfo, mapped: Sequence[TransformReport]) -> Gat
 def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateReport) -> LoadReport:
     """Writes one mapped part, once the state database has proved that it can record what was written."""
     with _stage(wiring, "load", run, mapped.name) as progress:
+        check_instance(wiring, run)
         wiring.ledger.check()
         sink = wiring.sink(run.attempt)
         report = load_part(
@@ -202,7 +199,6 @@ def _stage(wiring: Wiring, stage: str, run: RunInfo, part: str = "") -> Iterator
     name = f"{wiring.flow.flow} {stage}" + (f", part {part}" if part else "")
     try:
         with logged_progress(name) as progress:
-            _check_state(wiring, run)
             yield progress
     except _IN_LEDGER:
         raise
@@ -214,20 +210,6 @@ def _stage(wiring: Wiring, stage: str, run: RunInfo, part: str = "") -> Iterator
             # most likely the very reason of the failure; the task's log and the alert have it
             log.warning("the failure is not in the ledger: %s", unrecorded)
         raise
-
-
-def _check_state(wiring: Wiring, run: RunInfo) -> None:
-    """Raises ``RunChanged`` where the state is not that of the run's beginning.
-
-    Else its watermark, letters and intents would be passed over, and a fresh watermark written.
-    """
-    if run.state and wiring.ledger.identity() != run.state:
-        raise RunChanged(
-            "the state database is not the one that this run began with: it was emptied or replaced, or each worker "
-            "sees a file of its own (then name a PostgreSQL database, or one folder for all); put it back, or clear "
-            "the run from its task extract on",
-            system="state database",
-        )
 
 
 def _judged(report: GateReport) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetter
 from airflow_provider_brightpearl.core.ports.target import Sink, Target
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.identity import mapping_version
-from airflow_provider_brightpearl.flow.load import load_flow
+from airflow_provider_brightpearl.flow.load import load_flow, load_flows
 from airflow_provider_brightpearl.flow.lookups import LookupTable, load_lookups, lookup_digests
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.gates.expectations import ExpectationGate
@@ -23,10 +24,13 @@ from airflow_provider_brightpearl.pipeline.write_back import Outbox
 from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
+from airflow_provider_brightpearl.stores.instances import SqlInstances
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from airflow_provider_brightpearl.stores.staging import FileStaging
 from airflow_provider_brightpearl.systems import registry
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,19 +66,59 @@ class Wiring:
         registry.check_flow(loaded)
         return cls(loaded, environment, source_conn_id, target_conn_id)
 
+    # instances
+
+    @cached_property
+    def pair(self) -> str:
+        """The instances that this flow connects; asks a system only where its connection was never used before."""
+        source = self._known_instance(self.flow.source_system, self.source_conn_id)
+        target = self._known_instance(self.flow.target, self.target_conn_id)
+        return f"{source or self.source_instance()}>{target or self.target_instance()}"
+
+    def source_instance(self) -> str:
+        """The instance that the source's connection leads to now."""
+        return self._instance(self.flow.source_system, self.source_conn_id, lambda: self.source_client)
+
+    def target_instance(self) -> str:
+        """The instance that the target's connection leads to now."""
+        return self._instance(self.flow.target, self.target_conn_id, lambda: self.target_client)
+
+    def adopt_state(self) -> None:
+        """Takes over the state of releases that did not tell instances apart: it is that of the first pair to run."""
+        adopted = SqlInstances(self.environment.state()).adopt(self.pair, self._flows_alike)
+        if adopted:
+            log.info("%s rows of state from an earlier release now belong to %s", adopted, self.pair)
+
+    def _flows_alike(self) -> list[str]:
+        flows, _ = load_flows(self.environment.mappings)
+        mine = (self.flow.source_system, self.flow.target)
+        return [each.flow for each in flows if (each.source_system, each.target) == mine]
+
+    def _known_instance(self, system: str, conn_id: str | None) -> str:
+        address = self.environment.address(registry.find_system(system), conn_id)
+        return SqlInstances(self.environment.state()).find(address)
+
+    def _instance(self, name: str, conn_id: str | None, client: Callable[[], Any]) -> str:
+        system = registry.find_system(name)
+        identity = system.instance(client()) if system.instance else conn_id or system.conn_id
+        found = f"{name}:{identity}"
+        address = self.environment.address(system, conn_id)
+        SqlInstances(self.environment.state()).keep(address, found, self.environment.now())
+        return found
+
     # stores
 
     @cached_property
     def crosswalk(self) -> Crosswalk:
-        return SqlCrosswalk(self.environment.state())
+        return SqlCrosswalk(self.environment.state(), self.pair)
 
     @cached_property
     def letters(self) -> DeadLetters:
-        return SqlDeadLetters(self.environment.state(), self.environment.now)
+        return SqlDeadLetters(self.environment.state(), self.environment.now, self.pair)
 
     @cached_property
     def intents(self) -> Intents:
-        return SqlIntents(self.environment.state(), self.environment.now)
+        return SqlIntents(self.environment.state(), self.environment.now, self.pair)
 
     @cached_property
     def ledger(self) -> Ledger:

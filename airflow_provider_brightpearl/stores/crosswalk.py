@@ -16,23 +16,30 @@ from airflow_provider_brightpearl.stores.tables import binding, upsert
 
 _NAMES = Binding.__struct_fields__
 _COLUMNS = [binding.c[name] for name in _NAMES]
+_BOUND = ("pair", *_NAMES)
 _PAGE = 10_000
 # rows of one statement that binds
 _ROWS = 5_000
 
 
 class SqlCrosswalk:
-    """The crosswalk on the state database; see ``core.ports.stores.Crosswalk``."""
+    """The crosswalk on the state database; see ``core.ports.stores.Crosswalk``.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: the state database.
+        pair: of the instances whose records it links.
+    """
+
+    def __init__(self, engine: Engine, pair: str = "") -> None:
         self._engine = engine
+        self.pair = pair
 
     def of_records(self, flow: str, source_ids: Sequence[str]) -> list[Binding]:
         """All rows bound for these source records, of every object, by object and key."""
         found: list[Binding] = []
         with reading(self._engine) as connection:
             for ids in chunks(sorted(set(source_ids))):
-                query = sa.select(*_COLUMNS).where(binding.c.flow == flow, binding.c.source_id.in_(ids))
+                query = sa.select(*_COLUMNS).where(*self._mine(flow), binding.c.source_id.in_(ids))
                 found += [Binding(*row) for row in connection.execute(query)]
         return sorted(found, key=lambda bound: (bound.object, bound.key))
 
@@ -40,7 +47,7 @@ class SqlCrosswalk:
         """All bound rows of an object, read page by page in the order of their keys."""
         last: str | None = None
         while True:
-            where = [binding.c.flow == flow, binding.c.object == object_name]
+            where = [*self._mine(flow), binding.c.object == object_name]
             after = [] if last is None else [binding.c.key > last]
             query = sa.select(*_COLUMNS).where(*where, *after).order_by(binding.c.key).limit(_PAGE)
             with reading(self._engine) as connection:
@@ -55,7 +62,9 @@ class SqlCrosswalk:
         found: dict[str, str] = {}
         with reading(self._engine) as connection:
             for some in chunks(sorted(set(keys))):
-                query = sa.select(binding.c.key, binding.c.target_id).where(*_is(flow, object_name, some))
+                query = sa.select(binding.c.key, binding.c.target_id).where(
+                    *self._is(flow, object_name, some)
+                )
                 found.update((row.key, row.target_id) for row in connection.execute(query))
         return found
 
@@ -68,7 +77,11 @@ class SqlCrosswalk:
         for bound in bindings:
             latest.setdefault((bound.flow, bound.object), {})[bound.key] = bound
         # in one order everywhere: two workers that bind the same rows must not wait for each other
-        rows = [astuple(latest[place][key]) for place in sorted(latest) for key in sorted(latest[place])]
+        rows = [
+            (self.pair, *astuple(latest[place][key]))
+            for place in sorted(latest)
+            for key in sorted(latest[place])
+        ]
         if rows:
             with writing(self._engine) as connection:
                 write = _bind_arrays if connection.dialect.name == "postgresql" else _bind_rows
@@ -79,25 +92,27 @@ class SqlCrosswalk:
         """Forgets these keys; unknown ones are left alone."""
         with writing(self._engine) as connection:
             for some in chunks(sorted(set(keys))):
-                connection.execute(binding.delete().where(*_is(flow, object_name, some)))
+                connection.execute(binding.delete().where(*self._is(flow, object_name, some)))
 
+    def _mine(self, flow: str) -> tuple[Any, ...]:
+        return binding.c.pair == self.pair, binding.c.flow == flow
 
-def _is(flow: str, object_name: str, keys: Sequence[str]) -> tuple[Any, ...]:
-    return binding.c.flow == flow, binding.c.object == object_name, binding.c.key.in_(keys)
+    def _is(self, flow: str, object_name: str, keys: Sequence[str]) -> tuple[Any, ...]:
+        return *self._mine(flow), binding.c.object == object_name, binding.c.key.in_(keys)
 
 
 def _bind_arrays(connection: Connection, rows: Sequence[tuple[str, ...]]) -> None:
     """One statement with a column an array: values by the row would be put into its text one by one."""
-    columns = [sa.func.unnest(sa.bindparam(name, type_=ARRAY(sa.Text))) for name in _NAMES]
-    statement = upsert(connection, binding).from_select(_NAMES, sa.select(*columns))
+    columns = [sa.func.unnest(sa.bindparam(name, type_=ARRAY(sa.Text))) for name in _BOUND]
+    statement = upsert(connection, binding).from_select(_BOUND, sa.select(*columns))
     values = (list(column) for column in zip(*rows, strict=True))
-    connection.execute(_replacing(statement), dict(zip(_NAMES, values, strict=True)))
+    connection.execute(_replacing(statement), dict(zip(_BOUND, values, strict=True)))
 
 
 def _bind_rows(connection: Connection, rows: Sequence[tuple[str, ...]]) -> None:
     """Plain rows for the driver: SQLAlchemy would take longer to look at each than SQLite to write it."""
     statement = _replacing(upsert(connection, binding))
-    compiled = statement.compile(dialect=connection.dialect, column_keys=_NAMES)
+    compiled = statement.compile(dialect=connection.dialect, column_keys=_BOUND)
     connection.exec_driver_sql(str(compiled), list(rows))
 
 
@@ -105,7 +120,7 @@ def _replacing(statement: Any) -> Any:
     new = statement.excluded
     same_row = binding.c.target_id == new.target_id
     return statement.on_conflict_do_update(
-        index_elements=["flow", "object", "key"],
+        index_elements=["pair", "flow", "object", "key"],
         set_={
             "source_id": new.source_id,
             "target_id": new.target_id,

@@ -34,15 +34,20 @@ _WAITING = (LetterState.OPEN.value, LetterState.PARKED.value, LetterState.MISSIN
 
 
 class SqlDeadLetters:
-    """Dead letters on the state database, one per flow and source record; see ``core.ports.stores.DeadLetters``.
+    """Dead letters on the state database, one per pair, flow and source record; see ``core.ports.stores.DeadLetters``.
 
     Args:
+        engine: the state database.
         now: the clock, for first and last seen.
+        pair: of the instances whose records these are.
     """
 
-    def __init__(self, engine: Engine, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, engine: Engine, now: Callable[[], datetime] = lambda: datetime.now(UTC), pair: str = ""
+    ) -> None:
         self._engine = engine
         self._now = now
+        self.pair = pair
 
     def keep(
         self, flow: str, run: str, mapping_version: str, letters: Sequence[tuple[Rejection, bytes]]
@@ -52,7 +57,13 @@ class SqlDeadLetters:
         Of several rejections of one record the first counts, a refusal before a wait. A run that says the
         same again (a task tried twice) is one attempt. A discarded letter stays so until its payload changes.
         """
-        shared = {"flow": flow, "run": run, "mapping_version": mapping_version, "seen": self._now()}
+        shared = {
+            "pair": self.pair,
+            "flow": flow,
+            "run": run,
+            "mapping_version": mapping_version,
+            "seen": self._now(),
+        }
         rows = [_row(rejection, payload, shared) for rejection, payload in _one_each(letters)]
         with writing(self._engine) as connection:
             statement = _statement(connection)
@@ -65,7 +76,7 @@ class SqlDeadLetters:
         closed = 0
         with writing(self._engine) as connection:
             for ids in chunks(sorted(set(source_ids))):
-                where = (letter.flow == flow, letter.source_id.in_(ids), letter.state.in_(_WAITING))
+                where = (*self._mine(flow), letter.source_id.in_(ids), letter.state.in_(_WAITING))
                 closed += connection.execute(dead_letter.update().where(*where).values(**change)).rowcount
         return closed
 
@@ -76,6 +87,7 @@ class SqlDeadLetters:
         been missing until then.
         """
         parent_bound = sa.exists().where(
+            binding.c.pair == letter.pair,
             binding.c.flow == letter.waits_flow,
             binding.c.object == letter.waits_object,
             binding.c.key == letter.waits_key,
@@ -86,7 +98,7 @@ class SqlDeadLetters:
             sa.and_(letter.state == LetterState.OPEN.value, mapped_anew),
         )
         columns = (letter.first_seen, letter.source_id, letter.last_seen)
-        query = sa.select(*columns).where(letter.flow == flow).order_by(*columns[:2])
+        query = sa.select(*columns).where(*self._mine(flow)).order_by(*columns[:2])
         now = self._now()
         with reading(self._engine) as connection:
             rows = connection.execute(query.where(ready).limit(limit)).all()
@@ -101,14 +113,14 @@ class SqlDeadLetters:
         with reading(self._engine) as connection:
             for ids in chunks(sorted(set(source_ids))):
                 query = sa.select(letter.source_id).where(
-                    letter.flow == flow, letter.source_id.in_(ids), letter.state.in_(_WAITING)
+                    *self._mine(flow), letter.source_id.in_(ids), letter.state.in_(_WAITING)
                 )
                 found.update(row.source_id for row in connection.execute(query))
         return found
 
     def count_open(self, flow: str) -> int:
         """How many records of a flow wait, rejected or parked."""
-        query = sa.select(sa.func.count()).where(letter.flow == flow, letter.state.in_(_WAITING))
+        query = sa.select(sa.func.count()).where(*self._mine(flow), letter.state.in_(_WAITING))
         with reading(self._engine) as connection:
             return int(connection.execute(query).scalar() or 0)
 
@@ -118,13 +130,16 @@ class SqlDeadLetters:
         With ``run``, only letters which that run opened or refreshed.
         """
         columns = (letter.state, letter.reason, letter.value, letter.waits_flow, letter.waits_object)
-        where = [letter.flow == flow, letter.state.in_(_WAITING), *([letter.run == run] if run else [])]
+        where = [*self._mine(flow), letter.state.in_(_WAITING), *([letter.run == run] if run else [])]
         tally: Counter[str] = Counter()
         with reading(self._engine) as connection:
             grouped = sa.select(*columns, sa.func.count()).where(*where).group_by(*columns)
             for row in connection.execute(grouped):
                 tally[_topic(row)] += row[-1]
         return sorted(tally.items(), key=lambda item: (-item[1], item[0]))[:limit]
+
+    def _mine(self, flow: str) -> tuple[Any, Any]:
+        return letter.pair == self.pair, letter.flow == flow
 
 
 def _topic(row: Any) -> str:
@@ -147,7 +162,7 @@ def _row(rejection: Rejection, payload: bytes, shared: dict[str, Any]) -> dict[s
     waits_flow, waits_object, waits_key = rejection.waits_for or (None, None, None)
     texts = ("object", "row", "field", "value", "reason", "currency")
     return {
-        **{name: shared[name] for name in ("flow", "run", "mapping_version")},
+        **{name: shared[name] for name in ("pair", "flow", "run", "mapping_version")},
         **{name: _storable(getattr(rejection, name)) for name in texts},
         "source_id": _storable(rejection.source_id),
         "state": _state(rejection).value,
@@ -187,7 +202,7 @@ def _statement(connection: Connection) -> Any:
     put_aside = sa.and_(letter.state == sa.literal_column("'discarded'"), letter.payload == new.payload)
     again = sa.and_(waiting, letter.run == new.run)
     return statement.on_conflict_do_update(
-        index_elements=["flow", "source_id"],
+        index_elements=["pair", "flow", "source_id"],
         set_={
             **{name: new[name] for name in _REPLACED},
             "state": sa.case((put_aside, letter.state), else_=new.state),

@@ -21,7 +21,7 @@ _NAMES = (
     "changed_at",
 )  # fmt: skip
 _COLUMNS = [intent.c[name] for name in _NAMES]
-_KEY = ("flow", "object", "key")
+_KEY = ("pair", "flow", "object", "key")
 
 
 class SqlIntents:
@@ -30,11 +30,15 @@ class SqlIntents:
     Args:
         engine: the state database.
         now: the clock, for when an intent changed.
+        pair: of the instances between which the writes go.
     """
 
-    def __init__(self, engine: Engine, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, engine: Engine, now: Callable[[], datetime] = lambda: datetime.now(UTC), pair: str = ""
+    ) -> None:
         self._engine = engine
         self._now = now
+        self.pair = pair
 
     def of(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, Intent]:
         """What is known of these keys."""
@@ -42,14 +46,14 @@ class SqlIntents:
         with reading(self._engine) as connection:
             for some in chunks(sorted(set(keys))):
                 query = sa.select(*_COLUMNS).where(
-                    intent.c.flow == flow, intent.c.object == object_name, intent.c.key.in_(some)
+                    *self._mine(flow), intent.c.object == object_name, intent.c.key.in_(some)
                 )
                 found.update((row.key, _intent(row)) for row in connection.execute(query))
         return found
 
     def in_doubt(self, flow: str = "", limit: int = 100) -> list[Intent]:
         """The oldest intents whose outcome is not known, of one flow or of all."""
-        mine = [intent.c.flow == flow] if flow else []
+        mine = self._mine(flow) if flow else [intent.c.pair == self.pair]
         doubtful = intent.c.state == IntentState.IN_DOUBT.value
         query = sa.select(*_COLUMNS).where(doubtful, *mine).order_by(intent.c.changed_at).limit(limit)
         with reading(self._engine) as connection:
@@ -68,7 +72,7 @@ class SqlIntents:
             for each in intents
         ]
         with writing(self._engine) as connection:
-            _write(connection, begun, claim)
+            _write(connection, self.pair, begun, claim)
             _check_claim(connection, begun, claim)
         return begun
 
@@ -87,8 +91,8 @@ class SqlIntents:
     def unsettled(self, flow: str, objects: Iterable[str]) -> list[Intent]:
         """Those of these objects that are due or in doubt, by key."""
         states = [IntentState.DUE.value, IntentState.IN_DOUBT.value]
-        mine = (intent.c.flow == flow, intent.c.object.in_(sorted(objects)), intent.c.state.in_(states))
-        query = sa.select(*_COLUMNS).where(*mine).order_by(intent.c.key, intent.c.object)
+        mine = (intent.c.object.in_(sorted(objects)), intent.c.state.in_(states))
+        query = sa.select(*_COLUMNS).where(*self._mine(flow), *mine).order_by(intent.c.key, intent.c.object)
         with reading(self._engine) as connection:
             return [_intent(row) for row in connection.execute(query)]
 
@@ -96,14 +100,22 @@ class SqlIntents:
         now = self._now()
         told = [replace(each, state=state, attempt=each.attempt + 1, changed_at=now) for each in intents]
         with writing(self._engine) as connection:
-            _write(connection, told, "")
+            _write(connection, self.pair, told, "")
+
+    def _mine(self, flow: str) -> tuple[Any, Any]:
+        return intent.c.pair == self.pair, intent.c.flow == flow
 
 
-def _write(connection: Connection, intents: Sequence[Intent], claim: str) -> None:
+def _write(connection: Connection, pair: str, intents: Sequence[Intent], claim: str) -> None:
     # in one order everywhere: two workers that write the same rows must not wait for each other
     ordered = sorted(intents, key=lambda each: (each.flow, each.object, each.key))
     rows = [
-        {**{name: getattr(each, name) for name in _NAMES}, "state": each.state.value, "claim": claim}
+        {
+            **{name: getattr(each, name) for name in _NAMES},
+            "pair": pair,
+            "state": each.state.value,
+            "claim": claim,
+        }
         for each in ordered
     ]
     for some in chunks(rows):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import sqlalchemy as sa
@@ -17,7 +16,7 @@ from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.engine import reading, writing
 
-_PLAIN = ("flow", "run", "kind", "state", "mapping_version", "note", "started_at", "ended_at")
+_PLAIN = ("flow", "run", "kind", "state", "mapping_version", "note", "started_at", "ended_at", "pair")
 _JSON: dict[str, Any] = {
     "calls": Calls, "money": dict[str, Money], "reasons": tuple[tuple[str, int], ...],
 }  # fmt: skip
@@ -29,9 +28,10 @@ class SqlLedger:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def watermark(self, flow: str) -> datetime | None:
-        """The instant up to which a flow has read everything, None before its first run."""
-        query = sa.select(tables.watermark.c.instant).where(tables.watermark.c.flow == flow)
+    def watermark(self, flow: str, pair: str = "") -> datetime | None:
+        """The instant up to which a flow has read everything for a pair, None before its first run."""
+        table = tables.watermark.c
+        query = sa.select(table.instant).where(table.flow == flow, table.pair == pair)
         with reading(self._engine) as connection:
             found: datetime | None = connection.execute(query).scalar()
             return found
@@ -44,7 +44,7 @@ class SqlLedger:
         with writing(self._engine) as connection:
             tables.replace(connection, tables.run, _row(run))
             if watermark is not None:
-                _move(connection, run.flow, run.run, watermark)
+                _move(connection, run, watermark)
 
     def check(self) -> None:
         """Writes and takes back; raises ``Unavailable`` where the state database cannot be written."""
@@ -53,18 +53,6 @@ class SqlLedger:
         with writing(self._engine) as connection, connection.begin_nested() as trial:
             tables.replace(connection, tables.run, _row(trial_run))
             trial.rollback()
-
-    def identity(self) -> str:
-        """The name of this state database, given when it is first asked for; an emptied one gets another."""
-        query = sa.select(tables.identity.c.identity)
-        with reading(self._engine) as connection:
-            found = connection.execute(query).scalar()
-        if found:
-            return str(found)
-        with writing(self._engine) as connection:
-            named = tables.upsert(connection, tables.identity).values(place=1, identity=uuid4().hex)
-            connection.execute(named.on_conflict_do_nothing())
-            return str(connection.execute(query).scalar())
 
     def runs(self, flow: str, limit: int = 20) -> list[RunSummary]:
         """The latest runs of a flow, newest first."""
@@ -75,12 +63,13 @@ class SqlLedger:
             return [_summary(row) for row in connection.execute(newest)]
 
 
-def _move(connection: Connection, flow: str, run: str, watermark: datetime) -> None:
+def _move(connection: Connection, run: RunSummary, watermark: datetime) -> None:
     table = tables.watermark
-    statement = tables.upsert(connection, table).values(flow=flow, instant=watermark, run=run)
+    row = {"pair": run.pair, "flow": run.flow, "instant": watermark, "run": run.run}
+    statement = tables.upsert(connection, table).values(**row)
     connection.execute(
         statement.on_conflict_do_update(
-            index_elements=["flow"],
+            index_elements=["pair", "flow"],
             set_={"instant": statement.excluded.instant, "run": statement.excluded.run},
             where=table.c.instant < statement.excluded.instant,
         )

@@ -23,10 +23,16 @@ _JSON: dict[str, Any] = {
 
 
 class SqlReconciliations:
-    """Reconciliations on the state database, a row each."""
+    """Reconciliations on the state database, a row each.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: the state database.
+        pair: of the instances that were compared.
+    """
+
+    def __init__(self, engine: Engine, pair: str = "") -> None:
         self._engine = engine
+        self.pair = pair
 
     def record(self, report: ReconcileReport) -> None:
         """Writes a reconciliation, again if it exists."""
@@ -34,6 +40,7 @@ class SqlReconciliations:
             **{name: getattr(report, name) for name in _PLAIN},
             **{name: msgspec.json.encode(getattr(report, name)).decode() for name in _JSON},
             **{column: report.counts.get(name, 0) for column, name in _COUNTS.items()},
+            "pair": self.pair,
             "state": report.state.value,
             "period_start": report.period.start,
             "period_end": report.period.end,

@@ -48,17 +48,19 @@ metadata = sa.MetaData()
 # as Alembic makes it
 version = sa.Table("bp_version", metadata, sa.Column("version_num", sa.String(32), primary_key=True))
 
-# one row: what this database is called
-identity = sa.Table(
-    "bp_identity",
+# what identifies the instance (account, org, company) that a connection leads to, learned when it was first used
+instance = sa.Table(
+    "bp_instance",
     metadata,
-    sa.Column("place", sa.Integer, primary_key=True, autoincrement=False),
-    _text("identity"),
+    _text("address", primary_key=True),
+    _text("instance"),
+    sa.Column("seen_at", Instant, nullable=False),
 )
 
 binding = sa.Table(
     "bp_binding",
     metadata,
+    _text("pair", primary_key=True, server_default=""),
     _text("flow", primary_key=True),
     _text("object", primary_key=True),
     _text("key", primary_key=True),
@@ -67,12 +69,13 @@ binding = sa.Table(
     _text("fingerprint"),
     _text("created_run"),
     _text("written_run"),
-    sa.Index("bp_binding_record", "flow", "source_id"),
+    sa.Index("bp_binding_record", "pair", "flow", "source_id"),
 )
 
 dead_letter = sa.Table(
     "bp_dead_letter",
     metadata,
+    _text("pair", primary_key=True, server_default=""),
     _text("flow", primary_key=True),
     _text("source_id", primary_key=True),
     _text("state"),
@@ -95,7 +98,7 @@ dead_letter = sa.Table(
     sa.Column("last_seen", Instant, nullable=False),
     sa.Column("closed_at", Instant),
     sa.Column("closed_run", sa.Text),
-    sa.Index("bp_dead_letter_due", "flow", "state", "first_seen"),
+    sa.Index("bp_dead_letter_due", "pair", "flow", "state", "first_seen"),
 )
 
 run = sa.Table(
@@ -115,12 +118,14 @@ run = sa.Table(
     _text("note"),
     sa.Column("started_at", Instant, nullable=False),
     sa.Column("ended_at", Instant),
+    _text("pair", server_default=""),
     sa.Index("bp_run_started", "flow", "started_at"),
 )
 
 watermark = sa.Table(
     "bp_watermark",
     metadata,
+    _text("pair", primary_key=True, server_default=""),
     _text("flow", primary_key=True),
     sa.Column("instant", Instant, nullable=False),
     _text("run"),
@@ -137,6 +142,7 @@ token = sa.Table(
 intent = sa.Table(
     "bp_intent",
     metadata,
+    _text("pair", primary_key=True, server_default=""),
     _text("flow", primary_key=True),
     _text("object", primary_key=True),
     _text("key", primary_key=True),
@@ -171,6 +177,7 @@ reconciliation = sa.Table(
     _text("note"),
     sa.Column("started_at", Instant, nullable=False),
     sa.Column("ended_at", Instant),
+    _text("pair", server_default=""),
     sa.Index("bp_reconciliation_started", "flow", "started_at"),
 )
 

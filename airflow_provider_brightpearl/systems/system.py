@@ -26,10 +26,6 @@ def _no_quota(_client: Any) -> Quota:
     return Quota()
 
 
-def _default_account(_client: Any) -> str:
-    return "default"
-
-
 def _anything_goes(_flow: FlowSpec) -> None:
     return None
 
@@ -61,7 +57,8 @@ class System:
         schema_problems: what this target lacks of what a flow writes, by client and flow; asks the target.
         returned_fields: what the target says of a row of an object beside its id, for write-backs.
         quota: how many calls the system takes.
-        account: names the account behind a client, for lineage.
+        instance: what identifies the account, org or company that a client leads to, whatever its address; may ask
+            the system. Left out, the connection's id stands for it.
     """
 
     name: str
@@ -80,4 +77,4 @@ class System:
     schema_problems: Callable[[Any, FlowSpec], Sequence[str]] | None = None
     returned_fields: Callable[[str], Sequence[str]] = _no_fields
     quota: Callable[[Any], Quota] = _no_quota
-    account: Callable[[Any], str] = _default_account
+    instance: Callable[[Any], str] | None = None

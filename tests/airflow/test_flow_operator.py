@@ -76,8 +76,9 @@ def test_a_run_is_the_dags_run_with_ledger_and_watermark(sandbox):
     accounts = [row for row in sandbox.snapshot("salesforce", "Account") if row.get("Brightpearl_Id__c")]
     assert created == len(accounts) > 0
     ledger = SqlLedger(state_engine())
-    assert [created] == [run.counts.created for run in ledger.runs(CUSTOMERS)]
-    assert ledger.watermark(CUSTOMERS)
+    (run,) = ledger.runs(CUSTOMERS)
+    assert (created, "brightpearl:acmetest") == (run.counts.created, run.pair.partition(">")[0])
+    assert ledger.watermark(CUSTOMERS, run.pair)
 
 
 def test_nothing_new_is_skipped_with_its_summary_unless_switched_off(sandbox):
@@ -96,7 +97,8 @@ def test_a_backfill_reads_its_interval_and_leaves_the_watermark(sandbox):
     interval = {"data_interval_start": DAY[0], "data_interval_end": DAY[1]}
     summary = task.execute(context_of(task, "backfill", **interval))
     assert {"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"} == summary["window"]
-    assert None is SqlLedger(state_engine()).watermark(CUSTOMERS)
+    ledger = SqlLedger(state_engine())
+    assert None is ledger.watermark(CUSTOMERS, ledger.runs(CUSTOMERS)[0].pair)
 
 
 @pytest.mark.parametrize("form", ["{}", "{},", "['{}']"])

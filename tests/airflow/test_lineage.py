@@ -20,11 +20,7 @@ ORDERS = load_flow(MAPPINGS / "orders_to_salesforce.yaml")
 
 
 def wiring_of(flow: Any) -> Any:
-    clients = {
-        "source_client": SimpleNamespace(account="acmetest"),
-        "target_client": SimpleNamespace(sf=SimpleNamespace(sf_instance="acme.my.salesforce.com")),
-    }
-    return SimpleNamespace(flow=flow, **clients)
+    return SimpleNamespace(flow=flow, pair="brightpearl:acmetest>salesforce:00D000000000001")
 
 
 @pytest.mark.parametrize("file", sorted(MAPPINGS.glob("*.yaml")), ids=lambda file: file.stem)
@@ -40,7 +36,7 @@ def test_every_flow_says_where_its_fields_come_from(file):
 def test_an_order_goes_from_an_account_to_an_org():
     lineage = flow_lineage(wiring_of(ORDERS))
     assert ("brightpearl://acmetest", "sales_orders") == lineage.source
-    org = "salesforce://acme.my.salesforce.com"
+    org = "salesforce://00D000000000001"
     assert {(org, "Order"), (org, "OrderItem")} == set(lineage.outputs)
     key = ORDERS.objects["OrderItem"].key_field
     assert all(column.startswith("orderRows") for column in lineage.outputs[org, "OrderItem"][key])

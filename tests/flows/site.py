@@ -11,14 +11,13 @@ from typing import Any
 from simple_salesforce import Salesforce
 from sqlalchemy.engine import Engine
 
+from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetters
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.core.window import Request, RunKind
 from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.runtime.run import run_flow
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.sandbox.server import Sandbox
-from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
-from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from airflow_provider_brightpearl.systems.brightpearl.auth import PrivateAppAuth
@@ -33,6 +32,11 @@ from tests.systems.infor.m3 import client_for
 MAPPINGS = Path(__file__).parents[2] / "include" / "mappings"
 
 
+def address_of(system: System, conn_id: str | None) -> str:
+    """What stands for a connection's address where there are no connections."""
+    return f"{system.name}:{conn_id or system.conn_id}"
+
+
 @dataclass
 class Site:
     """Where flows run; ``mappings`` is the folder of their files."""
@@ -42,18 +46,36 @@ class Site:
     mappings: Path = MAPPINGS
     tokens: MemoryTokens = field(default_factory=MemoryTokens)
     runs: int = 0
+    latest: str = "orders_to_salesforce"
     database: Engine = field(init=False)
 
     def __post_init__(self) -> None:
         self.database = open_engine(f"sqlite:///{self.folder / 'state.db'}")
-        self.ledger, self.letters = SqlLedger(self.database), SqlDeadLetters(self.database)
-        self.crosswalk = SqlCrosswalk(self.database)
+        self.ledger = SqlLedger(self.database)
+
+    @property
+    def crosswalk(self) -> Crosswalk:
+        """That of the pair whose flow ran last."""
+        return self.wiring(self.latest).crosswalk
+
+    @property
+    def letters(self) -> DeadLetters:
+        """Those of the pair whose flow ran last."""
+        return self.wiring(self.latest).letters
+
+    def watermark(self, name: str) -> datetime | None:
+        return self.ledger.watermark(name, self.wiring(name).pair)
 
     @property
     def environment(self) -> Environment:
         """This site as the place where flows run, by the sandbox's clock."""
         return Environment(
-            self.mappings, lambda: self.database, lambda: self.folder / "staging", self.connect, now=self.now
+            self.mappings,
+            lambda: self.database,
+            lambda: self.folder / "staging",
+            self.connect,
+            address_of,
+            now=self.now,
         )
 
     def wiring(self, name: str) -> Wiring:
@@ -62,6 +84,7 @@ class Site:
     def run(self, name: str, **asked: Any) -> RunSummary:
         """Runs a flow up to the sandbox's now."""
         self.runs += 1
+        self.latest = name
         return run_flow(self.wiring(name), Request(RunKind.MANUAL, **asked), f"run{self.runs}")
 
     def connect(self, system: System, conn_id: str | None = None) -> Any:

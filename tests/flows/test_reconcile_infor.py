@@ -66,9 +66,7 @@ def test_m3_is_asked_in_bulks_and_journals_not_at_all(auditor: Auditor) -> None:
 def test_a_customer_that_is_gone_from_m3_is_written_again(spoilt: Auditor) -> None:
     wiring = spoilt.wiring("customers_to_infor")
     row = next(
-        row
-        for row in spoilt.site.crosswalk.roots(wiring.flow.flow, "Customer")
-        if row.target_id.startswith("BP")
+        row for row in wiring.crosswalk.roots(wiring.flow.flow, "Customer") if row.target_id.startswith("BP")
     )
     spoilt.site.sandbox.control("DELETE", f"/infor/customers/{row.target_id}")
     found = spoilt.compare(wiring)
@@ -79,7 +77,7 @@ def test_a_customer_that_is_gone_from_m3_is_written_again(spoilt: Auditor) -> No
 
 def test_an_order_that_is_gone_from_m3_is_for_a_person(spoilt: Auditor) -> None:
     wiring = spoilt.wiring("orders_to_infor")
-    row = next(spoilt.site.crosswalk.roots(wiring.flow.flow, "Order"))
+    row = next(wiring.crosswalk.roots(wiring.flow.flow, "Order"))
     spoilt.site.sandbox.control("DELETE", f"/infor/orders/{row.target_id}")
     found = spoilt.compare(wiring)
     assert (ReconcileState.NEEDS_REVIEW, ()) == (found.state, found.repair)
@@ -99,7 +97,7 @@ def test_a_price_that_was_changed_in_m3_is_for_a_person(spoilt: Auditor) -> None
 
 def test_an_order_deleted_in_brightpearl_is_reported(spoilt: Auditor) -> None:
     wiring = spoilt.wiring("orders_to_infor")
-    gone = list(spoilt.site.crosswalk.roots(wiring.flow.flow, "Order"))[-1].source_id
+    gone = list(wiring.crosswalk.roots(wiring.flow.flow, "Order"))[-1].source_id
     spoilt.site.sandbox.control("DELETE", f"/brightpearl/order/{gone}")
     found = spoilt.compare(wiring)
     assert ((gone,), ()) == (found.ids["deleted"], found.remove)

@@ -354,10 +354,10 @@ def test_the_gate_refuses_what_may_not_be_written(synced: Site) -> None:
     for key in sorted(synced.here("order"))[:25]:
         synced.patch(f"/brightpearl/order/{key}", {"reference": "x", "totalValue": {"net": "-1.00"}})
     synced.pass_time(10)
-    before, mark = everything(synced), synced.ledger.watermark(ORDERS)
+    before, mark = everything(synced), synced.watermark(ORDERS)
     with pytest.raises(GateClosed, match="25 of 25 records failed, the flow allows 2%; nothing was loaded"):
         synced.run(ORDERS)
-    assert (before, mark, 25) == (everything(synced), synced.ledger.watermark(ORDERS), len(letters(synced)))
+    assert (before, mark, 25) == (everything(synced), synced.watermark(ORDERS), len(letters(synced)))
 
 
 @pytest.mark.slow
@@ -393,7 +393,7 @@ def test_whatever_happened_a_second_pass_changes_nothing(
             summary.counts.extracted - (flow == ORDERS and summary.counts.parked) == summary.counts.unchanged
         )
     assert before == everything(site)
-    assert isinstance(site.ledger.watermark(ORDERS), datetime)
+    assert isinstance(site.watermark(ORDERS), datetime)
 
 
 def test_record_types_are_a_lookup_in_the_org_and_a_line_in_the_flow_file(bare: Site, tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ def test_a_backfill_is_exact_and_repeatable(site, sandbox, days, store):
     flows = Flows(sandbox, site.home / "brightpearl")
     for parent in ("customers_to_salesforce", "products_to_salesforce"):
         flows.run(parent)
-    store.record(RunSummary("before", FLOW, "scheduled", "done", None, "", Counts(), Calls(), {}, last), last)
+    pair = flows.wiring(FLOW).pair
+    before = RunSummary("before", FLOW, "scheduled", "done", None, "", Counts(), Calls(), {}, last, pair=pair)
+    store.record(before, last)
     dates: tuple[str, ...] = ("-s", f"{first:%Y-%m-%d}", "-e", f"{last:%Y-%m-%d}", "-y")
     if airflow_version() >= (3, 0):
         site.warm()
@@ -67,7 +69,7 @@ def test_a_backfill_is_exact_and_repeatable(site, sandbox, days, store):
     assert orders == list(sandbox.snapshot("salesforce", "Order"))
     assert [run["extracted"] for run in ledger] == [run["extracted"] for run in _ledger(site)]
     assert [] == _writing_calls(sandbox)
-    assert last == store.watermark(FLOW)
+    assert last == store.watermark(FLOW, pair)
 
 
 def _touched(sandbox, start, end):

@@ -170,8 +170,8 @@ class DeadLetters(Protocol):
 class Ledger(Protocol):
     """What each run did, and how far each flow has read."""
 
-    def watermark(self, flow: str) -> datetime | None:
-        """The instant up to which a flow has read everything, None before its first run."""
+    def watermark(self, flow: str, pair: str = "") -> datetime | None:
+        """The instant up to which a flow has read everything for a pair of instances, None before its first run."""
         ...
 
     def record(self, run: RunSummary, watermark: datetime | None = None) -> None:
@@ -183,10 +183,6 @@ class Ledger(Protocol):
 
         Without ``warnings`` and ``write_back``: what they say is in ``note`` and ``calls``.
         """
-        ...
-
-    def identity(self) -> str:
-        """The name of this state database; another one, or one that was emptied, has another."""
         ...
 
     def check(self) -> None:

@@ -89,10 +89,10 @@ class Account:
         """The current time as the API writes it."""
         return self.zone.format(self.now())
 
-    def touch(self, record: Record, bump: bool = True) -> Record:
-        """Mark a record as modified now, and return it; `bump` counts its version up."""
+    def touch(self, record: Record) -> Record:
+        """Mark a record as modified now, and return it."""
         record["updatedOn"] = self.stamp()
-        if bump and isinstance(record.get("version"), int):
+        if isinstance(record.get("version"), int):
             record["version"] += 1
         return record
 

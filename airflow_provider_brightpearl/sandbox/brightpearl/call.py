@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,13 +18,13 @@ Record = dict[str, Any]
 class ServiceError(Exception):
     """An error of a service: `{"errors":[{"code","message"}]}`."""
 
-    def __init__(self, status: int, code: str, message: str, more: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
-        self.status, self.reasons = status, [(code, message), *more]
+        self.status, self.code, self.message = status, code, message
 
     def body(self) -> Record:
         """The answer's body."""
-        return {"errors": [{"code": code, "message": message} for code, message in self.reasons]}
+        return {"errors": [{"code": self.code, "message": self.message}]}
 
 
 class ProxyError(Exception):
@@ -69,7 +68,6 @@ class Call:
     query: dict[str, str]
     raw_query: str
     content: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)  # lower-case names; none in a multi-message
 
     def json(self) -> Any:
         """The parsed body. Raises: ServiceError CMNC-010 without a body, the generic 500 if it is malformed."""

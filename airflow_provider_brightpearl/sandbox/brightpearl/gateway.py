@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import uuid
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote
@@ -34,8 +33,6 @@ from .services import (  # noqa: F401 - importing them registers their resources
 from .throttle import Throttle
 
 TOO_MANY = "You have sent too many requests. Please wait before sending another request"
-# clients send these with every GET; they do nothing outside of searches
-_PAGING = frozenset({"firstResult", "lastResult", "pageSize"})
 _FIXED = {
     "cache-control": "no-cache, must-revalidate",
     "pragma": "no-cache",
@@ -103,16 +100,15 @@ class Gateway:
         try:
             if path == "multi-message" and method == "POST":
                 return *self._many(content, scope), "multi-message"
-            resource, parts = match(method, re.sub("/{2,}", "/", path).strip("/"))
+            resource, parts = match(method, path)
             kind = resource.message_type
             given = parse_qsl(query, keep_blank_values=True)
-            allowed = (resource.params or frozenset()) | _PAGING
-            unknown = [name for name, _ in given if resource.params is not None and name not in allowed]
+            unknown = [
+                name for name, _ in given if resource.params is not None and name not in resource.params
+            ]
             if unknown:
                 raise ServiceError(400, "CMNC-017", f"Unknown parameter: {unknown[0]}")  # INFERRED code
-            found = resource.endpoint(
-                Call(self.account, method, path, parts, dict(given), query, content, _headers(scope))
-            )
+            found = resource.endpoint(Call(self.account, method, path, parts, dict(given), query, content))
         except UnknownAddress as failure:
             note_unknown_address(scope, method, path)
             return failure.status, failure.body(), "api-proxy"
@@ -150,10 +146,6 @@ class Gateway:
             "statusCode": status,
             "body": {"content": orjson.dumps(body).decode()},
         }
-
-
-def _headers(scope: Scope) -> Mapping[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def _pool(headers: Mapping[str, str]) -> str:

@@ -25,6 +25,5 @@ def default_settings() -> dict[str, object]:
         "oauth_rotate": "never",  # or "always"
         "oauth_same_until_expiry": True,
         "oauth_lifetime_seconds": 604_800,
-        "edit_invoiced_orders": False,
         "require_dev_ref": False,
     }

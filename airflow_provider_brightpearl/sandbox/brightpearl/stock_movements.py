@@ -112,15 +112,6 @@ def unshipped_quantities(account: Account, order: Record) -> dict[str, int]:
     }
 
 
-def unassigned_quantities(account: Account, order: Record) -> dict[str, int]:
-    """Quantities that are on no goods-out or drop-ship note yet, by order row."""
-    left = {row: int(Decimal(line["quantity"]["magnitude"])) for row, line in order["orderRows"].items()}
-    for note in notes_of(account, order["id"]):
-        for row, parts in note["orderRows"].items():
-            left[row] = left.get(row, 0) - sum(part["quantity"] for part in parts)
-    return left
-
-
 def shipped_quantities(account: Account, order_id: int) -> dict[str, int]:
     """Quantities shipped for an order, by order row, from warehouses and by suppliers."""
     found: dict[str, int] = {}

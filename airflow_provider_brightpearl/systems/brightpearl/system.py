@@ -55,5 +55,5 @@ BRIGHTPEARL = System(
     takes_filters=True,
     # all private apps of an account together
     quota=lambda _: Quota(per_minute=CALLS_PER_MINUTE),
-    account=lambda client: str(client.account),
+    instance=lambda client: client.account,
 )

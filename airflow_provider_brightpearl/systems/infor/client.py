@@ -89,6 +89,7 @@ class InforClient:
         self.root = f"{gateway.rstrip('/')}/{quote(tenant, safe='')}/{suite}/m3api-rest"
         self.session = session or new_session(read_seconds=READ_SECONDS)
         self.meter = meter_of(self.session)
+        self.instance = "/".join(part for part in (tenant, company, division) if part)
         self.company = company
         self.division = division
         self.version = version

@@ -24,5 +24,5 @@ INFOR = System(
     returned_fields=returned_fields_of,
     # executions of a multi-tenant ION API, whose gateway reports neither limit nor use
     quota=lambda _: Quota(per_minute=3_000, per_day=250_000),
-    account=lambda client: f"{client.tenant}/{client.company}",
+    instance=lambda client: client.instance,
 )

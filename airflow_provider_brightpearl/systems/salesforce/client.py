@@ -140,6 +140,14 @@ class SalesforceClient:
         """All objects that the user may see, with their names and what may be done with them."""
         return list(self.request("GET", "sobjects")["sobjects"])
 
+    def organization_id(self) -> str:
+        """The id of the org, of 15 characters; an access token begins with it as a rule, others take a query."""
+        owner, separator, _ = str(self.sf.session_id).partition("!")
+        if separator and owner.startswith("00D"):
+            return owner[:15]
+        (organization,) = self.query("SELECT Id FROM Organization")
+        return str(organization["Id"])[:15]
+
     def limits(self) -> dict[str, Any]:
         """``{"DailyApiRequests": {"Max": …, "Remaining": …}, …}`` of the org."""
         return dict(self.request("GET", "limits"))

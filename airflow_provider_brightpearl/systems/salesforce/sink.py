@@ -60,8 +60,7 @@ class SalesforceSink:
         self.client = client
         self.flow = flow
         self.specs = flow.objects
-        self._closing = {name for name, spec in self.specs.items() if spec.set_last}
-        self.whole = bool(self._closing)
+        self.whole = any(spec.set_last for spec in self.specs.values())
         self.bulk_from = bulk_from
         self.whole_below = whole_below
         self._jobs_with_refusals = 0
@@ -136,8 +135,8 @@ class SalesforceSink:
 
     def _closes(self, change: Change) -> bool:
         """Whether a row's field that is set last differs from its interim value."""
-        name = change.object
-        return name in self._closing and really_last(decoded(change.payload), self.specs[name])
+        spec = self.specs[change.object]
+        return bool(spec.set_last) and really_last(decoded(change.payload), spec)
 
     def _reopened(self, rows: Mapping[str, Sequence[Owned]]) -> Iterator[list[RowResult]]:
         """Rows that exist go back to the interim value first, alone, or the target takes no other change."""

@@ -25,5 +25,6 @@ SALESFORCE = System(
     query=lambda client, soql: client.query(soql),
     schema_problems=schema_problems,
     quota=_quota,
-    account=lambda client: str(client.sf.sf_instance),
+    # a sandbox keeps its address when it is refreshed, and is another org then
+    instance=lambda client: client.organization_id(),
 )

@@ -32,12 +32,6 @@ def get_tax_code(call: Call) -> Record:
     return reference_list(call, "tax-code")
 
 
-@route("GET", BASE + "tax-code/{}")
-def get_tax_code_by_id(call: Call) -> Record:
-    """Tax codes by id set."""
-    return reference_list(call, "tax-code")
-
-
 @route("GET", BASE + "nominal-code")
 def get_nominal_code(call: Call) -> Record:
     """All nominal codes."""

@@ -6,7 +6,7 @@ from ..call import Call, ServiceError, id_ranges, response
 from ..collection import Record
 from ..reference_data import STAFF
 from ..resources import collection, require_id, route
-from ..stock_movements import unassigned_quantities, update_shipping_status
+from ..stock_movements import update_shipping_status
 from .goods_notes import notes_of_orders, parts_by_order_row, require_order_ids
 
 BASE = "warehouse-service/"
@@ -45,12 +45,10 @@ def post_drop_ship_note(call: Call) -> Record:
     """Create notes, one per supplier."""
     id = require_id(call, "order", call.path_args[0], "No Order Found")
     order = collection(call, "order").edit(id)
-    left = unassigned_quantities(call.account, order)
-    wanted = [
-        (given, parts_by_order_row(given, order, {}, left))
-        for given in call.json_object().get("suppliers") or []
-    ]
-    made = [_create(call, id, given, rows) for given, rows in wanted]
+    made = []
+    for given in call.json_object().get("suppliers") or []:
+        rows = parts_by_order_row(given, order, {})
+        made.append(_create(call, id, given, rows))
     order["isDropship"] = True
     call.account.touch(order)
     return response(made)

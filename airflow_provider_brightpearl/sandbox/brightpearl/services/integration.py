@@ -63,14 +63,13 @@ def post_webhook(call: Call) -> Record:
     if not any(known == event or known.startswith(event + ".") for known in _EVENTS):
         raise ServiceError(400, "INTC-062", f"Lifecycle event of {event} is not valid")
     hook = _DEFAULTS | body
-    template = str(body.get("bodyTemplate") or "") + str(body.get("uriTemplate") or "")
-    absent = [
-        ("INTC-057", f"The template does not contain ${{{name}}}")  # INFERRED text
-        for name in ("lifecycle-event", "account-code", "resource-type")
-        if f"${{{name}}}" not in template
-    ]
-    if absent:
-        raise ServiceError(400, *absent[0], more=absent[1:])
+    if hook["httpMethod"] in ("POST", "PUT"):
+        template = str(body.get("bodyTemplate") or "") + str(body.get("uriTemplate") or "")
+        absent = [
+            v for v in ("lifecycle-event", "account-code", "resource-type") if f"${{{v}}}" not in template
+        ]
+        if absent:
+            raise ServiceError(400, "INTC-057", f"The template does not contain {', '.join(absent)}")
     return response(
         collection(call, "webhook").add({key: value for key, value in hook.items() if key != "id"})
     )

@@ -8,7 +8,7 @@ from .. import reference_data
 from ..account import day_of
 from ..call import Call, ServiceError
 from ..collection import Record
-from ..generated.countries import BY_CODE3, COUNTRY_BY_ID
+from ..generated.countries import BY_CODE3
 from ..generated.orders import total_value
 from ..money import divide_half_up, fixed_decimals, parse_decimal
 from ..reference_data import BASE_CURRENCY, CURRENCY_IDS, RATES, STAFF
@@ -109,10 +109,7 @@ def country_codes(code3: object) -> Record:
 
 def apply_address(party: Record, given: Record) -> None:
     """Overwrite the address of a party with the one in a request."""
-    code = given.get("countryIsoCode")
-    if not code and (country := COUNTRY_BY_ID.get(given.get("countryId"))):
-        code = country.code3
-    if code:
+    if code := given.get("countryIsoCode"):
         party |= country_codes(code) | {"country": BY_CODE3[code].name}
     for key, value in given.items():
         if key in party and key not in ("countryIsoCode", "countryId", "country", "contactId"):
@@ -155,13 +152,6 @@ def apply_delivery(call: Call, record: Record, given: Record, date: str) -> None
     day = day_of(str(given.get(date))) if given.get(date) else None
     if day is not None:
         record["delivery"]["deliveryDate"] = call.account.zone.format_date(day)
-
-
-def apply_tax_date(call: Call, record: Record, date: object) -> None:
-    """Set the tax date, which an order has before it is invoiced; stored as midnight UTC."""
-    day = day_of(str(date)) if date else None
-    if day is not None:
-        record["invoices"][0]["taxDate"] = call.account.zone.format_date(day)
 
 
 def build_row(call: Call, order: Record, given: Record) -> tuple[int, Record]:

@@ -21,10 +21,7 @@ from ..resources import (
 from ..search import Search
 
 BASE = "product-service/"
-register_search(
-    BASE + "product-search",
-    Search("product", search_columns.PRODUCT, search_rows.product, members=search_rows.product_categories),
-)
+register_search(BASE + "product-search", Search("product", search_columns.PRODUCT, search_rows.product))
 register_search(BASE + "brand-search", Search("brand", search_columns.BRAND, search_rows.brand))
 register_search(
     BASE + "product-type-search",
@@ -32,7 +29,7 @@ register_search(
 )
 register_search(
     BASE + "brightpearl-category-search",
-    Search("brightpearl-category", search_columns.CATEGORY, search_rows.category),
+    Search("brightpearl-category", search_columns.CATEGORY, search_rows.unchanged),
 )
 
 

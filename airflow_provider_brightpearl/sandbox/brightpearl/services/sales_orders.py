@@ -11,7 +11,6 @@ from ..resources import collection, require_id, route
 from .order_building import (
     apply_address,
     apply_delivery,
-    apply_tax_date,
     build_row,
     new_order,
     order_currency,
@@ -92,9 +91,6 @@ def _take(call: Call, record: Record, body: Record) -> None:
     for key in ("externalRef", "installedIntegrationInstanceId"):
         if body.get(key):
             record[key] = body[key]
-    if str(body.get("parentId") or "").isdigit():
-        record["parentOrderId"] = int(body["parentId"])
-    apply_tax_date(call, record, body.get("taxDate"))
     if body.get("statusId") is not None:
         record["orderStatus"] = order_status(call, body["statusId"])
     if given := body.get("currency"):
@@ -161,7 +157,6 @@ def shown(order: Record) -> Record:
             "address": _address(parties["billing"]),
         },
         "ref": order.get("reference"),
-        "parentId": order.get("parentOrderId") or None,
         "externalRef": order.get("externalRef"),
         "installedIntegrationInstanceId": order.get("installedIntegrationInstanceId"),
         "placedOn": order["placedOn"],

@@ -28,7 +28,7 @@ def user_info(session: Session, values: Values) -> Iterable[Row]:
         "ZZWHLO": settings["default_warehouse"],
         "ZDLANC": "GB",
         "ZDDTFM": "YMD",
-        "DSEP": session.settings["decimal_sign"],
+        "DSEP": ".",
         "TIZO": "GMT",
         "USFN": "Brightpearl service account",
     }
@@ -67,7 +67,7 @@ def user_data(session: Session, values: Values) -> Iterable[Row]:
         "WHLO": settings["default_warehouse"],
         "LANC": "GB",
         "DTFM": "YMD",
-        "DCFM": session.settings["decimal_sign"],
+        "DCFM": ".",
         "TIZO": "GMT",
         "USID": user,
         "NAME": "Brightpearl service account",

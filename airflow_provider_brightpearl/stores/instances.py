@@ -1,0 +1,63 @@
+"""Which instance (account, org, company) each connection leads to, and whose the state is that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from airflow_provider_brightpearl.stores import tables
+from airflow_provider_brightpearl.stores.engine import reading, writing
+
+_BY_PAIR = (
+    tables.binding,
+    tables.dead_letter,
+    tables.watermark,
+    tables.intent,
+    tables.run,
+    tables.reconciliation,
+)
+
+
+class SqlInstances:
+    """Instances by address on the state database; an address is what a connection says of where it leads to."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def find(self, address: str) -> str:
+        """The instance that was last found at an address, empty where none was."""
+        query = sa.select(tables.instance.c.instance).where(tables.instance.c.address == address)
+        with reading(self._engine) as connection:
+            return str(connection.execute(query).scalar() or "")
+
+    def keep(self, address: str, instance: str, now: datetime) -> None:
+        """Remembers the instance at an address."""
+        with writing(self._engine) as connection:
+            row = {"address": address, "instance": instance, "seen_at": now}
+            tables.replace(connection, tables.instance, row)
+
+    def adopt(self, pair: str, flows: Callable[[], Sequence[str]]) -> int:
+        """Gives a pair the state of flows that belongs to no pair yet, from before there were pairs.
+
+        Args:
+            pair: of the instances that the flows connect.
+            flows: their names; asked only where there is such state.
+
+        Returns:
+            How many rows were given.
+        """
+        unclaimed = sa.select(tables.binding.c.flow).where(tables.binding.c.pair == "").limit(1)
+        with reading(self._engine) as connection:
+            if connection.execute(unclaimed).first() is None:
+                return 0
+        names = flows()
+        with writing(self._engine) as connection:
+            return sum(
+                connection.execute(
+                    table.update().where(table.c.pair == "", table.c.flow.in_(names)).values(pair=pair)
+                ).rowcount
+                for table in _BY_PAIR
+            )
