@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from simple_salesforce import Salesforce
+from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, RunInfo, TransformReport
 from airflow_provider_brightpearl.core.window import Request, RunKind
@@ -32,14 +33,7 @@ MANUAL = Request(RunKind.MANUAL)
 def main(request: dict[str, Any]) -> dict[str, Any]:
     folder, url = Path(request["folder"]), request["url"]
     engine = open_engine(request.get("state") or f"sqlite:///{folder / 'state.db'}")
-
-    def connect(system: System, conn_id: str | None = None) -> Any:
-        return extraction_ours.client(url) if system.name == "brightpearl" else _salesforce(url)
-
-    def address(system: System, conn_id: str | None = None) -> str:
-        return system.name
-
-    environment = Environment(MAPPINGS, lambda: engine, lambda: folder / "staging", connect, address)
+    environment = sandboxed(folder, url, engine)
     *before, flow = request["flows"]
     for name in before:
         run.run_flow(Wiring.of(name, environment), MANUAL, "before")
@@ -75,6 +69,18 @@ def _load(
         profiler.disable()
         profiler.dump_stats(profile)
     return took, reports
+
+
+def sandboxed(folder: Path, url: str, engine: Engine) -> Environment:
+    """A place without Airflow, with clients of a sandbox as hooks make them."""
+
+    def connect(system: System, conn_id: str | None = None) -> Any:
+        return extraction_ours.client(url) if system.name == "brightpearl" else _salesforce(url)
+
+    def address(system: System, conn_id: str | None = None) -> str:
+        return system.name
+
+    return Environment(MAPPINGS, lambda: engine, lambda: folder / "staging", connect, address)
 
 
 def _salesforce(url: str) -> SalesforceClient:

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIGURES = {
     "transform": "time to map 100,000 orders, beside what orjson takes to parse them",
     "load": "processor time of the load stage a row, 20,000 orders",
+    "small": "processor time of a run of 200 orders, with all imports",
     "memory": "peak memory of a run over 200,000 orders, beside one over 20,000",
     "extraction": "records a second and API calls, beside dlt, singer-sdk and airbyte-cdk",
     "quota": "time of a run of 500 calls, beside what the quota of 200 a minute dictates",
