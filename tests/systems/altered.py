@@ -24,7 +24,7 @@ class Account:
 
     sandbox: Sandbox
     alter: Alter = lambda asked, reply: reply
-    asked: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list, repr=False)
     url: str = ""
 
     def answer(self, asked: Asked) -> Reply:

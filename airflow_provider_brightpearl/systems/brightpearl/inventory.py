@@ -17,6 +17,7 @@ from airflow_provider_brightpearl.core.window import Selection, Window
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.systems.brightpearl import idset
 from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, BrightpearlClient, period
+from airflow_provider_brightpearl.systems.brightpearl.complete import is_number
 from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession
 from airflow_provider_brightpearl.systems.brightpearl.streams import payments
 from airflow_provider_brightpearl.systems.brightpearl.streams.stream import MARGIN, SearchedStream, instant
@@ -117,12 +118,20 @@ class BrightpearlInventory:
         return (record for _, record in found if isinstance(record, bytes))
 
     def deleted_ids(self, ids: Iterable[str]) -> set[str]:
-        """Those of the ids that no longer exist; one call where all can be listed."""
+        """Those of the ids that no longer exist; one call where all can be listed and none is missing."""
         left = set(ids)
         if not left:
             return left
         if self.lists_all_ids:
             left.difference_update(map(str, self.session.client.list_ids(self.listing.resource)))
+            # what a list leaves out may be hidden or late: rows are removed only for what reading does not find either
+            looked_for = self.session.fetch(
+                self.listing.resource,
+                [int(text) for text in left if is_number(text)],
+                self.stream.schema.id_column,
+            )
+            left.difference_update(map(str, looked_for.records))
+            left.difference_update(str(number) for number, why in looked_for.unread.items() if not why.gone)
         elif self.listing.whole:
             left.difference_update(self._searched(sorted(left)))
         else:

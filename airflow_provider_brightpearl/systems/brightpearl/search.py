@@ -122,8 +122,11 @@ class Paging:
             raise SchemaMismatch(
                 f"the search answered without its sort column {self.sort}", system="brightpearl"
             ) from None
+        # ids are compared with each other, so all of them are numbers or all are text
+        kind = None if self._newest is None else type(self._newest)
         for row in page.rows:
-            if len(row) != len(page.columns) or type(row[place]) not in (int, str):
+            kind = kind or (type(row[place]) if len(row) == len(page.columns) else None)
+            if len(row) != len(page.columns) or kind not in (int, str) or type(row[place]) is not kind:
                 raise SchemaMismatch(
                     f"the search gives a row without a {self.sort} that can be read: {row!r}"[:300],
                     system="brightpearl",

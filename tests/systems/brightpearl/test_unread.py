@@ -18,6 +18,7 @@ from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.tables import dead_letter
 from airflow_provider_brightpearl.systems.brightpearl import idset
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
+from airflow_provider_brightpearl.systems.brightpearl.inventory import BrightpearlInventory
 from airflow_provider_brightpearl.systems.brightpearl.source import BrightpearlSource
 from tests.flows.site import Site
 from tests.systems.altered import NOTHING, Account, Alter, account
@@ -275,3 +276,10 @@ def test_a_named_record_that_does_not_exist_is_reported(site: OddSite) -> None:
     summary = site.run("customers_to_salesforce", ids=(str(customers(site.sandbox)[0]), "98765432"))
     assert (2, 1, 1) == settled(summary)
     assert "98765432" in summary.reasons[0][0]
+
+
+@pytest.mark.parametrize("reply", [NOTHING, Reply({"response": {"getUris": []}})], ids=["404", "empty"])
+def test_a_list_of_all_ids_that_lists_none_deletes_nothing(odd: Account, reply: Reply) -> None:
+    every = {str(each) for each in customers(odd.sandbox)}
+    odd.alter = lambda asked, good: reply if asked.method == "OPTIONS" else good
+    assert {"98765432"} == BrightpearlInventory(odd.client(), "contacts").deleted_ids([*every, "98765432"])

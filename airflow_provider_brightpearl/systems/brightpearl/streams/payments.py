@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
-from more_itertools import chunked
+from more_itertools import chunked, unique_everseen
 
 from airflow_provider_brightpearl.core.ports.source import Read, Unread
 from airflow_provider_brightpearl.core.window import Selection
@@ -24,6 +24,7 @@ from airflow_provider_brightpearl.systems.brightpearl.streams.stream import (
     CHUNK,
     named_ids,
     not_found,
+    number_in,
     rows_within,
 )
 
@@ -55,11 +56,11 @@ class Payments:
 
     def read(self, session: ReadSession, selection: Selection) -> Iterator[Read]:
         found: set[str] = set()
-        for rows in chunked(_unique(_rows(session, selection)), CHUNK):
+        for rows in chunked(unique_everseen(_rows(session, selection), _id_of), CHUNK):
             orders = session.fetch("order-service/order", set(filter(None, map(_order_of, rows))), "id")
             for row in rows:
-                found.add(str(row["paymentId"]))
-                yield str(row["paymentId"]), _with_order(row, orders)
+                found.add(_id_of(row))
+                yield _id_of(row), _with_order(row, orders)
         yield from not_found(selection, found)
 
     def is_id(self, text: str) -> bool:
@@ -87,12 +88,8 @@ def _with_order(row: Mapping[str, Any], orders: Collected) -> bytes | Unread:
     return with_members(raw, order=msgspec.json.encode(order)) if order else raw
 
 
-def _unique(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    seen: set[int] = set()
-    for row in rows:
-        if row["paymentId"] not in seen:
-            seen.add(row["paymentId"])
-            yield row
+def _id_of(row: Mapping[str, Any]) -> str:
+    return str(number_in(row, "paymentId"))
 
 
 def _rows(session: ReadSession, selection: Selection) -> Iterator[dict[str, Any]]:
