@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 
@@ -184,6 +185,10 @@ class MemoryLedger:
 
     marks: dict[str, datetime] = field(default_factory=dict)
     entries: list[RunSummary] = field(default_factory=list)
+    name: str = field(default_factory=lambda: uuid4().hex)
+
+    def identity(self) -> str:
+        return self.name
 
     def watermark(self, flow: str, pair: str = "") -> datetime | None:
         return self.marks.get(flow)

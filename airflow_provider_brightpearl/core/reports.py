@@ -37,9 +37,9 @@ class Report:
 class RunInfo(Report):
     """What is fixed about a run when it begins: its id, what it reads, with which mapping, and calls before loading.
 
-    ``lookups`` are the staged translation tables, None where there is nothing to map. ``unread`` are the staged
-    rejections of records that could not be read, None where all could; ``lost`` of them were found in what the run
-    reads, the others were named.
+    ``state`` is the identity of the state database, ``lookups`` are the staged translation tables, None where there is
+    nothing to map. ``unread`` are the staged rejections of records that could not be read, None where all could;
+    ``lost`` of them were found in what the run reads, the others were named.
     ``pair`` names the two instances that it connects: ``brightpearl:acme>salesforce:00D000000000001EAA``.
     """
 
@@ -49,6 +49,7 @@ class RunInfo(Report):
     mapping_version: str
     started_at: datetime
     calls: Calls = field(default_factory=Calls)
+    state: str = ""
     lookups: PartRef | None = None
     unread: PartRef | None = None
     lost: int = 0

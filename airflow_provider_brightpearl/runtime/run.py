@@ -26,7 +26,13 @@ from airflow_provider_brightpearl.core.reports import (
     TransformReport,
 )
 from airflow_provider_brightpearl.core.window import Request, Selection, plan
-from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance, SyncError, TooManyRefused
+from airflow_provider_brightpearl.errors import (
+    GateClosed,
+    OutOfBalance,
+    RunChanged,
+    SyncError,
+    TooManyRefused,
+)
 from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.pipeline.extract import extract_parts, with_due
 from airflow_provider_brightpearl.pipeline.gate import evaluate_gate
@@ -82,6 +88,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         flow, staging = wiring.flow, wiring.staging(run)
         # reading costs API calls, so a state database that is down stops the run before the first
         wiring.ledger.check()
+        begun = replace(begun, state=wiring.ledger.identity())
         check_writers(wiring)
         wiring.adopt_state()
         begun = replace(begun, pair=wiring.pair)
@@ -199,6 +206,7 @@ def _stage(wiring: Wiring, stage: str, run: RunInfo, part: str = "") -> Iterator
     name = f"{wiring.flow.flow} {stage}" + (f", part {part}" if part else "")
     try:
         with logged_progress(name) as progress:
+            _check_state(wiring, run)
             yield progress
     except _IN_LEDGER:
         raise
@@ -210,6 +218,20 @@ def _stage(wiring: Wiring, stage: str, run: RunInfo, part: str = "") -> Iterator
             # most likely the very reason of the failure; the task's log and the alert have it
             log.warning("the failure is not in the ledger: %s", unrecorded)
         raise
+
+
+def _check_state(wiring: Wiring, run: RunInfo) -> None:
+    """Raises ``RunChanged`` where the state is not that of the run's beginning.
+
+    Else its watermark, letters and intents would be passed over, and a fresh watermark written.
+    """
+    if run.state and wiring.ledger.identity() != run.state:
+        raise RunChanged(
+            "the state database is not the one that this run began with: it was emptied or replaced, or each worker "
+            "sees a file of its own (then name a PostgreSQL database, or one folder for all); put it back, or clear "
+            "the run from its task extract on",
+            system="state database",
+        )
 
 
 def _judged(report: GateReport) -> str:

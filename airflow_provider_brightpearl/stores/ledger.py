@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import sqlalchemy as sa
@@ -53,6 +54,18 @@ class SqlLedger:
         with writing(self._engine) as connection, connection.begin_nested() as trial:
             tables.replace(connection, tables.run, _row(trial_run))
             trial.rollback()
+
+    def identity(self) -> str:
+        """The name of this state database, given when it is first asked for; an emptied one gets another."""
+        query = sa.select(tables.identity.c.identity)
+        with reading(self._engine) as connection:
+            found = connection.execute(query).scalar()
+        if found:
+            return str(found)
+        with writing(self._engine) as connection:
+            named = tables.upsert(connection, tables.identity).values(place=1, identity=uuid4().hex)
+            connection.execute(named.on_conflict_do_nothing())
+            return str(connection.execute(query).scalar())
 
     def runs(self, flow: str, limit: int = 20) -> list[RunSummary]:
         """The latest runs of a flow, newest first."""

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.stores.tables import metadata, version
 
-HEAD = "0002"
+HEAD = "0003"
 MIGRATIONS = Path(__file__).with_name("migrations")
 # any number, as long as nobody else locks with it in the same database
 _UPGRADING = 5_872_093_114

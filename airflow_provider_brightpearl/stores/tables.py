@@ -57,6 +57,14 @@ instance = sa.Table(
     sa.Column("seen_at", Instant, nullable=False),
 )
 
+# one row: what this database is called
+identity = sa.Table(
+    "bp_identity",
+    metadata,
+    sa.Column("place", sa.Integer, primary_key=True, autoincrement=False),
+    _text("identity"),
+)
+
 binding = sa.Table(
     "bp_binding",
     metadata,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from airflow_provider_brightpearl.errors import RunChanged
 from airflow_provider_brightpearl.runtime.run import LOOKUPS
 from tests.chain import Chain
-from tests.fakes import FakeSource
+from tests.fakes import FakeSink, FakeSource, MemoryLedger
 from tests.mapping.bench import SCHEMA, flow, lookup
 
 RECORD: dict[str, Any] = {"id": 1, "name": "n", "status": "a"}
@@ -42,3 +43,21 @@ def test_what_is_missing_says_what_to_clear(stages: Chain) -> None:
     staged(stages, LOOKUPS).unlink()
     with pytest.raises(RunChanged, match=f"{LOOKUPS} is not there.*clear the run from its task extract on"):
         stages.transform(part)
+
+
+def test_another_state_database_is_refused_by_every_stage(stages: Chain) -> None:
+    (part,) = stages.extract(FakeSource([json.dumps(RECORD).encode()])).parts
+    mapped = stages.transform(part)
+    judged = stages.evaluate([mapped])
+    loaded = stages.load(mapped, judged, FakeSink())
+    stages.ledger = MemoryLedger()
+    later: list[Callable[[], object]] = [
+        lambda: stages.transform(part),
+        lambda: stages.evaluate([mapped]),
+        lambda: stages.load(mapped, judged, FakeSink()),
+        lambda: stages.settle([part], [mapped], judged, [loaded]),
+    ]
+    for stage in later:
+        with pytest.raises(RunChanged, match="not the one that this run began with"):
+            stage()
+    assert stages.ledger.watermark(stages.flow.flow) is None

@@ -13,7 +13,7 @@ from airflow_provider_brightpearl.core.records import Calls, Counts
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.errors import Unavailable
 from airflow_provider_brightpearl.stores import tables
-from airflow_provider_brightpearl.stores.engine import open_engine, reading
+from airflow_provider_brightpearl.stores.engine import open_engine, reading, writing
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
 
 NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -35,6 +35,14 @@ def test_check_leaves_nothing_behind(engine: Engine) -> None:
 
     with reading(engine) as connection:
         assert connection.execute(sa.select(tables.run)).all() == []
+
+
+def test_a_database_keeps_its_name_until_it_is_emptied(engine: Engine) -> None:
+    name = SqlLedger(engine).identity()
+    assert name and name == SqlLedger(engine).identity()
+    with writing(engine) as connection:
+        connection.execute(tables.identity.delete())
+    assert name != SqlLedger(engine).identity()
 
 
 def test_check_notices_a_sqlite_file_that_cannot_be_written(tmp_path: Path) -> None:

@@ -185,6 +185,10 @@ class Ledger(Protocol):
         """
         ...
 
+    def identity(self) -> str:
+        """The name of this state database; another one, or one that was emptied, has another."""
+        ...
+
     def check(self) -> None:
         """Proves that the state database can be written; called before a remote write.
 
