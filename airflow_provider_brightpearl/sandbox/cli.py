@@ -43,6 +43,10 @@ def serve(
             help="End of the order history, ISO 8601, UTC without an offset; default: start of today.",
         ),
     ] = None,
+    variety: Annotated[
+        bool,
+        typer.Option("--variety", help="Also part shipped, part paid, purchases, suppliers, nested bundles."),
+    ] = False,
     no_throttle: Annotated[
         bool, typer.Option("--no-throttle", help="No rate limits in Brightpearl and Infor M3.")
     ] = False,
@@ -71,7 +75,7 @@ def serve(
         typer.echo(airflow_commands(url_of(host, port)))
         return
     chosen = [*(_UNTHROTTLED if no_throttle else ()), *(_BARE_ORG if bare_org else ()), *(setting or [])]
-    options = SeedOptions(customers, products, orders, seed, days, until)
+    options = SeedOptions(customers, products, orders, seed, days, until, variety)
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler)

@@ -39,7 +39,9 @@ class Sandbox:
         port: port to listen on; 0 is any free port.
         clock_speed: sandbox seconds per real second.
         settings: settings by system, such as `{"brightpearl": {"throttle": False}}`.
-        options: replaces the arguments from `customers` to `until`.
+        variety: add a few records of kinds that an even history lacks: part shipped, part paid, purchases,
+            suppliers, staff, second emails, several invoices, missing identity keys, nested bundles.
+        options: replaces the arguments from `customers` to `until`, and `variety`.
         check_addresses: leaving the block raises UnknownAddresses if an address was requested that the
             sandbox does not have; `DELETE /__sandbox/unknown` forgets them.
     """
@@ -53,6 +55,7 @@ class Sandbox:
         seed: int = 7,
         days: int = 400,
         until: datetime | None = None,
+        variety: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
         clock_speed: float = 1.0,
@@ -61,7 +64,7 @@ class Sandbox:
         check_addresses: bool = True,
     ) -> None:
         self._check_addresses = check_addresses
-        self.options = options or SeedOptions(customers, products, orders, seed, days, until)
+        self.options = options or SeedOptions(customers, products, orders, seed, days, until, variety)
         self._speed, self._settings = clock_speed, settings or {}
         self._host, self._port = host, port
         self.url = ""

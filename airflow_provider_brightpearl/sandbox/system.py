@@ -35,6 +35,7 @@ class SeedOptions:
     seed: int = 7
     days: int = 400
     until: datetime | None = None  # end of the history, aware; None: the start of today, UTC
+    variety: bool = False  # a few records of kinds that an even history lacks
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,9 @@ def sales_order(account: Account, reference: str = "shop-x") -> dict[str, object
     return body | {"installedIntegrationInstanceId": 13, "statusId": 3}
 
 
+NEW_ORDER = {"orderTypeCode": "SO", "parties": {"customer": {"contactId": 201}}}
+
+
 class TestThrottle:
     def test_headers_count_down_on_every_answer(self, account: Account) -> None:
         left = [
@@ -404,13 +407,16 @@ class TestOrders:
         message = "Invalid patch operation (add) for given path (/reference)"
         assert bad.json() == {"errors": [{"code": "CMNC-044", "message": message}]}
         change = [{"op": "replace", "path": "/reference", "value": "new"}]
-        good = account.call("PATCH", "order-service/order/100001", change).json()["response"][0]
-        assert (good["reference"], good["updatedOn"]) == ("new", "2025-06-01T13:00:00.000+01:00")
+        id = account.make("order-service/order", NEW_ORDER)
+        made = account.call("PATCH", f"order-service/order/{id}", change).json()["response"]
+        assert (made["reference"], made["version"], "updatedOn" in made) == ("new", 1, False)
+        assert account.read(f"order-service/order/{id}")[0]["updatedOn"] == "2025-06-01T13:00:00.000+01:00"
 
     def test_delivery_date_is_midnight_utc_in_account_time(self, sandbox: Sandbox, account: Account) -> None:
         switch(sandbox, time_zone="America/Costa_Rica")
         change = [{"op": "replace", "path": "/delivery/deliveryDate", "value": "2024-01-20"}]
-        order = account.call("PATCH", "order-service/order/100001", change).json()["response"][0]
+        id = account.make("order-service/order", NEW_ORDER)
+        order = account.call("PATCH", f"order-service/order/{id}", change).json()["response"]
         assert order["delivery"]["deliveryDate"] == "2024-01-19T18:00:00.000-06:00"
 
     def test_status_and_note(self, account: Account) -> None:
@@ -507,7 +513,7 @@ class TestTheRest:
         )
         change = [{"op": "replace", "path": "/lastName", "value": "O'Neill"}]
         assert (
-            account.call("PATCH", f"contact-service/contact/{id}", change).json()["response"][0]["lastName"]
+            account.call("PATCH", f"contact-service/contact/{id}", change).json()["response"]["lastName"]
             == "O'Neill"
         )
         assert account.search(f"contact-service/contact-search?contactId={id}")[0]["updatedOn"]

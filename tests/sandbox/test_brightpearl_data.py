@@ -31,7 +31,7 @@ POSTCODES = {
 }
 
 
-def built(**size: int) -> Brightpearl:
+def built(**size: Any) -> Brightpearl:
     system = Brightpearl(Clock())
     system.seed(SeedOptions(until=UNTIL, **size))
     return system

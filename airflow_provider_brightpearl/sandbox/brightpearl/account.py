@@ -16,6 +16,7 @@ from .generated.order_history import OrderHistory
 from .generated.orders import FIRST_ROW, ROWS_AN_ORDER, OrderGenerator
 from .generated.products import ProductGenerator
 from .timestamps import AccountTimeZone
+from .webhooks import LOG, Webhooks
 
 _PLAIN_KEYS = {"order-status": "statusId", "contact-group": "contactGroupId", "tag": "tagId"}
 
@@ -25,6 +26,7 @@ class Account:
 
     def __init__(self, settings: dict[str, object], clock: Clock) -> None:
         self.settings, self.clock = settings, clock
+        self.webhooks = Webhooks(self)
         self.searches: dict[Any, Any] = {}
         self.collections: dict[str, Collection] = {}
         self.options = SeedOptions()
@@ -40,6 +42,7 @@ class Account:
     def seed(self, options: SeedOptions) -> None:
         """Rebuild all collections."""
         self.options = options
+        self.webhooks.clear()
         until = options.until or self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
         last = int(until.timestamp())
         first = last - options.days * 86400
@@ -74,6 +77,7 @@ class Account:
             Collection("order-note", "noteId"),
             Collection("stock-correction", "goodsNoteId", first=7001),
             Collection("webhook", "id", first=121),
+            Collection(LOG, "deliveryId"),
             Collection("company", "companyId", first=501),
             Collection("goods-movement", "goodsMovementId", documents.movements, 500_001),
         ]
@@ -89,10 +93,10 @@ class Account:
         """The current time as the API writes it."""
         return self.zone.format(self.now())
 
-    def touch(self, record: Record) -> Record:
-        """Mark a record as modified now, and return it."""
+    def touch(self, record: Record, bump: bool = True) -> Record:
+        """Mark a record as modified now, and return it; `bump` counts its version up."""
         record["updatedOn"] = self.stamp()
-        if isinstance(record.get("version"), int):
+        if bump and isinstance(record.get("version"), int):
             record["version"] += 1
         return record
 

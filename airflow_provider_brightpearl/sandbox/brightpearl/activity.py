@@ -79,6 +79,7 @@ class Activity:
             record.pop(key, None)
         record["orderRows"] = self._with_new_row_ids(record["orderRows"])
         orders.put(id, record)
+        self.account.webhooks.raise_event("order.modified.order-status", id)
         return id
 
     def _with_new_row_ids(self, rows: Record) -> Record:
@@ -93,6 +94,7 @@ class Activity:
 
     def _advance_status(self, order: Record) -> None:
         status = _NEXT_STATUS.get(order["orderStatus"]["orderStatusId"], 4)
+        self.account.webhooks.raise_event("order.modified.order-status", order["id"])
         order["orderStatus"] = {"orderStatusId": status, "name": reference_data.STATUS_NAMES[status]}
         if status == 4 and order["state"]["tax"] == "READY":
             self._invoice(order)
@@ -113,6 +115,7 @@ class Activity:
             phones["PRI"] = phones["PRI"][:-1] + str((int(last) + 1) % 10 if last.isdigit() else 0)
 
     def _rename_product(self, product: Record) -> None:
+        self.account.webhooks.raise_event("product.modified", product["id"])
         channel = product["salesChannels"][0]
         name = channel["productName"].removesuffix(" (new)")
         channel["productName"] = name if name != channel["productName"] else name + " (new)"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -18,13 +19,13 @@ Record = dict[str, Any]
 class ServiceError(Exception):
     """An error of a service: `{"errors":[{"code","message"}]}`."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, more: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+        self.status, self.reasons = status, [(code, message), *more]
 
     def body(self) -> Record:
         """The answer's body."""
-        return {"errors": [{"code": self.code, "message": self.message}]}
+        return {"errors": [{"code": code, "message": message} for code, message in self.reasons]}
 
 
 class ProxyError(Exception):
@@ -68,6 +69,7 @@ class Call:
     query: dict[str, str]
     raw_query: str
     content: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)  # lower-case names; none in a multi-message
 
     def json(self) -> Any:
         """The parsed body. Raises: ServiceError CMNC-010 without a body, the generic 500 if it is malformed."""

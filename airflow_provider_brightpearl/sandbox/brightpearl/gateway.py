@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote
@@ -33,6 +34,8 @@ from .services import (  # noqa: F401 - importing them registers their resources
 from .throttle import Throttle
 
 TOO_MANY = "You have sent too many requests. Please wait before sending another request"
+# clients send these with every GET; they do nothing outside of searches
+_PAGING = frozenset({"firstResult", "lastResult", "pageSize"})
 _FIXED = {
     "cache-control": "no-cache, must-revalidate",
     "pragma": "no-cache",
@@ -100,15 +103,16 @@ class Gateway:
         try:
             if path == "multi-message" and method == "POST":
                 return *self._many(content, scope), "multi-message"
-            resource, parts = match(method, path)
+            resource, parts = match(method, re.sub("/{2,}", "/", path).strip("/"))
             kind = resource.message_type
             given = parse_qsl(query, keep_blank_values=True)
-            unknown = [
-                name for name, _ in given if resource.params is not None and name not in resource.params
-            ]
+            allowed = (resource.params or frozenset()) | _PAGING
+            unknown = [name for name, _ in given if resource.params is not None and name not in allowed]
             if unknown:
                 raise ServiceError(400, "CMNC-017", f"Unknown parameter: {unknown[0]}")  # INFERRED code
-            found = resource.endpoint(Call(self.account, method, path, parts, dict(given), query, content))
+            found = resource.endpoint(
+                Call(self.account, method, path, parts, dict(given), query, content, _headers(scope))
+            )
         except UnknownAddress as failure:
             note_unknown_address(scope, method, path)
             return failure.status, failure.body(), "api-proxy"
@@ -119,6 +123,11 @@ class Gateway:
             logging.getLogger(__name__).exception("unexpected error in %s /%s", method, path)
             return 500, ServiceError(500, "CMNU-003", "An unexpected error occurred").body(), kind
         return (found.status, found.body, kind) if isinstance(found, Answer) else (200, found, kind)
+
+    def handle_unlogged(self, method: str, path: str, query: str, content: bytes) -> tuple[int, object]:
+        """Status and body of a request that the sandbox makes itself."""
+        status, body, _ = self.handle(method, path, query, content, {"headers": []})
+        return status, body
 
     def _many(self, content: bytes, scope: Scope) -> tuple[int, Record]:
         try:
@@ -146,6 +155,10 @@ class Gateway:
             "statusCode": status,
             "body": {"content": orjson.dumps(body).decode()},
         }
+
+
+def _headers(scope: Scope) -> Mapping[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def _pool(headers: Mapping[str, str]) -> str:

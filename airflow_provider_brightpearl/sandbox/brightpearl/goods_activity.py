@@ -99,6 +99,8 @@ class GoodsActivity:
                 "events": [{"occured": stamp, "eventOwnerId": reference_data.STAFF, "eventCode": "SHS"}],
             }
             id = self.account.collections["drop-ship-note"].add(note)
+            for event in ("created", "modified.shipped"):
+                self.account.webhooks.raise_event(f"drop-ship-note.{event}", id)
             self.account.collections["order"].edit(order["id"])["isDropship"] = True
             update_shipping_status(self.account, order["id"])
             yield id

@@ -166,6 +166,15 @@ def field_metadata(fields: Fields) -> list[Record]:
     return found
 
 
+# of lists that were set up with the account
+_STAMPS: Record = {
+    "createdOn": "2019-04-01T09:00:00.000Z",
+    "createdById": STAFF,
+    "updatedOn": "2019-04-01T09:00:00.000Z",
+    "updatedById": STAFF,
+}
+
+
 def reference_lists() -> dict[str, list[Record]]:
     """Every reference list, in the shape of its GET response."""
     return {
@@ -174,7 +183,7 @@ def reference_lists() -> dict[str, list[Record]]:
             for id, code, text, rate in TAX_CODES
         ],
         "order-status": [_status(*row, order) for order, row in enumerate(STATUSES)],
-        "order-type": [{"id": id, "name": name, "orderTypeCode": code} for id, name, code in ORDER_TYPES],
+        "order-type": [{"id": id, "code": code, "description": name} for id, name, code in ORDER_TYPES],
         "price-list": [_price_list(*row) for row in PRICE_LISTS],
         "channel": [_channel(*row) for row in CHANNELS],
         "warehouse": [_warehouse(*row) for row in WAREHOUSES],
@@ -182,7 +191,7 @@ def reference_lists() -> dict[str, list[Record]]:
         "brand": [{"id": id, "name": name, "description": ""} for id, name in BRANDS],
         "product-type": [{"id": id, "name": name} for id, name in PRODUCT_TYPES],
         "brightpearl-category": [
-            {"id": id, "name": name, "parentId": 0, "active": True} for id, name in CATEGORIES
+            {"id": id, "name": name, "parentId": 0, "active": True, **_STAMPS} for id, name in CATEGORIES
         ],
         "lead-source": [
             {"id": id, "ownerId": 0, "parentId": 0, "name": name, "isActive": True}
@@ -194,10 +203,11 @@ def reference_lists() -> dict[str, list[Record]]:
         "tag": [{"tagId": id, "tagName": name} for id, name in TAGS],
         "nominal-code": [_nominal(*row) for row in NOMINAL_CODES],
         "order-stock-status": [
-            {"id": id, "code": c, "name": STOCK_NAMES[str(id)]} for c, id in STOCK_IDS.items()
+            {"id": id, "code": c, "description": STOCK_NAMES[str(id)]} for c, id in STOCK_IDS.items()
         ],
         "order-shipping-status": [
-            {"id": id, "code": code, "name": SHIPPING_NAMES[str(id)]} for code, id in SHIPPING_IDS.items()
+            {"id": id, "code": code, "description": SHIPPING_NAMES[str(id)]}
+            for code, id in SHIPPING_IDS.items()
         ],
         "payment-method": [
             {"id": id, "code": code, "name": name} for id, (code, name) in enumerate(PAYMENT_METHODS, 1)

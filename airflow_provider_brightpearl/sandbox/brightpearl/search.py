@@ -13,7 +13,7 @@ from .collection import Collection, Record
 from .search_columns import REFERENCES, Column
 from .search_filters import Filter, bad_parameter, parse_filter
 
-_RESERVED = {"columns", "sort", "pageSize", "firstResult", "countOnly"}
+_RESERVED = {"columns", "sort", "pageSize", "firstResult", "lastResult", "countOnly"}
 MAX_PAGE_SIZE = 500
 
 
@@ -26,6 +26,7 @@ class Search:
     row: Callable[[Record], Record]
     only: Callable[[Record], bool] | None = None
     preset: dict[str, str] | None = None
+    members: Callable[[Record], list[int]] | None = None  # what the reference of the first column lists
     refs: tuple[str, ...] = ()  # columns whose generated values end in the id of their record
 
 
@@ -183,7 +184,7 @@ def _result_page(
             "results": results,
             "metaData": _page_counts(ids, first, results) | _metadata(shown, sorting),
         },
-        "reference": _reference_names(shown, results),
+        "reference": _references(search, call, shown, results),
     }
 
 
@@ -227,10 +228,15 @@ def _metadata(shown: list[Column], sorting: list[tuple[Column, str]]) -> Record:
     }
 
 
-def _reference_names(shown: list[Column], results: list[list[Any]]) -> Record:
-    found = {}
+def _references(search: Search, call: Call, shown: list[Column], results: list[list[Any]]) -> Record:
+    """What the codes on a page mean: names by id, and the categories of each product."""
+    found: Record = {}
     for index, column in enumerate(shown):
-        if column.reference:
+        if column.reference and search.members is not None:
+            source = call.account.collections[search.collection]
+            ids = [row[index] for row in results]
+            found[column.reference] = {str(id): search.members(source.get(id) or {}) for id in ids}
+        elif column.reference:
             names, value = REFERENCES[column.reference], {str(row[index]) for row in results}
             found[column.reference] = {key: name for key, name in names.items() if key in value}
     return found

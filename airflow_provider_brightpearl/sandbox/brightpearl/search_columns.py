@@ -48,22 +48,26 @@ _KINDS = {
 
 
 def read(text: str) -> tuple[Column, ...]:
-    """Columns written as `name:kind[:reference]`; `!` before a name: not sortable, `(`: filter only."""
+    """Columns written as `name:kind[:reference]`.
+
+    Before a name, `!` means not sortable, `-` not filterable, `(` filter only.
+    """
     found = []
     for word in text.split():
         name, kind, reference = (*word.split(":"), "")[:3]
-        bare = name.lstrip("!(")
-        found.append(Column(bare, _KINDS[kind], name == bare, kind != "m", reference, "(" not in name))
+        bare = name.lstrip("!(-")
+        sortable, filterable = name[0] not in "!(", kind != "m" and name[0] != "-"
+        found.append(Column(bare, _KINDS[kind], sortable, filterable, reference, name[0] != "("))
     return tuple(found)
 
 
 ORDER = read(
-    "orderId:# orderTypeId:#:orderTypeNames contactId:# orderStatusId:#:orderStatusNames"
-    " orderStockStatusId:#:orderStockStatusNames createdOn:p createdById:# customerRef:s"
-    " orderPaymentStatusId:#:orderPaymentStatusNames updatedOn:p parentOrderId:#"
-    " orderShippingStatusId:#:orderShippingStatusNames externalRef:s"
-    " installedIntegrationInstanceId:# warehouseId:# staffOwnerContactId:# taxDate:p"
-    " departmentId:# deliveryDate:p (placedOn:p (shippingMethodId:# (projectId:# (channelId:#"
+    "orderId:# orderTypeId:#:orderTypeNames contactId:n orderStatusId:n:orderStatusNames"
+    " orderStockStatusId:n:orderStockStatusNames createdOn:p createdById:n customerRef:s"
+    " orderPaymentStatusId:n:orderPaymentStatusNames updatedOn:p parentOrderId:#"
+    " orderShippingStatusId:n:orderShippingStatusNames externalRef:s"
+    " installedIntegrationInstanceId:n warehouseId:# staffOwnerContactId:n taxDate:p"
+    " departmentId:n deliveryDate:p (placedOn:p (shippingMethodId:# (projectId:# (channelId:#"
     " (leadSourceId:# (isClosed:? (externalRefs:+ (externalRefSearchString:~"
 )
 SALES_ORDER = read(
@@ -79,15 +83,15 @@ ORDER_NOTE = read(
 )
 CONTACT = read(
     "contactId:# primaryEmail:~ secondaryEmail:~ tertiaryEmail:~ firstName:~ lastName:~"
-    " isSupplier:? companyName:~ isStaff:? isCustomer:? createdOn:p updatedOn:p lastContactedOn:p"
-    " lastOrderedOn:p nominalCode:s isPrimary:? pri:~ sec:~ mob:~ exactCompanyName:s title:s"
+    " !isSupplier:? companyName:~ !isStaff:? !isCustomer:? createdOn:p updatedOn:p lastContactedOn:p"
+    " lastOrderedOn:p nominalCode:n isPrimary:? !pri:s !sec:s !mob:s exactCompanyName:s title:s"
     " (allEmail:~ (allPhone:~ (tagIds:# (companyIds:#"
 )
 COMPANY = read("companyId:# name:~")
 CONTACT_GROUP = read("contactGroupId:# name:~ description:~ numberOfMembers:n")
 PRODUCT = read(
-    "productId:# productName:~ SKU:s barcode:s EAN:s UPC:s ISBN:s MPN:s stockTracked:?"
-    " salesChannelName:s createdOn:p updatedOn:p !brightpearlCategoryCode:s productGroupId:#"
+    "productId:#:productCategoryMembership productName:~ SKU:s barcode:s EAN:s UPC:s ISBN:s MPN:s stockTracked:?"
+    " -salesChannelName:s createdOn:p updatedOn:p !brightpearlCategoryCode:# productGroupId:n"
     " brandId:# productTypeId:# productStatus:+ primarySupplierId:#"
 )
 BRAND = read("brandId:# brandName:~ updatedOn:p")
@@ -105,7 +109,7 @@ GOODS_MOVEMENT = read(
 )
 PAYMENT = read(
     "paymentId:# !transactionRef:s !transactionCode:s !paymentMethodCode:s !paymentType:s"
-    " !orderId:# !currencyId:# !currencyCode:s !amountAuthorized:m !amountPaid:m !expires:p"
+    " !orderId:# !currencyId:# !currencyCode:s !amountAuthorized:s !amountPaid:s !expires:p"
     " paymentDate:p createdOn:p journalId:#"
 )
 CURRENCY = read("id:# title:~ code:s symbol:s exchangeRate:m isDefault:? exchangeRateVarianceNominalCode:s")

@@ -26,7 +26,8 @@ def order(record: Record) -> Record:
     return {
         "orderId": record.get("id"),
         "orderTypeId": reference_data.TYPE_IDS.get(kind) if isinstance(kind, str) else None,
-        "contactId": _at(record, "parties", "customer", "contactId"),
+        "contactId": _at(record, "parties", "customer", "contactId")
+        or _at(record, "parties", "supplier", "contactId"),
         "orderStatusId": _at(record, "orderStatus", "orderStatusId"),
         "orderStockStatusId": reference_data.STOCK_IDS.get(str(record.get("stockStatusCode"))),
         "createdOn": record.get("createdOn"),
@@ -74,8 +75,8 @@ def sales_order(record: Record) -> Record:
 def contact(record: Record) -> Record:
     """A contact in contact-search."""
     communication = record.get("communication")
-    phones = [_at(communication, "telephones", slot) for slot in ("PRI", "SEC", "MOB")]
-    slots = [_at(communication, "emails", slot, "email") for slot in ("PRI", "SEC", "TER")]
+    phones = [_at(communication, "telephones", slot) or "" for slot in ("PRI", "SEC", "MOB")]
+    slots = [_at(communication, "emails", slot, "email") or "" for slot in ("PRI", "SEC", "TER")]
     company = _at(record, "organisation", "name")
     staff, supplier = (_at(record, "relationshipToAccount", key) for key in ("isStaff", "isSupplier"))
     tags = [int(tag) for tag in str(record.get("contactTags") or "").split(",") if tag.isdigit()]
@@ -94,7 +95,7 @@ def contact(record: Record) -> Record:
         "updatedOn": record.get("updatedOn"),
         "lastContactedOn": None,
         "lastOrderedOn": None,
-        "nominalCode": _at(record, "financialDetails", "nominalCode"),
+        "nominalCode": int(_at(record, "financialDetails", "nominalCode") or 0),
         "isPrimary": record.get("isPrimaryContact"),
         "pri": phones[0],
         "sec": phones[1],
@@ -111,7 +112,7 @@ def contact(record: Record) -> Record:
 def product(record: Record) -> Record:
     """A product in product-search."""
     channel = _first(record.get("salesChannels"))
-    category = _first(_at(channel, "categories"))
+    categories = product_categories(record)
     return {
         "productId": record.get("id"),
         "productName": _at(channel, "productName"),
@@ -125,13 +126,19 @@ def product(record: Record) -> Record:
         "salesChannelName": _at(channel, "salesChannelName"),
         "createdOn": record.get("createdOn"),
         "updatedOn": record.get("updatedOn"),
-        "brightpearlCategoryCode": _at(category, "categoryCode"),
+        "brightpearlCategoryCode": categories[0] if categories else None,
         "productGroupId": record.get("productGroupId"),
         "brandId": record.get("brandId"),
         "productTypeId": record.get("productTypeId"),
         "productStatus": record.get("status"),
         "primarySupplierId": None,
     }
+
+
+def product_categories(record: Record) -> list[int]:
+    """The categories of a product in its first sales channel."""
+    found = _at(_first(record.get("salesChannels")), "categories") or []
+    return [int(one["categoryCode"]) for one in found]
 
 
 def goods_out(record: Record) -> Record:
@@ -165,6 +172,11 @@ def brand(record: Record) -> Record:
 def product_type(record: Record) -> Record:
     """A product type in product-type-search."""
     return {"productTypeId": record.get("id"), "productTypeName": record.get("name")}
+
+
+def category(record: Record) -> Record:
+    """A category in brightpearl-category-search."""
+    return record | {"updatedBy": record.get("updatedById")}
 
 
 def nominal_code(record: Record) -> Record:

@@ -25,5 +25,12 @@ def default_settings() -> dict[str, object]:
         "oauth_rotate": "never",  # or "always"
         "oauth_same_until_expiry": True,
         "oauth_lifetime_seconds": 604_800,
+        "webhooks": True,  # deliver them
+        "webhook_hosts": ["127.0.0.1", "localhost", "::1"],  # those that are called
+        "webhook_delay_seconds": 0.2,  # events of this time go into one id set
+        "webhook_retry_seconds": 2.0,
+        "webhook_attempts": 5,
+        "webhook_timeout_seconds": 10.0,
+        "edit_invoiced_orders": False,
         "require_dev_ref": False,
     }

@@ -21,6 +21,7 @@ def move_stock(account: Account, product: int, warehouse: str, quantity: int) ->
         now["inStock"] + quantity, now["allocated"], now["inTransit"]
     )
     record["total"] = total_availability(record["warehouses"])
+    account.webhooks.raise_event("product.modified.on-hand-modified", product)
 
 
 def record_movement(
@@ -69,7 +70,9 @@ def create_goods_out_note(
         "lastEventVersion": 900_000 + len(notes.changed),
         "labelUri": "",
     }
-    return notes.add(made | (more or {}))
+    id = notes.add(made | (more or {}))
+    account.webhooks.raise_event("goods-out-note.created", id)
+    return id
 
 
 def ship_note(account: Account, note: Record) -> None:
@@ -87,6 +90,7 @@ def ship_note(account: Account, note: Record) -> None:
                 "GO",
                 _NO_VALUE,
             )
+    account.webhooks.raise_event("goods-out-note.modified.shipped", note["goodsOutNoteId"])
     update_shipping_status(account, note["orderId"])
 
 
@@ -96,6 +100,8 @@ def update_shipping_status(account: Account, order_id: int) -> None:
     left = unshipped_quantities(account, order)
     gone = shipped_quantities(account, order_id)
     if not any(quantity > 0 for quantity in left.values()):
+        if order["shippingStatusCode"] != "ASS":
+            account.webhooks.raise_event("order.modified.fully-shipped", order_id)
         order |= {"shippingStatusCode": "ASS", "stockStatusCode": "SOA", "allocationStatusCode": "AAA"}
     elif gone:
         order |= {"shippingStatusCode": "SPS", "stockStatusCode": "SOP", "allocationStatusCode": "APA"}
@@ -110,6 +116,15 @@ def unshipped_quantities(account: Account, order: Record) -> dict[str, int]:
         for row, line in order["orderRows"].items()
         if stock.has(line["productId"]) or row in gone
     }
+
+
+def unassigned_quantities(account: Account, order: Record) -> dict[str, int]:
+    """Quantities that are on no goods-out or drop-ship note yet, by order row."""
+    left = {row: int(Decimal(line["quantity"]["magnitude"])) for row, line in order["orderRows"].items()}
+    for note in notes_of(account, order["id"]):
+        for row, parts in note["orderRows"].items():
+            left[row] = left.get(row, 0) - sum(part["quantity"] for part in parts)
+    return left
 
 
 def shipped_quantities(account: Account, order_id: int) -> dict[str, int]:

@@ -18,6 +18,7 @@ from .gateway import Gateway
 from .json_patch import merge_patch
 from .settings import default_settings
 from .throttle import Throttle
+from .variety import Variety
 
 ACCOUNT_CODE = "acmetest"
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -56,6 +57,8 @@ class Brightpearl:
     def seed(self, options: SeedOptions) -> None:
         """Build a new account."""
         self.account.seed(options)
+        if options.variety:
+            Variety(self.account, self.gateway.handle_unlogged).add()
         self.authenticator.clear()
         self.throttle.clear()
 
@@ -86,11 +89,28 @@ class Brightpearl:
             return {"id": source.add({"createdOn": self.account.stamp(), **(patch or {})})}
         if patch is None:
             source.remove(int(id))
+            self._announce(collection, "destroyed", int(id))
             return {}
         record = merge_patch(source.edit(int(id)), patch)
+        if not quiet and (collection != "order" or "orderStatus" in patch):
+            self._announce(collection, "modified", int(id))
         if not quiet and collection in ("order", "contact", "product") and "updatedOn" not in patch:
             self.account.touch(record)
         return record
+
+    def _announce(self, collection: str, lifecycle: str, id: int) -> None:
+        """Raise the event of a change by hand, where the vendor has one for it."""
+        events = {
+            ("order", "modified"): "order.modified.order-status",
+            ("product", "modified"): "product.modified",
+            ("product", "destroyed"): "product.destroyed",
+            ("product-availability", "modified"): "product.modified.on-hand-modified",
+            ("goods-out-note", "modified"): "goods-out-note.modified",
+            ("goods-out-note", "destroyed"): "goods-out-note.destroyed",
+            ("drop-ship-note", "destroyed"): "drop-ship-note.destroyed",
+        }
+        if (event := events.get((collection, lifecycle))) is not None:
+            self.account.webhooks.raise_event(event, id)
 
     def activity(
         self,

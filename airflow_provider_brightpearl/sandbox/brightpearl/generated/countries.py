@@ -302,3 +302,4 @@ COUNTRIES: tuple[Country, ...] = (
 WEIGHTED: tuple[Country, ...] = tuple(country for country in COUNTRIES for _ in range(country.weight))
 BY_CODE3 = {country.code3: country for country in COUNTRIES}
 BY_CODE = {country.code: country for country in COUNTRIES}
+COUNTRY_BY_ID: dict[object, Country] = {country.id: country for country in COUNTRIES}

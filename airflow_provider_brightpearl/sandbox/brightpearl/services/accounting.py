@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from .. import reference_data, search_columns, search_rows
 from ..call import Call, ServiceError, response
 from ..collection import Record
@@ -29,6 +31,12 @@ _TYPES = ("AUTH", "CAPTURE", "PAYMENT", "RECEIPT", "VOID")
 @route("GET", BASE + "tax-code")
 def get_tax_code(call: Call) -> Record:
     """All tax codes; `rate` is absent where it is zero."""
+    return reference_list(call, "tax-code")
+
+
+@route("GET", BASE + "tax-code/{}")
+def get_tax_code_by_id(call: Call) -> Record:
+    """Tax codes by id set."""
     return reference_list(call, "tax-code")
 
 
@@ -103,15 +111,24 @@ def _stored(call: Call, body: Record) -> int:
     )
     if body["paymentType"] in ("RECEIPT", "PAYMENT", "CAPTURE"):
         payments.edit(id)["journalId"] = 2_000_000 + id
-        _settle(call, body["orderId"], body)
+        _settle(call, body["orderId"])
     return id
 
 
-def _settle(call: Call, order_id: int, body: Record) -> None:
+def _settle(call: Call, order_id: int) -> None:
     order = collection(call, "order").edit(order_id)
-    due, paid = parse_decimal(order["totalValue"]["total"]), parse_decimal(body.get("amountPaid") or 0)
-    if due is not None and paid is not None:
-        order["orderPaymentStatus"] = "PAID" if paid >= due else "PARTIALLY_PAID"
+    due = Decimal(order["totalValue"]["total"])
+    payments = collection(call, "customer-payment")
+    generated = payments.generated
+    places = (generated.columns["orderId"] == order_id).nonzero()[0].tolist()
+    ids = dict.fromkeys([*(int(generated.ids[at]) for at in places), *payments.changed])
+    found = [payment for id in ids if (payment := payments.get(id)) is not None]
+    paid = sum(
+        Decimal(one["amountPaid"])
+        for one in found
+        if one["orderId"] == order_id and one["paymentType"] in ("RECEIPT", "PAYMENT", "CAPTURE")
+    )
+    order["orderPaymentStatus"] = "PAID" if paid >= due else "PARTIALLY_PAID"
     call.account.touch(order)
 
 

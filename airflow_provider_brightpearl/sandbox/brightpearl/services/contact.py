@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import json_patch, reference_data, search_columns, search_rows
 from ..call import Call, ServiceError, not_found, response, single_id
 from ..collection import Record
-from ..generated.countries import BY_CODE3
+from ..generated.countries import BY_CODE3, COUNTRY_BY_ID
 from ..resources import (
     collection,
     id_set_uris,
@@ -142,7 +142,7 @@ def patch_contact(call: Call) -> Record:
     for operation in changes:
         value = None if operation["op"] == "remove" else operation.get("value")
         json_patch.set_path(record, operation["path"], value)
-    return response([without_custom_fields(call.account.touch(record), set())])
+    return response(without_custom_fields(call.account.touch(record), set()))
 
 
 @route("GET", BASE + "contact/{}/custom-field")
@@ -174,7 +174,7 @@ def get_postal_address(call: Call) -> Record:
 def post_postal_address(call: Call) -> Record:
     """Create an address that belongs to no contact yet."""
     body = call.json_object()
-    country = BY_CODE3.get(str(body.get("countryIsoCode")))
+    country = BY_CODE3.get(str(body.get("countryIsoCode"))) or COUNTRY_BY_ID.get(body.get("countryId"))
     if country is None:
         raise ServiceError(400, "CNTC-020", "A valid countryIsoCode is required")  # INFERRED code
     lines = {f"addressLine{n}": body.get(f"addressLine{n}") or "" for n in range(1, 5)}

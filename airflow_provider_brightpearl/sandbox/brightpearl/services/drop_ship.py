@@ -6,7 +6,7 @@ from ..call import Call, ServiceError, id_ranges, response
 from ..collection import Record
 from ..reference_data import STAFF
 from ..resources import collection, require_id, route
-from ..stock_movements import update_shipping_status
+from ..stock_movements import unassigned_quantities, update_shipping_status
 from .goods_notes import notes_of_orders, parts_by_order_row, require_order_ids
 
 BASE = "warehouse-service/"
@@ -45,10 +45,12 @@ def post_drop_ship_note(call: Call) -> Record:
     """Create notes, one per supplier."""
     id = require_id(call, "order", call.path_args[0], "No Order Found")
     order = collection(call, "order").edit(id)
-    made = []
-    for given in call.json_object().get("suppliers") or []:
-        rows = parts_by_order_row(given, order, {})
-        made.append(_create(call, id, given, rows))
+    left = unassigned_quantities(call.account, order)
+    wanted = [
+        (given, parts_by_order_row(given, order, {}, left))
+        for given in call.json_object().get("suppliers") or []
+    ]
+    made = [_create(call, id, given, rows) for given, rows in wanted]
     order["isDropship"] = True
     call.account.touch(order)
     return response(made)
@@ -64,7 +66,9 @@ def _create(call: Call, order: int, given: Record, rows: Record) -> int:
         "orderRows": rows,
         "events": [{"occured": stamp, "eventOwnerId": STAFF, "eventCode": "PLA"}],
     }
-    return collection(call, NOTES).add(note)
+    id = collection(call, NOTES).add(note)
+    call.account.webhooks.raise_event("drop-ship-note.created", id)
+    return id
 
 
 @route("POST", BASE + NOTE + "/{}/event")
@@ -84,5 +88,6 @@ def post_drop_ship_event(call: Call) -> Record:
         owner = event.get("eventOwnerId") or STAFF
         note["status"] = {"shipped": True, "shippedOn": text, "shippedById": owner}
         note["events"].append({"occured": text, "eventOwnerId": owner, "eventCode": "SHS"})
+        call.account.webhooks.raise_event("drop-ship-note.modified.shipped", id)
         update_shipping_status(call.account, note["orderId"])
     return {}

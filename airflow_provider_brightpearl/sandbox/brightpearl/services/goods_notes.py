@@ -32,13 +32,26 @@ def notes_of_orders(
     return response(found)
 
 
-def parts_by_order_row(given: Record, order: Record, location: dict[str, int]) -> dict[str, list[Record]]:
-    """The parts of a new note by order row. Raises: ServiceError if a row does not belong to the order."""
+def parts_by_order_row(
+    given: Record, order: Record, location: dict[str, int], left: dict[str, int]
+) -> dict[str, list[Record]]:
+    """The parts of a new note by order row, taken from what is `left` of the rows.
+
+    Raises:
+        ServiceError: a row does not belong to the order, or a quantity is no positive integer or too much.
+    """
     parts: dict[str, list[Record]] = {}
     for item in given.get("products") or []:
         row = str(item.get("salesOrderRowId"))
         if row not in order["orderRows"]:
             raise ServiceError(400, "WHSC-080", f"Row {row} does not belong to this order")  # INFERRED
+        quantity = item.get("quantity")
+        if not isinstance(quantity, int) or isinstance(quantity, bool) or quantity < 1:
+            raise ServiceError(400, "WHSC-083", "A quantity must be a positive integer")  # INFERRED code
+        left[row] = left.get(row, 0) - quantity
+        if left[row] < 0:
+            message = f"Quantity {quantity} is more than what remains of row {row}"
+            raise ServiceError(400, "WHSC-084", message)  # INFERRED code
         part = {"productId": item["productId"], "quantity": item["quantity"], **location}
         parts.setdefault(row, []).append(part)
     return parts

@@ -7,7 +7,7 @@ from ..collection import Record
 from ..generated.order_documents import note_status
 from ..reference_data import STAFF
 from ..resources import collection, require_id, route
-from ..stock_movements import create_goods_out_note, ship_note
+from ..stock_movements import create_goods_out_note, ship_note, unassigned_quantities
 from .goods_notes import notes_of_orders, parts_by_order_row, require_order_ids
 from .warehouse import BASE
 
@@ -52,10 +52,12 @@ def post_goods_out_note(call: Call) -> Record:
     """Create notes, one per warehouse."""
     id = require_id(call, "order", call.path_args[0], "No Order Found")
     body, order = call.json_object(), collection(call, "order").get(id) or {}
-    made = []
-    for given in body.get("warehouses") or []:
-        parts = parts_by_order_row(given, order, {"locationId": 2})
-        made.append(_new_note(call, order, given, parts, body))
+    left = unassigned_quantities(call.account, order)
+    wanted = [
+        (given, parts_by_order_row(given, order, {"locationId": 2}, left))
+        for given in body.get("warehouses") or []
+    ]
+    made = [_new_note(call, order, given, parts, body) for given, parts in wanted]
     call.account.touch(collection(call, "order").edit(id))
     return response(made)
 
@@ -94,7 +96,9 @@ def _open(call: Call) -> Record:
 def delete_goods_out_note(call: Call) -> Record:
     """Delete a note that is not yet shipped."""
     _open(call)
-    collection(call, NOTES).remove(single_id(call.path_args[1]))
+    id = single_id(call.path_args[1])
+    collection(call, NOTES).remove(id)
+    call.account.webhooks.raise_event("goods-out-note.destroyed", id)
     return {}
 
 
@@ -102,10 +106,17 @@ def delete_goods_out_note(call: Call) -> Record:
 def post_goods_out_event(call: Call) -> Record:
     """Record events: print, pick, pack, ship; shipping completes the earlier steps."""
     note = _open(call)
-    for event in call.json_object().get("events") or []:
-        code = event.get("eventCode")
+    known = call.headers.get("if-match")
+    if known is not None and known.strip('"') != str(note["lastEventVersion"]):
+        raise ServiceError(412, "WHSC-085", "The note has events that this request does not know")  # INFERRED
+    events = call.json_object().get("events") or []
+    codes = [event.get("eventCode") for event in events]
+    for code in codes:  # all are checked before the first one happens
         if code not in _STEPS:
             raise ServiceError(400, "WHSC-082", f"Event code {code} is not valid")  # INFERRED code
+    if "SHW" in codes[:-1]:
+        raise ServiceError(400, "WHSC-081", "The note has already been shipped")  # INFERRED code
+    for event, code in zip(events, codes, strict=True):
         at = call.account.zone.parse(event.get("occured"))
         text = call.account.zone.format(int(at)) if at else call.account.stamp()
         _advance(note, code, text)
@@ -115,6 +126,9 @@ def post_goods_out_event(call: Call) -> Record:
         note["lastEventVersion"] += 1
         if code == "SHW":
             ship_note(call.account, note)
+        else:
+            step = _STEPS[code].replace("-", "un-")
+            call.account.webhooks.raise_event(f"goods-out-note.modified.{step}", single_id(call.path_args[0]))
     return {}
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..call import Call, ServiceError, not_found, response, single_id
+from .. import id_sets
+from ..call import Call, ServiceError, id_ranges, not_found, response, single_id
 from ..collection import Record
-from ..resources import collection, records_in_id_set, route
+from ..resources import collection, records_in_id_set, require_id, route
 
 BASE = "integration-service/"
 _EVENTS = (
@@ -53,7 +54,7 @@ def get_account_configuration(call: Call) -> Record:
 
 @route("POST", BASE + "webhook")
 def post_webhook(call: Call) -> Record:
-    """Create a subscription; the sandbox stores it and delivers nothing."""
+    """Create a subscription."""
     body = call.json_object()
     event = str(body.get("subscribeTo") or "")
     if event.split(".")[0] not in _RESOURCES:
@@ -63,16 +64,33 @@ def post_webhook(call: Call) -> Record:
     if not any(known == event or known.startswith(event + ".") for known in _EVENTS):
         raise ServiceError(400, "INTC-062", f"Lifecycle event of {event} is not valid")
     hook = _DEFAULTS | body
-    if hook["httpMethod"] in ("POST", "PUT"):
-        template = str(body.get("bodyTemplate") or "") + str(body.get("uriTemplate") or "")
-        absent = [
-            v for v in ("lifecycle-event", "account-code", "resource-type") if f"${{{v}}}" not in template
-        ]
-        if absent:
-            raise ServiceError(400, "INTC-057", f"The template does not contain {', '.join(absent)}")
+    template = str(body.get("bodyTemplate") or "") + str(body.get("uriTemplate") or "")
+    absent = [
+        ("INTC-057", f"The template does not contain ${{{name}}}")  # INFERRED text
+        for name in ("lifecycle-event", "account-code", "resource-type")
+        if f"${{{name}}}" not in template
+    ]
+    if absent:
+        raise ServiceError(400, *absent[0], more=absent[1:])
     return response(
         collection(call, "webhook").add({key: value for key, value in hook.items() if key != "id"})
     )
+
+
+@route("POST", BASE + "webhook/{}/simulate")
+def post_webhook_simulate(call: Call) -> Record:
+    """Deliver an event with made-up data, of up to ten ids."""
+    id = require_id(call, "webhook", call.path_args[0], f"Cannot find webhook: {call.path_args[0]}")
+    given = call.json_object().get("testData")
+    if not isinstance(given, dict):
+        raise ServiceError(400, "INTC-070", "Test data is required")  # INFERRED code
+    data = {str(name).strip("${}"): str(value) for name, value in given.items()}
+    ids = id_sets.expand(id_ranges(data.pop("resource-id", ""), 10))
+    parts = (data.get("resource-type"), data.get("lifecycle-event"), data.get("resource-specifier"))
+    event = ".".join(part for part in parts if part)
+    hook = dict(collection(call, "webhook").get(id) or {})
+    call.account.webhooks.simulate(hook, event, ids, data)
+    return {}
 
 
 @route("GET", BASE + "webhook")

@@ -33,7 +33,12 @@ register_search(BASE + "order-search", Search("order", search_columns.ORDER, sea
 register_search(
     BASE + "sales-order-search",
     Search(
-        "order", search_columns.SALES_ORDER, search_rows.sales_order, _is_sale, {"orderTypeId": "1"}, _REFS
+        "order",
+        search_columns.SALES_ORDER,
+        search_rows.sales_order,
+        _is_sale,
+        {"orderTypeId": "1"},
+        refs=_REFS,
     ),
 )
 register_search(

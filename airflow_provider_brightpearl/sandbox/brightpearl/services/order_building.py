@@ -8,7 +8,7 @@ from .. import reference_data
 from ..account import day_of
 from ..call import Call, ServiceError
 from ..collection import Record
-from ..generated.countries import BY_CODE3
+from ..generated.countries import BY_CODE3, COUNTRY_BY_ID
 from ..generated.orders import total_value
 from ..money import divide_half_up, fixed_decimals, parse_decimal
 from ..reference_data import BASE_CURRENCY, CURRENCY_IDS, RATES, STAFF
@@ -109,7 +109,10 @@ def country_codes(code3: object) -> Record:
 
 def apply_address(party: Record, given: Record) -> None:
     """Overwrite the address of a party with the one in a request."""
-    if code := given.get("countryIsoCode"):
+    code = given.get("countryIsoCode")
+    if not code and (country := COUNTRY_BY_ID.get(given.get("countryId"))):
+        code = country.code3
+    if code:
         party |= country_codes(code) | {"country": BY_CODE3[code].name}
     for key, value in given.items():
         if key in party and key not in ("countryIsoCode", "countryId", "country", "contactId"):
@@ -142,6 +145,8 @@ def store_order(call: Call, record: Record) -> int:
     orders = collection(call, "order")
     record["id"] = orders.last + 1
     orders.put(record["id"], record)
+    # observed: creating an order raises order.modified
+    call.account.webhooks.raise_event("order.modified.order-status", record["id"])
     return int(record["id"])
 
 
@@ -152,6 +157,13 @@ def apply_delivery(call: Call, record: Record, given: Record, date: str) -> None
     day = day_of(str(given.get(date))) if given.get(date) else None
     if day is not None:
         record["delivery"]["deliveryDate"] = call.account.zone.format_date(day)
+
+
+def apply_tax_date(call: Call, record: Record, date: object) -> None:
+    """Set the tax date, which an order has before it is invoiced; stored as midnight UTC."""
+    day = day_of(str(date)) if date else None
+    if day is not None:
+        record["invoices"][0]["taxDate"] = call.account.zone.format_date(day)
 
 
 def build_row(call: Call, order: Record, given: Record) -> tuple[int, Record]:
@@ -218,5 +230,10 @@ def update_totals(call: Call, order: Record) -> None:
         divide_half_up(int(net * 10000), 100), divide_half_up(int(tax * 100), 1), rate, per_base
     )
     if values and order["orderPaymentStatus"] == "NOT_APPLICABLE":
-        order |= {"orderPaymentStatus": "UNPAID", "stockStatusCode": "SON", "allocationStatusCode": "ANA"}
+        kind = order["orderTypeCode"]
+        order |= {
+            "orderPaymentStatus": "UNPAID",
+            "stockStatusCode": f"{kind[0]}{'C' if kind[1] == 'C' else 'O'}N",
+        }
+        order["allocationStatusCode"] = "ANR" if kind in ("PO", "PC") else "ANA"
         order["shippingStatusCode"] = "SNS"

@@ -13,6 +13,7 @@ from ..resources import collection, require_id, route, serve_custom_fields
 from .order_building import (
     apply_address,
     apply_delivery,
+    apply_tax_date,
     build_row,
     new_order,
     order_currency,
@@ -75,6 +76,8 @@ def _take(call: Call, record: Record, body: Record) -> None:
     if given := body.get("currency"):
         record["currency"] = order_currency(given.get("orderCurrencyCode", BASE_CURRENCY), given)
     json_patch.merge_patch(record["assignment"], body.get("assignment") or {})
+    for given in (body.get("invoices") or [])[:1]:
+        apply_tax_date(call, record, given.get("taxDate"))
     apply_delivery(call, record, body.get("delivery") or {}, "deliveryDate")
 
 
@@ -83,10 +86,24 @@ def _order(call: Call) -> Record:
     return collection(call, "order").edit(id)
 
 
+def _open_order(call: Call) -> Record:
+    """The order of the path. Raises: ServiceError if it is invoiced."""
+    order = _order(call)
+    if order["state"]["tax"] == "INVOICED" and not call.account.settings["edit_invoiced_orders"]:
+        raise ServiceError(400, "ORDC-061", "The order has been invoiced")  # INFERRED code
+    return order
+
+
 @route("POST", BASE + "order/{}/row")
 def post_order_row(call: Call) -> Record:
     """Add a row; a bundle also adds rows for its components."""
-    order, given = _order(call), call.json_object()
+    given, known = call.json_object(), call.path_args[0].isdigit()
+    if not known or not collection(call, "order").has(int(call.path_args[0])):
+        missing = [("ORDC-003", "You have supplied an invalid order ID")]  # INFERRED text
+        if not given.get("productId") and not given.get("productName"):
+            missing.append(("ORDC-026", "Product name is required"))
+        raise ServiceError(400, *missing[0], more=missing[1:])
+    order = _open_order(call)
     id, row = build_row(call, order, given)
     order["orderRows"][str(id)] = row
     bundle = (collection(call, "product").get(row["productId"]) or {}).get("composition", {})
@@ -114,7 +131,7 @@ def post_order_row(call: Call) -> Record:
 @route("PATCH", BASE + "order/{}/row/{}")
 def patch_order_row(call: Call) -> Record:
     """Patch a row; a new net value also changes its tax."""
-    order, row = _order(call), None
+    order = _open_order(call)
     row = order["orderRows"].get(call.path_args[1])
     if row is None:
         raise not_found("No Order Row Found")
@@ -140,7 +157,7 @@ _ROW_PATHS = {"/rowValue/rowNet/value": 4, "/rowValue/rowTax/value": 2, "/quanti
 @route("DELETE", BASE + "order/{}/row/{}")
 def delete_order_row(call: Call) -> Record:
     """Delete a row."""
-    order = _order(call)
+    order = _open_order(call)
     if order["orderRows"].pop(call.path_args[1], None) is None:
         raise not_found("No Order Row Found")
     update_totals(call, order)
@@ -156,10 +173,12 @@ def patch_order(call: Call) -> Record:
     for operation in changes:
         if operation.get("op") not in _ALLOWED.get(str(operation["path"]), ()):
             raise json_patch.invalid_operation(operation)
-    order = _order(call)
+    order = _open_order(call)
     for operation in changes:
         _apply(call, order, operation)
-    return response([_visible(call.account.touch(order))])
+    seen = response(_visible(order))  # recorded: without the change of updatedOn, and with the same version
+    call.account.touch(order, bump=False)
+    return seen
 
 
 def _apply(call: Call, order: Record, operation: Record) -> None:
@@ -188,6 +207,7 @@ def put_order_status(call: Call) -> Record:
     wanted = order_status(call, body.get("orderStatusId"))
     order = _order(call)
     order["orderStatus"] = wanted
+    call.account.webhooks.raise_event("order.modified.order-status", order["id"])
     call.account.touch(order)
     if isinstance(body.get("orderNote"), dict):
         _note(call, order, body["orderNote"])

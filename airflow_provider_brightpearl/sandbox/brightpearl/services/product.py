@@ -21,7 +21,10 @@ from ..resources import (
 from ..search import Search
 
 BASE = "product-service/"
-register_search(BASE + "product-search", Search("product", search_columns.PRODUCT, search_rows.product))
+register_search(
+    BASE + "product-search",
+    Search("product", search_columns.PRODUCT, search_rows.product, members=search_rows.product_categories),
+)
 register_search(BASE + "brand-search", Search("brand", search_columns.BRAND, search_rows.brand))
 register_search(
     BASE + "product-type-search",
@@ -29,7 +32,7 @@ register_search(
 )
 register_search(
     BASE + "brightpearl-category-search",
-    Search("brightpearl-category", search_columns.CATEGORY, search_rows.unchanged),
+    Search("brightpearl-category", search_columns.CATEGORY, search_rows.category),
 )
 
 
@@ -77,6 +80,7 @@ def post_product(call: Call) -> Record:
     collection(call, "product-price").put(
         id, {"productId": id, "priceLists": [_empty(row) for row in reference_data.PRICE_LISTS]}
     )
+    call.account.webhooks.raise_event("product.created", id)
     return response(id)
 
 
@@ -130,6 +134,7 @@ def put_product(call: Call) -> Record:
         _check_brand(call, body["brandId"])
     json_patch.merge_patch(collection(call, "product").edit(id), {k: v for k, v in body.items() if k != "id"})
     call.account.touch(collection(call, "product").edit(id))
+    call.account.webhooks.raise_event("product.modified", id)
     return {}
 
 

@@ -11,6 +11,7 @@ from ..resources import collection, require_id, route
 from .order_building import (
     apply_address,
     apply_delivery,
+    apply_tax_date,
     build_row,
     new_order,
     order_currency,
@@ -60,7 +61,10 @@ def _post(call: Call, kind: str) -> Record:
         id, row = build_row(call, record, _row(given))
         record["orderRows"][str(id)] = row
     update_totals(call, record)
-    return response(store_order(call, record))
+    id = store_order(call, record)
+    if kind == "SO":
+        call.account.webhooks.raise_event("sales-order.created", id)
+    return response(id)
 
 
 def _twin(call: Call, body: Record, kind: str) -> int | None:
@@ -91,6 +95,9 @@ def _take(call: Call, record: Record, body: Record) -> None:
     for key in ("externalRef", "installedIntegrationInstanceId"):
         if body.get(key):
             record[key] = body[key]
+    if str(body.get("parentId") or "").isdigit():
+        record["parentOrderId"] = int(body["parentId"])
+    apply_tax_date(call, record, body.get("taxDate"))
     if body.get("statusId") is not None:
         record["orderStatus"] = order_status(call, body["statusId"])
     if given := body.get("currency"):
@@ -137,6 +144,7 @@ def post_sales_order_close(call: Call) -> Record:
     zone = call.account.zone
     record["state"] = {"tax": "INVOICED"}
     record["orderStatus"] = order_status(call, 4)
+    call.account.webhooks.raise_event("order.modified.order-status", id)
     record["closedOn"] = call.account.stamp()
     dates = {"taxDate": zone.format_date(day), "dueDate": zone.format_date(day + 30 * 86400)}
     record["invoices"] = [{"invoiceReference": f"SI-{id}", **dates}]
@@ -157,6 +165,7 @@ def shown(order: Record) -> Record:
             "address": _address(parties["billing"]),
         },
         "ref": order.get("reference"),
+        "parentId": order.get("parentOrderId") or None,
         "externalRef": order.get("externalRef"),
         "installedIntegrationInstanceId": order.get("installedIntegrationInstanceId"),
         "placedOn": order["placedOn"],

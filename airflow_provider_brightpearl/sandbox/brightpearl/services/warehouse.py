@@ -57,6 +57,10 @@ def get_bundle_availability(call: Call) -> Record:
 
 
 def _on_hand(call: Call, product: int, warehouse: str) -> int:
+    composition = (collection(call, "product").get(product) or {}).get("composition", {})
+    if composition.get("bundle"):  # INFERRED: a bundle in a bundle counts as often as it can be made
+        parts: list[dict[str, int]] = composition["bundleComponents"]
+        return min(_on_hand(call, part["productId"], warehouse) // part["productQuantity"] for part in parts)
     held_here = collection(call, "product-availability").get(product) or {"warehouses": {}}
     return int(held_here["warehouses"].get(warehouse, {}).get("onHand", 0))
 
