@@ -52,6 +52,7 @@ def test_jsforce_gets_along_with_the_org(api: Api, tmp_path: Path) -> None:
     seen = json.loads(done.stdout)
     assert ["005", "00D", api.sandbox.url] == [seen["soap"][0][:3], seen["soap"][1][:3], seen["soap"][2]]
     assert (100_000, True, "Integration User") == (seen["limit"], seen["describe"], seen["identity"])
+    assert ["Harbour & Finch Ltd"] == seen["search"]
     assert [450, 449, "STRING_TOO_LONG"] == seen["upsert"]
     assert seen["again"] is False
     assert ([True, True], "three") == (seen["update"], seen["retrieve"])

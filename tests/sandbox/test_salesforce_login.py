@@ -18,7 +18,11 @@ def test_client_credentials_by_form(api: Api) -> None:
     form = {"grant_type": "client_credentials", "client_id": KEY, "client_secret": SECRET}
     answer = api.token(form).json()
     assert (api.sandbox.url, "Bearer") == (answer["instance_url"], answer["token_type"])
-    assert answer["id"].startswith("https://login.salesforce.com/id/00D")
+    assert answer["id"].startswith(f"{api.sandbox.url}/id/00D")
+    who = api.http.get(answer["id"], timeout=10).json()
+    assert (answer["id"], "integration@acme.example") == (who["id"], who["username"])
+    assert "/services/Soap/m/{version}/00D" in who["urls"]["metadata"]
+    assert 403 == requests.get(answer["id"], timeout=10).status_code
 
 
 def test_wrong_secret_is_refused(api: Api) -> None:
@@ -50,8 +54,34 @@ def test_unknown_grant_type(api: Api) -> None:
     assert "unsupported_grant_type" == api.token({"grant_type": "device"}).json()["error"]
 
 
+def envelope(operation: str) -> str:
+    return (
+        '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" '
+        f'xmlns:u="urn:partner.soap.sforce.com"><soapenv:Body>{operation}</soapenv:Body></soapenv:Envelope>'
+    )
+
+
+def test_soap_is_more_than_a_login(api: Api) -> None:
+    token = str(api.http.headers["Authorization"]).removeprefix("Bearer ")
+    header = f"<soapenv:Header><u:SessionHeader><u:sessionId>{token}</u:sessionId></u:SessionHeader></soapenv:Header>"
+
+    def call(operation: str) -> requests.Response:
+        body = envelope(f"<u:{operation}/>").replace("<soapenv:Body>", f"{header}<soapenv:Body>")
+        return requests.post(f"{api.sandbox.url}/services/Soap/u/59.0", data=body, timeout=10)
+
+    assert "<userName>integration@acme.example</userName>" in call("getUserInfo").text
+    assert "No operation available for request {urn:partner.soap.sforce.com}query" in call("query").text
+    refused = requests.post(
+        f"{api.sandbox.url}/services/Soap/u/59.0", data=envelope("<u:getUserInfo/>"), timeout=10
+    )
+    assert (500, True) == (refused.status_code, "INVALID_SESSION_ID" in refused.text)
+
+
 def test_soap_login_is_gone_from_api_65(api: Api) -> None:
-    body = "<u:username>integration@acme.example</u:username><u:password>sandbox-password</u:password>"
+    body = envelope(
+        "<u:login><u:username>integration@acme.example</u:username>"
+        "<u:password>sandbox-password</u:password></u:login>"
+    )
     old = requests.post(f"{api.sandbox.url}/services/Soap/u/59.0", data=body, timeout=10)
     new = requests.post(f"{api.sandbox.url}/services/Soap/u/65.0", data=body, timeout=10)
     assert (200, 500) == (old.status_code, new.status_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from urllib.parse import quote
 
 import pytest
@@ -119,6 +120,67 @@ def test_country_code_fills_the_country(api: Api) -> None:
     api.settings(country_picklists=False)
     body = {"Name": "A", "ShippingCountryCode": "US"}
     assert (400, "INVALID_FIELD") == api.refusal("POST", "sobjects/Account", body)
+
+
+@pytest.mark.parametrize(
+    ("country", "state", "code"),
+    [
+        ("US", "Texas", "TX"),
+        ("US", "texas", "TX"),
+        ("US", "TX", None),  # the code is not the name
+        ("GB", "Bristol", None),  # no list, so no state is right
+        ("DE", "Bayern", None),
+        (None, "Texas", None),
+        ("GB", "", ""),
+    ],
+)
+def test_text_of_states_in_orgs_with_picklists(
+    api: Api, country: str | None, state: str, code: str | None
+) -> None:
+    api.settings(state_text_checked=True)
+    body = {"Name": "A", "BillingCountryCode": country, "BillingState": state}
+    if code is None:
+        assert (400, "FIELD_INTEGRITY_EXCEPTION") == api.refusal("POST", "sobjects/Account", body)
+        api.settings(country_picklists=False)
+        del body["BillingCountryCode"]
+        assert api.create("Account", **body)
+    else:
+        account = api("GET", f"sobjects/Account/{api.create('Account', **body)}").json()
+        assert (code or None) == account["BillingStateCode"]
+
+
+def test_picklists_of_states_depend_on_countries(api: Api) -> None:
+    fields = {each["name"]: each for each in api("GET", "sobjects/Account/describe").json()["fields"]}
+    state, country = fields["BillingStateCode"], fields["BillingCountryCode"]
+    assert ("picklist", True, "BillingCountryCode") == (
+        state["type"],
+        state["dependentPicklist"],
+        state["controllerName"],
+    )
+    texas = next(each for each in state["picklistValues"] if each["label"] == "Texas")
+    bits = "".join(f"{byte:08b}" for byte in base64.b64decode(texas["validFor"]))
+    assert ["US"] == [
+        each["value"] for each, bit in zip(country["picklistValues"], bits, strict=False) if bit == "1"
+    ]
+
+
+def test_system_fields_in_describe(api: Api) -> None:
+    fields = {each["name"]: each for each in api("GET", "sobjects/Account/describe").json()["fields"]}
+    never = [
+        name
+        for name in ("CreatedDate", "CreatedById", "SystemModstamp", "OwnerId")
+        if fields[name]["nillable"]
+    ]
+    assert [] == never
+    assert [True, True, False] == [
+        fields[name]["groupable"] for name in ("Phone", "BillingStreet", "Description")
+    ]
+
+
+def test_a_record_by_any_field_that_looks_up(api: Api) -> None:
+    first = api("PATCH", "sobjects/Contact/Email/ada@example.test", {"LastName": "Marsh"}).json()
+    again = api("PATCH", "sobjects/Contact/Email/ada@example.test", {"LastName": "Moss"}).json()
+    assert (True, False, first["id"]) == (first["created"], again["created"], again["id"])
 
 
 def test_currency_only_in_multi_currency_orgs(api: Api) -> None:

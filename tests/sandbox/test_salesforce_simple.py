@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,6 +15,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from tests.sandbox.salesforce_org import KEY, SECRET, Api, api, sandbox
+from tests.sandbox.test_salesforce_jsforce import PACKAGE
 
 simple_salesforce = pytest.importorskip("simple_salesforce")
 
@@ -110,6 +113,41 @@ def test_collections(client: Any) -> None:
     path = "composite/sobjects/Account/Brightpearl_Id__c"
     answer = client.restful(path, method="PATCH", json={"allOrNone": False, "records": records})
     assert [True] * 3 == [row["created"] for row in answer]
+
+
+def test_search(client: Any) -> None:
+    client.Contact.create({"LastName": "Finch", "Email": "finch@example.test"})
+    found = client.quick_search("Finch")["searchRecords"]
+    assert {"Account", "Contact"} == {each["attributes"]["type"] for each in found}
+    sosl = "FIND {harb* AND} IN NAME FIELDS RETURNING Account(Id, Name WHERE Type = 'Trade' LIMIT 5)"
+    (only,) = client.search(sosl.replace(" AND", ""))["searchRecords"]
+    assert "Harbour & Finch Ltd" == only["Name"]
+    assert [] == client.search("FIND {nobody at all}")["searchRecords"]
+    with pytest.raises(simple_salesforce.exceptions.SalesforceMalformedRequest, match="MALFORMED_SEARCH"):
+        client.search("SELECT Id FROM Account")
+
+
+def test_deploy_by_soap(client: Any, api: Api, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "package.zip", "w") as archive:
+        for name, text in PACKAGE.items():
+            archive.writestr(name, text)
+    id, state = client.deploy(str(tmp_path / "package.zip"), sandbox=False)["asyncId"], "Pending"
+    assert id.startswith("0Af")
+    for _ in range(3):
+        state = client.checkDeployStatus(id)["state"]
+    assert "Succeeded" == state
+    assert client.query("SELECT Id FROM Account LIMIT 1")["totalSize"] == 1
+
+
+def test_texts_of_query_errors_have_the_place(client: Any) -> None:
+    with pytest.raises(simple_salesforce.exceptions.SalesforceMalformedRequest) as refused:
+        client.query("SELECT Id, Nme FROM Account")
+    assert refused.value.content[0]["message"] == (
+        "\nSELECT Id, Nme FROM Account\n           ^\nERROR at Row:1:Column:12\n"
+        "No such column 'Nme' on entity 'Account'. If you are attempting to use a custom field, be sure to append "
+        "the '__c' after the custom field name. Please reference your WSDL or the describe call for the "
+        "appropriate names."
+    )
 
 
 def test_expired_session_logs_in_again(client: Any, api: Api) -> None:

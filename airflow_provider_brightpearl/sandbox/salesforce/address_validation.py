@@ -1,4 +1,4 @@
-"""Country and state codes, for orgs with state and country picklists (reference, section 4.4)."""
+"""Country and state codes and names, for orgs with state and country picklists (reference, section 4.4)."""
 
 from __future__ import annotations
 
@@ -7,31 +7,24 @@ from collections.abc import Mapping
 from ..countries import COUNTRIES
 from .errors import ApiError
 from .schema import Entity
+from .states import STATES
 from .store import Row
 
-# states of the countries whose states are configured in the org
-_STATES = {
-    "US": "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM "
-    "NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY",
-    "CA": "AB BC MB NB NL NS NT NU ON PE QC SK YT",
-    "AU": "ACT NSW NT QLD SA TAS VIC WA",
-}
-STATES: dict[str, frozenset[str]] = {code: frozenset(names.split()) for code, names in _STATES.items()}
 _PREFIXES = {
     "Account": ("Billing", "Shipping"),
     "Order": ("Billing", "Shipping"),
     "Contact": ("Mailing", "Other"),
 }
-_NAMES = frozenset(COUNTRIES.values())
+_NAMES = {name: code for code, name in COUNTRIES.items()}
 
 
 def check_addresses(entity: Entity, record: Row, changes: Row, settings: Mapping[str, object]) -> None:
-    """Validate states against their country, and set country names from country codes.
+    """Validate states and countries, and complete codes and names from each other.
 
     Args:
         entity: the object of the record.
         record: the record as it will be after the write.
-        changes: the values being written; country names are added to it.
+        changes: the values being written; names and codes are added to it.
         settings: the settings of the org.
 
     Raises:
@@ -44,19 +37,36 @@ def check_addresses(entity: Entity, record: Row, changes: Row, settings: Mapping
             if changes[f"{prefix}Country"] is None:
                 del changes[f"{prefix}Country"]
         if changes.get(f"{prefix}StateCode"):
-            _check_state(prefix, record)
-        if settings["country_text_checked"] and changes.get(f"{prefix}Country", "") not in (
-            "",
-            None,
-            *_NAMES,
-        ):
+            known = STATES.get(_country(prefix, record), {})
+            if changes[f"{prefix}StateCode"] not in known:
+                raise _invalid_value("state", f"{prefix}StateCode")
+            changes[f"{prefix}State"] = known[changes[f"{prefix}StateCode"]]
+        elif f"{prefix}State" in changes and _checks_state_names(settings):
+            changes[f"{prefix}StateCode"] = _state_code(prefix, record, changes[f"{prefix}State"])
+        if settings["country_text_checked"] and changes.get(f"{prefix}Country") not in ("", None, *_NAMES):
             raise _invalid_value("country", f"{prefix}Country")
 
 
-def _check_state(prefix: str, record: Row) -> None:
-    known = STATES.get(str(record.get(f"{prefix}CountryCode")))
-    if known is None or record[f"{prefix}StateCode"] not in known:
-        raise _invalid_value("state", f"{prefix}StateCode")
+def _checks_state_names(settings: Mapping[str, object]) -> bool:
+    return bool(settings["country_picklists"] and settings["state_text_checked"])
+
+
+def _country(prefix: str, record: Row) -> str:
+    return str(record.get(f"{prefix}CountryCode") or _NAMES.get(str(record.get(f"{prefix}Country")), ""))
+
+
+def _state_code(prefix: str, record: Row, name: object) -> str | None:
+    """The code of a state whose full name was written; a code, or a state of a country without a list, is none."""
+    if not name:
+        return None
+    country = _country(prefix, record)
+    if not country:
+        text = f"A country must be specified before specifying a state value for field: {prefix}State"
+        raise ApiError("FIELD_INTEGRITY_EXCEPTION", text, [f"{prefix}State"])
+    for code, known in STATES.get(country, {}).items():
+        if known.casefold() == str(name).strip().casefold():
+            return code
+    raise _invalid_value("state", f"{prefix}State")
 
 
 def _invalid_value(what: str, field: str) -> ApiError:

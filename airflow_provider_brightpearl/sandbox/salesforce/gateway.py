@@ -20,6 +20,7 @@ from .jobs import Jobs
 from .login import Login
 from .org import Org
 from .sessions import Sessions
+from .soap import Soap
 
 _VERSION = re.compile(r"v(\d{2}\.\d)", re.IGNORECASE)
 _log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Gateway:
     def __init__(self, org: Org, sessions: Sessions, jobs: Jobs) -> None:
         self._org, self._sessions, self._jobs = org, sessions, jobs
         self._login = Login(org, sessions)
+        self._soap = Soap(org, sessions, self._login)
         self._resources = Resources(TABLE)
 
     async def answer(self, request: Request) -> Response:
@@ -70,11 +72,28 @@ class Gateway:
         first = segments[0].lower() if segments else ""
         if first == "oauth2":
             return self._oauth(request, segments[1:], body, headers, origin)
-        if first == "soap" and len(segments) in (3, 4) and request.method == "POST":
-            return self._login.soap(segments[2], body, origin)
+        if first == "soap" and len(segments) >= 3 and request.method == "POST":
+            return self._soap_answer(request, segments, body, headers, origin)
         if first == "data":
             return self._data(request, segments[1:], body, headers, origin)
         raise address_not_found()
+
+    async def identity(self, request: Request) -> Response:
+        """GET /id/{organization}/{user}."""
+        origin = f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}"
+        with self._org.lock:
+            found = self._login.identity(
+                request.headers.get("authorization", ""), **request.path_params, origin=origin
+            )
+        return Response(found.encoded(), found.status, media_type=found.media)
+
+    def _soap_answer(
+        self, request: Request, segments: list[str], body: bytes, headers: Mapping[str, str], origin: str
+    ) -> Answer:
+        def make_call(version: str, user: str) -> Call:
+            return self._call(request, version, (), body, headers, origin, user)
+
+        return self._soap.answer(segments[1].lower(), segments[2], body, origin, make_call)
 
     def _oauth(
         self, request: Request, rest: list[str], body: bytes, headers: Mapping[str, str], origin: str
@@ -99,12 +118,25 @@ class Gateway:
         user = self._sessions.user_of(headers.get("authorization", ""))
         if rest[1:2] != ["jobs"] or self._org.settings["bulk_calls_count"]:
             self._sessions.count_call()
+        call = self._call(request, version[1], tuple(rest[1:]), body, headers, origin, user)
+        return self._dispatch(call)
+
+    def _call(
+        self,
+        request: Request,
+        version: str,
+        segments: tuple[str, ...],
+        body: bytes,
+        headers: Mapping[str, str],
+        origin: str,
+        user: str,
+    ) -> Call:
         query = dict(parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        call = Call(
+        return Call(
             org=self._org,
             method=request.method,
-            version=version[1],
-            segments=tuple(rest[1:]),
+            version=version,
+            segments=segments,
             query=query,
             headers=headers,
             body=body,
@@ -114,7 +146,6 @@ class Gateway:
             dispatch=self._dispatch,
             scope=request.scope,
         )
-        return self._dispatch(call)
 
     def _dispatch(self, call: Call) -> Answer:
         if not call.segments and call.method == "GET":

@@ -1,13 +1,11 @@
-"""The token endpoint, SOAP login, userinfo and revoke (reference, sections 1.1 and 3.1)."""
+"""The token endpoint, userinfo, identity and revoke (reference, sections 1.1 and 3.1)."""
 
 from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape, unescape
 from urllib.parse import parse_qsl
 
 from ..http_auth import basic_credentials
@@ -30,7 +28,7 @@ class LoginDenied(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Everything below /services/oauth2 and /services/Soap."""
+    """Everything below /services/oauth2, and who may log in."""
 
     org: Org
     sessions: Sessions
@@ -52,7 +50,7 @@ class Login:
         answer: dict[str, object] = {
             "access_token": self.sessions.open(user),
             "instance_url": origin,
-            "id": f"https://login.salesforce.com/id/{organization}/{user}",
+            "id": f"{origin}/id/{organization}/{user}",
             "token_type": "Bearer",
             "issued_at": str(int(self.org.clock.now().timestamp() * 1000)),
             "signature": base64.b64encode(user.encode()).decode(),
@@ -104,30 +102,11 @@ class Login:
             raise LoginDenied(error, "authentication failure")
         return str(row["Id"])
 
-    def soap(self, version: str, body: bytes, origin: str) -> Answer:
-        """POST /services/Soap/u/{version}: login() only, which ends with API 65."""
-        text = body.decode("utf-8", "replace")
-        try:
-            if "soap" not in list_setting(self.org.settings, "login_flows") or float(version) >= 65:
-                raise LoginDenied("INVALID_OPERATION", "SOAP API login() is disabled in this org.")
-            user = self._check_user(_element(text, "username"), _element(text, "password"), "INVALID_LOGIN")
-        except LoginDenied as error:
-            reason = "Invalid username, password, security token; or user locked out."
-            return _fault(error.error, reason if error.error == "INVALID_LOGIN" else error.description)
-        return self._soap_granted(user, version, origin)
-
-    def _soap_granted(self, user: str, version: str, origin: str) -> Answer:
-        organization = self.org.organization
-        row = self.org.store.row("User", user) or {}
-        url = escape(f"{origin}/services/Soap/u/{version}/{organization[:15]}")
-        result = (
-            f"<metadataServerUrl>{url.replace('/u/', '/m/')}</metadataServerUrl>"
-            f"<passwordExpired>false</passwordExpired><sandbox>false</sandbox><serverUrl>{url}</serverUrl>"
-            f"<sessionId>{self.sessions.open(user)}</sessionId><userId>{user}</userId><userInfo>"
-            f"<organizationId>{organization}</organizationId><userId>{user}</userId>"
-            f"<userName>{escape(str(row.get('Username')))}</userName></userInfo>"
-        )
-        return _envelope(f"<loginResponse><result>{result}</result></loginResponse>", 200)
+    def soap_user(self, version: str, username: str, password: str) -> str:
+        """The user of a SOAP login(), which ends with API 65. Raises: LoginDenied."""
+        if "soap" not in list_setting(self.org.settings, "login_flows") or float(version) >= 65:
+            raise LoginDenied("INVALID_OPERATION", "SOAP API login() is disabled in this org.")
+        return self._check_user(username, password, "INVALID_LOGIN")
 
     def userinfo(self, authorization: str) -> Answer:
         """GET /services/oauth2/userinfo."""
@@ -144,6 +123,45 @@ class Login:
                 "preferred_username": row.get("Username"),
                 "name": row.get("Name"),
                 "email": row.get("Email"),
+            }
+        )
+
+    def identity(self, authorization: str, organization: str, user: str, origin: str) -> Answer:
+        """GET /id/{organization}/{user}: the address that a token response names."""
+        try:
+            known = self.sessions.user_of(authorization)
+        except ApiError:
+            return Answer(b"Bad_OAuth_Token", 403, media="text/plain")
+        if (organization[:15], user[:15]) != (self.org.organization[:15], known[:15]):
+            return Answer(b"Wrong_Org", 403, media="text/plain")
+        row = self.org.store.row("User", known) or {}
+        base = f"{origin}/services/data/v{{version}}/"
+        paths = {"rest": "", "sobjects": "sobjects/", "search": "search/", "query": "query/"}
+        urls = {name: base + path for name, path in paths.items()}
+        urls |= {
+            name: f"{origin}/services/Soap/{path}/{{version}}/{organization[:15]}"
+            for name, path in (("enterprise", "c"), ("partner", "u"), ("metadata", "m"))
+        }
+        return Answer(
+            {
+                "id": f"{origin}/id/{self.org.organization}/{known}",
+                "asserted_user": True,
+                "user_id": known,
+                "organization_id": self.org.organization,
+                "username": row.get("Username"),
+                "nick_name": row.get("Username"),
+                "display_name": row.get("Name"),
+                "email": row.get("Email"),
+                "first_name": row.get("FirstName"),
+                "last_name": row.get("LastName"),
+                "timezone": "Europe/London",
+                "urls": {**urls, "profile": f"{origin}/{known}"},
+                "active": True,
+                "user_type": "STANDARD",
+                "language": "en_US",
+                "locale": "en_GB",
+                "utcOffset": 0,
+                "is_app_installed": True,
             }
         )
 
@@ -178,31 +196,3 @@ def _claims(assertion: str) -> dict[str, object]:
     if not isinstance(claims, dict):
         raise LoginDenied("invalid_grant", "invalid assertion")
     return claims
-
-
-def _element(text: str, name: str) -> str:
-    found = re.search(rf"<(?:\w+:)?{name}>(.*?)</(?:\w+:)?{name}>", text, re.DOTALL)
-    return unescape(found[1]) if found else ""
-
-
-def _fault(code: str, text: str) -> Answer:
-    message = f"{code}: {escape(text)}"
-    detail = (
-        f"<sf:LoginFault><sf:exceptionCode>{code}</sf:exceptionCode>"
-        f"<sf:exceptionMessage>{escape(text)}</sf:exceptionMessage></sf:LoginFault>"
-    )
-    return _envelope(
-        f"<soapenv:Fault><faultcode>sf:{code}</faultcode><faultstring>{message}</faultstring>"
-        f"<detail>{detail}</detail></soapenv:Fault>",
-        500,
-    )
-
-
-def _envelope(body: str, status: int) -> Answer:
-    text = (
-        '<?xml version="1.0" encoding="UTF-8"?>'
-        '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" '
-        'xmlns="urn:partner.soap.sforce.com" xmlns:sf="urn:fault.partner.soap.sforce.com">'
-        f"<soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>"
-    )
-    return Answer(text.encode(), status, media="text/xml;charset=UTF-8")

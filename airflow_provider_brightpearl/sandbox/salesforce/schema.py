@@ -34,7 +34,7 @@ class Entity:
     def key_field(self, name: str) -> Field | None:
         """The field if records can be upserted by it; None otherwise."""
         field = self.field(name)
-        usable = field is not None and (field.external_id or field.name == "Id")
+        usable = field is not None and (field.external_id or field.id_lookup)
         return field if usable else None
 
 

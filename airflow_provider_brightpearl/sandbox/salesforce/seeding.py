@@ -28,7 +28,9 @@ def seed_org(org: Org, seed: int) -> None:
     org.user = _person(org, username, "Integration", "User")
     _person(org, ADMIN, "Ada", "Admin")
     org.organization = _add(org, "Organization", Name="Acme Test", OrganizationType="Developer Edition",
-                            InstanceName="SBX0", LanguageLocaleKey="en_US")  # fmt: skip
+                            InstanceName="SBX0", LanguageLocaleKey="en_US", DefaultLocaleSidKey="en_GB",
+                            TimeZoneSidKey="Europe/London", IsSandbox=False, IsReadOnly=False,
+                            FiscalYearStartMonth=1, Country="GB")  # fmt: skip
     _add(org, "RecordType", Name="Business Account", DeveloperName="Business", SobjectType="Account")
     for number, (label, category) in enumerate(STATUSES, 1):
         usual = label == category

@@ -37,8 +37,11 @@ class Salesforce:
         seed_org(self.org, 0)
 
     def routes(self) -> list[BaseRoute]:
-        """A single route, because paths are case-insensitive."""
-        return [Route("/services/{rest:path}", self._gateway.answer, methods=METHODS)]
+        """A single route for all services, because paths are case-insensitive, and the identity of a user."""
+        return [
+            Route("/services/{rest:path}", self._gateway.answer, methods=METHODS),
+            Route("/id/{organization}/{user}", self._gateway.identity, methods=["GET"]),
+        ]
 
     def seed(self, options: SeedOptions) -> None:
         """Seed the initial records, whatever the size; a sync adds the rest."""

@@ -16,7 +16,8 @@ const conn = new jsforce.Connection({
 await conn.authorize({ grant_type: "client_credentials" });
 seen.limit = (await conn.request("/limits")).DailyApiRequests.Max;
 seen.describe = (await conn.describe("Order")).fields.some((f) => f.name === "Brightpearl_Order_Id__c");
-seen.identity = (await conn.sobject("User").findOne({ Username: "integration@acme.example" }, ["Name"])).Name;
+seen.identity = (await conn.identity()).display_name;
+seen.search = (await conn.search("FIND {Finch} IN ALL FIELDS RETURNING Account(Id, Name)")).searchRecords.map((r) => r.Name);
 
 const rows = Array.from({ length: 450 }, (_, i) => ({ Name: `N${i}`, Brightpearl_Id__c: `k${i}` }));
 rows[7].Name = "x".repeat(300);

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+
+from ...countries import COUNTRIES
 from ...settings import int_setting
 from ..call import Answer, Call, Resource, resource
 from ..fields import Field, label_of
 from ..schema import Entity
+from ..states import STATES
 
 FIRST, LAST = 46, 67
 
@@ -20,7 +24,20 @@ _SOAP = {
     "id": "tns:ID",
     "reference": "tns:ID",
 }
-_RESOURCES = ("sobjects", "query", "queryAll", "limits", "composite", "jobs")
+_RESOURCES = (
+    "sobjects", "query", "queryAll", "search", "parameterizedSearch", "limits", "composite", "jobs", "metadata"
+)  # fmt: skip
+_NEVER_NULL = (
+    "CreatedDate",
+    "CreatedById",
+    "LastModifiedDate",
+    "LastModifiedById",
+    "SystemModstamp",
+    "OwnerId",
+)
+_GROUPABLE = (
+    "string", "picklist", "reference", "boolean", "date", "int", "id", "phone", "url", "email"
+)  # fmt: skip
 
 
 def versions() -> list[dict[str, str]]:
@@ -102,23 +119,52 @@ def _summary(call: Call, entity: Entity) -> dict[str, object]:
     }
 
 
+def _choices(field: Field) -> list[dict[str, object]]:
+    """The values of a picklist; those of a state name by bits the countries that they are valid for."""
+    countries = list(COUNTRIES)
+    found: list[tuple[str, str, str | None]] = [(value, value, None) for value in field.values]
+    if field.name.endswith("CountryCode"):
+        found = [(code, name, None) for code, name in COUNTRIES.items()]
+    elif field.name.endswith("StateCode"):
+        found = [
+            (code, name, _bit(countries.index(country)))
+            for country, states in STATES.items()
+            for code, name in states.items()
+        ]
+    return [
+        {
+            "active": True,
+            "defaultValue": value == field.default,
+            "label": label,
+            "validFor": valid,
+            "value": value,
+        }
+        for value, label, valid in found
+    ]
+
+
+def _bit(place: int) -> str:
+    """A bitmap with one bit set, the most significant one first, in base64."""
+    bits = bytearray(place // 8 + 1)
+    bits[place // 8] = 0x80 >> place % 8
+    return base64.b64encode(bits).decode()
+
+
 def _field(entity: Entity, field: Field) -> dict[str, object]:
-    choices = [
-        {"active": True, "defaultValue": value == field.default, "label": value, "validFor": None,
-         "value": value} for value in field.values
-    ]  # fmt: skip
+    choices = _choices(field)
+    depends = field.name.endswith("StateCode")
     writable = entity.sobject.writable
     return {
         "name": field.name,
         "label": field.label,
-        "type": field.type,
+        "type": "picklist" if field.name.endswith(("StateCode", "CountryCode")) else field.type,
         "soapType": _SOAP.get(field.type, "xsd:string"),
         "length": field.length,
         "byteLength": field.length * 3,
         "precision": field.precision,
         "scale": field.scale,
         "digits": 10 if field.type == "int" else 0,
-        "nillable": not (field.required or field.type in ("boolean", "id")),
+        "nillable": not (field.required or field.type in ("boolean", "id") or field.name in _NEVER_NULL),
         "createable": writable and field.createable,
         "updateable": writable and field.updateable,
         "externalId": field.external_id,
@@ -131,11 +177,13 @@ def _field(entity: Entity, field: Field) -> dict[str, object]:
         "defaultValue": field.default if isinstance(field.default, bool) else None,
         "picklistValues": choices,
         "restrictedPicklist": field.restricted,
+        "dependentPicklist": depends,
+        "controllerName": field.name.replace("State", "Country") if depends else None,
         "referenceTo": [field.refers_to] if field.refers_to else [],
         "relationshipName": field.relationship or None,
         "autoNumber": field.auto_number,
         "filterable": field.type != "textarea" or field.length <= 255,
-        "groupable": field.type in ("string", "picklist", "reference", "boolean", "date", "int", "id"),
+        "groupable": field.type in _GROUPABLE or (field.type == "textarea" and field.length <= 255),
         "sortable": field.type != "textarea" or field.length <= 255,
         "nameField": field.name == "Name",
         "permissionable": not field.required,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -52,15 +53,15 @@ def start(call: Call) -> Answer:
         raise malformed_json(
             f"Unrecognized field in deployOptions: {sorted(unknown)}" if isinstance(given, dict) else ""
         )
-    deploy = Deploy(
-        make_id("0Af", len(call.jobs.deploys) + 1),
-        {**_OPTIONS, **given},
-        parts["application/zip"],
-        call.user,
-        call.org.now(),
-    )
+    return Answer(_head(call, begin(call, given, parts["application/zip"])), 201)
+
+
+def begin(call: Call, options: Mapping[str, object], content: bytes) -> Deploy:
+    """Queue a deployment."""
+    id = make_id("0Af", len(call.jobs.deploys) + 1)
+    deploy = Deploy(id, {**_OPTIONS, **options}, content, call.user, call.org.now())
     call.jobs.deploys[deploy.id] = deploy
-    return Answer(_head(call, deploy), 201)
+    return deploy
 
 
 def _parts(call: Call) -> dict[str, bytes]:
@@ -82,6 +83,13 @@ def _parts(call: Call) -> dict[str, bytes]:
 
 def show(call: Call, deploy_id: str) -> Answer:
     """GET metadata/deployRequest/{id}: polling advances the deployment."""
+    detailed = call.query.get("includeDetails", "").lower() == "true"
+    result = status_of(call, deploy_id, detailed)
+    return Answer({**_head(call, call.jobs.deploys[deploy_id]), "deployResult": result})
+
+
+def status_of(call: Call, deploy_id: str, detailed: bool) -> dict[str, object]:
+    """The state of a deployment, which advances with every look at it. Raises: ApiError 404."""
     deploy = call.jobs.deploys.get(deploy_id)
     if deploy is None:
         raise resource_not_found()
@@ -90,8 +98,7 @@ def show(call: Call, deploy_id: str) -> Answer:
         _run_deployment(call, deploy)
     elif not deploy.done:
         deploy.status = "InProgress"
-    detailed = call.query.get("includeDetails", "").lower() == "true"
-    return Answer({**_head(call, deploy), "deployResult": _result(call, deploy, detailed)})
+    return _result(call, deploy, detailed)
 
 
 def _run_deployment(call: Call, deploy: Deploy) -> None:

@@ -26,8 +26,38 @@ def _first_page(call: Call, include_deleted: bool) -> Answer:
     text = call.query.get("q", "")
     if not text.strip():
         raise ApiError("MALFORMED_QUERY", "SOQL statements cannot be empty or null")
-    found = run_query(call.org, text, include_deleted)
+    try:
+        found = run_query(call.org, text, include_deleted)
+    except ApiError as error:
+        raise _with_place(error, text) from None
     return Answer(_page(call, found, None, 0))
+
+
+_HINTS = {
+    "INVALID_FIELD": "If you are attempting to use a custom field, be sure to append the '__c' after the custom "
+    "field name. Please reference your WSDL or the describe call for the appropriate names.",
+    "INVALID_TYPE": "If you are attempting to use a custom object, be sure to append the '__c' after the entity "
+    "name. Please reference your WSDL or the describe call for the appropriate names.",
+}
+
+
+def _with_place(error: ApiError, text: str) -> ApiError:
+    """The error with the place in the query, as the vendor writes it: lines, a mark, row and column."""
+    quoted = re.findall(r"'([^']+)'", error.message)
+    at = re.search(rf"(?<![\w.]){re.escape(quoted[0])}\b", text) if quoted else None
+    if error.code not in _HINTS or at is None:
+        return error
+    message = error.message.replace("on sobject of type ", "on entity '").rstrip(".")
+    message += "'." if "on entity" in message else "."
+    start = max(0, at.start() - 40)
+    fragment, column = (
+        text[start : at.end() + 40].replace("\n", " "),
+        at.start() - text.rfind("\n", 0, at.start()),
+    )
+    row = text.count("\n", 0, at.start()) + 1
+    mark = " " * (at.start() - start) + "^"
+    place = f"\n{fragment}\n{mark}\nERROR at Row:{row}:Column:{column}\n"
+    return ApiError(error.code, f"{place}{message} {_HINTS[error.code]}", status=error.status)
 
 
 def get_more(call: Call, locator: str) -> Answer:

@@ -14,6 +14,7 @@ from . import (
     metadata_deploy,
     query,
     records,
+    search,
 )
 
 TABLE: list[Resource] = [
@@ -26,5 +27,6 @@ TABLE: list[Resource] = [
     *bulk_ingest.TABLE,
     *bulk_query.TABLE,
     *metadata_deploy.TABLE,
+    *search.TABLE,
     *records.TABLE,
 ]
