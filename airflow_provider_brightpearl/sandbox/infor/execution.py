@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from ..settings import list_setting
+from ..settings import int_setting, list_setting
 from .errors import Nok, Terminated, generic_nok, nok, unknown_transaction
 from .programs.registry import TABLE
 from .session import Session
@@ -91,9 +91,7 @@ class M3:
         rows = TABLE[call.program][call.transaction](session, values)
         columns = self._columns(signature, call.options.columns)
         error = self._faults.check_after(call.program, call.transaction, call.record)
-        return TransactionResult(
-            call, columns, self._rows(rows, signature, columns, call.options, error), error
-        )
+        return TransactionResult(call, columns, self._rows(rows, signature, columns, call, error), error)
 
     def _signature(self, call: TransactionCall) -> Signature:
         if not self.knows(call.program, call.transaction):
@@ -130,21 +128,34 @@ class M3:
         rows: Iterable[Row] | None,
         signature: Signature,
         columns: Mapping[str, int],
-        options: Options,
+        call: TransactionCall,
         error: Nok | None,
     ) -> list[dict[str, str]] | None:
         if rows is None or not signature.outputs:
             return None
-        limit = error.records if error else options.maxrecs
+        options = call.options
+        limits = (error.records if error else options.maxrecs, self._ceiling(call))
+        limit = min((each for each in limits if each), default=0)
         capped = islice(rows, limit) if limit else rows
-        minus = bool(self._tenant.settings["trailing_minus"])
-        return [_record(row, columns, options, minus) for row in capped]
+        return [_record(row, columns, call.options, self._tenant.settings) for row in capped]
+
+    def _ceiling(self, call: TransactionCall) -> int:
+        """The number of records after which a list ends in silence; 0 for none."""
+        if not call.transaction.startswith(("Lst", "Search", "Select")):
+            return 0
+        own = self._tenant.settings["list_ceilings"]
+        name = f"{call.program} {call.transaction}"
+        if isinstance(own, dict) and name in own:
+            return int(own[name])
+        return int_setting(self._tenant.settings, "list_ceiling")
 
 
-def _record(row: Row, columns: Mapping[str, int], options: Options, minus: bool) -> dict[str, str]:
+def _record(
+    row: Row, columns: Mapping[str, int], options: Options, settings: Mapping[str, object]
+) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, length in columns.items():
-        text = render(name, length, row.get(name), options.dateformat, minus)
+        text = render(name, length, row.get(name), options.dateformat, settings)
         if not is_number(name):
             text = text[:length]  # lengths differ: an item name has 60 characters, 30 on an order line
         if options.exclude_empty and not text:

@@ -15,6 +15,7 @@ from ..settings import int_setting
 from ..system import note_unknown_address
 from .errors import GatewayError, UnknownAddress
 from .execution import M3, TransactionCall, TransactionResult
+from .messaging import PREFIX, Messaging
 from .rate_limits import RateLimits
 from .request_parsing import check_parameters, parse_bulk, parse_options, parse_path
 from .responses import as_xml, v1_response, v2_response
@@ -32,6 +33,7 @@ class Gateway:
 
     def __init__(self, tenant: Tenant, tokens: TokenService, limits: RateLimits) -> None:
         self._tenant, self._tokens, self._limits = tenant, tokens, limits
+        self.messaging = Messaging(tenant)
         self._m3, self._faults = M3(tenant), TransactionFaults(tenant.settings)
 
     async def answer(self, request: Request) -> Response:
@@ -74,6 +76,11 @@ class Gateway:
     def _serve_m3(self, request: Request, path: str, body: bytes) -> Response:
         if len(body) > int_setting(self._tenant.settings, "max_body_bytes"):
             raise GatewayError(413, "Payload too large")
+        if path.startswith(PREFIX):
+            kind = request.headers.get("content-type", "")
+            with self._tenant.lock:
+                status, found = self.messaging.serve(request.method, path[len(PREFIX) :], kind, body)
+            return Response(orjson.dumps(found), status, media_type="application/json")
         if not path.startswith(_REST):
             raise UnknownAddress()
         with self._tenant.lock:

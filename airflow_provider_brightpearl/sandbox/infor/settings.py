@@ -13,7 +13,16 @@ SECRET_KEY = "sandbox-service-secret"  # noqa: S105
 
 def default_settings() -> dict[str, object]:
     """A new copy of the default settings."""
-    return {**_token_service(), **_gateway(), **_answers(), **_input(), **_orders(), **_stock(), **_ledger()}
+    return {
+        **_token_service(),
+        **_gateway(),
+        **_answers(),
+        **_input(),
+        **_orders(),
+        **_stock(),
+        **_ledger(),
+        **_ion(),
+    }
 
 
 def _token_service() -> dict[str, object]:
@@ -64,6 +73,10 @@ def _answers() -> dict[str, object]:
         "empty_output": "record",  # records of a v2 transaction without output: "record" [{}], "list" [], "absent"
         "records_in_errors": False,  # inforion reads `records` of failed transactions, so some servers send []
         "default_maxrecs": 100,
+        # a list ends after so many records, whatever maxrecs says, without a sign of it; 0 = never
+        "list_ceiling": 0,
+        "list_ceilings": {},  # by transaction, such as {"GLS200MI LstVouchersByDt": 100}
+        "decimal_sign": ".",  # "," as the decimal format of the user (MNS150) has it, in and out
         "unknown_column": "refuse",  # "ignore"
         "v1_padding": True,
         "v1_single_as_object": False,
@@ -133,6 +146,21 @@ def _ledger() -> dict[str, object]:
         "ledger_job_seconds": 0,
         "closed_periods": [],  # "YYYYMM", in addition to the one closed by the seed
         "local_difference": "adjust",  # rounding of computed ACAM: on the last line; "refuse"
+    }
+
+
+def _ion() -> dict[str, object]:
+    return {
+        "ims_client_id": CLIENT_ID,  # of the connection point that takes our messages; another one: 403
+        "ims_documents": [],  # allowed there, such as "Process.SalesOrder"; none: all
+        "ion_max_bytes": 5_242_880,
+        # {url, documents?}: receivers of what M3 publishes; POST {url}/v3/multipartMessage
+        "connection_points": [],
+        "ion_hosts": ["127.0.0.1", "localhost", "::1"],  # those that are called
+        "ion_delay_seconds": 0.1,
+        "ion_retry_seconds": 2.0,
+        "ion_attempts": 5,
+        "ion_timeout_seconds": 10.0,
     }
 
 

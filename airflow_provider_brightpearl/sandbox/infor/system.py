@@ -48,18 +48,23 @@ class Infor:
         with self.tenant.lock:
             self._tokens.clear()
             self._limits.clear()
+            self._gateway.messaging.clear()
             seed(self.tenant, until.date(), options.days)
 
     def collections(self) -> list[str]:
-        """The tables, and `calls`, which counts the outcomes of each transaction."""
-        return [*self.tenant.tables, _CALLS]
+        """The tables; `calls`, which counts the outcomes of each transaction; and the messages of ION."""
+        return [*self.tenant.tables, _CALLS, *self.tenant.ion]
 
     def count(self, collection: str) -> int:
         """The number of records in a collection."""
+        if collection in self.tenant.ion:
+            return len(self.tenant.ion[collection])
         return len(self.tenant.calls if collection == _CALLS else self.tenant[collection].rows)
 
     def snapshot(self, collection: str) -> Iterator[Record]:
         """Every record of a collection; decimal numbers are text, never floats."""
+        if collection in self.tenant.ion:
+            return iter(list(self.tenant.ion[collection]))
         if collection != _CALLS:
             return self.tenant.snapshot(collection)
         return iter(

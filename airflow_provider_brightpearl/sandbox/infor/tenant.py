@@ -39,6 +39,11 @@ class Table:
         self.rows: dict[Key, Row] = {}
         self._groups: dict[Key, dict[Key, Row]] = {}
         self._found: dict[tuple[str, str], dict[Key, Row]] = {}
+        self._watcher: Callable[[Row, bool], None] | None = None
+
+    def watch(self, watcher: Callable[[Row, bool], None]) -> None:
+        """Call a function with every record that is added or changed, and True with every one that is deleted."""
+        self._watcher = watcher
 
     def get(self, *key: object) -> Row | None:
         """The record with a key; None if it does not exist."""
@@ -57,6 +62,7 @@ class Table:
         stamps = self._stamp()
         made: Row = {**row, **stamps, "RGDT": stamps["LMDT"], "RGTM": stamps["LMTM"], "CHNO": 1}
         self._link(made)
+        self._notify(made, False)
         return made
 
     def update(self, row: Row, changes: Row, quiet: bool = False) -> Row:
@@ -68,11 +74,18 @@ class Table:
         row.update(changes, **stamps)
         if moves:
             self._link(row)
+        if not quiet:
+            self._notify(row, False)
         return row
 
     def remove(self, row: Row) -> None:
         """Delete a record."""
         self._unlink(row)
+        self._notify(row, True)
+
+    def _notify(self, row: Row, deleted: bool) -> None:
+        if self._watcher is not None:
+            self._watcher(row, deleted)
 
     def clear(self) -> None:
         """Delete all records."""
@@ -169,6 +182,7 @@ class Tenant:
             for name, (keys, group, indexes) in _TABLES.items()
         }
         self.calls: Counter[tuple[str, str, str]] = Counter()
+        self.ion: dict[str, list[Row]] = {"ion_received": [], "ion_sent": []}  # messages, see messaging.py
         self._sequences: Counter[str] = Counter()
         self._last_stamp = 0
         self._second = 0, "", ""  # the last second with its date and time, shared by many records
@@ -181,6 +195,8 @@ class Tenant:
         for table in self.tables.values():
             table.clear()
         self.calls.clear()
+        for messages in self.ion.values():
+            messages.clear()
         self._sequences.clear()
         self._last_stamp = 0
 

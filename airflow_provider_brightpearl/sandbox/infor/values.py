@@ -80,7 +80,7 @@ def parse_record(
 
 def _typed(field: Field, raw: str, dateformat: str, settings: Mapping[str, object]) -> Any:
     if field.numeric:
-        return _decimal(field, raw.strip())
+        return _decimal(field, raw.strip(), str(settings["decimal_sign"]))
     if field.is_date:
         return _date(field.name, raw.strip(), dateformat)
     if field.name in _KEYS and settings["key_case"] == "upper":
@@ -88,10 +88,12 @@ def _typed(field: Field, raw: str, dateformat: str, settings: Mapping[str, objec
     return raw
 
 
-def _decimal(field: Field, raw: str) -> Decimal:
-    if not _NUMBER.fullmatch(raw):
+def _decimal(field: Field, raw: str, sign: str) -> Decimal:
+    """A number with the decimal sign of the user; another sign is no number. Raises: Nok."""
+    plain = raw if sign == "." else raw.replace(".", "?").replace(sign, ".")
+    if not _NUMBER.fullmatch(plain):
         raise nok("XNU0000", raw, field.name)
-    return Decimal(raw)
+    return Decimal(plain)
 
 
 def _date(name: str, raw: str, dateformat: str) -> str:
@@ -133,13 +135,13 @@ def render_quantity(value: Decimal, places: int, settings: Mapping[str, object])
     return value.to_integral_value() if value == value.to_integral_value() else value.normalize()
 
 
-def render(name: str, length: int, value: Any, dateformat: str, trailing_minus: bool) -> str:
+def render(name: str, length: int, value: Any, dateformat: str, settings: Mapping[str, object]) -> str:
     """A stored value as text, neither trimmed nor padded."""
     if value is None or value == "":
         return "0" if is_number(name) else ""
     if isinstance(value, Decimal):
-        text = format(value, "f")
-        return f"{text[1:]}-" if trailing_minus and text.startswith("-") else text
+        text = format(value, "f").replace(".", str(settings["decimal_sign"]))
+        return f"{text[1:]}-" if settings["trailing_minus"] and text.startswith("-") else text
     text = str(value)
     if dateformat != "YMD8" and is_date(name, length) and len(text) == 8 and text.isdigit():
         return _other_date(text, dateformat)

@@ -28,7 +28,7 @@ def user_info(session: Session, values: Values) -> Iterable[Row]:
         "ZZWHLO": settings["default_warehouse"],
         "ZDLANC": "GB",
         "ZDDTFM": "YMD",
-        "DSEP": ".",
+        "DSEP": session.settings["decimal_sign"],
         "TIZO": "GMT",
         "USFN": "Brightpearl service account",
     }
@@ -67,7 +67,7 @@ def user_data(session: Session, values: Values) -> Iterable[Row]:
         "WHLO": settings["default_warehouse"],
         "LANC": "GB",
         "DTFM": "YMD",
-        "DCFM": ".",
+        "DCFM": session.settings["decimal_sign"],
         "TIZO": "GMT",
         "USID": user,
         "NAME": "Brightpearl service account",

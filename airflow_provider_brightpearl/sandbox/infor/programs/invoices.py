@@ -9,6 +9,7 @@ from ..errors import nok
 from ..session import Session, Transactions
 from ..values import Row, Values
 from .order_values import net_amount, vat_code, vat_percent
+from .search import search_rows
 
 ZERO = Decimal(0)
 
@@ -99,7 +100,16 @@ def by_order(session: Session, values: Values) -> Iterable[Row]:
 def _ledger_row(row: Row) -> Row:
     """An invoice as the accounts receivable ledger shows it, unpaid, so RECO is 0 (reference 2.6.7)."""
     amounts = {"CUAM": row["IVAV"], "PCUA": ZERO, "OCUA": row["IVAV"], "RECO": 0}
-    return {**row, **amounts, "CINO": row["IVNO"], "INYR": row["YEA4"], "IVDT": row["IDAT"], "TRCD": "10"}
+    place = {"JRNO": row["VONO"], "JSNO": 1}
+    return {
+        **row,
+        **amounts,
+        **place,
+        "CINO": row["IVNO"],
+        "INYR": row["YEA4"],
+        "IVDT": row["IDAT"],
+        "TRCD": "10",
+    }
 
 
 def account_of_customer(session: Session, values: Values) -> Iterable[Row]:
@@ -114,6 +124,33 @@ def account_invoice(session: Session, values: Values) -> Iterable[Row]:
     raise nok("XRE0103", values["CINO"], "CINO")
 
 
+def list_by_division(session: Session, values: Values) -> Iterable[Row]:
+    """Invoices of a range of divisions, from an invoice date; all are open, so AAC0 leaves none out."""
+    first, last = values.text("FDIV", session.divi), values.text("TDIV") or values.text("FDIV", session.divi)
+    for row in sorted(map(_ledger_row, session.all_rows("invoices")), key=_ledger_key):
+        wanted = first <= str(row["DIVI"]) <= last and row["IVDT"] >= values.text("IVDT")
+        if wanted and all(row[name] == values[name] for name in ("PYNO", "CUNO") if name in values):
+            yield row
+
+
+def _ledger_key(row: Row) -> tuple[str, int, int]:
+    return str(row["DIVI"]), int(row["YEA4"]), int(row["IVNO"])
+
+
+def get_by_journal(session: Session, values: Values) -> Iterable[Row]:
+    """The invoice with a journal number (INFERRED: the sandbox uses its voucher number)."""
+    key = tuple(values.integer(name) for name in ("YEA4", "JRNO", "JSNO"))
+    for row in map(_ledger_row, session.all_rows("invoices")):
+        if (int(row["YEA4"]), int(row["JRNO"]), row["JSNO"]) == key:
+            return [row]
+    raise nok("XRE0103", key[1], "JRNO")
+
+
+def search_invoices(session: Session, values: Values) -> Iterable[Row]:
+    rows = sorted(map(_ledger_row, session.all_rows("invoices")), key=_ledger_key)
+    return search_rows(session, rows, values.text("SQRY"))
+
+
 OIS350MI: Transactions = {
     "LstInvHead": list_heads,
     "LstInvHeadByPay": list_by_payer,
@@ -122,4 +159,10 @@ OIS350MI: Transactions = {
     "LstAllInvByCO": by_order,
     "LstInvHeadByCo": by_order,
 }
-ARS200MI: Transactions = {"LstInvoices": account_of_customer, "GetInvTotInfo": account_invoice}
+ARS200MI: Transactions = {
+    "LstInvoices": account_of_customer,
+    "LstInvByDivi": list_by_division,
+    "GetInvTotInfo": account_invoice,
+    "GetInvoice": get_by_journal,
+    "SearchInvoices": search_invoices,
+}

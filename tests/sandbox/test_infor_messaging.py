@@ -1,0 +1,120 @@
+"""Documents into ION and out of M3 (reference, sections 3.1 and 3.2)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterator
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import Any
+
+import pytest
+import requests
+
+from tests.sandbox.infor_tenant import M3, m3, sandbox
+from tests.sandbox.test_brightpearl_webhooks import Receiver, until
+
+__all__ = ["m3", "sandbox"]
+
+SERVICE = "IONSERVICES/api/ion/messaging/service"
+BOD = "<ProcessSalesOrder/>"
+HEAD = {
+    "documentName": "Process.SalesOrder",
+    "messageId": "bp-so-500123-1",
+    "fromLogicalId": "lid://infor.ims.brightpearl",
+    "toLogicalId": "lid://default",
+}
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()
+
+
+def call(m3: M3, path: str, **more: Any) -> requests.Response:
+    return m3.http.post(f"{m3.file['iu']}/{m3.file['ti']}/{SERVICE}/{path}", timeout=10, **more)
+
+
+def message(value: str = BOD, encoding: str = "NONE", **changes: str) -> dict[str, Any]:
+    return {**HEAD, **changes, "document": {"encoding": encoding, "characterSet": "UTF-8", "value": value}}
+
+
+def received(m3: M3) -> list[dict[str, Any]]:
+    return list(m3.sandbox.snapshot("infor", "ion_received"))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "value"),
+    [
+        ("NONE", BOD),
+        ("BASE64", base64.b64encode(BOD.encode()).decode()),
+        ("DEFLATE", base64.b64encode(zlib.compress(BOD.encode())).decode()),
+    ],
+)
+def test_a_message_is_stored(m3: M3, encoding: str, value: str) -> None:
+    answer = call(m3, "v2/message", json=message(value, encoding))
+    assert (201, "OK") == (answer.status_code, answer.json()["status"])
+    (stored,) = received(m3)
+    assert (BOD, "Process.SalesOrder") == (stored["document"], stored["documentName"])
+    assert stored["messageId"].startswith("bp-so-500123-1:-ION-:")
+
+
+def test_as_xml_and_in_parts(m3: M3) -> None:
+    head = "".join(f"<{name}>{value}</{name}>" for name, value in HEAD.items())
+    document = "<encoding>NONE</encoding><characterSet>UTF-8</characterSet><value>x</value>"
+    text = f"<messageRequest>{head}<document>{document}</document></messageRequest>"
+    assert 201 == call(m3, "v2/message", data=text, headers={"Content-Type": "application/xml"}).status_code
+    parameters = json.dumps({**HEAD, "encoding": "NONE", "characterSet": "UTF-8"})
+    for version in ("v2", "v3"):
+        parts = {
+            "ParameterRequest": (None, parameters, "application/json"),
+            "MessagePayload": ("bod.xml", BOD, "application/octet-stream"),
+        }
+        assert 201 == call(m3, f"{version}/multipartMessage", files=parts).status_code
+    assert ["x", BOD, BOD] == [one["document"] for one in received(m3)]
+
+
+def test_what_is_refused(m3: M3) -> None:
+    assert 400 == call(m3, "v2/message", json=message(messageId="")).status_code
+    assert 400 == call(m3, "v2/message", json=message(documentName="SalesOrder")).status_code
+    assert 400 == call(m3, "v2/message", json=message("no base64", "BASE64")).status_code
+    assert 400 == call(m3, "v2/multipartMessage", json=message()).status_code
+    m3.settings(ims_client_id="another", ion_max_bytes=5000)
+    assert 403 == call(m3, "v2/message", json=message()).status_code
+    assert 413 == call(m3, "v2/message", json=message("x" * 6000)).status_code
+    assert [] == received(m3)
+
+
+def test_m3_publishes_to_connection_points(m3: M3, receiver: Receiver) -> None:
+    m3.settings(connection_points=[{"url": f"{receiver.url}/service", "documents": ["Sync.SalesOrder"]}])
+    orno = m3.confirmed()
+    until(lambda: bool(receiver.requests))
+    method, path, body = receiver.requests[0]
+    assert ("POST", "/service/v3/multipartMessage") == (method, path)
+    mark = body.split("\r\n", 1)[0][2:]
+    parsed = BytesParser(policy=HTTP).parsebytes(
+        f"Content-Type: multipart/form-data; boundary={mark}\r\n\r\n{body}".encode()
+    )
+    parameters, document = (part.get_content() for part in parsed.iter_parts())
+    text = parameters if isinstance(parameters, str) else parameters.decode()
+    assert ("Sync.SalesOrder", orno) == (json.loads(text)["documentName"], json.loads(text)["documentId"])
+    assert f">{orno}</ID>" in (document if isinstance(document, str) else document.decode())
+
+
+@pytest.mark.parametrize(("statuses", "seen"), [([503, 401], [503, 401, 200]), ([404], [404])])
+def test_retries_and_confirmations(m3: M3, receiver: Receiver, statuses: list[int], seen: list[int]) -> None:
+    receiver.statuses = list(statuses)
+    m3.settings(
+        connection_points=[{"url": receiver.url, "documents": ["Sync.CustomerPartyMaster"]}],
+        ion_retry_seconds=0.01,
+    )
+    m3.sandbox.control("PATCH", "/infor/customers/ACME01", {"CUNM": "Acme"})
+    until(lambda: len(list(m3.sandbox.snapshot("infor", "ion_sent"))) == len(seen))
+    assert seen == [one["status"] for one in m3.sandbox.snapshot("infor", "ion_sent")]
+    confirmed = [one["documentName"] for one in received(m3)]
+    assert (["Confirm.BOD"] if seen == [404] else []) == confirmed
