@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_brightpearl import alerts, settings
-from airflow_provider_brightpearl.compat import AirflowSkipException, BaseOperator
+from airflow_provider_brightpearl.compat import AirflowSkipException
 from airflow_provider_brightpearl.lineage import operator_lineage
 from airflow_provider_brightpearl.links import (
     GateReportLink,
@@ -21,8 +21,8 @@ from airflow_provider_brightpearl.links import (
     keep_page,
 )
 from airflow_provider_brightpearl.notifications import announce
+from airflow_provider_brightpearl.operators.pausing import PausingOperator
 from airflow_provider_brightpearl.operators.request import request_of
-from airflow_provider_brightpearl.operators.retry import airflow_errors
 
 Plain = dict[str, Any]
 
@@ -30,8 +30,8 @@ GATE_PAGE = "gate/expectations.html"
 SUMMARY_PAGE = "run/summary.html"
 
 
-class StageOperator(BaseOperator):
-    """One stage of one flow.
+class StageOperator(PausingOperator):
+    """One stage of one flow; where deferring is the rule, it waits for a quota that opens late without a worker.
 
     Args:
         flow: name of the flow.
@@ -62,17 +62,18 @@ class StageOperator(BaseOperator):
         self.source_conn_id = source_conn_id
         self.target_conn_id = target_conn_id
 
-    def execute(self, context: Any) -> Any:
+    def work(self, context: Any, state: Plain) -> Any:
         # imported by the worker only: the ports pull in DuckDB, requests and SQLAlchemy
         from airflow_provider_brightpearl.environment import airflow_environment
         from airflow_provider_brightpearl.runtime.wiring import Wiring
 
         # what links of this try lead to
         self.link_addresses: dict[str, str] = {}
-        with airflow_errors(self.log):
-            environment = airflow_environment(self.mappings)
-            wiring = Wiring.of(self.flow, environment, self.source_conn_id, self.target_conn_id)
-            self.opened = wiring
+        environment = airflow_environment(self.mappings)
+        wiring = Wiring.of(self.flow, environment, self.source_conn_id, self.target_conn_id)
+        self.opened = wiring
+        # a stage that goes on begins anew, as after any retry
+        with self.pausing(dict):
             return self.stage(wiring, context)
 
     def stage(self, wiring: Any, context: Any) -> Any:

@@ -21,10 +21,10 @@ def run(task: Any, pushed: dict[str, Any] | None = None) -> Any:
     return task.execute(context_of(task, pushed))
 
 
-def deferral_of(task: Any) -> Any:
+def deferral_of(task: Any, context: dict[str, Any] | None = None) -> Any:
     """The deferral in which a task ends."""
     try:
-        run(task)
+        task.execute(context or context_of(task))
     except BaseException as deferred:
         if type(deferred).__name__ != "TaskDeferred":
             raise

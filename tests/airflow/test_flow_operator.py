@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from airflow_provider_brightpearl.operators.flow import (
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from tests.airflow.place import connect_airflow
+from tests.airflow.tasks import deferral_of, event_of
 
 MAPPINGS = str(Path(__file__).parents[2] / "include" / "mappings")
 CUSTOMERS = "customers_to_salesforce"
@@ -63,6 +65,18 @@ def context_of(task: Any, run_type: str = "manual", **more: Any) -> dict[str, An
 
 def operator(kind: type[FlowOperator] = FlowOperator, **arguments: Any) -> FlowOperator:
     return kind(task_id="customers", **{"flow": CUSTOMERS, "mappings": MAPPINGS} | arguments)
+
+
+def test_the_daily_limit_is_waited_for_without_a_worker(sandbox):
+    task = operator(deferrable=True)
+    sandbox.control("POST", "/settings/salesforce", {"daily_api_limit": 1, "daily_api_used": 1})
+    deferral = deferral_of(task, context_of(task))
+    left = deferral.trigger.until - time.time()
+    assert 3500 < left <= 3600
+    sandbox.control("POST", "/settings/salesforce", {"daily_api_limit": 100_000})
+    again = operator(deferrable=True)
+    summary = getattr(again, deferral.method_name)(context_of(again), event_of(deferral, outcome="over"))
+    assert 0 < summary["counts"]["created"] == summary["counts"]["extracted"]
 
 
 def test_a_run_is_the_dags_run_with_ledger_and_watermark(sandbox):
