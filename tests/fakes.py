@@ -69,6 +69,10 @@ class MemoryCrosswalk:
         found = ((key, self.rows.get((flow, object_name, key))) for key in keys)
         return {key: each.target_id for key, each in found if each}
 
+    def source_ids(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
+        found = ((key, self.rows.get((flow, object_name, key))) for key in keys)
+        return {key: each.source_id for key, each in found if each}
+
     def bind(self, bindings: Sequence[Binding]) -> None:
         for each in bindings:
             place = (each.flow, each.object, each.key)

@@ -55,7 +55,8 @@ class RowResult(msgspec.Struct, frozen=True, gc=False):
     """What the target answered to one row: its id, or why it was refused (``reason``, ``field``, ``value``).
 
     An ``unfinished`` row exists, but a later call has still to complete it: should that never come, the next run has
-    to write it again. ``returned_fields`` is what else the target said of the row, by its own names, for write-backs.
+    to write it again. ``passing`` refusals are those that time mends. ``returned_fields`` is what else the target said
+    of the row, by its own names, for write-backs.
     """
 
     source_id: str
@@ -67,6 +68,7 @@ class RowResult(msgspec.Struct, frozen=True, gc=False):
     field: str = ""
     value: str = ""
     unfinished: bool = False
+    passing: bool = False
     returned_fields: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -44,7 +44,8 @@ class Rejection:
     """Why one source record did not go through, with the field and value that a person has to look at.
 
     ``waits_for`` is set on parked records only: (flow, object, source key) of the parent that is not bound yet.
-    ``missing`` is set on records that were found or named and could not be read.
+    ``missing`` is set on records that were found or named and could not be read, ``passing`` on those that were refused
+    for a reason that time mends, such as a lock: later runs try both again.
     ``amount`` and ``currency`` are the record's own total, so that money adds up over rejected records too.
     """
 
@@ -59,6 +60,7 @@ class Rejection:
     amount: Decimal | None = None
     currency: str = ""
     missing: bool = False
+    passing: bool = False
 
     @property
     def outcome(self) -> Outcome:

@@ -61,6 +61,12 @@ class RunInfo(Report):
         return f"{self.run}@{self.started_at.isoformat()}"
 
 
+def begun_at(attempt: str) -> datetime | None:
+    """When an attempt of a run began, aware, by its name; None where the name does not hold it."""
+    _, separator, stamp = attempt.rpartition("@")
+    return datetime.fromisoformat(stamp) if separator else None
+
+
 @dataclass(frozen=True, slots=True)
 class ExtractReport(Report):
     """What extract staged: the raw parts, none where there was nothing new."""

@@ -42,7 +42,7 @@ def evaluate_gate(
         result = gate.evaluate(local)
         failed = list(_with_records(flow, mapped, local, result, staging))
     early = [each for part in mapped for each, _ in read_rejections(staging, part.rejections)]
-    records = sum(part.records for part in mapped)
+    records = sum(part.records - part.filtered for part in mapped)
     return GateReport(
         closed=_closed(flow, records, result, early, lost),
         records=records,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -16,6 +17,7 @@ from airflow_provider_brightpearl.core.ports.target import Sink
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.records import Calls, Counts, Money, Outcome, PartRef, Rejection, Stage
 from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, TransformReport
+from airflow_provider_brightpearl.errors import OutOfBalance
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.mapped import MappedRow, read_mapped
 from airflow_provider_brightpearl.pipeline.owners import with_owned_rows
@@ -28,6 +30,7 @@ from airflow_provider_brightpearl.pipeline.rejections import (
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
 
 Rows = dict[str, list[MappedRow]]
+Place = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -44,6 +47,7 @@ class _Batch:
     bound: dict[str, dict[str, Binding]] = field(default_factory=lambda: defaultdict(dict))
     fingerprints: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     written: dict[str, list[RowResult]] = field(default_factory=dict)
+    rejected: dict[str, Rejection] = field(default_factory=dict)
 
     def changes(self, skip: set[str]) -> Iterator[RecordChange]:
         """What has to be written, record by record in source order."""
@@ -115,9 +119,9 @@ class _Batch:
 
     def outcome(self, source_id: str) -> Outcome:
         """What became of a record, over all tries of this run."""
-        results = self.written.get(source_id, [])
-        if any([result.refused for result in results]):
+        if source_id in self.rejected:
             return Outcome.REJECTED
+        results = self.written.get(source_id, [])
         first = self.rows[source_id][0]
         earlier = self.bound[first.object].get(first.key)
         created = [result.object for result in results if result.outcome is RowOutcome.CREATED]
@@ -129,23 +133,62 @@ class _Batch:
         touched = any(each and each.written_run == self.run for each in before)
         return Outcome.UPDATED if results or touched else Outcome.UNCHANGED
 
-    def refusals(self) -> Iterator[Rejection]:
-        """The first refusal of each record that has one."""
-        for source_id, results in self.written.items():
-            refused = next((result for result in results if result.refused), None)
-            if refused:
-                root = self.rows[source_id][0]
-                yield Rejection(
-                    source_id,
-                    Stage.LOAD,
-                    refused.reason,
-                    object=refused.object,
-                    row=refused.key,
-                    field=refused.field,
-                    value=refused.value,
-                    amount=root.amount,
-                    currency=root.currency,
+    def reject(self, source_id: str, reason: str, row: Place, **more: Any) -> None:
+        """Rejects a record for one of its rows; its first reason counts."""
+        root = self.rows[source_id][0]
+        rejection = Rejection(
+            source_id, Stage.LOAD, reason, row[0], row[1], amount=root.amount, currency=root.currency, **more
+        )
+        self.rejected.setdefault(source_id, rejection)
+
+    def reject_taken_keys(self, crosswalk: Crosswalk) -> None:
+        """Rejects records with a new row whose key is bound to another record, unless that one has given it up."""
+        for name in self.flow.objects:
+            new = {
+                row.key: source_id
+                for source_id, rows in self.rows.items()
+                for row in rows
+                if row.object == name and row.key != source_id and row.key not in self.bound[name]
+            }
+            for key, owner in crosswalk.source_ids(self.flow.flow, name, new).items():
+                gave_up = owner in self.rows and (name, key) not in {
+                    (r.object, r.key) for r in self.rows[owner]
+                }
+                if owner != new[key] and not gave_up:
+                    reason = (
+                        f"key {key!r} of {name} is bound to record {owner}: two records cannot be one row of "
+                        f"{self.flow.target}; change the key of one, or sync {owner} by id if it no longer has this key"
+                    )
+                    self.reject(new[key], reason, (name, key), value=key)
+
+    def check_answers(self, sent: Mapping[str, set[Place]], results: Sequence[RowResult]) -> None:
+        """Raises ``OutOfBalance`` where a row was answered that was not sent."""
+        for each in results:
+            known = (each.object, each.key) in sent.get(each.source_id, ()) or (
+                each.refused and not each.object
+            )
+            if not known:
+                raise OutOfBalance(
+                    f"{self.flow.target} answered row {each.key!r} of {each.object}, record {each.source_id}, "
+                    "which was not sent"
                 )
+
+    def settle_answers(self, changes: Sequence[RecordChange]) -> None:
+        """Rejects records with a refused row, and those with a row that was sent and not answered."""
+        for record in changes:
+            sent = _places(record)
+            results = self.written.get(record.source_id, [])
+            answered = {(each.object, each.key): each for each in results}
+            for each in results:
+                if each.refused:
+                    more = {"field": each.field, "value": each.value, "passing": each.passing}
+                    self.reject(record.source_id, each.reason, (each.object, each.key), **more)
+            if record.source_id in self.rejected:
+                continue
+            open_ends = sorted(sent - {place for place, each in answered.items() if not each.unfinished})
+            if open_ends:
+                reason = f"{self.flow.target} gave no answer to this row: whether it was written is looked up next time"
+                self.reject(record.source_id, reason, open_ends[0], passing=True)
 
     def money(self, source_ids: Sequence[str]) -> Money:
         """Totals of these records."""
@@ -200,20 +243,24 @@ def load_part(
     held = {each.source_id for each, _ in read_rejections(staging, gate.rejections)}
     for each in crosswalk.of_records(flow.flow, list(batch.rows)):
         batch.bound[each.object][each.key] = each
-    changes = with_owned_rows(flow, list(batch.changes(held)), crosswalk)
+    batch.reject_taken_keys(crosswalk)
+    changes = with_owned_rows(flow, list(batch.changes(held | batch.rejected.keys())), crosswalk)
     calls, looks = sink.calls, _looks(sink)
     progress = current()
     rows = sum(len(each.changes) + len(each.removals) for each in changes)
     progress.begin("wrote", "rows", rows, lambda: sink.calls - calls)
+    sent = {each.source_id: _places(each) for each in changes}
     for results in sink.write(changes):
+        batch.check_answers(sent, results)
         if outbox is not None:
             # before the rows are bound: a bound row is not written again, and would never be written back
             outbox.keep(results)
         _bind(batch, crosswalk, results)
         progress.advance(len(results))
     made, looked = sink.calls - calls, _looks(sink) - looks
+    batch.settle_answers(changes)
     outcomes = {source_id: batch.outcome(source_id) for source_id in batch.rows if source_id not in held}
-    refused = list(batch.refusals())
+    refused = list(batch.rejected.values())
     passed = [source_id for source_id, outcome in outcomes.items() if outcome is not Outcome.REJECTED]
     letters.resolve(flow.flow, run, passed)
     # rows of refused records are not sent, which the fewest do not know
@@ -226,6 +273,12 @@ def load_part(
         loaded_money=batch.money(passed),
         rejected_money=money_of(refused),
     )
+
+
+def _places(record: RecordChange) -> set[Place]:
+    """The rows of a record that go out."""
+    rows: tuple[Change | Removal, ...] = (*record.changes, *record.removals)
+    return {(each.object, each.key) for each in rows}
 
 
 def _looks(sink: Sink) -> int:

@@ -59,13 +59,20 @@ class SqlCrosswalk:
 
     def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
         """Target id by key, for the keys that are bound."""
+        return self._by_key(binding.c.target_id, flow, object_name, keys)
+
+    def source_ids(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
+        """Source record by key, for the keys that are bound."""
+        return self._by_key(binding.c.source_id, flow, object_name, keys)
+
+    def _by_key(
+        self, column: sa.Column[Any], flow: str, object_name: str, keys: Iterable[str]
+    ) -> dict[str, str]:
         found: dict[str, str] = {}
         with reading(self._engine) as connection:
             for some in chunks(sorted(set(keys))):
-                query = sa.select(binding.c.key, binding.c.target_id).where(
-                    *self._is(flow, object_name, some)
-                )
-                found.update((row.key, row.target_id) for row in connection.execute(query))
+                query = sa.select(binding.c.key, column).where(*self._is(flow, object_name, some))
+                found.update((key, value) for key, value in connection.execute(query))
         return found
 
     def bind(self, bindings: Sequence[Binding]) -> None:

@@ -21,16 +21,19 @@ letter = dead_letter.c
 
 
 class LetterState(StrEnum):
-    """Where a dead letter stands; the first three still wait for their record to go through."""
+    """Where a dead letter stands; the first four still wait for their record to go through."""
 
     OPEN = "open"
     PARKED = "parked"
     MISSING = "missing"
+    RETRY = "retry"
     RESOLVED = "resolved"
     DISCARDED = "discarded"
 
 
-_WAITING = (LetterState.OPEN.value, LetterState.PARKED.value, LetterState.MISSING.value)
+# tried again by later runs, at growing distance
+_TRIED_AGAIN = (LetterState.MISSING.value, LetterState.RETRY.value)
+_WAITING = (LetterState.OPEN.value, LetterState.PARKED.value, *_TRIED_AGAIN)
 
 
 class SqlDeadLetters:
@@ -81,10 +84,10 @@ class SqlDeadLetters:
         return closed
 
     def due(self, flow: str, mapping_version: str, limit: int) -> list[str]:
-        """Ids to read again, oldest first: parked with a parent bound now, rejected under another mapping, missing.
+        """Ids to read again, oldest first: parent bound now, mapping changed since, or time to try again.
 
         A missing one is looked for by the next run, then at growing distance: as long after the last time as it has
-        been missing until then.
+        been missing until then. One that was refused for a reason that time mends is tried again likewise.
         """
         parent_bound = sa.exists().where(
             binding.c.pair == letter.pair,
@@ -102,9 +105,9 @@ class SqlDeadLetters:
         now = self._now()
         with reading(self._engine) as connection:
             rows = connection.execute(query.where(ready).limit(limit)).all()
-            missing = connection.execute(query.where(letter.state == LetterState.MISSING.value))
-            looked_for = (row for row in missing if now - row.last_seen >= row.last_seen - row.first_seen)
-            merged = heapq.merge(rows, looked_for, key=lambda row: (row.first_seen, row.source_id))
+            waiting = connection.execute(query.where(letter.state.in_(_TRIED_AGAIN)))
+            tried_again = (row for row in waiting if now - row.last_seen >= row.last_seen - row.first_seen)
+            merged = heapq.merge(rows, tried_again, key=lambda row: (row.first_seen, row.source_id))
             return [row.source_id for row in islice(merged, limit)]
 
     def waiting(self, flow: str, source_ids: Sequence[str]) -> set[str]:
@@ -181,6 +184,8 @@ def _row(rejection: Rejection, payload: bytes, shared: dict[str, Any]) -> dict[s
 def _state(rejection: Rejection) -> LetterState:
     if rejection.missing:
         return LetterState.MISSING
+    if rejection.passing:
+        return LetterState.RETRY
     return LetterState.PARKED if rejection.waits_for else LetterState.OPEN
 
 

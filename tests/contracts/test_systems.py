@@ -210,16 +210,6 @@ def test_a_second_write_of_the_same_rows_is_no_duplicate(site: Site, target: Tar
 
 @sinks
 @cannot(
-    "salesforce.orders",
-    "salesforce.orders_by_object",
-    "salesforce.orders_in_bulk",
-    error=AssertionError,
-    # fields that are only taken when a row is created; rows that are bound go without them
-    message="INVALID_FIELD_FOR_INSERT_UPDATE: Unable to create/update fields: PricebookEntryId, OrderId. "
-    "Please check the security settings of this field and verify that it is read/write for your profile or "
-    "permission set. (update)",
-)
-@cannot(
     "infor.orders",
     error=AssertionError,
     # numbers of lines come with the answers to them only

@@ -244,7 +244,7 @@ def test_a_bad_order_is_a_letter_with_field_and_value_and_good_ones_pass(synced:
         synced.patch(f"/brightpearl/order/{key}", change)
     good = keys[len(bad) : len(bad) + 3]
     for key in good:
-        synced.patch(f"/brightpearl/order/{key}", {"reference": 'She said "=1+1" \u202e😀\n\x00'})
+        synced.patch(f"/brightpearl/order/{key}", {"reference": 'She said "=1+1" \u202e😀\n'})
     synced.pass_time(10)
     summary = synced.run(ORDERS)
     assert {"extracted": len(bad) + 3, "updated": 3, "rejected": len(bad)} == counts(summary)
@@ -296,6 +296,27 @@ def test_bad_customers_and_products_stop_no_others(synced: Site) -> None:
     assert {"1003": ("channel", "none"), "1004": ("identity", "7")} == {
         key: (each.field, each.value) for key, each in letters(synced, PRODUCTS).items()
     }
+
+
+def test_orders_whose_bindings_were_lost_are_found_again(synced: Site) -> None:
+    orders = synced.there("Order", "Brightpearl_Order_Id__c")
+    for row in synced.crosswalk.of_records(ORDERS, list(orders)):
+        synced.crosswalk.unbind(ORDERS, row.object, [row.key])
+    summary = synced.run(ORDERS, full_resync=True)
+    assert (0, 0) == (summary.counts.rejected, summary.counts.parked)
+    assert summary.counts.created + summary.counts.updated == len(orders)
+    assert orders.keys() == synced.there("Order", "Brightpearl_Order_Id__c").keys()
+
+
+def test_an_answer_that_is_lost_costs_nothing_but_a_look(bare: Site) -> None:
+    for parent in (CUSTOMERS, PRODUCTS):
+        bare.run(parent)
+    lost = {"system": "salesforce", "path": "composite/graph", "times": 1, "drop": "after"}
+    bare.sandbox.control("POST", "/faults", lost)
+    summary = bare.run(ORDERS)
+    size = len(bare.there("Order", "Brightpearl_Order_Id__c"))
+    assert (size, 0, 0) == (summary.counts.created, summary.counts.updated, summary.counts.rejected)
+    assert size == len({row["Id"] for row in bare.there("Order", "Brightpearl_Order_Id__c").values()}) > 0
 
 
 def test_a_run_after_a_crash_writes_only_what_is_not_there(bare: Site) -> None:

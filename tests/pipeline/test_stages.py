@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
+from airflow_provider_brightpearl.core.changes import Change, RecordChange, RowResult
 from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.records import Counts, PartRef, Rejection, Stage
 from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, RunSummary, TransformReport
@@ -287,6 +287,61 @@ def test_a_row_left_unfinished_is_written_again(stages: Fixture) -> None:
     summary = stages.go(source(record(1)), sink, name="the run")
     assert ({"extracted": 1, "created": 1}, ["1"]) == (counts(summary), written(sink))
     assert {"extracted": 1, "unchanged": 1} == counts(stages.go(source(record(1)), sink))
+
+
+class Silent(FakeSink):
+    """Writes all, and leaves out what it is told of one row."""
+
+    mute: tuple[str, str] = ("Line", "20-202")
+
+    def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        for results in super().write(records):
+            yield [each for each in results if (each.object, each.key) != self.mute]
+
+
+def test_a_row_without_an_answer_is_neither_unchanged_nor_loaded(stages: Fixture) -> None:
+    sink = Silent()
+    keys = [change.key for change in _sent(stages, FakeSink(), record(1))]
+    sink.mute = ("Line", keys[-1])
+    stages.crosswalk.rows.clear()
+    summary = stages.go(source(record(1), record(2)), sink)
+    assert {"extracted": 2, "created": 1, "rejected": 1} == counts(summary)
+    assert (pounds("1.1000"), pounds("1.1000")) == (summary.money["loaded"], summary.money["rejected"])
+    letter = stages.letters.kept["1"][0]
+    assert (True, "Line", keys[-1]) == (letter.passing, letter.object, letter.row)
+    assert "gave no answer to this row" in letter.reason
+    # looked for again, and then it is there
+    assert {"extracted": 2, "updated": 1, "unchanged": 1} == counts(
+        stages.go(source(record(1), record(2)), FakeSink(rows=sink.rows))
+    )
+
+
+def test_an_answer_to_a_row_that_was_not_sent_is_an_error(stages: Fixture) -> None:
+    class Talkative(FakeSink):
+        def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+            for results in super().write(records):
+                yield [*results, msgspec.structs.replace(results[-1], key="another")]
+
+    with pytest.raises(OutOfBalance, match="answered row 'another' of Line, record 1, which was not sent"):
+        stages.go(source(record(1)), Talkative())
+
+
+def test_two_records_are_never_one_row(stages: Fixture) -> None:
+    sink = FakeSink()
+    stages.go(source(record(1)), sink)
+    thief = record(2) | {"lines": record(1)["lines"]}
+    summary = stages.go(source(thief), sink)
+    assert {"extracted": 1, "rejected": 1} == counts(summary)
+    assert "is bound to record 1: two records cannot be one row" in stages.letters.kept["2"][0].reason
+    # once the first record has given the rows up, the second gets them
+    first = record(1) | {"lines": {}}
+    assert {"extracted": 2, "updated": 1, "created": 1} == counts(stages.go(source(first, thief), sink))
+
+
+def _sent(stages: Fixture, sink: FakeSink, *records: dict[str, Any]) -> list[Change]:
+    """What a first run of these records sends."""
+    stages.go(source(*records), sink)
+    return [change for each in sink.log for change in each.changes]
 
 
 def test_a_repeat_of_another_run_counts_as_unchanged(stages: Fixture) -> None:

@@ -52,6 +52,10 @@ class Crosswalk(Resolver, Protocol):
         """All bound rows of an object, in the order of their keys as this store sorts text."""
         ...
 
+    def source_ids(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
+        """Source record by key, for the keys that are bound."""
+        ...
+
     def bind(self, bindings: Sequence[Binding]) -> None:
         """Writes these rows, all or none; the last of several with one key counts.
 

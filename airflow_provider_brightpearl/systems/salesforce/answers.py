@@ -28,6 +28,11 @@ _UNREACHED = (HALTED, UNPROCESSED)
 RETRYABLE_CODES = frozenset({
     "UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "API_TEMPORARILY_UNAVAILABLE", *_UNREACHED,
 })  # fmt: skip
+# what passes without anybody's help, whatever error of a trigger or flow wraps it
+_PASSING = (
+    "UNABLE_TO_LOCK_ROW", "STORAGE_LIMIT_EXCEEDED", "REQUEST_LIMIT_EXCEEDED", "Apex CPU time limit exceeded",
+    "Too many SOQL queries", "REQUEST_RUNNING_TOO_LONG",
+)  # fmt: skip
 _PAUSE = 30.0
 # calls of a day count for 24 hours each, so that some are free again within an hour
 _DAILY_PAUSE = 3600.0
@@ -86,6 +91,11 @@ class RowAnswer(msgspec.Struct, frozen=True, gc=False):
         if not self.retryable:
             return self
         return msgspec.structs.replace(self, message=f"{self.message} (the same after {tries} tries)")
+
+
+def is_passing(code: str, message: str) -> bool:
+    """Whether a refusal is one that time mends."""
+    return code in RETRYABLE_CODES or any(text in f"{code} {message}" for text in _PASSING)
 
 
 class _Row(msgspec.Struct):

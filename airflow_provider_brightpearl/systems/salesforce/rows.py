@@ -8,6 +8,8 @@ import msgspec
 
 from airflow_provider_brightpearl.core.changes import Change, Removal, RowOutcome, RowResult
 from airflow_provider_brightpearl.flow.spec import ObjectSpec
+from airflow_provider_brightpearl.systems.salesforce.answers import RowAnswer, is_passing
+from airflow_provider_brightpearl.systems.salesforce.graph import NodeAnswer
 
 Fields = dict[str, msgspec.Raw]
 decoded = msgspec.json.Decoder(Fields).decode
@@ -37,13 +39,14 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         outcome = RowOutcome.CREATED if created else RowOutcome.UPDATED
         return RowResult(self.source_id, self.change.object, self.change.key, outcome, target_id)
 
-    def refused(self, reason: str, names: Sequence[str] = ()) -> RowResult:
-        """The result of a row that the org refused; ``names`` are the fields at fault."""
+    def refused(self, answer: RowAnswer | NodeAnswer) -> RowResult:
+        """The result of a row that the org refused."""
+        names, reason = answer.fields, f"{answer.code}: {answer.message}"
         name = names[0] if names else ""
         value = bytes(self.fields[name]).decode() if name in self.fields else ""
         return RowResult(
             self.source_id, self.change.object, self.change.key, RowOutcome.REFUSED, reason=reason, field=name,
-            value=value,
+            value=value, passing=is_passing(answer.code, answer.message),
         )  # fmt: skip
 
 

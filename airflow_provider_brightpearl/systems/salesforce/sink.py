@@ -6,7 +6,9 @@ status) goes with its rows as one composite graph per record, which happens whol
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Container, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import chain, compress
 
 from more_itertools import chunked
@@ -23,6 +25,7 @@ from airflow_provider_brightpearl.systems.salesforce.client import (
 )
 from airflow_provider_brightpearl.systems.salesforce.collections import COLLECTION_ROWS
 from airflow_provider_brightpearl.systems.salesforce.estimate import calls_by_graph, calls_by_object
+from airflow_provider_brightpearl.systems.salesforce.existing import ExistingRows, refused_as_existing
 from airflow_provider_brightpearl.systems.salesforce.rows import (
     Row,
     decoded,
@@ -34,6 +37,8 @@ from airflow_provider_brightpearl.systems.salesforce.rows import (
     was_removed,
 )
 from airflow_provider_brightpearl.systems.salesforce.whole import WholeRecords, most_nodes
+
+log = logging.getLogger(__name__)
 
 Owned = tuple[str, Change]
 # from so many records with a field set last on, they go object by object, in far fewer calls
@@ -48,6 +53,7 @@ class SalesforceSink:
         flow: whose objects are written.
         bulk_from: number of rows of an object from which on Bulk API is used.
         whole_below: number of records with a field set last up to which each is written whole.
+        begun: when the run began, aware; unbound rows that were created since count as created by it.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class SalesforceSink:
         flow: FlowSpec,
         bulk_from: int = BULK_THRESHOLD,
         whole_below: int = WHOLE_BELOW,
+        begun: datetime | None = None,
     ) -> None:
         self.client = client
         self.flow = flow
@@ -63,6 +70,7 @@ class SalesforceSink:
         self.whole = any(spec.set_last for spec in self.specs.values())
         self.bulk_from = bulk_from
         self.whole_below = whole_below
+        self.begun = begun
         self._jobs_with_refusals = 0
         self._last_id = ""
 
@@ -97,7 +105,28 @@ class SalesforceSink:
         return WriteVolume.of(records, closed)
 
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
-        """Writes the records; results come per call, refused rows as results with a reason."""
+        """Writes the records; results come per call, refused rows as results with a reason.
+
+        Records with a row that is refused since it exists are looked up by external id, and written once more.
+        """
+        doubtful: dict[str, list[RowResult]] = {}
+        for results in self._write_once(records):
+            for each in filter(refused_as_existing, results):
+                doubtful.setdefault(each.source_id, []).append(each)
+            yield [each for each in results if not refused_as_existing(each)]
+        if not doubtful:
+            return
+        existing = ExistingRows(
+            self.client, self.flow, [each for each in records if each.source_id in doubtful], self.begun
+        )
+        if not existing.ids:
+            yield [each for refusals in doubtful.values() for each in refusals]
+            return
+        log.info("%s exist already and are not bound: written without what is taken once", len(existing.ids))
+        for results in self._write_once(existing.bound()):
+            yield [existing.counted(each) for each in results]
+
+    def _write_once(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         whole, others = self._ways(records)
         for results in chain(WholeRecords(self.client, self.flow).write(whole), self._write_objects(others)):
             self._last_id = next((each.target_id for each in results if each.target_id), self._last_id)
@@ -198,9 +227,7 @@ class SalesforceSink:
 
     def _result(self, source_id: str, change: Change, answer: RowAnswer, unfinished: bool) -> RowResult:
         if not answer.success:
-            return row_of(self.specs, source_id, change).refused(
-                f"{answer.code}: {answer.message}", answer.fields
-            )
+            return row_of(self.specs, source_id, change).refused(answer)
         outcome = RowOutcome.CREATED if answer.created else RowOutcome.UPDATED
         return RowResult(source_id, change.object, change.key, outcome, answer.id, unfinished=unfinished)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_provider_brightpearl.core.reports import begun_at
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 from airflow_provider_brightpearl.systems.salesforce.schema import schema_problems
 from airflow_provider_brightpearl.systems.salesforce.sink import SalesforceSink
@@ -20,7 +21,7 @@ SALESFORCE = System(
     hook="airflow_provider_brightpearl.hooks.salesforce.SalesforceHook",
     conn_id="salesforce_default",
     # the org knows a repeat by the external id, so no intents are needed
-    open_sink=lambda client, flow, _intents, _run: SalesforceSink(client, flow),
+    open_sink=lambda client, flow, _intents, run: SalesforceSink(client, flow, begun=begun_at(run)),
     open_target=SalesforceTarget,
     query=lambda client, soql: client.query(soql),
     schema_problems=schema_problems,

@@ -19,7 +19,7 @@ from airflow_provider_brightpearl.systems.salesforce.client import SalesforceCli
 from airflow_provider_brightpearl.systems.salesforce.collections import COLLECTION_ROWS
 
 # a query's address holds 16,000 bytes, and a quoted id takes up to 30 of them
-_ASKED = 400
+KEYS_ASKED = 400
 
 
 class SalesforceTarget:
@@ -55,8 +55,8 @@ class SalesforceTarget:
             numbers = [int(key) for key in keys]
             yield from self._between(min(numbers), max(numbers), len(keys), fields)
             return
-        for chunk in chunked(keys, _ASKED):
-            yield from self._query(f"{self.key} IN {_listed(chunk)}", fields)
+        for chunk in chunked(keys, KEYS_ASKED):
+            yield from self._query(f"{self.key} IN {listed(chunk)}", fields)
 
     def _between(self, low: int, high: int, expected: int, fields: Sequence[str]) -> Iterator[TargetRow]:
         parts = [f"({self.key} >= '{first}' AND {self.key} <= '{last}')" for first, last in _spans(low, high)]
@@ -84,8 +84,8 @@ class SalesforceTarget:
         """Those of the rows that are neither deleted nor in the recycle bin."""
         found: set[str] = set()
         target = self.flow.target_object(object_name)
-        for chunk in chunked(target_ids, _ASKED):
-            soql = f"SELECT Id FROM {target} WHERE Id IN {_listed(chunk)}"  # noqa: S608
+        for chunk in chunked(target_ids, KEYS_ASKED):
+            soql = f"SELECT Id FROM {target} WHERE Id IN {listed(chunk)}"  # noqa: S608
             found.update(str(record["Id"]) for record in self.client.query(soql))
         return found
 
@@ -124,7 +124,7 @@ def _same(there: Any, wanted: Any) -> bool:
     return str(there).lower() == str(wanted).lower()
 
 
-def _listed(texts: Sequence[str]) -> str:
+def listed(texts: Sequence[str]) -> str:
     """Texts as a list in SOQL."""
     from simple_salesforce.format import quote_soql_value
 

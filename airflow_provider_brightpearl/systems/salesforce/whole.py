@@ -108,7 +108,7 @@ def _graph_results(
             item = named.get(node.reference.removesuffix("open").removesuffix("close"))
             reason = f"{node.code}: {node.message}"
             yield (
-                item.refused(reason, node.fields)
+                item.refused(node)
                 if isinstance(item, Row)
                 else RowResult(record.source_id, "", "", RowOutcome.REFUSED, reason=reason)
             )

@@ -28,7 +28,7 @@ def org(sandbox: Sandbox) -> Org:
 ORDERS = load_flow(MAPPINGS / "orders_to_salesforce.yaml")
 CUSTOMERS = load_flow(MAPPINGS / "customers_to_salesforce.yaml")
 PRODUCTS = load_flow(MAPPINGS / "products_to_salesforce.yaml")
-WAYS: dict[str, dict[str, int]] = {"graphs": {}, "objects": {"bulk_from": 1, "whole_below": 1}}
+WAYS: dict[str, dict[str, Any]] = {"graphs": {}, "objects": {"bulk_from": 1, "whole_below": 1}}
 
 
 @pytest.fixture(params=WAYS)
