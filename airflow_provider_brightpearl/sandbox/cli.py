@@ -94,7 +94,11 @@ def _run(host: str, port: int, options: SeedOptions, clock_speed: float, setting
         host=host, port=port, clock_speed=clock_speed, settings=settings, options=options
     ) as sandbox:
         print(ready_text(sandbox.url), flush=True)
-        threading.Event().wait()
+        try:
+            threading.Event().wait()
+        finally:
+            for address in sandbox.unknown_addresses():
+                typer.echo(f"Requested, but not in the sandbox: {address}", err=True)
 
 
 def _parse_settings(texts: list[str]) -> Settings:

@@ -70,6 +70,16 @@ def test_it_ends_quietly(sent: signal.Signals) -> None:
     assert (0, "") == (running.returncode, errors)
 
 
+def test_it_names_unknown_addresses_at_its_end() -> None:
+    with process("--no-throttle") as (running, lines):
+        account = Account(lines[0].split()[3])
+        with account.session:
+            assert account.get("order-service/ordr").status_code == 501
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=10)
+    assert errors == "Requested, but not in the sandbox: brightpearl GET /order-service/ordr\n"
+
+
 def test_printed_credentials_open_all_systems() -> None:
     with process() as (_, lines):
         url, shown = section(lines, "Brightpearl")
