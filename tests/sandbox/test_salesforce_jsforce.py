@@ -46,12 +46,14 @@ def test_jsforce_gets_along_with_the_org(api: Api, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "package.zip", "w") as archive:
         for name, text in PACKAGE.items():
             archive.writestr(name, text)
+    api.settings(change_events=["Contact"])
     command = [str(NODE), "conformance.mjs", api.sandbox.url, str(tmp_path / "package.zip")]
     done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=90, check=False)
     assert 0 == done.returncode, done.stderr
     seen = json.loads(done.stdout)
     assert ["005", "00D", api.sandbox.url] == [seen["soap"][0][:3], seen["soap"][1][:3], seen["soap"][2]]
     assert (100_000, True, "Integration User") == (seen["limit"], seen["describe"], seen["identity"])
+    assert "CREATE" == seen["event"]
     assert ["Harbour & Finch Ltd"] == seen["search"]
     assert [450, 449, "STRING_TOO_LONG"] == seen["upsert"]
     assert seen["again"] is False

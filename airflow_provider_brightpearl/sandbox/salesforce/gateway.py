@@ -116,6 +116,12 @@ class Gateway:
         if version is None:
             raise address_not_found()
         user = self._sessions.user_of(headers.get("authorization", ""))
+        client = re.search(r"client=([^,;\s]+)", headers.get("sforce-call-options", ""))
+        kind = "bulk" if rest[1:2] == ["jobs"] else "rest"
+        origin_of_changes = f"com/salesforce/api/{kind}/{version[1]}" + (
+            f";client={client[1]}" if client else ""
+        )
+        self._org.change_log.begin(origin_of_changes)
         if rest[1:2] != ["jobs"] or self._org.settings["bulk_calls_count"]:
             self._sessions.count_call()
         call = self._call(request, version[1], tuple(rest[1:]), body, headers, origin, user)

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from ..clock import Clock
 from ..settings import int_setting
+from .change_log import ChangeLog
 from .datetimes import stamp
 from .fields import Field, SObject
 from .objects import crm, fulfilment, orders, products, setup
@@ -61,6 +62,7 @@ class Org:
         self.store = Store({})
         self.random = random.Random(0)
         self.auto_numbers: dict[str, list[str]] = {}
+        self.change_log = ChangeLog(self)
         self._fault_uses: list[tuple[object, int]] = []
         self._schema: tuple[object, Schema] | None = None
         self.clear(0)
@@ -72,6 +74,7 @@ class Org:
         self.objects = {sobject.name: sobject for sobject in initial if sobject.fields}
         self.deployed, self.permission_sets = set(), {}
         self.store = Store(self.objects)
+        self.change_log.clear()
         self.random = random.Random(seed)
         self.settings["daily_api_used"] = 0
         self._fault_uses, self._schema = [], None

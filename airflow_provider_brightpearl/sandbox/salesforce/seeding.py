@@ -45,6 +45,7 @@ def seed_org(org: Org, seed: int) -> None:
         place = {"BillingCity": city, "BillingCountryCode": country, "BillingCountry": COUNTRIES[country]}
         money = org.settings["corporate_currency"]
         _add(org, "Account", Name=name, Type=kind, CurrencyIsoCode=money, OwnerId=org.user, **place)
+    org.store.log.on_change = org.change_log.record
 
 
 def _person(org: Org, username: str, first: str, last: str) -> str:

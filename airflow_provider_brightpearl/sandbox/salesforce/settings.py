@@ -35,6 +35,8 @@ def default_settings() -> dict[str, object]:
         "multi_currency": True,
         "currencies": list(CURRENCIES),
         "corporate_currency": "GBP",
+        "change_events": [],  # objects with change events, such as ["Account", "Order"]
+        "streaming_seconds": 110,  # real seconds that a connect is held without events
         "country_picklists": True,
         "country_text_checked": False,
         # with picklists, a state's text must be the full name of a state of a country that has a list

@@ -70,12 +70,21 @@ class Table:
         """True if `find` supports the field."""
         return field == "Id" or field in self._unique or field in self._non_unique
 
+    def _changed(self, kind: str, row: Row, changes: Row) -> None:
+        """Announce a change; if it is undone, so is its event."""
+        if self._log.on_change is None:
+            return
+        before = self._log.on_change(self.sobject.name, kind, row, changes)
+        if before and self._log.active:
+            self._log.add(before)
+
     def insert(self, row: Row) -> None:
         """Insert a row that has an Id."""
         self.rows[row["Id"]] = row
         self._index_row(row, self._case_insensitive)
         if self._log.active:
             self._log.add(lambda: self._unlink(row))
+        self._changed("CREATE", row, row)
 
     def update(self, row: Row, changes: Row) -> None:
         """Change values; None clears a value."""
@@ -83,6 +92,7 @@ class Table:
         self._apply(row, changes)
         if self._log.active:
             self._log.add(lambda: self._apply(row, before))
+        self._changed("UPDATE", row, changes)
 
     def delete(self, row: Row, stamp: str) -> None:
         """Delete a row, into the recycle bin if the object has one."""
@@ -93,6 +103,7 @@ class Table:
             self.recycle_bin[row["Id"]] = row
         if self._log.active:
             self._log.add(lambda: self._restore(row))
+        self._changed("DELETE", row, {})
 
     def purge(self, row: Row) -> None:
         """Remove a row from the table and the recycle bin."""
@@ -148,6 +159,8 @@ class UndoLog:
     def __init__(self) -> None:
         self._steps: list[Undo] = []
         self._depth = 0
+        # called with object, kind of change, row and changes; gives what takes the announcement back
+        self.on_change: Callable[[str, str, Row, Row], Undo | None] | None = None
 
     @property
     def active(self) -> bool:

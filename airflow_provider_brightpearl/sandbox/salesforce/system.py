@@ -19,6 +19,7 @@ from .schema import Entity
 from .seeding import ADMIN, seed_org
 from .sessions import Sessions
 from .store import Row
+from .streaming import Streaming
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -34,12 +35,14 @@ class Salesforce:
         self._sessions = Sessions(self.org)
         self._jobs = Jobs(self.org)
         self._gateway = Gateway(self.org, self._sessions, self._jobs)
+        self._streaming = Streaming(self.org, self._sessions)
         seed_org(self.org, 0)
 
     def routes(self) -> list[BaseRoute]:
         """A single route for all services, because paths are case-insensitive, and the identity of a user."""
         return [
             Route("/services/{rest:path}", self._gateway.answer, methods=METHODS),
+            Route("/cometd/{version}{rest:path}", self._streaming.answer, methods=["GET", "POST"]),
             Route("/id/{organization}/{user}", self._gateway.identity, methods=["GET"]),
         ]
 
@@ -48,6 +51,7 @@ class Salesforce:
         with self.org.lock:
             self._jobs.clear()
             self._sessions.clear()
+            self._streaming.clear()
             seed_org(self.org, options.seed)
 
     def collections(self) -> list[str]:

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 // Drives the simulated org with jsforce and prints one JSON object of what it saw.
 import jsforce from "jsforce";
+import { StreamingExtension } from "jsforce/lib/api/streaming.js";
 
 const [url] = process.argv.slice(2);
 const seen = {};
@@ -18,6 +19,14 @@ seen.limit = (await conn.request("/limits")).DailyApiRequests.Max;
 seen.describe = (await conn.describe("Order")).fields.some((f) => f.name === "Brightpearl_Order_Id__c");
 seen.identity = (await conn.identity()).display_name;
 seen.search = (await conn.search("FIND {Finch} IN ALL FIELDS RETURNING Account(Id, Name)")).searchRecords.map((r) => r.Name);
+
+const events = conn.streaming.createClient([new StreamingExtension.Replay("/data/ContactChangeEvent", -2)]);
+const announced = new Promise((resolve) => {
+  events.subscribe("/data/ContactChangeEvent", (event) => resolve(event.payload.ChangeEventHeader.changeType));
+});
+await conn.sobject("Contact").create({ LastName: "announced" });
+seen.event = await announced;
+events.disconnect();
 
 const rows = Array.from({ length: 450 }, (_, i) => ({ Name: `N${i}`, Brightpearl_Id__c: `k${i}` }));
 rows[7].Name = "x".repeat(300);
