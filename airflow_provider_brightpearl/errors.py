@@ -4,7 +4,7 @@
 
     SyncError
     ├── RetryLater            wait, then do the same again
-    │   ├── RateLimited       the quota of a system is used up; says how long to wait
+    │   ├── RateLimited       a system's rate limit is exceeded; says how long to wait
     │   ├── TimedOut          no answer in time; a write may or may not have happened
     │   └── Unavailable       connection refused, 5xx, a page that is not what it should be
     ├── RecordRefused         this record will not pass; the others can (becomes a dead letter)
@@ -65,7 +65,7 @@ class RetryLater(SyncError):
 
 
 class RateLimited(RetryLater):
-    """The quota is used up; ``wait_seconds`` says when it opens again, None if the system did not say."""
+    """The rate limit is exceeded; ``wait_seconds`` until it opens again, None if the system did not say."""
 
     def __init__(self, message: str, *, wait_seconds: float | None = None, **evidence: object) -> None:
         super().__init__(message, **evidence)  # type: ignore[arg-type]

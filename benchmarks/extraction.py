@@ -102,7 +102,7 @@ def _contest(work: Path, orders: int, names: list[str], rounds: int) -> _Contest
 
 
 def _quiet(env: Mapping[str, str], work: Path) -> dict[str, str]:
-    """The environment of a peer: nothing of ours to import, nothing to tell its makers, no home to leave things in."""
+    """The environment of a peer: no import of ours, no telemetry, no home folder to write to."""
     kept = {name: value for name, value in env.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     return kept | {"HOME": str(work), "RUNTIME__DLTHUB_TELEMETRY": "false", "NO_PROXY": "127.0.0.1,localhost"}
 
@@ -114,7 +114,7 @@ def _make_environment() -> None:
         return
     uv = shutil.which(workbench.ROOT / ".venv-uv/bin/uv") or shutil.which("uv")
     if uv is None:
-        raise RuntimeError("uv is not there: run this through `make bench`, or install uv")
+        raise RuntimeError("uv not found: run this through `make bench`, or install uv")
     _ENVIRONMENT.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run([uv, "venv", "--quiet", "--clear", "--python", "3.11", _ENVIRONMENT], check=True)
     install = [

@@ -71,7 +71,7 @@ def _compared(workers: list[Worker], parts: list[str], kind: str, rounds: int) -
         pairs = list(zip(mapped, parsed, strict=True))
         name = f"map over parse, {where}"
         ratio = statistics.median(one.wall / other.wall for one, other in pairs)
-        # side by side, two mappings of two threads each share two cores: told, not judged
+        # side by side, two mappings of two threads each share two cores: reported, not judged
         yield at_most(2, name, ratio, "times") if count == 1 else said(name, ratio, "times")
         ratio = statistics.median(one.cpu / other.cpu for one, other in pairs)
         yield said(f"map over parse, processor time, {where}", ratio, "times")

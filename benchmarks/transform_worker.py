@@ -1,4 +1,4 @@
-"""A worker of the figure ``transform``: parses or maps the parts it is told to."""
+"""A worker of the figure ``transform``: parses or maps the parts it is given."""
 
 from __future__ import annotations
 

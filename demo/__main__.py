@@ -1,4 +1,4 @@
-"""``make demo``: all flows on a fresh Airflow against the sandbox, twice and once more, and checked."""
+"""``make demo``: all flows on a fresh Airflow against the sandbox, in three passes, checked."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BEHIND = timedelta(minutes=3)
 # what runs is what this program triggers, so that its counts are those of its changes
 NO_TIMER = {"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False"}
 
-# where no terminal tells its width, tables are still to be read
+# without a terminal there is no width to ask for, and tables have to fit a log
 console = Console(width=None if Console().is_terminal else 120)
 
 
@@ -85,7 +85,7 @@ class Demonstration:
         both = money(now)
         held = (
             *(checks.equal(system, now) for system in NAMES),
-            checks.told(now),
+            checks.written_back(now),
             checks.balanced(now),
             checks.agrees(both),
         )
@@ -94,14 +94,14 @@ class Demonstration:
 
 @contextmanager
 def step(progress: Progress, title: str) -> Iterator[Callable[[str], None]]:
-    """A line of the progress display; gives what to call with news of it."""
+    """A line of the progress display; yields the function that updates it."""
     task, began, said = progress.add_task(title, total=1, news=""), time.monotonic(), [""]
 
-    def tell(news: str) -> None:
+    def report_news(news: str) -> None:
         said[0] = news
         progress.update(task, news=news)
 
-    yield tell
+    yield report_news
     progress.update(task, completed=1)
     if not console.is_terminal:
         console.print(f"{time.monotonic() - began:6.1f} s  {title}  {said[0]}".rstrip(), highlight=False)
@@ -164,20 +164,20 @@ def main() -> int:
     console.print(report.counts_table(passes))
     # nothing has changed in the last pass, which its checks prove
     console.print(report.money_table(passes[:-1]))
-    holds = tell(passes)
+    holds = print_checks(passes)
     console.print(f"\n{seconds:.0f} seconds; all of it is in {build / 'report.json'}", highlight=False)
     return 0 if holds else 1
 
 
-def tell(passes: list[Pass]) -> bool:
-    """Prints what was checked; gives whether all of it holds."""
+def print_checks(passes: list[Pass]) -> bool:
+    """Prints all checks; returns whether all of them hold."""
     for each in passes:
         for check in each.checks:
-            _tell(each.name, check)
+            _print_check(each.name, check)
     return all(check.holds for each in passes for check in each.checks)
 
 
-def _tell(name: str, check: Check) -> None:
+def _print_check(name: str, check: Check) -> None:
     mark, style = ("✓", "green") if check.holds else ("✗", "red")
     console.print(f"{mark} {name}: {check.statement}", style=style, markup=False, highlight=False)
     for line in check.against[: checks.SHOWN]:

@@ -40,8 +40,8 @@ def balanced(now: State) -> Check:
     return Check(f"{len(sums) // 2:,} journals in M3, each zero in sum", tuple(against))
 
 
-def told(now: State) -> Check:
-    """Whether every Brightpearl order that is in M3 carries the number it has there."""
+def written_back(now: State) -> Check:
+    """Whether every Brightpearl order that is in M3 carries its M3 number."""
     numbers = {key: order["ORNO"] for key, order in now.found["infor"].records["Order"].items()}
     against = [
         f"order {order['id']} says M3 order {said}, and it is {numbers.get(str(order['id']))}"

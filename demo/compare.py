@@ -36,7 +36,7 @@ class Comparison:
 
 
 def compare(wanted: Expected, found: Found) -> Comparison:
-    """Every expected record and every record of ours that is there."""
+    """Every expected record and every record of ours that exists."""
     differences = [
         difference
         for object, records in wanted.records.items()

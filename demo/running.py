@@ -12,24 +12,24 @@ from demo.flows import AFTER
 from demo.report import FlowResult
 
 POLL_SECONDS = 0.4
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(slots=True)
 class Run:
-    """A run that has begun, and who hears of it."""
+    """A run that has begun, and the line that shows its progress."""
 
     id: str
     began: float
-    tell: Tell
+    report: Report
 
 
 @dataclass(slots=True)
 class Round:
-    """One run of every flow; ``open_line`` gives for a flow's name where its news go, None ends the line."""
+    """One run of every flow; ``open_line`` opens the line of a flow, ``close_line`` ends it."""
 
     airflow: Airflow
-    open_line: Callable[[str], Tell]
+    open_line: Callable[[str], Report]
     close_line: Callable[[str], None]
     running: dict[str, Run] = field(default_factory=dict)
     results: dict[str, FlowResult] = field(default_factory=dict)
@@ -53,22 +53,22 @@ class Round:
         for flow, parents in AFTER.items():
             begun = flow in self.running or flow in self.results
             if not begun and all(parent in self.results for parent in parents):
-                tell = self.open_line(flow)
-                self.running[flow] = Run(self.airflow.trigger(flow, conf), time.monotonic(), tell)
+                report = self.open_line(flow)
+                self.running[flow] = Run(self.airflow.trigger(flow, conf), time.monotonic(), report)
 
     def _look(self) -> None:
         # asked for before the tasks, so that a run which is not among them has failed no task
         unfinished = self.airflow.unfinished()
         for flow, task in self.airflow.doing().items():
             if flow in self.running:
-                self.running[flow].tell(task)
+                self.running[flow].report(task)
         for flow in sorted(self.running.keys() - unfinished):
             self._end(flow, self.running.pop(flow))
 
     def _end(self, flow: str, run: Run) -> None:
         took = time.monotonic() - run.began
         result = FlowResult.of(self.airflow.summary(flow, run.id), took)
-        run.tell(
+        run.report(
             ", ".join(f"{count:,} {what}" for what, count in result.counts.items() if count) or "nothing new"
         )
         self.close_line(flow)

@@ -36,7 +36,7 @@ PAYMENTS = (("PAYMENT", "12.00"), ("CAPTURE", "99.00"), ("AUTH", "0.00"))
 
 @dataclass(frozen=True, slots=True)
 class Spoiled:
-    """What customers had before they were spoiled, by id: their e-mail address; address id and country."""
+    """What customers had before they were spoiled, by id: their email address; address id and country."""
 
     emails: dict[str, str]
     countries: dict[str, tuple[int, str]]

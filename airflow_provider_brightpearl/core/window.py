@@ -144,7 +144,7 @@ def is_cron(text: str) -> bool:
 
 
 def fires_between(cron: str, window: Window, zone: tzinfo) -> int:
-    """How many instants a cron expression has in a window, in local time: the runs of its back-fill.
+    """How many instants a cron expression has in a window, in local time: the runs of its backfill.
 
     Raises:
         ValueError: the window has no beginning.

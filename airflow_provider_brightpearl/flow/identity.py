@@ -9,7 +9,7 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec, ObjectSpec
 
 
 def identity_of(flow: FlowSpec) -> FlowSpec:
-    """The flow with nothing but what tells which records it wants, under which key, with which amount.
+    """The flow with nothing but what decides which records it wants, under which key, with which amount.
 
     Fields that a reconciliation compares go along.
     """
@@ -38,7 +38,7 @@ def key_is_id(flow: FlowSpec, id_column: str) -> bool:
 
 
 def needs_records(flow: FlowSpec, id_column: str) -> bool:
-    """Whether a record has to be read to tell if the flow wants it, and with which amount."""
+    """Whether a record has to be read to decide if the flow wants it, and with which amount."""
     root = flow.objects[flow.root]
     amount = flow.reconcile is not None and flow.reconcile.amount is not None
     return (

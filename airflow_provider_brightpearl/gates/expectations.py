@@ -9,10 +9,10 @@ from typing import Any
 
 from airflow_provider_brightpearl.core.ports.gate import GateResult
 from airflow_provider_brightpearl.core.records import Rejection, Stage
+from airflow_provider_brightpearl.gates.messages import failure, sentence, shown
 from airflow_provider_brightpearl.gates.outcome import FailedRow, Outcome
 from airflow_provider_brightpearl.gates.page import EXAMPLES, Finding, Results, write_page
 from airflow_provider_brightpearl.gates.rules import Expecting, Rule, rules_of
-from airflow_provider_brightpearl.gates.wording import failure, sentence, shown
 
 SQL_ROWS = 2_000
 

@@ -25,7 +25,7 @@ _OWN = {
 def library() -> Any:
     """The library, quiet."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    # it tells of its own workings, and begins while it is imported
+    # it logs its own workings, from its import on
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         # its imports warn about Python modules that it uses and we do not

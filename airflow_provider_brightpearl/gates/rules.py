@@ -73,7 +73,7 @@ class Rule:
         judged over floating point, as Great Expectations knows no other.
 
         Raises:
-            Misconfigured: a column is not there, or a bound does not fit its type.
+            Misconfigured: a column does not exist, or a bound does not fit its type.
         """
         for column in self.columns:
             if column not in kinds:

@@ -29,7 +29,7 @@ from airflow_provider_brightpearl.gates import aggregates, conditions, signature
 from airflow_provider_brightpearl.gates.aggregates import Aggregate
 from airflow_provider_brightpearl.gates.columns import Column
 from airflow_provider_brightpearl.gates.conditions import Condition
-from airflow_provider_brightpearl.gates.wording import bounded, equal, greater, listed, of_column
+from airflow_provider_brightpearl.gates.phrases import bounded, equal, greater, listed, of_column
 
 _BOUNDS = ("min_value", "max_value")
 

@@ -138,7 +138,7 @@ class InforHook(HttpHook):
     ) -> list[Answer]:
         """Answers to one MI transaction over many records, in their order, as many a call as fit.
 
-        Each record stands for itself: a refused one is an answer, and the others are done all the same.
+        Each record succeeds or fails on its own: a refused one is an answer, and the others are done all the same.
 
         Args:
             program: such as ``MMS200MI``.

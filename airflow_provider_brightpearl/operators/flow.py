@@ -1,6 +1,6 @@
 """A whole flow in one task, for DAGs of your own: ``FlowOperator``, and a form of it for each target.
 
-``sync_dag`` makes a DAG with a task per stage, which runs parts side by side and shows where a run stands. The
+``sync_dag`` makes a DAG with a task per stage, which runs parts side by side and shows the progress of a run. The
 operators here do the same work in one process, wherever a flow is one step among others.
 """
 

@@ -21,9 +21,10 @@ _LOCK_TRIES = 4
 class InforTransactionOperator(PausingOperator):
     """Runs one MI transaction of Infor M3, for one record or for many.
 
-    Each record stands for itself: M3 has no rollback over several. A write that is not ``repeatable`` is never sent
-    twice: where it is not known whether records were written, or some were, the task fails without another try and
-    says how far it came. Set ``retries=0`` for such writes, so that a worker that dies is not followed by another try.
+    Each record succeeds or fails on its own: M3 has no rollback over several. A write that is not ``repeatable``
+    is never sent again: where it is not known whether records were written, or some were, the task fails without
+    another try and says how far it came. Set ``retries=0`` for such writes, so that a worker that dies is not
+    followed by another try.
 
     Args:
         program: such as ``MMS200MI``. (templated)

@@ -15,7 +15,7 @@ _KINDS = {"backfill": RunKind.BACKFILL, "scheduled": RunKind.SCHEDULED}
 def request_of(context: Mapping[str, Any]) -> Request:
     """Kind, data interval and params of a run.
 
-    Runs that are triggered by hand or by an asset carry no meaningful interval: Airflow 3 gives none, and Airflow 2
+    Runs triggered manually or by an asset have no meaningful interval: Airflow 3 gives none, and Airflow 2
     the last one of the schedule.
 
     Raises:

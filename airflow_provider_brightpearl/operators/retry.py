@@ -25,7 +25,7 @@ LONGEST_DELAY = timedelta(minutes=30)
 
 @contextmanager
 def airflow_errors(log: logging.Logger) -> Iterator[None]:
-    """Ends a stage's errors in one plain line of the task log, and tells Airflow whether to try again."""
+    """Reports a stage's error as one line of the task log, and to Airflow whether to try again."""
     try:
         yield
     except (Stop, RecordRefused) as error:

@@ -33,7 +33,7 @@ class BrightpearlToObjectStorageOperator(PausingOperator):
     with ``resource``, the records by the ids that it finds). Records stream through a temporary file on the worker's
     disk, so memory does not grow with their number; the file takes its name when it is whole.
 
-    JSON lines hold each record as it came. Parquet holds the typed columns of a stream; of a search or resource, it
+    JSON lines hold each raw record. Parquet holds the typed columns of a stream; of a search or resource, it
     holds what DuckDB finds, numbers with a point as DECIMAL(38,10).
 
     Args:

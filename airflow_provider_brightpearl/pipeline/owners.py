@@ -1,4 +1,4 @@
-"""Rows that another flow owns: what it wrote is there already, and its fields are left alone."""
+"""Rows that another flow owns: what it wrote exists, and its fields are left alone."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ SHOWN = 20
 
 @dataclass(slots=True)
 class Drift:
-    """Source ids by what is to be done about them.
+    """Source ids by what to do about them.
 
     missing: not in the target and nothing says why; differing: there with other values; waiting: rejected or
     parked, so known; manual: cannot be written again by the flow; deleted: rows left by deleted records;

@@ -1,7 +1,7 @@
 """Writes back to the source what became of its records: recorded before a row is bound, delivered when the run ends.
 
 A write-back never undoes what was loaded. What could not be delivered stays due and is delivered by the next run; a
-note, which would be doubled if it were sent twice, is looked for where an answer was lost.
+note, which a second delivery would duplicate, is looked for where an answer was lost.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from airflow_provider_brightpearl.flow.write_back import WriteBackSpec, render
 
 
 class Kind(StrEnum):
-    """How a record is written back to: by fields, which may be set twice, or by a note, which would be doubled."""
+    """How a record is written back to: by fields, which may be set again, or by a note, which would be duplicated."""
 
     FIELDS = "fields"
     NOTE = "note"

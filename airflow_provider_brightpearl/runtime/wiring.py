@@ -84,7 +84,7 @@ class Wiring:
         return self._instance(self.flow.target, self.target_conn_id, lambda: self.target_client)
 
     def adopt_state(self) -> None:
-        """Takes over the state of releases that did not tell instances apart: it is that of the first pair to run."""
+        """Takes over the state of releases that did not distinguish instances; the first pair that runs gets it."""
         adopted = SqlInstances(self.environment.state()).adopt(self.pair, self._flows_alike)
         if adopted:
             log.info("%s rows of state from an earlier release now belong to %s", adopted, self.pair)

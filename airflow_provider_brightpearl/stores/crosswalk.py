@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from more_itertools import chunked
 from msgspec.structs import astuple
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.core.ports.stores import Binding
-from airflow_provider_brightpearl.stores.engine import chunks, reading, writing
+from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
 from airflow_provider_brightpearl.stores.tables import binding, upsert
 
 _NAMES = Binding.__struct_fields__
@@ -38,7 +39,7 @@ class SqlCrosswalk:
         """All rows bound for these source records, of every object, by object and key."""
         found: list[Binding] = []
         with reading(self._engine) as connection:
-            for ids in chunks(sorted(set(source_ids))):
+            for ids in chunked(sorted(set(source_ids)), CHUNK):
                 query = sa.select(*_COLUMNS).where(*self._mine(flow), binding.c.source_id.in_(ids))
                 found += [Binding(*row) for row in connection.execute(query)]
         return sorted(found, key=lambda bound: (bound.object, bound.key))
@@ -70,7 +71,7 @@ class SqlCrosswalk:
     ) -> dict[str, str]:
         found: dict[str, str] = {}
         with reading(self._engine) as connection:
-            for some in chunks(sorted(set(keys))):
+            for some in chunked(sorted(set(keys)), CHUNK):
                 query = sa.select(binding.c.key, column).where(*self._is(flow, object_name, some))
                 found.update((key, value) for key, value in connection.execute(query))
         return found
@@ -92,13 +93,13 @@ class SqlCrosswalk:
         if rows:
             with writing(self._engine) as connection:
                 write = _bind_arrays if connection.dialect.name == "postgresql" else _bind_rows
-                for some in chunks(rows, _ROWS):
+                for some in chunked(rows, _ROWS):
                     write(connection, some)
 
     def unbind(self, flow: str, object_name: str, keys: Sequence[str]) -> None:
         """Forgets these keys; unknown ones are left alone."""
         with writing(self._engine) as connection:
-            for some in chunks(sorted(set(keys))):
+            for some in chunked(sorted(set(keys)), CHUNK):
                 connection.execute(binding.delete().where(*self._is(flow, object_name, some)))
 
     def _mine(self, flow: str) -> tuple[Any, ...]:

@@ -11,17 +11,18 @@ from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
+from more_itertools import chunked
 from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.core.records import Rejection
-from airflow_provider_brightpearl.stores.engine import chunks, reading, writing
+from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
 from airflow_provider_brightpearl.stores.tables import binding, dead_letter, upsert
 
 letter = dead_letter.c
 
 
 class LetterState(StrEnum):
-    """Where a dead letter stands; the first four still wait for their record to go through."""
+    """The state of a dead letter; in the first four its record is still to go through."""
 
     OPEN = "open"
     PARKED = "parked"
@@ -58,7 +59,7 @@ class SqlDeadLetters:
         """Opens or refreshes one letter per record; the payload is the raw record.
 
         Of several rejections of one record the first counts, a refusal before a wait. A run that says the
-        same again (a task tried twice) is one attempt. A discarded letter stays so until its payload changes.
+        same again (a retried task) is one attempt. A discarded letter stays so until its payload changes.
         """
         shared = {
             "pair": self.pair,
@@ -70,7 +71,7 @@ class SqlDeadLetters:
         rows = [_row(rejection, payload, shared) for rejection, payload in _one_each(letters)]
         with writing(self._engine) as connection:
             statement = _statement(connection)
-            for some in chunks(rows):
+            for some in chunked(rows, CHUNK):
                 connection.execute(statement, list(some))
 
     def resolve(self, flow: str, run: str, source_ids: Sequence[str]) -> int:
@@ -78,7 +79,7 @@ class SqlDeadLetters:
         change = {"state": LetterState.RESOLVED.value, "closed_at": self._now(), "closed_run": run}
         closed = 0
         with writing(self._engine) as connection:
-            for ids in chunks(sorted(set(source_ids))):
+            for ids in chunked(sorted(set(source_ids)), CHUNK):
                 where = (*self._mine(flow), letter.source_id.in_(ids), letter.state.in_(_WAITING))
                 closed += connection.execute(dead_letter.update().where(*where).values(**change)).rowcount
         return closed
@@ -114,7 +115,7 @@ class SqlDeadLetters:
         """Those of the records that are rejected or parked."""
         found: set[str] = set()
         with reading(self._engine) as connection:
-            for ids in chunks(sorted(set(source_ids))):
+            for ids in chunked(sorted(set(source_ids)), CHUNK):
                 query = sa.select(letter.source_id).where(
                     *self._mine(flow), letter.source_id.in_(ids), letter.state.in_(_WAITING)
                 )

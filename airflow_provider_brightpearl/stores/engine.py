@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,12 +59,6 @@ def writing(engine: Engine) -> Iterator[Connection]:
         connection = connection.execution_options(bp_writes=True)
         with connection.begin():
             yield connection
-
-
-def chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
-    """The values in slices that fit one statement."""
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
 
 
 def _known(url: str) -> URL:
@@ -153,7 +147,7 @@ def _explained(url: URL, error: exc.SQLAlchemyError) -> SyncError:
             f"the state database {place} refused the login: {cause}", system="state database"
         )
     if "does not exist" in cause and cause.startswith("connection to server"):
-        return Misconfigured(f"the state database {place} is not there: {cause}", system="state database")
+        return Misconfigured(f"the state database {place} does not exist: {cause}", system="state database")
     return Unavailable(
         f"the state database {place} does not answer: {cause}; "
         "check that it runs, that this worker can reach and write it, and that its disk is not full",

@@ -1,4 +1,4 @@
-"""Writes that their target would do twice if they were sent twice: written down before they are sent."""
+"""Writes that their target would repeat if they were sent again: recorded before they are sent."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
+from more_itertools import chunked
 from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.core.ports.stores import Intent, IntentState
 from airflow_provider_brightpearl.errors import Unavailable
-from airflow_provider_brightpearl.stores.engine import chunks, reading, writing
+from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
 from airflow_provider_brightpearl.stores.tables import intent, upsert
 
 _NAMES = (
@@ -44,7 +45,7 @@ class SqlIntents:
         """What is known of these keys."""
         found: dict[str, Intent] = {}
         with reading(self._engine) as connection:
-            for some in chunks(sorted(set(keys))):
+            for some in chunked(sorted(set(keys)), CHUNK):
                 query = sa.select(*_COLUMNS).where(
                     *self._mine(flow), intent.c.object == object_name, intent.c.key.in_(some)
                 )
@@ -98,9 +99,9 @@ class SqlIntents:
 
     def _answered(self, intents: Sequence[Intent], state: IntentState) -> None:
         now = self._now()
-        told = [replace(each, state=state, attempt=each.attempt + 1, changed_at=now) for each in intents]
+        answered = [replace(each, state=state, attempt=each.attempt + 1, changed_at=now) for each in intents]
         with writing(self._engine) as connection:
-            _write(connection, self.pair, told, "")
+            _write(connection, self.pair, answered, "")
 
     def _mine(self, flow: str) -> tuple[Any, Any]:
         return intent.c.pair == self.pair, intent.c.flow == flow
@@ -118,7 +119,7 @@ def _write(connection: Connection, pair: str, intents: Sequence[Intent], claim: 
         }
         for each in ordered
     ]
-    for some in chunks(rows):
+    for some in chunked(rows, CHUNK):
         connection.execute(_statement(connection), list(some))
 
 

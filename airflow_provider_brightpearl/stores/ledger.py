@@ -40,7 +40,7 @@ class SqlLedger:
     def record(self, run: RunSummary, watermark: datetime | None = None) -> None:
         """Writes the run's row (again, if it exists) and moves the watermark forward, both or neither.
 
-        ``watermark`` is an aware instant; one before the watermark that stands is passed over.
+        ``watermark`` is an aware instant; one before the current watermark is ignored.
         """
         with writing(self._engine) as connection:
             tables.replace(connection, tables.run, _row(run))

@@ -59,7 +59,7 @@ class FileStaging:
         """A local path of a part: its own, or a copy that goes away after the block.
 
         Raises:
-            RunChanged: the file is not there, or is not the one the reference was made of.
+            RunChanged: the file does not exist, or is not the one that the reference was made from.
         """
         with self._fetched(ref.path) as path:
             if _digest_of(path) != ref.digest:
@@ -135,7 +135,7 @@ def sweep(root: str | Path | UPath, older_than: datetime) -> int:
 
 def _missing(path: UPath) -> RunChanged:
     return RunChanged(
-        f"the staged file {path} is not there: retention has swept it, or this worker sees another folder "
+        f"the staged file {path} does not exist: retention has removed it, or this worker sees another folder "
         f"than the one that wrote it; give all workers one staging path, then {_CLEAR}",
         system="staging",
     )

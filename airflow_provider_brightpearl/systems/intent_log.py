@@ -76,24 +76,24 @@ class IntentLog:
 
     def confirm(self, targets: Mapping[str, str]) -> None:
         """Notes that these keys were written, as these target ids."""
-        told = [replace(self.known[key], target_id=target_id) for key, target_id in targets.items()]
-        if told:
-            self.intents.confirm(told)
-        self._keep(self._after(told, IntentState.DONE))
+        answered = [replace(self.known[key], target_id=target_id) for key, target_id in targets.items()]
+        if answered:
+            self.intents.confirm(answered)
+        self._keep(self._after(answered, IntentState.DONE))
 
     def fail(self, reasons: Mapping[str, str], step: str | None = None) -> None:
         """Notes that these keys were refused and not written; ``step`` if it is another now."""
-        told = [
+        answered = [
             replace(self.known[key], reason=reason, step=self.known[key].step if step is None else step)
             for key, reason in reasons.items()
         ]
-        if told:
-            self.intents.fail(told)
-        self._keep(self._after(told, IntentState.REFUSED))
+        if answered:
+            self.intents.fail(answered)
+        self._keep(self._after(answered, IntentState.REFUSED))
 
     @staticmethod
-    def _after(told: Sequence[Intent], state: IntentState) -> list[Intent]:
-        return [replace(each, state=state, attempt=each.attempt + 1) for each in told]
+    def _after(answered: Sequence[Intent], state: IntentState) -> list[Intent]:
+        return [replace(each, state=state, attempt=each.attempt + 1) for each in answered]
 
     def _keep(self, intents: Iterable[Intent]) -> None:
         self.known.update((each.key, each) for each in intents)

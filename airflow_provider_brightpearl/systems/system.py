@@ -58,7 +58,7 @@ class System:
         returned_fields: what the target says of a row of an object beside its id, for write-backs.
         quota: how many calls the system takes.
         instance: what identifies the account, org or company that a client leads to, whatever its address; may ask
-            the system. Left out, the connection's id stands for it.
+            the system. If left out, the connection's id is used.
     """
 
     name: str

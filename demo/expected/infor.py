@@ -40,7 +40,7 @@ def expected(source: Source, accounts: Mapping[str, str]) -> Expected:
 
     Args:
         source: Brightpearl's collections, by name.
-        accounts: ledger account by payment method, as far as the bookkeepers have told.
+        accounts: ledger account by payment method, as far as the bookkeepers have named one.
     """
     addresses = {address["addressId"]: address for address in source["postal-address"]}
     customers = [each for each in source["contact"] if is_customer(each)]

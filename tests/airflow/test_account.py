@@ -107,7 +107,7 @@ def test_every_event_that_is_wanted_can_be_subscribed_to(sandbox: Sandbox) -> No
     ("arguments", "told"),
     [
         (("--apply",), "needs --webhook-url"),
-        (("--webhook-url", "http://x.test/", "--apply"), "is no https address"),
+        (("--webhook-url", "http://x.test/", "--apply"), "is not a valid webhook address"),
     ],
 )
 def test_what_cannot_be_done_is_said(sandbox: Sandbox, arguments: tuple[str, ...], told: str) -> None:

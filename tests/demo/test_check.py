@@ -183,11 +183,13 @@ def test_an_order_that_does_not_say_its_m3_number_is_named(state: State) -> None
         else dict(each)
         for each in state.source["order"]
     ]
-    told = replace(state, source={**state.source, "order": orders})
-    assert checks.told(told).holds
+    corrected = replace(state, source={**state.source, "order": orders})
+    assert checks.written_back(corrected).holds
     wrong = next(each for each in orders if str(each["id"]) in numbers)
     wrong["customFields"] = {}
-    assert (f"order {wrong['id']} says M3 order None, and it is {wrong['id']}",) == checks.told(told).against
+    assert (f"order {wrong['id']} says M3 order None, and it is {wrong['id']}",) == checks.written_back(
+        corrected
+    ).against
 
 
 def test_a_link_to_another_record_is_named(state: State) -> None:

@@ -182,7 +182,7 @@ def test_an_account_that_m3_does_not_have_is_told_and_posted_once_it_is_there(si
     refused = letters(site, PAYMENTS)
     assert payment in refused
     assert summary.counts.rejected == len(refused)
-    assert f"M3 took batch BP{payment} and made no voucher of it" in refused[payment].reason
+    assert f"M3 accepted batch BP{payment} but created no voucher" in refused[payment].reason
     assert "such as an account or a period" in refused[payment].reason
     before = len(site.m3("vouchers"))
     account = {**site.m3("accounts")[0], "AITP": 1, "AITM": "7777", "DIVI": "AAA", "LCCD": 0}

@@ -41,7 +41,7 @@ def test_what_extract_left_cannot_be_edited(stages: Chain, name: str) -> None:
 def test_what_is_missing_says_what_to_clear(stages: Chain) -> None:
     (part,) = stages.extract(FakeSource([json.dumps(RECORD).encode()])).parts
     staged(stages, LOOKUPS).unlink()
-    with pytest.raises(RunChanged, match=f"{LOOKUPS} is not there.*clear the run from its task extract on"):
+    with pytest.raises(RunChanged, match=f"{LOOKUPS} does not exist.*clear the run from its task extract on"):
         stages.transform(part)
 
 

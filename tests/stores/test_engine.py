@@ -47,7 +47,7 @@ def test_a_database_that_is_down_says_where_and_keeps_the_password() -> None:
 
 
 def test_a_database_that_is_not_there(postgres_url: str) -> None:
-    with pytest.raises(Misconfigured, match="is not there"):
+    with pytest.raises(Misconfigured, match="does not exist"):
         open_engine(postgres_url + "_gone")
 
 

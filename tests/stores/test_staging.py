@@ -89,7 +89,7 @@ def test_a_created_file_becomes_a_part_when_its_block_ends_well(root: str, stagi
     assert (ref.path, ref.records) == ("mapped/Order.parquet", 7)
     with FileStaging(root, "orders", RUN).local(ref) as path:
         assert path.read_bytes() == b"PAR1"
-    with pytest.raises(RunChanged, match=r"Bad\.parquet is not there"):
+    with pytest.raises(RunChanged, match=r"Bad\.parquet does not exist"):
         staging.ref("mapped/Bad.parquet", 1)
 
 
@@ -98,7 +98,7 @@ def test_a_wrong_digest_and_a_missing_file_name_the_file(staging: FileStaging) -
     with pytest.raises(RunChanged, match="raw is not the one"), staging.local(replace(ref, digest="0")):
         pass
     elsewhere = replace(ref, path="gone")
-    with pytest.raises(RunChanged, match="gone is not there.*one staging path"), staging.local(elsewhere):
+    with pytest.raises(RunChanged, match="gone does not exist.*one staging path"), staging.local(elsewhere):
         pass
 
 

@@ -1,6 +1,6 @@
-"""What flows need set up in a Brightpearl account: custom fields, and web-hooks that tell of changes.
+"""What flows need in a Brightpearl account: custom fields, and webhooks that announce changes.
 
-The API makes web-hooks, but no custom fields: those are told to a person, click by click.
+The API creates webhooks but no custom fields: for those, a person gets instructions click by click.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class FieldNeeded:
 
     @property
     def steps(self) -> str:
-        """What a person does to make it."""
+        """How a person creates it."""
         kind, code = _MENU[self.metadata], self.code.removeprefix("PCF_")
         return (
             f"Settings > Custom fields > {kind} > Add a field: code {code}, type Freeform text, not required"
@@ -74,22 +74,22 @@ def fields_needed(flows: Sequence[FlowSpec]) -> list[FieldNeeded]:
 
 def fields_missing(client: BrightpearlClient, needed: Sequence[FieldNeeded]) -> list[FieldNeeded]:
     """Those that the account does not have; one call for each kind of record."""
-    there: dict[str, set[str]] = {}
+    existing: dict[str, set[str]] = {}
     for path in {each.metadata for each in needed}:
-        there[path] = {str(each.get("code")) for each in client.get(path) or ()}
-    return [each for each in needed if each.code not in there[each.metadata]]
+        existing[path] = {str(each.get("code")) for each in client.get(path) or ()}
+    return [each for each in needed if each.code not in existing[each.metadata]]
 
 
 def events_needed(flows: Sequence[FlowSpec]) -> list[str]:
-    """The events that tell of changes in the streams of these flows."""
+    """The events that announce changes in the streams of these flows."""
     streams = [flow.stream for flow in flows if flow.source_system == "brightpearl"]
     return sorted({event for stream in streams for event in EVENTS.get(stream, ())})
 
 
 def hooks_missing(client: BrightpearlClient, events: Sequence[str], address: str) -> list[str]:
-    """The events that no web-hook of the account sends to this address; a wider one covers those below it."""
-    there = [hook for hook in client.get(_HOOKS) or () if str(hook.get("uriTemplate")) == address]
-    covered = [str(hook["subscribeTo"]) for hook in there]
+    """The events that no webhook of the account sends to this address; a wider event covers those below it."""
+    ours = [hook for hook in client.get(_HOOKS) or () if str(hook.get("uriTemplate")) == address]
+    covered = [str(hook["subscribeTo"]) for hook in ours]
     return [event for event in events if not any(_covers(wide, event) for wide in covered)]
 
 
@@ -98,14 +98,14 @@ def _covers(wide: str, event: str) -> bool:
 
 
 def subscribe(client: BrightpearlClient, events: Sequence[str], address: str) -> Iterator[tuple[str, int]]:
-    """Makes a web-hook for each event; gives event and id. They carry id sets, and are sent again unless taken.
+    """Creates a webhook per event and yields event and id. They carry id sets, and are redelivered until accepted.
 
     Raises:
-        Misconfigured: the address is not https, so that ids would travel in the open.
+        Misconfigured: the address is not https, so ids would be sent in clear text.
     """
     if urlsplit(address).scheme != "https" or not urlsplit(address).netloc:
         raise Misconfigured(
-            f"{address!r} is no https address that web-hooks can be sent to", system="brightpearl"
+            f"{address!r} is not a valid webhook address: it must begin with https://", system="brightpearl"
         )
     body = json.dumps({name: f"${{{variable}}}" for name, variable in _VARIABLES.items()})
     for event in events:

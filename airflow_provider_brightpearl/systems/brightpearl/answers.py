@@ -87,7 +87,7 @@ def check(response: requests.Response, operation: str, *, read: bool) -> None:
     }  # fmt: skip
     if _throttled(status, message):
         raise RateLimited(
-            "the request quota is used up", wait_seconds=_announced_wait(response.headers), **evidence
+            "the request rate limit is exceeded", wait_seconds=_announced_wait(response.headers), **evidence
         )
     raise _kind(status, code, read)(message, **evidence)
 

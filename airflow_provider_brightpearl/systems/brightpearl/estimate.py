@@ -8,7 +8,7 @@ from math import ceil
 
 from airflow_provider_brightpearl.core.estimate import ReadEstimate, SearchCounts
 from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS
-from airflow_provider_brightpearl.systems.brightpearl.session import Fetched, calls_for
+from airflow_provider_brightpearl.systems.brightpearl.session import Fetched, min_calls_of
 
 _MOVEMENTS = "warehouse-service/goods-movement-search"
 _PRODUCTS = "product-service/product-search"
@@ -41,7 +41,7 @@ def by_id(*follows: Follow, records_of: str = "") -> EstimateRead:
         for follow in follows:
             place = (follow.path, follow.batch, follow.step)
             fetched[place] = fetched.get(place, 0) + ceil(_rows(counts, follow.of) * follow.per_row)
-        return ReadEstimate(_rows(counts, records_of), calls_for(counts.searched, fetched))
+        return ReadEstimate(_rows(counts, records_of), min_calls_of(counts.searched, fetched))
 
     return estimate
 
@@ -62,4 +62,4 @@ def of_stock(counts: SearchCounts) -> ReadEstimate:
         asked, searched = products - others + counts.named, counts.searched
     fetched = {("warehouse-service/product-availability", MAX_IDS, ""): asked,
                ("product-service/product", MAX_IDS, ""): others + counts.named}  # fmt: skip
-    return ReadEstimate(asked + others, calls_for(searched, fetched))
+    return ReadEstimate(asked + others, min_calls_of(searched, fetched))

@@ -78,7 +78,7 @@ def _decoded(content: bytes) -> _Answer:
 
 @dataclass(slots=True)
 class Paging:
-    """Where a walk over pages stands; ``first`` is the next page's offset from 1, None at the end."""
+    """The position of a walk over pages; ``first`` is the next page's offset from 1, None at the end."""
 
     sort: str
     size: int
@@ -143,7 +143,7 @@ class Paging:
     def _is_new(self, row: list[Any], place: int) -> bool:
         if self._newest is None or row[place] > self._newest:
             return True
-        # some searches give several rows of one id: those of the last id are told apart by their values
+        # some searches give several rows of one id: those of the last id are distinguished by their values
         return bool(row[place] == self._newest) and row not in self._same
 
     def _remember(self, fresh: list[list[Any]], place: int) -> None:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 Fetched = dict[tuple[str, int, str], int]
 
 
-def calls_for(searched: Iterable[int], fetched: Mapping[tuple[str, int, str], int]) -> int:
+def min_calls_of(searched: Iterable[int], fetched: Mapping[tuple[str, int, str], int]) -> int:
     """The fewest calls that find and give so many rows and records, were every page and every id set full.
 
     ``searched`` holds the rows of each search; ``fetched`` records by path, ids a call, and step.
@@ -114,7 +114,7 @@ class ReadSession:
     @property
     def min_calls(self) -> int:
         """The fewest calls that find and give what was read, were every page and every id set full."""
-        return calls_for(self.searched, self.fetched)
+        return min_calls_of(self.searched, self.fetched)
 
     def counts(self, named: int) -> SearchCounts:
         """Rows found so far, in order and by the path of their search, beside so many named ids."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from more_itertools import chunked
+
 from airflow_provider_brightpearl.core.ports.source import Message, Reply
 from airflow_provider_brightpearl.core.ports.stores import IntentState
 from airflow_provider_brightpearl.systems.brightpearl import idset
@@ -69,15 +71,14 @@ class BrightpearlWriteBack:
         return ceil(messages / _GROUP)
 
     def groups(self, messages: Sequence[Message]) -> Iterator[Sequence[int]]:
-        for start in range(0, len(messages), _GROUP):
-            yield range(start, min(start + _GROUP, len(messages)))
+        yield from chunked(range(len(messages)), _GROUP)
 
     def send(self, messages: Sequence[Message]) -> list[Reply]:
         """One call; replies in the order of the messages."""
         sent = [self._sent(str(place), message) for place, message in enumerate(messages)]
         harmless = not any(message.note for message in messages)
-        told = {each.label: each for each in self.client.multi_message(sent, repeatable=harmless)}
-        answers = [told.get(str(place), MessageAnswer("", 0)) for place in range(len(messages))]
+        by_label = {each.label: each for each in self.client.multi_message(sent, repeatable=harmless)}
+        answers = [by_label.get(str(place), MessageAnswer("", 0)) for place in range(len(messages))]
         replies = [_reply(*pair) for pair in zip(messages, answers, strict=True)]
         bad = [place for place, each in enumerate(answers) if _error(each)[0] == _BAD_PATCH]
         missing = self._missing_fields([messages[place] for place in bad]) if bad else []
@@ -101,25 +102,25 @@ class BrightpearlWriteBack:
         return sorted({name for message in messages for name in message.fields} - known)
 
     def find_notes(self, messages: Sequence[Message]) -> list[bool]:
-        """Whether each of these notes is at its order, by its text."""
-        there: set[tuple[str, str]] = set()
+        """Whether each of these notes exists on its order, compared by text."""
+        existing: set[tuple[str, str]] = set()
         for group in idset.batches(sorted({int(message.source_id) for message in messages}), MAX_IDS, 1500):
             rows = self.client.search(
                 _NOTES, columns=_NOTE_COLUMNS, filters={"orderId": idset.compress(group)}, sort="noteId"
             )
-            there |= {(str(row["orderId"]), _plain(row["noteText"])) for row in rows}
-        return [(message.source_id, _plain(message.note)) in there for message in messages]
+            existing |= {(str(row["orderId"]), _plain(row["noteText"])) for row in rows}
+        return [(message.source_id, _plain(message.note)) in existing for message in messages]
 
 
 def _reply(message: Message, answer: MessageAnswer) -> Reply:
-    code, told = _error(answer)
-    reason = f"{code} {told}".strip() or f"status {answer.status}"
+    code, message_text = _error(answer)
+    reason = f"{code} {message_text}".strip() or f"status {answer.status}"
     if 200 <= answer.status < 300:
         return Reply(IntentState.DONE)
     if answer.status == 404:
         return Reply(IntentState.REFUSED, reason)
     if answer.status >= 500 and message.note and code != _BAD_PATCH:
-        # what is behind a 5xx may have happened
+        # a 5xx does not show whether the note was added
         return Reply(IntentState.IN_DOUBT, reason)
     return Reply(IntentState.DUE, reason if answer.status else "not processed")
 

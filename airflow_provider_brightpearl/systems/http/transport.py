@@ -1,6 +1,6 @@
 """The one way HTTP leaves this package: a session whose adapter sets timeouts, counts and logs.
 
-Errors of the transport are told apart by what they say about the call: ``Unavailable`` means that nothing
+Transport errors are distinguished by what they say about the call: ``Unavailable`` means that nothing
 was done (or that it was a read), ``TimedOut`` that a write may or may not have happened.
 """
 
@@ -159,7 +159,7 @@ def exchange(
 ) -> requests.Response:
     """One HTTP exchange, body read whole; no redirects, as those would carry tokens to another host.
 
-    ``read`` says whether the call only reads, where its method does not tell.
+    ``read`` says whether the call only reads, where its method does not show it.
 
     Raises:
         Unavailable: nothing was sent, or a read was cut short.

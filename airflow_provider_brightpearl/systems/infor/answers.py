@@ -164,7 +164,7 @@ def check(response: requests.Response, operation: str, *, read: bool, wait_secon
     if status == 429:
         announced = retry_after(response.headers)
         seconds = wait_seconds if announced is None else announced
-        raise RateLimited("the gateway's quota is used up", wait_seconds=seconds, **evidence)
+        raise RateLimited("the gateway's rate limit is exceeded", wait_seconds=seconds, **evidence)
     if status in _STATUS:
         raise _STATUS[status][0 if read else 1](f"{_HINTS[status]} ({excerpt(response)})", **evidence)
     if status < 500:
@@ -186,7 +186,7 @@ def answers(response: requests.Response, operation: str, count: int, *, read: bo
     found = [_answer(result) for result in envelope.results[:count]]
     refused = sum(answer.state is State.REFUSED for answer in found)
     if len(found) == count and refused < (envelope.nrOfFailedTransactions or 0):
-        _broken(response, operation, "more failures are counted than told", read)
+        _broken(response, operation, "more failures are counted than returned", read)
     missing = Answer(State.UNKNOWN, message="the answer to this transaction is missing")
     found += [missing] * (count - len(found))
     _raise_if_hopeless(found, operation)
@@ -216,13 +216,13 @@ def answer_v1(response: requests.Response, operation: str, *, read: bool) -> Ans
     except msgspec.DecodeError as error:
         _broken(response, operation, error, read)
     if body.ErrorMessage is not None:
-        told = {name: str(value or "").strip() for name, value in body.ErrorMessage.items()}
+        details = {name: str(value or "").strip() for name, value in body.ErrorMessage.items()}
         refused = Answer(
             State.REFUSED,
             (),
-            told.get("@code", ""),
-            redacted(told.get("Message", "")),
-            told.get("@field", ""),
+            details.get("@code", ""),
+            redacted(details.get("Message", "")),
+            details.get("@field", ""),
         )
     elif body.Message is not None:
         refused = Answer(

@@ -1,7 +1,7 @@
 """Infor M3 over the ION API gateway: MI transactions, one by one or in bulk.
 
 Facts are from the swagger files of M3's REST service and from its public clients: shapes, counters,
-``maxrecs=0`` for all records, one program a bulk. A bulk has no rollback: each transaction stands for itself.
+``maxrecs=0`` for all records, one program a bulk. A bulk has no rollback: each transaction succeeds or fails alone.
 """
 
 from __future__ import annotations
@@ -173,8 +173,8 @@ class InforClient:
         for attempt in range(1, self._row_backoff.tries + 1):
             for group in self.pack([whole[place] for place in open_places]):
                 places = [open_places[number] for number in group]
-                told = self._some(program, [whole[place] for place in places], safe, columns)
-                for place, answer in zip(places, told, strict=True):
+                answers = self._some(program, [whole[place] for place in places], safe, columns)
+                for place, answer in zip(places, answers, strict=True):
                     found[place] = answer
             open_places = [place for place in fitting if _may_pass(found[place], safe)]
             if not open_places or attempt == self._row_backoff.tries:

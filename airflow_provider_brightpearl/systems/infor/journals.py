@@ -1,6 +1,6 @@
 """GL journals through GLS840MI: a balanced journal per source record, validated, then posted.
 
-The journal's key is ours (KEY1) and a batch is posted at most once, so the key tells a repeat; M3 cannot list
+The journal's key is ours (KEY1) and a batch is posted at most once, so the key identifies a repeat; M3 cannot list
 or delete the lines of a batch, so one that was not posted is left behind and the next try takes the next key.
 Vouchers carry the key at the beginning of their text, by which they are found.
 """
@@ -78,15 +78,15 @@ class JournalWriter:
     def min_calls(self, documents: Sequence[Document]) -> int:
         """The fewest calls for new journals: heads, lines, validation, posting, a look at each date."""
         parts = sum(len(document.parts) for document in documents)
-        return self.calls_for(len(documents), parts, len({_date(document) for document in documents}))
+        return self.min_calls_of(len(documents), parts, len({_date(document) for document in documents}))
 
-    def calls_for(self, documents: int, parts: int, days: int) -> int:
+    def min_calls_of(self, documents: int, parts: int, days: int) -> int:
         """The fewest calls for so many new journals, lines of them and accounting dates."""
         steps = 3 * self.client.min_calls(documents) + self.client.min_calls(parts)
         return steps + self.client.min_calls(days)
 
     def write(self, journals: Sequence[Document]) -> Iterator[list[RowResult]]:
-        """Results of all rows of a journal at once, when its voucher is there."""
+        """Results of all rows of a journal at once, once its voucher exists."""
         for journal in journals:
             if reason := imbalance([row for row, _ in journal.parts]):
                 journal.refuse(journal.head.refused(reason))
@@ -133,8 +133,8 @@ class JournalWriter:
         if intent.digest == journal.digest:
             journal.number, journal.progress = intent.target_id, Progress.CLOSED
         else:
-            told = f"voucher {intent.target_id} is posted already with other content; correct it in M3"
-            journal.refuse(journal.head.refused(told))
+            problem = f"voucher {intent.target_id} is posted already with other content; correct it in M3"
+            journal.refuse(journal.head.refused(problem))
 
     def _look_for(self, journals: Sequence[Document]) -> None:
         found = self._vouchers(journals)
@@ -145,14 +145,14 @@ class JournalWriter:
     # the steps
 
     def _build(self, journals: Sequence[Document]) -> None:
-        there: list[Document] = []
-        self.steps.each(journals, self._head, _begun, BUILD, lambda journal, _: there.append(journal))
-        self._look_for(there)
-        blocked = at(there, Progress.NEW)
+        existing: list[Document] = []
+        self.steps.each(journals, self._head, _begun, BUILD, lambda journal, _: existing.append(journal))
+        self._look_for(existing)
+        blocked = at(existing, Progress.NEW)
         for journal in blocked:
-            told = f"batch {journal.reference} is in GLS840 with content that is not known, and is not posted"
+            problem = f"batch {journal.reference} is in GLS840 with unknown content and is not posted"
             journal.refuse(
-                journal.head.refused(f"{told}: delete it there, the next try sends this one", "KEY1")
+                journal.head.refused(f"{problem}: delete it there, the next try sends this one", "KEY1")
             )
         self.intent_log.fail({each.key: each.refusal.reason for each in blocked if each.refusal}, BLOCKED)
         self.steps.parts(at(journals, Progress.BEGUN), self._line, lambda *_: None)
@@ -203,12 +203,12 @@ class JournalWriter:
         self.intent_log.confirm({journal.key: journal.number for journal in undone})
         yield [result for journal in posted for result in journal.results()]
         for journal in open_ones:
-            told = (
-                f"M3 took batch {journal.reference} and made no voucher of it; the reason is in GLS840, "
-                "such as an account or a period: put it right there, the next try takes the voucher or posts "
+            problem = (
+                f"M3 accepted batch {journal.reference} but created no voucher; GLS840 shows the reason, "
+                "such as an account or a period: correct it there, the next try takes the voucher or posts "
                 "again"
             )
-            journal.refuse(journal.head.refused(told))
+            journal.refuse(journal.head.refused(problem))
 
     def _vouchers(self, journals: Sequence[Document]) -> dict[str, str]:
         """Voucher by journal key, for the accounting dates of these journals."""

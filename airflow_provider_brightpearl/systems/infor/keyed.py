@@ -1,4 +1,4 @@
-"""Objects that M3 finds by a key of ours: added, and changed where they are there already."""
+"""Objects that M3 finds by a key of ours: added, and changed where they exist."""
 
 from __future__ import annotations
 
@@ -33,25 +33,27 @@ class KeyedWriter:
         self.entry = entry
 
     def write(self, rows: Sequence[Row]) -> Iterator[list[RowResult]]:
-        """Results per call; a row that is not what was expected (there, not there) takes further calls."""
+        """Results per call; a row that unexpectedly exists or is missing takes further calls."""
         steps = [_Step(row, self._first(row)) for row in map(self._keyed, rows)]
         again: list[_Step] = []
         existing: list[tuple[_Step, Answer]] = []
         yield [step.row.written(self._target(step.row)) for step in steps if not step.transaction]
-        for told in self._sent([step for step in steps if step.transaction]):
-            existing += [pair for pair in told if self._is_there(*pair)]
-            again += [_Step(step.row, self.entry.add) for step, answer in told if self._is_gone(step, answer)]
-            settled = (p for p in told if not self._is_there(*p) and not self._is_gone(*p))
+        for answered in self._sent([step for step in steps if step.transaction]):
+            existing += [pair for pair in answered if self._exists(*pair)]
+            again += [
+                _Step(step.row, self.entry.add) for step, answer in answered if self._is_missing(step, answer)
+            ]
+            settled = (p for p in answered if not self._exists(*p) and not self._is_missing(*p))
             yield [self._result(*pair) for pair in settled]
-        for step, answer, there in self._looked_up(existing):
-            if self._same(step.row, there):
+        for step, answer, current in self._looked_up(existing):
+            if self._same(step.row, current):
                 yield [step.row.written(self._target(step.row))]
-            elif there and self.entry.change:
+            elif current and self.entry.change:
                 again.append(_Step(step.row, self.entry.change))
             else:
-                yield [self._conflict(step.row, there) if there else step.row.answered(answer)]
-        for told in self._sent(again):
-            yield [self._result(*pair) for pair in told]
+                yield [self._conflict(step.row, current) if current else step.row.answered(answer)]
+        for answered in self._sent(again):
+            yield [self._result(*pair) for pair in answered]
 
     def _keyed(self, row: Row) -> Row:
         """A row that is bound keeps the key it has in M3, which cannot be changed there."""
@@ -72,10 +74,10 @@ class KeyedWriter:
             answers = self.client.bulk(program, [sent[place] for place in group], repeatable=True)
             yield [(steps[place], answer) for place, answer in zip(group, answers, strict=True)]
 
-    def _is_there(self, step: _Step, answer: Answer) -> bool:
+    def _exists(self, step: _Step, answer: Answer) -> bool:
         return answer.exists and step.transaction == self.entry.add != self.entry.change
 
-    def _is_gone(self, step: _Step, answer: Answer) -> bool:
+    def _is_missing(self, step: _Step, answer: Answer) -> bool:
         about_key = not answer.field or answer.field in self.entry.keys
         return answer.missing and about_key and step.transaction == self.entry.change != self.entry.add
 
@@ -88,17 +90,17 @@ class KeyedWriter:
         for (step, refusal), answer in zip(existing, self.client.bulk(program, asked), strict=True):
             yield step, refusal, answer.first if answer.done else {}
 
-    def _same(self, row: Row, there: Record) -> bool:
-        return bool(there) and all(
-            same(value, there[name]) for name, value in row.fields.items() if name in there
+    def _same(self, row: Row, current: Record) -> bool:
+        return bool(current) and all(
+            same(value, current[name]) for name, value in row.fields.items() if name in current
         )
 
-    def _conflict(self, row: Row, there: Record) -> RowResult:
+    def _conflict(self, row: Row, current: Record) -> RowResult:
         field = next(
-            name for name, value in row.fields.items() if name in there and not same(value, there[name])
+            name for name, value in row.fields.items() if name in current and not same(value, current[name])
         )
         reason = (
-            f"{self.entry.program}: is there already with {field} {there[field]!r}, and cannot be changed"
+            f"{self.entry.program}: already exists with {field} {current[field]!r}, and cannot be changed"
         )
         return row.refused(reason, field)
 

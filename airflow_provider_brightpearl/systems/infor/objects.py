@@ -20,7 +20,7 @@ class KeyedObject:
     """An object that M3 finds by a key of ours, so that writing it twice is harmless.
 
     ``change`` is the same as ``add`` where one transaction sets the values, whatever was there; it is empty
-    where nothing can be changed, and both are where nothing is written. ``get`` tells what is there when
+    where nothing can be changed, and both are where nothing is written. ``get`` shows what exists when
     ``add`` answers that the key exists.
     """
 

@@ -52,9 +52,9 @@ class OrderWriter:
 
     def min_calls(self, documents: Sequence[Document]) -> int:
         """The fewest calls for new orders: heads, parts, confirmations, read-back, each in full bulks."""
-        return self.calls_for(len(documents), sum(len(document.parts) for document in documents))
+        return self.min_calls_of(len(documents), sum(len(document.parts) for document in documents))
 
-    def calls_for(self, documents: int, parts: int, days: int = 1) -> int:
+    def min_calls_of(self, documents: int, parts: int, days: int = 1) -> int:
         """The fewest calls for so many new orders and parts of them, of any days."""
         return 3 * self.client.min_calls(documents) + self.client.min_calls(parts)
 
@@ -71,7 +71,7 @@ class OrderWriter:
 
     def _add_heads(self, orders: Sequence[Document]) -> None:
         for order in orders:
-            # until M3 tells its own number, an order is found by its customer
+            # until M3 returns its own number, an order is found by its customer
             order.reference = order.head.fields.get("CUNO", "")
         self.steps.each(orders, self._head, _begun, HEAD)
         self.intent_log.fail({order.key: order.refusal.reason for order in orders if order.refusal})
@@ -151,11 +151,13 @@ class OrderDoubts:
         if intent.digest == order.digest:
             order.number, order.progress = intent.target_id, Progress.CLOSED
         else:
-            told = f"order {intent.target_id} is in M3 already with other content; change or cancel it there"
-            order.refuse(order.head.refused(told))
+            problem = (
+                f"order {intent.target_id} is in M3 already with other content; change or cancel it there"
+            )
+            order.refuse(order.head.refused(problem))
 
     def _find_heads(self, orders: Sequence[Document]) -> None:
-        """Looks for batch orders whose number was never told, and deletes what it finds."""
+        """Looks for batch orders whose number was never returned, and deletes what it finds."""
         customers = sorted({order.reference for order in orders})
         found: dict[str, list[Record]] = {}
         asked = [Transaction("LstBatchHead", {"CUNO": customer}) for customer in customers]
@@ -210,17 +212,17 @@ class OrderDoubts:
 
     def _statuses(self, orders: Sequence[Document]) -> dict[str, tuple[str, str]]:
         asked = [Transaction("GetTmpOrderStat", {"ORNO": order.reference}) for order in orders]
-        told = self.client.bulk("OIS275MI", asked)
+        answers = self.client.bulk("OIS275MI", asked)
         return {
             order.key: (answer.first.get("STAT", ""), answer.first.get("ORNR", ""))
-            for order, answer in zip(orders, told, strict=True)
+            for order, answer in zip(orders, answers, strict=True)
         }
 
     def _refuse(self, order: Document, status: str) -> None:
-        [told] = self.client.bulk(
+        [errors] = self.client.bulk(
             self.entry.program, [Transaction("LstErrMsgOrder", {"ORNO": order.reference})]
         )
-        texts = [" ".join(filter(None, map(each.get, ("MSID", "TX60", "MDTA")))) for each in told.records]
+        texts = [" ".join(filter(None, map(each.get, ("MSID", "TX60", "MDTA")))) for each in errors.records]
         reason = _STATUS.get(status, f"it has status {status or 'unknown'}")
         listed = f": {'; '.join(texts[:3])}" if texts else ""
         order.refuse(order.head.refused(f"M3 made no order of it, as {reason}{listed}"))

@@ -38,7 +38,7 @@ class DocumentWriter(Protocol):
 
     def min_calls(self, documents: Sequence[Document]) -> int: ...
 
-    def calls_for(self, documents: int, parts: int, days: int) -> int: ...
+    def min_calls_of(self, documents: int, parts: int, days: int) -> int: ...
 
 
 _WRITERS: Mapping[str, type[OrderWriter] | type[JournalWriter]] = {
@@ -53,7 +53,7 @@ class InforSink:
     Args:
         client: calls.
         flow: its objects are named in ``systems.infor.objects``, or name one of them as their ``object``.
-        intents: where writes that M3 would do twice are written down.
+        intents: where writes that M3 would repeat are recorded.
         run: of this task, for those intents.
 
     Raises:
@@ -92,7 +92,7 @@ class InforSink:
         kind = self.kinds[self.flow.root]
         if kind in DOCUMENTS:
             parts = sum(count for name, count in volume.rows.items() if name != self.flow.root)
-            return self._writer(kind).calls_for(volume.rows.get(self.flow.root, 0), parts, volume.days)
+            return self._writer(kind).min_calls_of(volume.rows.get(self.flow.root, 0), parts, volume.days)
         written = (count for name, count in volume.rows.items() if transactions_of(self.kinds[name]))
         calls = sum(self.client.min_calls(count) for count in written)
         return calls + self.client.min_calls(volume.removed) + self._lookups(volume.records)
@@ -132,8 +132,8 @@ class InforSink:
         # the id of a part begins with that of its document
         number = target_id if row.object == self.flow.root else target_id.partition(SEPARATOR)[0]
         known = f" as {number}" if number else ""
-        told = f"is in M3 already{known} and flows do not change it: correct it there"
-        reason = f"{self.kinds[self.flow.root]} {told}"
+        problem = f"is in M3 already{known} and flows do not change it: correct it there"
+        reason = f"{self.kinds[self.flow.root]} {problem}"
         return RowResult(record.source_id, row.object, row.key, RowOutcome.REFUSED, reason=reason)
 
     # single objects

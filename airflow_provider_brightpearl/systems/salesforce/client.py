@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import msgspec
 import requests
+from more_itertools import chunked
 
 from airflow_provider_brightpearl.core.retry import Backoff, delay
 from airflow_provider_brightpearl.errors import Unavailable
@@ -174,7 +175,7 @@ class SalesforceClient:
         path = f"composite/sobjects/{object_name}/{key_field}"
 
         def send(places: Sequence[int]) -> Iterator[tuple[int, RowAnswer]]:
-            for chunk in _chunks(places):
+            for chunk in chunked(places, COLLECTION_ROWS):
                 body = _collection([with_type(object_name, rows[place]) for place in chunk])
                 answers = self._call("PATCH", path, row_answers([keys[place] for place in chunk]), body=body)
                 yield from zip(chunk, answers, strict=True)
@@ -185,7 +186,7 @@ class SalesforceClient:
         """Answers to the deletion of these record ids, in their order, 200 a call; ``key`` is the id."""
 
         def send(places: Sequence[int]) -> Iterator[tuple[int, RowAnswer]]:
-            for chunk in _chunks(places):
+            for chunk in chunked(places, COLLECTION_ROWS):
                 names = [ids[place] for place in chunk]
                 path = f"composite/sobjects?ids={','.join(names)}&allOrNone=false"
                 yield from zip(chunk, self._call("DELETE", path, row_answers(names)), strict=True)
@@ -373,11 +374,6 @@ def _plain(record: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in record.items()
         if name != "attributes"
     }
-
-
-def _chunks(places: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(places), COLLECTION_ROWS):
-        yield places[start : start + COLLECTION_ROWS]
 
 
 def _collection(records: Sequence[str]) -> str:

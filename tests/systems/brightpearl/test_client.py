@@ -346,7 +346,7 @@ def test_429_with_retry_after_is_tolerated() -> None:
 def test_a_quota_that_never_opens_ends_as_rate_limited() -> None:
     with (
         account(lambda _: Reply({"response": TOO_MANY}, 503)) as (client, _),
-        pytest.raises(RateLimited, match="quota"),
+        pytest.raises(RateLimited, match="rate limit"),
     ):
         client.get("x")
 

@@ -196,7 +196,7 @@ def test_an_answer_that_is_missing_is_unknown_and_a_write_is_not_sent_again(m3: 
 
 def test_counters_that_contradict_the_results_are_not_believed(m3: Any) -> None:
     stub, client = m3(lambda _: envelope(done(), nrOfFailedTransactions=1))
-    with pytest.raises(TimedOut, match="more failures are counted than told"):
+    with pytest.raises(TimedOut, match="more failures are counted than returned"):
         client.bulk("CRS610MI", customers(1))
     assert 1 == len(calls(stub))
 

@@ -70,7 +70,7 @@ def test_an_org_without_anything_gets_all_of_it_once(client: SalesforceClient) -
     assert {f"{field.object}.{field.name}" for field in wanted_fields()} == fields
     assert {True} == {outcome.created for outcome in done.outcomes}
     # fields that were deployed are not seen before somebody may see them
-    assert any(line.startswith("Order.Net__c: is not there") for line in lacking(client))
+    assert any(line.startswith("Order.Net__c: not found") for line in lacking(client))
     assert assigned(client, "") is False
     assign(client, "")
     assert ([], True) == (lacking(client), assigned(client, ""))

@@ -71,9 +71,7 @@ def test_fields_without_permission_are_named(org, client):
     org.control("POST", "/settings/salesforce", {"invisible_fields": ["Order.Net__c"]})
     found = [str(finding) for finding in compare(wanted_fields(), client.describe)]
     org.control("POST", "/settings/salesforce", {"invisible_fields": []})
-    assert [
-        "Order.Net__c: is not there, or this user may not see it (permission set Brightpearl_Sync)"
-    ] == found
+    assert ["Order.Net__c: not found, or this user may not see it (permission set Brightpearl_Sync)"] == found
 
 
 def test_objects_that_are_not_there_are_named_once(client):

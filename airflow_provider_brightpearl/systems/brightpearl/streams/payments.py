@@ -35,7 +35,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-# what stands for bytes that are not UTF-8 in the rows of a search
+# replaces bytes that are not UTF-8 in the rows of a search
 _REPLACED = "\ufffd"
 
 

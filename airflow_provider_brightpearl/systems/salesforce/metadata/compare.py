@@ -116,7 +116,7 @@ def _object(name: str, fields: Sequence[WantedField], describe: Describe) -> Ite
     for wanted in fields:
         found = there.get(wanted.name)
         if found is None:
-            problem = f"is not there, or this user may not see it (permission set {PERMISSION_SET})"
+            problem = f"not found, or this user may not see it (permission set {PERMISSION_SET})"
             yield Finding(name, wanted.name, problem, missing=True)
             continue
         yield from (Finding(name, wanted.name, problem) for problem in _problems(wanted, found))

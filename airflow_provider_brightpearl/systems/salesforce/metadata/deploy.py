@@ -166,13 +166,13 @@ def _pauses() -> Iterator[float]:
 
 def _deployed(deploy_id: str, result: Mapping[str, Any]) -> Deployed:
     details = result.get("details") or {}
-    told = [*details.get("componentFailures", ()), *details.get("componentSuccesses", ())]
+    components = [*details.get("componentFailures", ()), *details.get("componentSuccesses", ())]
     outcomes = [
         Outcome(
             each.get("componentType") or "", each["fullName"], bool(each.get("created")), bool(each.get("changed")),
             "" if each["success"] else str(each.get("problem") or "no reason given"),
         )
-        for each in told
+        for each in components
         if each["fullName"] != "package.xml" or not each["success"]
     ]  # fmt: skip
     return Deployed(
