@@ -81,6 +81,10 @@ class _Flow:
         parent = self._parent(spec, field)
         fields = {label: field(f"fields.{label}", text) for label, text in spec.fields.items()}
         checks.append((spec.key_field, Check("_key IS NULL OR _key = ''", "''", "the key has no value")))
+        # PostgreSQL, which keeps the keys, takes no NUL
+        checks.append(
+            (spec.key_field, Check("contains(_key, chr(0))", "_key", "the key has a NUL character"))
+        )
         if name == self.flow.root:
             checks.extend(self._missing_maps())
         self.paths |= scope.paths

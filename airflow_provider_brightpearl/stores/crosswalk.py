@@ -71,7 +71,8 @@ class SqlCrosswalk:
     ) -> dict[str, str]:
         found: dict[str, str] = {}
         with reading(self._engine) as connection:
-            for some in chunked(sorted(set(keys)), CHUNK):
+            # no key with NUL is ever bound, and PostgreSQL takes none
+            for some in chunked(sorted({key for key in keys if "\x00" not in key}), CHUNK):
                 query = sa.select(binding.c.key, column).where(*self._is(flow, object_name, some))
                 found.update((key, value) for key, value in connection.execute(query))
         return found

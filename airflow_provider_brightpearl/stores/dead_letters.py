@@ -173,7 +173,7 @@ def _row(rejection: Rejection, payload: bytes, shared: dict[str, Any]) -> dict[s
         "stage": rejection.stage.value,
         "waits_flow": waits_flow,
         "waits_object": waits_object,
-        "waits_key": waits_key,
+        "waits_key": None if waits_key is None else _storable(waits_key),
         "amount": None if rejection.amount is None else str(rejection.amount),
         "payload": _storable(payload.decode("utf-8", "replace")),
         "attempts": 1,

@@ -440,3 +440,11 @@ def test_every_record_is_in_exactly_one_place(count: int) -> None:
     assert not {each["_id"] for each in mapped.rows["Thing"]} & set(mapped.rejections)
     total = sum((each.amount or 0 for _, each in result.rejections), Decimal(result.rows["Thing"]))
     assert result.money.get("GBP", 0) == total + result.filtered_money.get("GBP", 0)
+
+
+def test_a_key_with_nul_is_refused() -> None:
+    tag = {"rows": "tags", "key": {"Id__c": "row.name"}, "fields": {}}
+    records = [{"id": n, "tags": [{"name": name}]} for n, name in ((1, "a\x00b"), (2, "ab"))]
+    mapped = run(flow({"Name": "name"}, rows={"Tag": tag}), records)
+    assert ["1"] == list(mapped.rejections)
+    assert "the key has a NUL character" in mapped.rejections["1"].reason

@@ -68,3 +68,7 @@ def test_two_workers_bind_the_same_rows_in_opposite_order(engine: Engine) -> Non
 
     assert failures == []
     assert len(SqlCrosswalk(engine).of_records("orders", ["1"])) == 1500
+
+
+def test_a_key_with_nul_is_bound_nowhere(engine: Engine) -> None:
+    assert {} == SqlCrosswalk(engine).resolve("flow", "Thing", ["a\x00b"])
