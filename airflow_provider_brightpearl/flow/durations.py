@@ -29,7 +29,7 @@ Duration = Annotated[
 
 
 def parse_duration(name: str, text: str) -> timedelta:
-    """The duration that an option or param ``name`` holds; raises ``Misconfigured`` where it is none."""
+    """The duration that an option or param ``name`` holds; raises ``Misconfigured`` if it is not one."""
     try:
         return TypeAdapter(Duration).validate_python(text)
     except ValidationError as error:

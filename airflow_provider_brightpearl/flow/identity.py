@@ -11,7 +11,7 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec, ObjectSpec
 def identity_of(flow: FlowSpec) -> FlowSpec:
     """The flow with nothing but what decides which records it wants, under which key, with which amount.
 
-    Fields that a reconciliation compares go along.
+    Fields that a reconciliation compares are kept.
     """
     root = flow.objects[flow.root]
     bare = ObjectSpec(
@@ -33,7 +33,7 @@ def _named(name: str, texts: list[str]) -> bool:
 
 
 def key_is_id(flow: FlowSpec, id_column: str) -> bool:
-    """Whether the key of the first object is the id of the source record as it is."""
+    """Whether the key of the first object is the unchanged id of the source record."""
     return flow.objects[flow.root].key_expression.strip() == id_column
 
 
@@ -60,7 +60,7 @@ def compared_fields(flow: FlowSpec) -> list[str]:
 
 
 def currency_field(flow: FlowSpec) -> str | None:
-    """Field of the first object that holds the currency of its amount, None where nothing does."""
+    """Field of the first object that holds the currency of its amount, None if there is none."""
     if flow.reconcile is None or not flow.reconcile.amount:
         return None
     usual = (name for name in ("CurrencyIsoCode", "CUCD") if name in flow.objects[flow.root].fields)

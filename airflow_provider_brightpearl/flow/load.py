@@ -1,4 +1,4 @@
-"""Reads flow files: YAML to the model, with an error that names file, line or field, and what is known there."""
+"""Reads flow files: YAML to the model, with errors that name file, line or field, and the valid values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from airflow_provider_brightpearl.flow.write_back import WriteBackSpec
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads plain YAML, and refuses duplicate keys, of which the first would be lost."""
+    """Reads plain YAML, and refuses duplicate keys, of which YAML would drop the first."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -41,7 +41,7 @@ def load_flow(path: Path) -> FlowSpec:
     """The flow of one YAML file.
 
     Raises:
-        Misconfigured: unreadable file, YAML or value; names file, line or field, and what is known there.
+        Misconfigured: unreadable file, YAML or value; names file, line or field, and the valid values.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def load_flow(path: Path) -> FlowSpec:
 
 
 def load_flows(folder: Path) -> tuple[list[FlowSpec], list[str]]:
-    """The flows of a folder's YAML files, and what is wrong with the files that are none."""
+    """The flows of a folder's YAML files, and the problems of the files that are not flow files."""
     flows: list[FlowSpec] = []
     problems: list[str] = []
     for path in sorted(folder.glob("*.yaml")):

@@ -17,7 +17,7 @@ Query = Callable[[str], Iterable[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class LookupTable:
-    """Value by key, both text, and what becomes of a key that is not in it."""
+    """Value by key, both text, and how a missing key is treated."""
 
     values: Mapping[str, str | None]
     unknown: str = "reject"
@@ -82,10 +82,10 @@ def _from_query(spec: LookupSpec, query: Query | None, place: str) -> dict[str, 
     for row in query(spec.query):
         missing = [name for name in (spec.key, spec.value) if name not in row]
         if missing:
-            raise Misconfigured(f"{place}: the query gives no {missing[0]!r}; it gives: {', '.join(row)}")
+            raise Misconfigured(f"{place}: the query returns no {missing[0]!r}; it returns: {', '.join(row)}")
         key, value = row[spec.key], row[spec.value]
         if key is not None and values.setdefault(str(key), _text(value)) != _text(value):
-            raise Misconfigured(f"{place}: the query gives two values for key {str(key)!r}")
+            raise Misconfigured(f"{place}: the query returns two values for key {str(key)!r}")
     return values
 
 

@@ -1,4 +1,4 @@
-"""Where in its file a flow says something, for messages to people."""
+"""The line of a flow file that a message is about."""
 
 from __future__ import annotations
 

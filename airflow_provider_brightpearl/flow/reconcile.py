@@ -12,7 +12,7 @@ from airflow_provider_brightpearl.flow.durations import Duration
 
 
 def _exact(value: object) -> object:
-    # a number of YAML has gone through floating point, and its shortest text is what was written
+    # YAML reads numbers as floating point; their shortest text is what was written
     return str(value) if isinstance(value, (int, float)) else value
 
 

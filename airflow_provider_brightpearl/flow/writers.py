@@ -1,4 +1,4 @@
-"""Which flows write the same fields of the same rows, where each would undo the other's work."""
+"""Finds flows that write the same fields of the same rows, each undoing the other's writes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class WriterProblem:
-    """What is wrong with what flows write together; ``flows`` are the names of those it is about."""
+    """A conflict between flows; ``flows`` are the names of those involved."""
 
     flows: frozenset[str]
     text: str
 
 
 def writer_problems(flows: Sequence[FlowSpec]) -> list[WriterProblem]:
-    """Fields that two flows write of one object by one key, none of them its owner, and owners that are none.
+    """Fields that two flows write of one object by one key without an owner, and invalid owners.
 
     Args:
         flows: all flows of a folder.

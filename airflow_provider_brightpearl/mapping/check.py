@@ -1,4 +1,4 @@
-"""Flow files without any system at hand: are they right, and what would they make of a record."""
+"""Checks and previews flow files without access to any system."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SchemaOf = Callable[[str], StreamSchema]
 
 
 class _Unbound:
-    """Stands for the crosswalk: every key is taken as bound, to an id that shows what it is."""
+    """Stands for the crosswalk: every key is taken as bound, to an id that shows its origin."""
 
     def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
         return {key: f"<{flow}.{object_name} {key}>" for key in keys}
 
 
 def check_mapping(path: Path, schema_of: SchemaOf) -> list[str]:
-    """What is wrong with one flow file, each with file, field and position; empty where it is right."""
+    """The problems of one flow file, each with file, field and position; empty if there are none."""
     try:
         flow = load_flow(path)
         if flow.flow != path.stem:

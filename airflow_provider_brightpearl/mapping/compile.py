@@ -1,4 +1,4 @@
-"""From a flow file to the SQL pieces of its objects, with an error that names file, field and expression."""
+"""Compiles a flow file to the SQL of its objects; errors name file, field and expression."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Flow:
         if scope.calls:
             raise Misconfigured(f"{self.flow.flow}.yaml: totals: lookup, ref and country cannot be used here")
         self.paths |= scope.paths
-        # a total that raises must not take the whole part with it
+        # a total that raises must not fail the whole part
         return f"TRY({amount})", f"coalesce(CAST(TRY({currency}) AS VARCHAR), '')"
 
     def _field(self, place: str, text: str, scope: Scope) -> str:
@@ -102,7 +102,7 @@ class _Flow:
         )  # fmt: skip
 
     def _missing_maps(self) -> Iterator[tuple[str, Check]]:
-        """Checks for maps of rows that are not there: no rows is an empty map, while lists appear only when set."""
+        """Checks for missing maps of rows: no rows are an empty map, while lists exist only when set."""
         found = dict.fromkeys(self._rows(*each)[1] for each in self.flow.objects.items() if each[1].rows)
         for path in found:
             if isinstance(find(self.schema.columns, path), MapOf):

@@ -1,4 +1,4 @@
-"""What the compiler makes of a flow: the SQL pieces of its objects."""
+"""The compiled form of a flow: the SQL of its objects."""
 
 from __future__ import annotations
 

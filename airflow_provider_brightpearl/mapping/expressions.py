@@ -8,8 +8,8 @@ Expressions are single SQL values over the columns of a stream. Four things are 
 - ``a / b`` becomes an exact decimal division (DuckDB's own gives floating point) with a check for zero;
 - ``lookup``, ``ref`` and ``country`` become joins with a check for keys that are not known.
 
-A check holds only where its value is needed: inside CASE, IF, COALESCE, AND and OR it is guarded by what was decided
-before.
+A check holds only where its value is needed: inside CASE, IF, COALESCE, AND and OR it is guarded by
+the conditions before it.
 """
 
 from __future__ import annotations
@@ -319,7 +319,7 @@ def value_macro(lookup: str) -> str:
 
 
 def known_macro(lookup: str) -> str:
-    """Name of the SQL macro that tells whether a lookup has a key."""
+    """Name of the SQL macro that returns whether a lookup has a key."""
     return f"known_in_{lookup}"
 
 

@@ -105,7 +105,7 @@ def _used_macros(sql: str) -> list[tuple[str, str]]:
 
 
 def register(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Makes known to a connection what its SQL uses: macros, Python functions, and the table of countries."""
+    """Registers with a connection what its SQL uses: macros, Python functions, and the table of countries."""
     for head, body in _used_macros(sql):
         connection.execute(f"CREATE OR REPLACE TEMP MACRO {head} AS {body}")
     for name, function in _PYTHON.items():

@@ -1,4 +1,4 @@
-"""Which columns of its stream each field of a flow is made of."""
+"""The source columns of each field of a flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What mapping a part gives, and how mapped rows are read again."""
+"""The result of mapping a part, and the reader of mapped rows."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from airflow_provider_brightpearl.core.records import Money, Rejection
 class MapResult:
     """What became of one raw part: rows per object, rejected records with their line, money of all records.
 
-    ``filtered`` counts the records that the first object's ``where`` does not want; ``warnings`` counts what
-    rejects nothing and should still be known.
+    ``filtered`` counts the records that the first object's ``where`` does not want; ``warnings`` counts
+    problems that reject nothing.
     """
 
     records: int
@@ -69,7 +69,7 @@ def read_mapped(path: Path, object_name: str = "") -> list[MappedRow]:
             "FROM read_parquet($1)",
             [str(path), object_name],
         )
-        # a few at a time: tuples of a whole part would each be looked at by the garbage collector
+        # a few at a time: the garbage collector would visit every tuple of a whole part
         while rows := cursor.fetchmany(_BATCH):
             found += [MappedRow(*row) for row in rows]
     return found

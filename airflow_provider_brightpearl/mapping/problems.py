@@ -1,4 +1,4 @@
-"""What the checks found in a row, in the words of its rejection."""
+"""Rejections made from what the checks found in a row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def rejection(
     currency: str | None,
     problems: list[dict[str, Any]],
 ) -> Rejection:
-    """The rejection of a row for its problems: it waits only where nothing but parents is missing."""
+    """The rejection of a row for its problems: it is parked only if nothing but parents is missing."""
     # branches of one expression may find the same thing
     problems = list({_plain(problem): problem for problem in problems}.values())
     defects = [problem for problem in problems if not problem["waits"]]

@@ -1,4 +1,4 @@
-"""Records whose JSON is not what their stream declares: what is wrong where, and the rest in a form that can be read.
+"""Finds what is wrong in records whose JSON differs from their stream's schema, and makes the rest readable.
 
 DuckDB stops a whole file at the first such record, and reads numbers with a point as floating point. So a file with
 either is read again from a copy made here, record by record.
@@ -26,7 +26,7 @@ class Misshapen:
 
 
 class _Members(dict[str, Any]):
-    """A JSON object that remembers which names it had twice."""
+    """A JSON object that remembers its duplicate names."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -76,7 +76,7 @@ class _Fitting:
 
 
 def reshape(line: bytes, columns: Schema) -> tuple[bytes, Misshapen | None]:
-    """The record of one line with these columns only, and what is wrong with it first, None where it is well.
+    """The record of one line with these columns only, and its first problem, None if there is none.
 
     Numbers with a point become text, digit by digit. What does not fit is left out.
     """

@@ -1,4 +1,4 @@
-"""The parsed SQL of an expression: what may stand in it, its names, and how parts of it are written anew."""
+"""The parsed SQL of an expression: what it may contain, its names, and how parts of it are rewritten."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ SHORT_FOR = {
 
 
 class ExpressionError(ValueError):
-    """An expression that cannot be used; the message names the place and what is known there."""
+    """An expression that cannot be used; the message names the place and the valid names."""
 
 
 def written_out(name: str, address: exp.Expression) -> exp.Expression:
-    """What a short name for parts of an address stands for."""
+    """The expansion of a short name for parts of an address."""
 
     def part(node: exp.Expression) -> exp.Expression:
         if not isinstance(node, exp.Column):
@@ -52,7 +52,7 @@ def each(rows: Path, column: MapOf | ListOf, body: str, *, paired: bool) -> str:
 
 
 def names(node: exp.Expression) -> Path | None:
-    """The steps of ``a.b.c``, or None where something else than names is in it."""
+    """The steps of ``a.b.c``, or None if it contains anything but names."""
     return tuple(_steps(node)) if all(step is not None for step in _steps(node)) else None  # type: ignore[arg-type]
 
 
@@ -69,7 +69,7 @@ def _steps(node: exp.Expression | None) -> Iterator[str | None]:
 
 
 def at(node: exp.Expression) -> str:
-    """Where a node stands in its text, for a message."""
+    """The position of a node in its text, for a message."""
     start = min(
         (part.meta["start"] for part in node.find_all(exp.Identifier) if "start" in part.meta), default=None
     )
@@ -99,7 +99,7 @@ def function_name(node: exp.Expression) -> str:
 
 
 def forbidden(node: exp.Expression) -> str:
-    """Why a node may not stand in a mapping."""
+    """Why a mapping may not contain a node."""
     if function_name(node) in VOLATILE:
         return f"{node.sql('duckdb')} gives another value at every run, so no record would ever be unchanged"
     if isinstance(node, exp.AggFunc):

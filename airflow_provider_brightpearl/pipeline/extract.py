@@ -21,12 +21,12 @@ UNREAD = "rejected/extract.jsonl"
 
 # dead letters read again in one run; the rest follows in the next one
 DUE_LIMIT = 10_000
-# records that could not be read, before it is asked whether any could
+# so many unreadable records in a row raise the question whether any can be read
 _ENOUGH = 1_000
 
 
 def with_due(flow: FlowSpec, selection: Selection, letters: DeadLetters, version: str) -> Selection:
-    """The selection with the ids whose reason for rejection may be gone, where the run moves the watermark.
+    """The selection with ids whose reason for rejection may no longer hold, if the run moves the watermark.
 
     These are parked records whose parent has arrived, and rejected ones whose mapping has changed since.
     """
@@ -51,7 +51,7 @@ def extract_parts(flow: FlowSpec, selection: Selection, source: Source, staging:
     """Stages the records of a selection, ``part_size`` per part; no part where there is nothing new.
 
     Raises:
-        Unavailable: the source finds records and gives none of them.
+        Unavailable: the source finds records and returns none of them.
     """
     before = source.calls
     progress = current()
@@ -72,7 +72,7 @@ def extract_parts(flow: FlowSpec, selection: Selection, source: Source, staging:
 
 @dataclass(slots=True)
 class _Reading:
-    """The records of a selection, each once, and what could not be read of them."""
+    """The records of a selection, each once, and those that could not be read."""
 
     flow: FlowSpec
     selection: Selection
@@ -82,7 +82,7 @@ class _Reading:
     lost: int = 0
 
     def records(self) -> Iterator[bytes]:
-        """Those of the window, then named ones that were not among them."""
+        """Those of the window, then the named ones not among them."""
         named = frozenset(self.selection.ids)
         left, progress = dict.fromkeys(self.selection.ids), current()
         for source_id, record in self.source.read(self.selection):
@@ -107,7 +107,7 @@ class _Reading:
             self.check()
 
     def check(self) -> None:
-        """Raises ``Unavailable`` where so many records were found, and none was given, that it cannot be they."""
+        """Raises ``Unavailable`` if many records were found and none could be read: the source must be at fault."""
         if self.lost >= max(1, self.flow.gate.min_records) and not self.found:
             reason = self.unread[-1][0].reason
             raise Unavailable(
@@ -123,7 +123,7 @@ def _announced(source: Source) -> int | None:
 
 
 def constants(flow: FlowSpec, selection: Selection) -> Iterator[bytes]:
-    """The records that a flow file holds itself, which go along where all is read."""
+    """The records that the flow file itself holds, added when everything is read."""
     from_the_start = selection.window is not None and selection.window.start is None
     if from_the_start or selection.full_resync:
         yield from (json.dumps(record, ensure_ascii=False).encode() for record in flow.constants)

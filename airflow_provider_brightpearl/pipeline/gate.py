@@ -1,4 +1,4 @@
-"""Judges all mapped parts of a run before the first one is loaded."""
+"""Evaluates all mapped parts of a run before the first one is loaded."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def evaluate_gate(
     """Evaluates the expectations of a flow, and decides whether anything may be loaded.
 
     ``lost`` records were found and could not be read. A few of them stop nothing, since later runs look for them; as
-    many as the share is judged from count among those that failed.
+    many as the share is judged from count as failed.
     ``closed`` is empty where the run may go on, else at most ten lines: the share, and the top reasons.
     """
     with ExitStack() as stack:

@@ -16,7 +16,7 @@ def with_owned_rows(
 ) -> list[RecordChange]:
     """The changes, with the target's id of rows that this flow writes first and their owner has written before.
 
-    A row with an id is no new one to its sink, so that the owner's fields are not sent.
+    To its sink, a row with an id is not new, so the owner's fields are not sent.
     """
     known: dict[tuple[str, str], str] = {}
     for name, spec in flow.objects.items():

@@ -1,6 +1,6 @@
 """Compares the records of a period in both systems of a flow, and finds rows whose record was deleted.
 
-Only records that the flow has had its turn to read are judged: those last changed before its watermark.
+Only records that the flow must have read are compared: those last changed before its watermark.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _judged(flow: FlowSpec, found: Comparison, source: SourceSide, ports: Ports)
     rows = ports.crosswalk.of_records(flow.flow, found.missing.ids)
     bound = {row.source_id for row in rows if row.object == flow.root}
     for name in found.missing.ids:
-        # one that was there has been taken out of the target since, whatever was said of it later
+        # a bound row that is missing was removed from the target, whatever happened to it later
         _place(drift, name, drift.missing, name in waiting and name not in bound, name in bound, ports)
     for name in found.differing.ids:
         _place(drift, name, drift.differing, name in waiting, True, ports)
@@ -131,7 +131,7 @@ def _within(names: Iterable[str], seen: Iterable[str]) -> set[str]:
     return {name for name in names if name.isdigit() and low <= int(name) <= high}
 
 
-# what it comes to
+# result
 
 
 def _fields_note(flow: FlowSpec, found: Comparison) -> str:
@@ -152,7 +152,7 @@ def _report(
     source: SourceSide,
     ports: Ports,
 ) -> ReconcileReport:
-    # beyond what is remembered by id, nothing is repaired anyway
+    # more than the remembered ids is over the limit, so nothing is repaired
     unkept = sum(each.count - len(each.ids) for each in (found.missing, found.differing))
     repair = [*drift.missing, *drift.differing]
     remove = [*drift.deleted] if spec.deleted == "remove" else []

@@ -1,4 +1,4 @@
-"""Rejections as staged lines: each with the raw record it is about, so that a dead letter can be replayed."""
+"""Rejections as staged lines: each with its raw record, so that a dead letter can be replayed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def money_of(rejected: Iterable[Rejection]) -> Money:
 
 
 def top_causes(rejected: Iterable[Rejection], limit: int, examples: int = 5) -> list[Cause]:
-    """The commonest reasons as in ``top_reasons``, each with the ids of its first few records."""
+    """The most common reasons as in ``top_reasons``, each with the ids of its first few records."""
     met: dict[str, list[Rejection]] = {}
     for each in rejected:
         met.setdefault(_cause(each), []).append(each)
@@ -65,7 +65,7 @@ def top_causes(rejected: Iterable[Rejection], limit: int, examples: int = 5) -> 
 
 
 def top_reasons(rejected: Iterable[Rejection], limit: int) -> list[tuple[str, int]]:
-    """The commonest reasons and how often, without values, so that the same cause counts together."""
+    """The most common reasons with counts, without values, so that equal causes add up."""
     return Counter(_cause(each) for each in rejected).most_common(limit)
 
 

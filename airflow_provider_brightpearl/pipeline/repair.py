@@ -1,4 +1,4 @@
-"""Prepares the crosswalk for a repair: what is gone from the target is written again, what was deleted is removed."""
+"""Prepares the crosswalk for a repair: rows missing from the target are written again, deleted records removed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from airflow_provider_brightpearl.pipeline.sides import Ports
 
 
 def prepare_rewrite(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> int:
-    """Makes the next load write these records whole; returns how many of their rows were gone from the target.
+    """Makes the next load write these records whole; returns how many of their rows were missing from the target.
 
-    Rows that are gone are unbound; of those that are there the fingerprint is forgotten.
+    Missing rows are unbound; existing rows lose their fingerprint.
     """
     rows = [row for row in ports.crosswalk.of_records(flow.flow, source_ids) if row.object in flow.objects]
     gone = 0
@@ -44,12 +44,12 @@ def remove_rows(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> tupl
 
 
 def _unbound(flow: FlowSpec, source_ids: set[str], ports: Ports) -> list[Binding]:
-    """Rows of the target that the crosswalk does not know, such as those of a state database that was lost."""
+    """Rows of the target that the crosswalk does not know, as after the loss of a state database."""
     found = ports.target.read(sorted(source_ids), [], {}) if source_ids else ()
     return [Binding(flow.flow, flow.root, row.key, row.key, row.target_id, "", "", "") for row in found]
 
 
 def drop_stale_bindings(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> None:
-    """Forgets the bindings of records that neither system has any more."""
+    """Removes the bindings of records that neither system has any more."""
     for row in ports.crosswalk.of_records(flow.flow, source_ids):
         ports.crosswalk.unbind(flow.flow, row.object, [row.key])

@@ -27,7 +27,7 @@ _REASONS = 10
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where a run's end is written."""
+    """The stores to which the end of a run is written."""
 
     ledger: Ledger
     letters: DeadLetters
@@ -69,7 +69,7 @@ class StageReports:
 
     @property
     def staged(self) -> int:
-        """Records that extract staged, those that it could not read among them."""
+        """Records that extract staged, including those that it could not read."""
         return sum(part.records for part in self.parts) + self._unread
 
     @property
@@ -98,7 +98,7 @@ def settle_run(
     """Proves that a run adds up, and records it.
 
     Raises:
-        OutOfBalance: records or money were lost on the way; the run is in the ledger, the watermark stays.
+        OutOfBalance: records or money were lost; the run is in the ledger, the watermark stays.
         TooManyRefused: the target refused more than the flow allows; likewise.
     """
     lost, refused = _imbalance(reports.staged, reports), _refused(flow, reports)
@@ -138,7 +138,7 @@ def settle_run(
 
 
 def mapping_warnings(mapped: Iterable[TransformReport]) -> list[str]:
-    """What the mapping warns of, over all parts, with the number of rows it is about."""
+    """The mapping's warnings over all parts, with the number of rows they concern."""
     found: Counter[str] = Counter()
     for part in mapped:
         found.update(part.warnings)
@@ -183,7 +183,7 @@ def failed_run(flow: str, run: RunInfo, note: str, now: datetime) -> RunSummary:
 
 
 def _refused(flow: FlowSpec, reports: StageReports) -> str:
-    """What is wrong where the target refused too many records, over all parts; empty where it did not."""
+    """The problem if the target refused too many records over all parts, else empty."""
     counts = sum((each.counts for each in reports.loads), Counts())
     sent = counts.created + counts.updated + counts.rejected
     if flow.load.allows(counts.rejected, sent):
@@ -212,7 +212,7 @@ def _money_gap(extracted: Mapping[str, object], ended: Mapping[str, object]) -> 
 def _keep_letters(
     flow: FlowSpec, run: RunInfo, rejections: Iterable[PartRef], stores: Stores
 ) -> tuple[Cause, ...]:
-    """Keeps the dead letters of a run; returns their commonest causes."""
+    """Stores the dead letters of a run; returns their most common causes."""
     letters = [pair for ref in rejections for pair in read_rejections(stores.staging, ref)]
     stores.letters.keep(flow.flow, run.run, run.mapping_version, letters)
     return tuple(top_causes((each for each, _ in letters), _REASONS))

@@ -1,4 +1,4 @@
-"""The two sides of a reconciliation: what the source has, mapped as the flow would, and what its target holds."""
+"""The two sides of a reconciliation: the source's records, mapped as the flow maps them, and the target's rows."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def source_side(
 
 
 def _due(listed: Iterable[ListedRecord], watermark: datetime, source: SourceSide) -> Iterator[ListedRecord]:
-    """The records that the flow has had its turn to read."""
+    """The records that the flow must have read."""
     progress = current()
     for seen in listed:
         progress.advance()
@@ -110,7 +110,7 @@ def _map(
 
 
 def _records(chunk: Sequence[ListedRecord], ports: Ports, *, whole: bool) -> Iterator[bytes]:
-    """Raw records of what was listed; ``whole`` with what the stream joins to them."""
+    """The raw records of what was listed; ``whole``: with what the stream joins to them."""
     if whole:
         found = ports.source().read_ids([seen.source_id for seen in chunk])
         return (record for _, record in found if isinstance(record, bytes))
@@ -148,7 +148,7 @@ def target_side(flow: FlowSpec, source: SourceSide, ports: Ports, plain: bool) -
     progress = current()
     progress.begin("read", "target rows", len(keys), lambda: ports.target.calls - before)
     rows = ports.target.read(keys, fields.names, _bound_keys(flow, ids, ports), between=between)
-    # a record that is not judged is not missed on the other side either
+    # a record that is not compared is not missing on the other side either
     unjudged = source.seen.difference(ids)
     return Side(
         fields.entry(name, row)

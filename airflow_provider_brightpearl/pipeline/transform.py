@@ -21,7 +21,7 @@ def map_part(part: PartRef, open_mapper: OpenMapper, staging: Staging) -> Transf
 
     Args:
         part: the raw part.
-        open_mapper: gives a mapper that may use only the folders it is given.
+        open_mapper: opens a mapper that may use only the folders it is given.
         staging: the run's files.
     """
     name = Path(part.path).stem

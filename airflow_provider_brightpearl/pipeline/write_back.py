@@ -31,7 +31,7 @@ class Kind(StrEnum):
     NOTE = "note"
 
 
-# a note whose answer was lost may still come in for so long
+# how long a note whose answer was lost may still arrive
 QUIET = timedelta(seconds=60)
 _REASONS = 3
 
@@ -61,7 +61,7 @@ class Outbox:
         }
 
     def keep(self, results: Sequence[RowResult]) -> None:
-        """Records what has to be written back for these rows; nothing where it was delivered, or is due, already."""
+        """Records what has to be written back for these rows, unless it was delivered or is due already."""
         for place, (spec, kind) in self.places.items():
             name = place.partition(".")[0]
             wanted = [
@@ -96,10 +96,10 @@ class Outbox:
     def deliver(self, connect: Callable[[], WriteBack], now: datetime) -> WriteBackReport:
         """Delivers all that is due, also what earlier runs left.
 
-        Errors of the source do not leave this: they are among the ``warnings``, and what they held up stays due.
+        Errors of the source are not raised: they are among the ``warnings``, and the messages stay due.
 
         Args:
-            connect: opens the source; called where something is due.
+            connect: opens the source; called if something is due.
             now: an aware instant.
         """
         places = self.places
@@ -145,7 +145,7 @@ class _Delivery:
             self.made = writer.calls - before
 
     def _missing(self, writer: WriteBack, doubtful: Sequence[Intent]) -> list[Intent]:
-        """Those of the notes in doubt that are not there; the others are done."""
+        """Those of the notes in doubt that do not exist; the others are done."""
         if not doubtful:
             return []
         there = writer.find_notes([Message(each.key, note=_sent(each)) for each in doubtful])
@@ -228,7 +228,7 @@ def _is_written(result: RowResult) -> bool:
 
 
 def _is_quiet(intent: Intent, now: datetime) -> bool:
-    """Whether a note in doubt cannot come in any more, so that "not there" means "not sent"."""
+    """Whether a note in doubt can no longer arrive, so that a missing note was not sent."""
     if intent.state is not IntentState.IN_DOUBT:
         return False
     return intent.changed_at is None or now - intent.changed_at >= QUIET

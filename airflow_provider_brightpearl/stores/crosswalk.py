@@ -1,4 +1,4 @@
-"""The crosswalk: which row of the target belongs to which key of a flow's object."""
+"""The crosswalk maps each key of a flow's object to its row in the target."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAMES = Binding.__struct_fields__
 _COLUMNS = [binding.c[name] for name in _NAMES]
 _BOUND = ("pair", *_NAMES)
 _PAGE = 10_000
-# rows of one statement that binds
+# rows per binding statement
 _ROWS = 5_000
 
 
@@ -28,7 +28,7 @@ class SqlCrosswalk:
 
     Args:
         engine: the state database.
-        pair: of the instances whose records it links.
+        pair: the pair of instances whose records it links.
     """
 
     def __init__(self, engine: Engine, pair: str = "") -> None:
@@ -98,7 +98,7 @@ class SqlCrosswalk:
                     write(connection, some)
 
     def unbind(self, flow: str, object_name: str, keys: Sequence[str]) -> None:
-        """Forgets these keys; unknown ones are left alone."""
+        """Removes these keys; unknown ones are ignored."""
         with writing(self._engine) as connection:
             for some in chunked(sorted(set(keys)), CHUNK):
                 connection.execute(binding.delete().where(*self._is(flow, object_name, some)))
@@ -111,7 +111,7 @@ class SqlCrosswalk:
 
 
 def _bind_arrays(connection: Connection, rows: Sequence[tuple[str, ...]]) -> None:
-    """One statement with a column an array: values by the row would be put into its text one by one."""
+    """One statement with one array per column; row values would be rendered into its text one by one."""
     columns = [sa.func.unnest(sa.bindparam(name, type_=ARRAY(sa.Text))) for name in _BOUND]
     statement = upsert(connection, binding).from_select(_BOUND, sa.select(*columns))
     values = (list(column) for column in zip(*rows, strict=True))
@@ -119,7 +119,7 @@ def _bind_arrays(connection: Connection, rows: Sequence[tuple[str, ...]]) -> Non
 
 
 def _bind_rows(connection: Connection, rows: Sequence[tuple[str, ...]]) -> None:
-    """Plain rows for the driver: SQLAlchemy would take longer to look at each than SQLite to write it."""
+    """Plain rows for the driver: SQLAlchemy would take longer to process a row than SQLite to write it."""
     statement = _replacing(upsert(connection, binding))
     compiled = statement.compile(dialect=connection.dialect, column_keys=_BOUND)
     connection.exec_driver_sql(str(compiled), list(rows))

@@ -43,7 +43,7 @@ class SqlDeadLetters:
     Args:
         engine: the state database.
         now: the clock, for first and last seen.
-        pair: of the instances whose records these are.
+        pair: the pair of instances whose records these are.
     """
 
     def __init__(
@@ -58,8 +58,8 @@ class SqlDeadLetters:
     ) -> None:
         """Opens or refreshes one letter per record; the payload is the raw record.
 
-        Of several rejections of one record the first counts, a refusal before a wait. A run that says the
-        same again (a retried task) is one attempt. A discarded letter stays so until its payload changes.
+        Of several rejections of one record the first counts, a refusal before a wait. A repeat of the
+        same run (a retried task) is one attempt. A discarded letter stays discarded until its payload changes.
         """
         shared = {
             "pair": self.pair,
@@ -75,7 +75,7 @@ class SqlDeadLetters:
                 connection.execute(statement, list(some))
 
     def resolve(self, flow: str, run: str, source_ids: Sequence[str]) -> int:
-        """Closes the open and parked letters of records that went through; says how many there were."""
+        """Closes the open and parked letters of records that went through; returns how many there were."""
         change = {"state": LetterState.RESOLVED.value, "closed_at": self._now(), "closed_run": run}
         closed = 0
         with writing(self._engine) as connection:
@@ -87,8 +87,8 @@ class SqlDeadLetters:
     def due(self, flow: str, mapping_version: str, limit: int) -> list[str]:
         """Ids to read again, oldest first: parent bound now, mapping changed since, or time to try again.
 
-        A missing one is looked for by the next run, then at growing distance: as long after the last time as it has
-        been missing until then. One that was refused for a reason that time mends is tried again likewise.
+        A missing one is retried by the next run, then at doubling intervals, each as long as it has been missing.
+        So is one that was refused for a passing reason.
         """
         parent_bound = sa.exists().where(
             binding.c.pair == letter.pair,
@@ -123,13 +123,13 @@ class SqlDeadLetters:
         return found
 
     def count_open(self, flow: str) -> int:
-        """How many records of a flow wait, rejected or parked."""
+        """How many records of a flow are pending: rejected or parked."""
         query = sa.select(sa.func.count()).where(*self._mine(flow), letter.state.in_(_WAITING))
         with reading(self._engine) as connection:
             return int(connection.execute(query).scalar() or 0)
 
     def top_reasons(self, flow: str, run: str | None = None, limit: int = 10) -> list[tuple[str, int]]:
-        """Why most records wait, and how many; without the value at fault, so that equal reasons add up.
+        """The most common reasons and their counts, without the value at fault, so that equal reasons add up.
 
         With ``run``, only letters which that run opened or refreshed.
         """

@@ -34,7 +34,7 @@ def open_engine(url: str) -> Engine:
     Raises:
         Unavailable: the database does not answer.
         CredentialsRefused: it does not accept user or password.
-        Misconfigured: the URL is of no use, or the tables are newer than this release.
+        Misconfigured: the URL cannot be used, or the tables are newer than this release.
     """
     engine = _engine(_known(url))
     with reading(engine) as connection:
@@ -54,7 +54,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes; SQLite's write lock is taken at once: it waits instead of failing later."""
+    """A transaction that writes; SQLite takes its write lock at once, so it waits instead of failing later."""
     with _answering(engine), engine.connect() as connection:
         connection = connection.execution_options(bp_writes=True)
         with connection.begin():
@@ -97,7 +97,7 @@ def _postgres(url: URL) -> Engine:
         future=True,
         hide_parameters=True,
         pool_pre_ping=True,
-        # an upsert of many rows goes row by row otherwise, one round trip each
+        # otherwise an upsert of many rows takes one round trip per row
         executemany_mode="values_plus_batch",
         executemany_batch_page_size=CHUNK,
         connect_args=patience,
@@ -120,7 +120,7 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # Python's driver begins transactions late and on its own; we say BEGIN ourselves
+    # Python's driver begins transactions late and implicitly, so BEGIN is issued here
     connection.isolation_level = None
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         connection.execute("PRAGMA journal_mode=WAL")
@@ -150,6 +150,6 @@ def _explained(url: URL, error: exc.SQLAlchemyError) -> SyncError:
         return Misconfigured(f"the state database {place} does not exist: {cause}", system="state database")
     return Unavailable(
         f"the state database {place} does not answer: {cause}; "
-        "check that it runs, that this worker can reach and write it, and that its disk is not full",
+        "check that it is running, that this worker can reach it and write to it, and that its disk is not full",
         system="state database",
     )

@@ -15,7 +15,7 @@ _BUFFER = 1 << 20
 
 
 def as_path(root: str | Path | UPath) -> UPath:
-    """A root as a path that knows its file system; one that does already, such as Airflow's, stays what it is."""
+    """A root as a path with its file system; a path that has one, such as Airflow's, is returned as it is."""
     return root if isinstance(root, UPath) else UPath(root)
 
 
@@ -23,7 +23,7 @@ def as_path(root: str | Path | UPath) -> UPath:
 def whole_file(target: UPath) -> Iterator[Path]:
     """A local path to write a file to; it takes the place of ``target`` in one step when the block ends well.
 
-    If the block fails, ``target`` is what it was before. The disk needs room for the file.
+    If the block fails, ``target`` is unchanged. The disk needs room for the file.
     """
     home = local_path(target)
     if home is not None:
@@ -41,7 +41,7 @@ def whole_file(target: UPath) -> Iterator[Path]:
 
 @contextmanager
 def local_file(source: UPath) -> Iterator[Path]:
-    """A local path of a file: its own, or a copy that goes away after the block.
+    """A local path of a file: its own, or a copy that is removed after the block.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -65,7 +65,7 @@ def local_path(path: UPath) -> Path | None:
 
 
 def _upload(source: Path, target: UPath) -> None:
-    # a stream that breaks would leave what was sent so far under its name, so the name is a temporary one
+    # a broken stream would leave a partial file under its name, so that name is a temporary one
     system, path = target.fs, target.path
     folder, _, name = path.rpartition("/")
     temporary = f"{folder}/.{name}.{uuid4().hex}.part"

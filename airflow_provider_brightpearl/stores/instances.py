@@ -1,4 +1,4 @@
-"""Which instance (account, org, company) each connection leads to, and whose the state is that is kept."""
+"""The instance (account, org, company) that each connection leads to, and the owner of the stored state."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _BY_PAIR = (
 
 
 class SqlInstances:
-    """Instances by address on the state database; an address is what a connection says of where it leads to."""
+    """Instances by address on the state database; an address is what a connection holds of its destination."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def find(self, address: str) -> str:
-        """The instance that was last found at an address, empty where none was."""
+        """The instance last found at an address, empty if there was none."""
         query = sa.select(tables.instance.c.instance).where(tables.instance.c.address == address)
         with reading(self._engine) as connection:
             return str(connection.execute(query).scalar() or "")
@@ -40,14 +40,14 @@ class SqlInstances:
             tables.replace(connection, tables.instance, row)
 
     def adopt(self, pair: str, flows: Callable[[], Sequence[str]]) -> int:
-        """Gives a pair the state of flows that belongs to no pair yet, from before there were pairs.
+        """Assigns to a pair the state of flows without a pair, written before pairs existed.
 
         Args:
-            pair: of the instances that the flows connect.
+            pair: the pair of instances that the flows connect.
             flows: their names; asked only where there is such state.
 
         Returns:
-            How many rows were given.
+            How many rows were assigned.
         """
         unclaimed = sa.select(tables.binding.c.flow).where(tables.binding.c.pair == "").limit(1)
         with reading(self._engine) as connection:

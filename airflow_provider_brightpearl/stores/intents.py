@@ -31,7 +31,7 @@ class SqlIntents:
     Args:
         engine: the state database.
         now: the clock, for when an intent changed.
-        pair: of the instances between which the writes go.
+        pair: the pair of instances between which records are written.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class SqlIntents:
             return [_intent(row) for row in connection.execute(query)]
 
     def begin(self, intents: Sequence[Intent]) -> list[Intent]:
-        """Writes intents down as in doubt, all or none, before their call; gives them as they stand now.
+        """Records intents as in doubt, all or none, before their call; returns their current state.
 
         Raises:
-            Unavailable: another worker has written one of them down since it was read.
+            Unavailable: another worker has recorded one of them since it was read.
         """
         claim = uuid4().hex
         now = self._now()
@@ -78,15 +78,15 @@ class SqlIntents:
         return begun
 
     def confirm(self, intents: Sequence[Intent]) -> None:
-        """Notes that these happened; each holds the ``target_id`` it got."""
+        """Records that these happened; each holds the ``target_id`` it got."""
         self._answered(intents, IntentState.DONE)
 
     def fail(self, intents: Sequence[Intent]) -> None:
-        """Notes that these were refused and did not happen; each may hold a ``reason``."""
+        """Records that these were refused and did not happen; each may hold a ``reason``."""
         self._answered(intents, IntentState.REFUSED)
 
     def plan(self, intents: Sequence[Intent]) -> None:
-        """Notes that these are due: still, or once more, to be sent; each may hold a ``reason``."""
+        """Records that these are due: still, or once more, to be sent; each may hold a ``reason``."""
         self._answered(intents, IntentState.DUE)
 
     def unsettled(self, flow: str, objects: Iterable[str]) -> list[Intent]:
@@ -130,7 +130,7 @@ def _statement(connection: Connection) -> Any:
     return statement.on_conflict_do_update(
         index_elements=list(_KEY),
         set_={name: getattr(new, name) for name in changed},
-        # whoever has read an older state than the one that is there must not overwrite it
+        # a worker that has read an older state must not overwrite the current one
         where=intent.c.attempt == new.attempt - 1,
     )
 

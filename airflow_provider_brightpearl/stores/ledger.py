@@ -48,7 +48,7 @@ class SqlLedger:
                 _move(connection, run, watermark)
 
     def check(self) -> None:
-        """Writes and takes back; raises ``Unavailable`` where the state database cannot be written."""
+        """Writes and rolls back; raises ``Unavailable`` where the state database cannot be written."""
         now = datetime.now(UTC)
         trial_run = RunSummary("check", "", "check", "check", None, "", Counts(), Calls(), {}, now)
         with writing(self._engine) as connection, connection.begin_nested() as trial:

@@ -27,7 +27,7 @@ class SqlReconciliations:
 
     Args:
         engine: the state database.
-        pair: of the instances that were compared.
+        pair: the pair of instances that were compared.
     """
 
     def __init__(self, engine: Engine, pair: str = "") -> None:

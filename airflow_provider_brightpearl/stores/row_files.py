@@ -17,13 +17,13 @@ from airflow_provider_brightpearl.errors import Misconfigured, SchemaMismatch
 _BATCH = 2_000
 _LINE = 64 << 20
 _SETTINGS = {"memory_limit": "512MB", "threads": 2}
-# what DuckDB guesses of text or of numbers with a point would change digits, or lose the offset of an instant
+# types that DuckDB infers from text or decimal numbers would change digits, or drop the offset of an instant
 _GUESSED = re.compile(r'"[^"]*"|\b(?:DOUBLE|TIMESTAMP WITH TIME ZONE|TIMESTAMP|DATE|TIME|UUID)\b')
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
 
 class RowFormat(StrEnum):
-    """How rows lie in a file."""
+    """The file formats."""
 
     JSONL = "jsonl"
     PARQUET = "parquet"
@@ -42,7 +42,7 @@ def format_of(name: str, given: str | None, allowed: Iterable[RowFormat] = tuple
     """The format of a file: the given one, or by the suffix of its name.
 
     Raises:
-        Misconfigured: neither says one of the allowed formats.
+        Misconfigured: neither names an allowed format.
     """
     found = given or _SUFFIXES.get(Path(name).suffix.lower(), "")
     names = [str(each) for each in allowed]
@@ -69,7 +69,7 @@ def read_rows(path: Path, kind: RowFormat) -> Iterator[dict[str, Any]]:
 
 
 def write_lines(path: Path, records: Iterable[bytes]) -> int:
-    """Writes one JSON record a line; says how many."""
+    """Writes one JSON record per line; returns how many."""
     count = 0
     with path.open("wb", 1 << 20) as file:
         for count, record in enumerate(records, 1):  # noqa: B007
@@ -81,10 +81,10 @@ def lines_to_parquet(lines: Path, target: Path, columns: Mapping[str, str] | Non
     """Writes JSON lines as Parquet.
 
     Args:
-        lines: one record a line.
+        lines: one record per line.
         target: the Parquet file.
-        columns: DuckDB's type by column. What a record has beside them is left out. If None, all columns are
-            taken: numbers with a point as DECIMAL(38,10), instants as the text they are.
+        columns: DuckDB's type by column. Other members of a record are left out. If None, all columns are
+            taken: numbers with a point as DECIMAL(38,10), instants as text.
 
     Raises:
         SchemaMismatch: a value does not fit its column.
@@ -151,7 +151,7 @@ def _csv_rows(path: Path) -> Iterator[dict[str, Any]]:
             for row in reader:
                 if None in row or None in row.values():
                     raise SchemaMismatch(
-                        f"{path.name}, line {reader.line_num}: not as many cells as the header has columns"
+                        f"{path.name}, line {reader.line_num}: the number of cells differs from the header's"
                     )
                 yield row
         except csv.Error as error:

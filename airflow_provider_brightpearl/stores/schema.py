@@ -15,9 +15,9 @@ from airflow_provider_brightpearl.stores.tables import metadata, version
 
 HEAD = "0003"
 MIGRATIONS = Path(__file__).with_name("migrations")
-# any number, as long as nobody else locks with it in the same database
+# any number that no other application uses as a lock in the same database
 _UPGRADING = 5_872_093_114
-# tables from before there were migrations: their version, and one that makes those releases refuse them
+# tables from before migrations: their version, and one that those releases refuse
 _COUNTED_TABLE = sa.table("bp_schema", sa.column("version"))
 _COUNTED = 3
 
@@ -26,7 +26,7 @@ def revision(connection: Connection) -> str:
     """The revision of the tables that exist, empty where there are none.
 
     Raises:
-        Misconfigured: a newer release of this package has made them.
+        Misconfigured: a newer release of this package created them.
     """
     if not sa.inspect(connection).has_table(version.name):
         return ""
@@ -71,7 +71,7 @@ def _adopt(connection: Connection) -> None:
     counted = connection.execute(sa.select(sa.func.max(_COUNTED_TABLE.c.version))).scalar()
     if counted != _COUNTED:
         raise Misconfigured(
-            f"the tables of the state database are of version {counted}, from before 0.1.0: name another database",
+            f"the tables of the state database are of version {counted}, older than 0.1.0: name another database",
             system="state database",
         )
     connection.execute(_COUNTED_TABLE.insert().values(version=_COUNTED + 1))

@@ -28,7 +28,7 @@ class FileStaging:
 
     Args:
         root: a local folder or fsspec URL, such as ``s3://bucket/staging``; the same one on every worker.
-        run: any run id; the folder's name is made of it.
+        run: any run id; the folder is named after it.
     """
 
     def __init__(self, root: str | Path | UPath, flow: str, run: str) -> None:
@@ -41,7 +41,7 @@ class FileStaging:
         with self._new(name) as path, path.open("wb", _BUFFER) as file:
             for records, line in enumerate(lines, 1):  # noqa: B007
                 if b"\n" in line:
-                    raise ValueError(f"a record staged as {name} has a line break in it")
+                    raise ValueError(f"a record staged as {name} contains a line break")
                 whole = line + b"\n"
                 digest.update(whole)
                 file.write(whole)
@@ -49,14 +49,14 @@ class FileStaging:
         return PartRef(name, records, digest.hexdigest())
 
     def read_lines(self, ref: PartRef) -> Iterator[bytes]:
-        """The records of a part, without their line ends, once its digest has been checked."""
+        """The records of a part, without their line ends, after its digest has been checked."""
         with self.local(ref) as path, path.open("rb", _BUFFER) as file:
             for line in file:
                 yield line.removesuffix(b"\n")
 
     @contextmanager
     def local(self, ref: PartRef) -> Iterator[Path]:
-        """A local path of a part: its own, or a copy that goes away after the block.
+        """A local path of a part: its own, or a copy that is removed after the block.
 
         Raises:
             RunChanged: the file does not exist, or is not the one that the reference was made from.
@@ -91,12 +91,12 @@ class FileStaging:
         return self.ref(name, 1)
 
     def read_json(self, ref: PartRef) -> Any:
-        """The document that ``write_json`` wrote, once its digest has been checked."""
+        """The document that ``write_json`` wrote, after its digest has been checked."""
         with self.local(ref) as path:
             return json.loads(path.read_text(encoding="utf-8"))
 
     def remove(self) -> None:
-        """Deletes the run's folder with all its files; nothing happens where it is gone already."""
+        """Deletes the run's folder with all its files; does nothing if it does not exist."""
         _delete(self.folder)
 
     def _new(self, name: str) -> AbstractContextManager[Path]:
@@ -114,15 +114,15 @@ class FileStaging:
 
 
 def run_folder(run: str) -> str:
-    """A folder name for a run id, readable and of its own for every id, safe on every file system."""
+    """A folder name for a run id: readable, unique, and valid on every file system."""
     readable = re.sub(r"[^A-Za-z0-9_.-]+", "_", run)[:100].strip(".") or "run"
     return f"{readable}~{hashlib.blake2b(run.encode(), digest_size=5).hexdigest()}"
 
 
 def sweep(root: str | Path | UPath, older_than: datetime) -> int:
-    """Deletes the run folders whose newest file is older than an aware instant; says how many.
+    """Deletes the run folders whose newest file is older than an aware instant; returns how many.
 
-    Folders that staging has not made are left alone.
+    Folders that staging did not create are ignored.
     """
     if older_than.tzinfo is None:
         raise ValueError(f"retention needs an instant with a time zone, got {older_than.isoformat()}")
@@ -156,7 +156,7 @@ def _newest(folder: UPath) -> datetime:
 
 
 def _modified(system: Any, path: str, entry: dict[str, Any]) -> datetime:
-    # S3 says it in the listing, others take a call per file; text or instant, aware or not
+    # S3 lists it, others take a call per file; text or instant, aware or naive
     said = entry.get("LastModified") or system.modified(path)
     instant: datetime = datetime.fromisoformat(said) if isinstance(said, str) else said
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

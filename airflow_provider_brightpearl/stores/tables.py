@@ -48,7 +48,7 @@ metadata = sa.MetaData()
 # as Alembic makes it
 version = sa.Table("bp_version", metadata, sa.Column("version_num", sa.String(32), primary_key=True))
 
-# what identifies the instance (account, org, company) that a connection leads to, learned when it was first used
+# what identifies the instance (account, org, company) that a connection leads to, determined at its first use
 instance = sa.Table(
     "bp_instance",
     metadata,
@@ -96,7 +96,7 @@ dead_letter = sa.Table(
     sa.Column("waits_flow", sa.Text),
     sa.Column("waits_object", sa.Text),
     sa.Column("waits_key", sa.Text),
-    sa.Column("amount", sa.Text),  # SQLite has no exact number; text keeps every digit on both
+    sa.Column("amount", sa.Text),  # SQLite has no exact decimals; text keeps every digit on both
     _text("currency"),
     _text("payload"),
     _text("mapping_version"),
@@ -197,7 +197,7 @@ def upsert(connection: sa.engine.Connection, table: sa.Table) -> Any:
 
 
 def replace(connection: sa.engine.Connection, table: sa.Table, row: Mapping[str, Any]) -> None:
-    """Writes a row, over the one that has its key."""
+    """Writes a row, replacing the one with its key."""
     key = [column.name for column in table.primary_key]
     statement = upsert(connection, table).values(**row)
     changed = {name: statement.excluded[name] for name in row if name not in key}

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Cipher(Protocol):
-    """What keeps tokens unreadable at rest; ``cryptography.fernet.Fernet`` and ``MultiFernet`` fit."""
+    """Encrypts tokens at rest; ``cryptography.fernet.Fernet`` and ``MultiFernet`` fit."""
 
     def encrypt(self, msg: bytes, /) -> bytes: ...
 
@@ -51,7 +51,7 @@ class Tokens(Generic[T]):
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[TokenSlot[T]]:
-        """The token while no other worker can change it; what is written is kept even if the block fails.
+        """The token while no other worker can change it; writes are kept even if the block fails.
 
         PostgreSQL locks this token's row, SQLite the whole database against other writers: write nothing else
         to it within the block.
@@ -81,7 +81,7 @@ class _Sealed(Generic[T]):
             return msgspec.json.decode(self.cipher.decrypt(sealed.encode()), type=self.kind)
         except InvalidToken:
             raise Misconfigured(
-                f"the stored token {name} cannot be decrypted: the Fernet key has changed; bring back the "
+                f"the stored token {name} cannot be decrypted: the Fernet key has changed; restore the "
                 "old key beside the new one, or delete the row from bp_token and authorise again"
             ) from None
 
@@ -108,7 +108,7 @@ class TokenSlot(Generic[T]):
 
 
 def _lock(connection: Connection, name: str) -> None:
-    # only a row that is there can be locked; a second worker's insert waits for the first one's transaction
+    # only an existing row can be locked; a second worker's insert waits for the first one's transaction
     empty = upsert(connection, token).values(name=name, value="", changed_at=datetime.now(UTC))
     connection.execute(empty.on_conflict_do_nothing())
     connection.execute(sa.select(token.c.name).where(token.c.name == name).with_for_update())

@@ -66,7 +66,7 @@ def api_calls(site: Site, system: str) -> int:
 
 def inventories(test: Test) -> Test:
     """A test of what is listed of every stream; those that are not listed say so."""
-    figures = "reconcile: brightpearl.availability is made of figures and cannot be listed by id"
+    figures = "reconcile: brightpearl.availability consists of figures and cannot be listed by id"
     test = cannot("brightpearl.availability", error=Misconfigured, message=figures)(test)
     for system in ("salesforce", "infor"):
         message = f"records of {system} cannot be listed"

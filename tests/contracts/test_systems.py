@@ -281,7 +281,7 @@ def test_calls_of_a_sink_are_counted(site: Site, target: TargetExample) -> None:
 # rows of a target
 
 
-NOT_ASKED = "M3 is not asked: its rows are those that the crosswalk says were written"
+NOT_ASKED = "M3 is not queried: its rows are those that the crosswalk records as written"
 
 
 @targets

@@ -103,8 +103,8 @@ def test_the_query_is_the_flows() -> None:
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ([{"Nam": "A", "Id": "1"}], "the query gives no 'Name'; it gives: Nam, Id"),
-        ([{"Name": "A", "Id": "1"}, {"Name": "A", "Id": "2"}], "the query gives two values for key 'A'"),
+        ([{"Nam": "A", "Id": "1"}], "the query returns no 'Name'; it returns: Nam, Id"),
+        ([{"Name": "A", "Id": "1"}, {"Name": "A", "Id": "2"}], "the query returns two values for key 'A'"),
     ],
 )
 def test_an_answer_that_cannot_be_used_is_refused(rows: list[dict[str, Any]], expected: str) -> None:

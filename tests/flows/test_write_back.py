@@ -185,7 +185,7 @@ def test_an_account_without_the_custom_field_is_named_after_one_call_and_told_wh
     file.write_text(file.read_text().replace("PCF_M3ORDER", "PCF_NONE"))
     summary = site.run(FLOW)
     assert summary.counts.created == len(numbers(site))
-    assert "there is no custom field PCF_NONE: make it in Brightpearl" in summary.warnings[0]
+    assert "custom field PCF_NONE does not exist: create it in Brightpearl" in summary.warnings[0]
     assert 1 == posts(site)
     site.mappings = right
     assert (len(numbers(site)), 0, 0) == outcome(site.run(FLOW))

@@ -155,12 +155,12 @@ def test_a_note_is_looked_for_by_the_text_it_was_sent_with(outbox: Outbox) -> No
 
 
 def test_a_field_that_is_corrected_in_the_flow_file_is_delivered_as_it_is_now(outbox: Outbox) -> None:
-    reply = Reply(IntentState.DUE, "there is no custom field PCF_NO", stops=True)
+    reply = Reply(IntentState.DUE, "custom field PCF_NO does not exist", stops=True)
     source = FakeWriteBack([reply])
     outbox.keep([result(1), result(2)])
     report = outbox.deliver(lambda: source, later())
     assert (1, 2) == (source.calls, report.waiting)
-    assert "there is no custom field PCF_NO" in report.warnings[0]
+    assert "custom field PCF_NO does not exist" in report.warnings[0]
     source.sent.clear()
     Outbox(flow(TEXT.replace("PCF_NO", "PCF_YES")), "run2", outbox.intents).deliver(lambda: source, later())
     assert [{"PCF_YES": "T1"}, {"PCF_YES": "T2"}] == [each.fields for each in source.sent if each.fields]

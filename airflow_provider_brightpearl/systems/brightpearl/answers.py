@@ -1,4 +1,4 @@
-"""What a Brightpearl answer means: one table of status and code to error, and the ways to read a body.
+"""Interprets Brightpearl's answers: one table from status and code to error, and the readers of bodies.
 
 Brightpearl says "too many requests" with 503, "bad filter" and "bad patch" with 500, and "none" with 404
 CMNC-404 or an empty list (public documentation and recorded traffic).
@@ -64,7 +64,7 @@ class _Envelope(msgspec.Struct):
     response: msgspec.Raw = msgspec.Raw(b"null")
 
 
-# what cannot be read in an answer: no JSON, other JSON, bytes that are not UTF-8, or nested beyond measure
+# unreadable answers: no JSON, unexpected JSON, bytes that are not UTF-8, or nested too deeply
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _bodies = msgspec.json.Decoder(_Body)
 _envelopes = msgspec.json.Decoder(_Envelope)
@@ -74,7 +74,7 @@ _values = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def check(response: requests.Response, operation: str, *, read: bool) -> None:
-    """Raises the error that an answer means; passes good ones, and "nothing found" of a read."""
+    """Raises the error that an answer means; accepts good ones, and "nothing found" of a read."""
     status = response.status_code
     if 200 <= status < 300:
         return
@@ -98,7 +98,7 @@ def _kind(status: int, code: str, read: bool) -> type[SyncError]:
         return row[0] if read else row[1]
     if status < 500:
         return SchemaMismatch
-    # a write behind a 5xx may have happened
+    # a write that ends in a 5xx may have happened
     return Unavailable if read else TimedOut
 
 
@@ -131,7 +131,7 @@ def broken(response: requests.Response, error: Exception) -> SyncError:
     """The error for a good status with a body that cannot be read: cut, empty or not JSON."""
     request = response.request
     return (Unavailable if request.method in READS else TimedOut)(
-        f"the answer is not the JSON it should be: {error} ({excerpt(response)})",
+        f"the answer is not the expected JSON: {error} ({excerpt(response)})",
         system=SYSTEM,
         operation=f"{request.method} {request.path_url.split('?')[0][:110]}",
         status=response.status_code,

@@ -1,6 +1,6 @@
-"""Who we are to Brightpearl: headers of private apps, and OAuth 2 tokens that refresh themselves.
+"""Authentication with Brightpearl: headers of private apps, and OAuth 2 tokens that refresh themselves.
 
-requests-oauthlib was looked at and not used: it refreshes by its own clock only, knows neither
+requests-oauthlib was considered and not used: it refreshes by its own clock only, knows neither
 Brightpearl's 401 with a text body nor a lock around the refresh, and writes tokens through a callback
 outside of such a lock.
 """
@@ -27,7 +27,7 @@ class PrivateAppAuth(AuthBase):
 
     def __init__(self, app_ref: str, token: str, *, kind: str = "staff", dev_ref: str = "") -> None:
         if kind not in ("staff", "account"):
-            raise Misconfigured(f"token kind {kind!r} is neither staff nor account", system=SYSTEM)
+            raise Misconfigured(f"token kind {kind!r} must be staff or account", system=SYSTEM)
         self.headers = {"brightpearl-app-ref": app_ref, f"brightpearl-{kind}-token": token}
         if dev_ref:
             self.headers["brightpearl-dev-ref"] = dev_ref
@@ -50,7 +50,7 @@ class OAuthApp:
 class OAuthTokens:
     """The access token of one account and app, refreshed by one worker at a time through the store.
 
-    ``initial`` is what the connection holds: used until the store has a token, and again when the stored
+    ``initial`` is the connection's token, used until the store has a token, and again when the stored
     refresh token is refused, so that a re-authorised connection heals itself.
     """
 
@@ -120,7 +120,7 @@ def _token_answer(response: requests.Response) -> dict[str, Any]:
     if response.status_code == 200 and isinstance(answer, dict) and "access_token" in answer:
         return answer
     if response.status_code >= 500:
-        raise Unavailable("the token address cannot answer now", **evidence)
+        raise Unavailable("the token endpoint is not available", **evidence)
     reason = " ".join(str(answer[key]) for key in ("error", "error_description") if key in answer)
     raise CredentialsRefused(
         f"Brightpearl refused to refresh the token: {redacted(reason)}; authorise the app again", **evidence
@@ -128,7 +128,7 @@ def _token_answer(response: requests.Response) -> dict[str, Any]:
 
 
 def _token(answer: Mapping[str, Any], refresh_token: str, now: datetime) -> Token:
-    # refreshing early returns the token that still lives, with its remaining life: trust expires_in only
+    # an early refresh returns the current token with its remaining life: trust expires_in only
     lifetime = timedelta(seconds=int(answer.get("expires_in", 0)))
     return Token(
         access_token=str(answer["access_token"]),
@@ -145,7 +145,7 @@ def oauth_auth(tokens: OAuthTokens) -> BearerAuth:
 
 
 def _token_refused(response: requests.Response) -> bool:
-    # "Invalid instance token" is what a token gets that another worker's refresh has replaced
+    # "Invalid instance token" answers a token that another worker's refresh has replaced
     return response.status_code == 401 and bool(
         re.search("token expired|Invalid instance token", response.text)
     )

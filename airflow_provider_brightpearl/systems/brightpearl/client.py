@@ -48,7 +48,7 @@ MAX_URI = 1_900
 # calls that an account takes, all apps together
 CALLS_PER_MINUTE = 200
 _FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
-# money leaves as the digits it has, never through float
+# money keeps its digits, never through float
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -127,7 +127,7 @@ class BrightpearlClient:
             announced: called with the number of rows that the first page announces.
 
         Raises:
-            Unavailable: the pages hold fewer rows than they announce, also when they are read again.
+            Unavailable: the pages hold fewer rows than they announce, even when they are read again.
         """
         wanted = list(dict.fromkeys([*columns, sort]))
         fixed: dict[str, str | int] = {
@@ -154,7 +154,7 @@ class BrightpearlClient:
         member: str = "",
         set_aside: SetAside | None = None,
     ) -> Iterator[bytes]:
-        """The records of these ids, each as the bytes that came, without line breaks; in no given order.
+        """The records of these ids, each as raw bytes without line breaks; in no particular order.
 
         Args:
             path: such as ``order-service/order``; the ids follow it, or replace ``{ids}`` in it.
@@ -302,7 +302,9 @@ class BrightpearlClient:
     def _wait_for_budget(self) -> None:
         seconds = self._budget.wait_seconds(self._now())
         if seconds > self._backoff.longest_throttle:
-            raise RateLimited("the quota opens later than is waited for", wait_seconds=seconds, system=SYSTEM)
+            raise RateLimited(
+                "the quota opens later than the longest wait allowed", wait_seconds=seconds, system=SYSTEM
+            )
         if seconds > 0:
             log.log(logging.INFO if seconds > 5 else logging.DEBUG, "quota: waiting %.1f s", seconds)
             with current().waiting("the account's quota of calls a minute", seconds):

@@ -1,4 +1,4 @@
-"""The typed columns of Brightpearl's streams, as documented by Brightpearl's API reference and seen on the wire.
+"""The typed columns of Brightpearl's streams, as documented by Brightpearl's API reference and observed on the wire.
 
 Only columns named here can be used in mappings; an account's own fields are reached through ``customFields``
 (``customFields->>'PCF_NAME'``). Money and quantities come as text and are DECIMAL, ids are BIGINT.
@@ -231,7 +231,7 @@ AVAILABILITY = StreamSchema(
                 "onHand": MONEY,
                 "allocated": MONEY,
                 "inTransit": MONEY,
-                # the component of a bundle that runs out first
+                # the component that limits a bundle
                 "limitedBy": "BIGINT",
             }
         ),

@@ -1,6 +1,6 @@
-"""Records by id, every id accounted for: one that an answer leaves out is asked for again, alone at last.
+"""Reads records by id and accounts for every id: one missing from an answer is requested again, finally alone.
 
-A 404 or a list with gaps may mean "deleted", and may as well be an account that answers wrongly for a moment.
+A 404 or a list with gaps may mean "deleted", or be a passing fault of the account.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from airflow_provider_brightpearl.systems.brightpearl.narrow import SetAside
 
 Ask = Callable[[Sequence[int], SetAside], Iterable[tuple[int | None, bytes]]]
 
-# so many ids at most are asked for alone: more of them are no odd records, but a resource that does not work
+# at most so many ids are requested alone: more mean a faulty resource, not single bad records
 ONE_BY_ONE = 50
 
 
 @dataclass(slots=True)
 class Collected:
-    """Records by id, and why the others did not come; together they are what was asked for."""
+    """Records by id, and why the others are missing; together they cover all ids requested."""
 
     records: dict[int, bytes] = field(default_factory=dict)
     unread: dict[int, Unread] = field(default_factory=dict)
@@ -52,14 +52,14 @@ def fetch(ask: Ask, ids: Sequence[int], what: str) -> Collected:
             found.unread[each] = Unread(f"{what}: the record of {each} has no id that can be read", stray[0])
     for each in _left(found, left):
         found.unread[each] = Unread(
-            f"{what} has no record {each}: deleted, or hidden from this app; it was asked for again, alone at last",
+            f"{what} has no record {each}: deleted, or hidden from this app; it was requested again, finally alone",
             gone=True,
         )
     return found
 
 
 def _take(found: Collected, ask: Ask, ids: Sequence[int], what: str) -> list[bytes]:
-    """Asks for these ids; returns records that are none of theirs."""
+    """Requests these ids; returns records with other ids."""
     wanted, strays = set(ids), []
 
     def set_aside(number: int, error: SyncError) -> None:

@@ -1,4 +1,4 @@
-"""Which records a Brightpearl stream has: by period from its search, all of them by OPTIONS where there is that.
+"""Lists the records of a Brightpearl stream: by period with its search, all of them with OPTIONS where it exists.
 
 No search shows amounts of orders, so records are read for them, 200 a call, without what the stream joins.
 """
@@ -58,13 +58,13 @@ def listing_of(stream: str, filters: Mapping[str, str] | None = None) -> Listing
     """How a stream is listed.
 
     Raises:
-        Misconfigured: it has no records of its own that could be listed.
+        Misconfigured: it has no records that can be listed.
     """
     if stream in _SPECIAL:
         return _SPECIAL[stream]
     known = filtered_stream(stream, filters or {})
     if not isinstance(known, SearchedStream):
-        raise Misconfigured(f"reconcile: brightpearl.{stream} is made of figures and cannot be listed by id")
+        raise Misconfigured(f"reconcile: brightpearl.{stream} consists of figures and cannot be listed by id")
     return Listing(
         known.search, (known.id_column, "createdOn", "updatedOn"), known.filters, resource=known.resource
     )
@@ -111,7 +111,7 @@ class BrightpearlInventory:
         )
 
     def records(self, ids: Sequence[str]) -> Iterator[bytes]:
-        """Records by id, without what is joined to them; those that are gone are left out."""
+        """Records by id, without what is joined to them; missing ones are left out."""
         if isinstance(self.stream, SearchedStream):
             return self.session.records(self.stream.resource, map(int, ids), self.stream.params)
         found = self.stream.read(self.session, Selection(None, tuple(ids)))
@@ -124,7 +124,7 @@ class BrightpearlInventory:
             return left
         if self.lists_all_ids:
             left.difference_update(map(str, self.session.client.list_ids(self.listing.resource)))
-            # what a list leaves out may be hidden or late: rows are removed only for what reading does not find either
+            # a list may be late or hide records: rows are removed only if reading does not find the record either
             looked_for = self.session.fetch(
                 self.listing.resource,
                 [int(text) for text in left if is_number(text)],
@@ -136,7 +136,7 @@ class BrightpearlInventory:
             left.difference_update(self._searched(sorted(left)))
         else:
             found = self.stream.read(self.session, Selection(None, tuple(sorted(left))))
-            # a record that cannot be read is still there
+            # a record that cannot be read still exists
             left.intersection_update(
                 source_id for source_id, record in found if isinstance(record, Unread) and record.gone
             )

@@ -1,4 +1,4 @@
-"""Id sets that an account answers with an error because of one id: narrowed down until that one is alone."""
+"""Splits id sets that fail because of one id until that id is alone."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Entries = list[tuple[str, bytes]]
 AskGroup = Callable[[Sequence[int], Backoff], Entries]
 
 _TOO_LONG = 414
-# one id may be the cause of these; 200 is an answer that is not JSON
+# a single id may cause these; 200 is an answer that is not JSON
 _OF_ONE_ID = frozenset({200, 400, 422, 500})
-# so many odd ids without one good answer are no odd ids
+# so many failures without a good answer are not due to single ids
 _PATIENCE = 3
 
 
@@ -40,7 +40,7 @@ class OddIds:
         """Sets an id aside.
 
         Raises:
-            SyncError: the error itself, where nothing speaks for it being the id's.
+            SyncError: the error itself, unless the id is likely its cause.
         """
         self.met += 1
         if self.set_aside is None or (self.met >= _PATIENCE and not self.answered):
@@ -49,7 +49,7 @@ class OddIds:
 
 
 def narrowed(ask: AskGroup, group: Sequence[int], odd: OddIds, backoff: Backoff, path: str) -> Entries:
-    """What the account gives for these ids, in halves where it cannot answer for all of them at once."""
+    """The account's records of these ids, read in halves where it cannot answer for all at once."""
     try:
         found = ask(group, backoff)
         odd.answered = odd.answered or bool(found)
@@ -62,9 +62,9 @@ def narrowed(ask: AskGroup, group: Sequence[int], odd: OddIds, backoff: Backoff,
                 raise
             odd.note(group[0], error)
             return []
-        log.info("%s/%s: asking in halves after: %s", path, idset.compress(group)[:60], error)
+        log.info("%s/%s: requesting in halves after: %s", path, idset.compress(group)[:60], error)
     half = len(group) // 2
-    # it has been tried often enough; what is left is to see which id it is
+    # retries are spent; only the id at fault remains to be found
     fewer = replace(backoff, tries=min(backoff.tries, 2))
     return [
         *narrowed(ask, group[:half], odd, fewer, path),

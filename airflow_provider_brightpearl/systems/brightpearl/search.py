@@ -1,4 +1,4 @@
-"""Search pages, and a walk over them that neither loses nor repeats rows that move meanwhile."""
+"""Search pages, and a walk over them that neither loses nor repeats rows that move during it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _answers = msgspec.json.Decoder(_Answer, float_hook=Decimal)
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: column names, rows, and what it says about the others (``available`` may be wrong)."""
+    """One page: column names, rows, and the count of all rows (``available`` may be wrong)."""
 
     columns: tuple[str, ...]
     rows: list[list[Any]]
@@ -72,7 +72,7 @@ def _decoded(content: bytes) -> _Answer:
     try:
         return _answers.decode(content)
     except UnicodeDecodeError:
-        # one text must not cost the page; who keeps texts of a row looks for the mark
+        # one bad text must not fail the page; readers of texts check for the mark
         return _answers.decode(content.decode("utf-8", "replace"))
 
 
@@ -92,16 +92,16 @@ class Paging:
 
     @property
     def untouched(self) -> bool:
-        """Whether no page was taken yet."""
+        """Whether no page has been read yet."""
         return self.first == 1 and self._available is None
 
     @property
     def short(self) -> bool:
-        """Whether fewer rows were given than the last page announces."""
+        """Whether fewer rows were returned than the last page announces."""
         return self.given < self.announced
 
     def take(self, page: Page) -> Iterator[dict[str, Any]]:
-        """The rows of a page that were not given before; moves on, or a page back where rows have shifted."""
+        """The new rows of a page; moves on, or a page back if rows have shifted."""
         place = self._place(page)
         if self._shifted(page, place):
             self.first = max(1, (self.first or 1) - self.size)
@@ -128,7 +128,7 @@ class Paging:
             kind = kind or (type(row[place]) if len(row) == len(page.columns) else None)
             if len(row) != len(page.columns) or kind not in (int, str) or type(row[place]) is not kind:
                 raise SchemaMismatch(
-                    f"the search gives a row without a {self.sort} that can be read: {row!r}"[:300],
+                    f"the search returned a row without a readable {self.sort}: {row!r}"[:300],
                     system="brightpearl",
                 )
         return place
@@ -197,14 +197,17 @@ class Walk:
         if not paging.short or self.path in _WRONG_COUNTS:
             return
         log.info(
-            "%s announced %s rows and gave %s: reading it again", self.path, paging.announced, paging.given
+            "%s announced %s rows and returned %s: reading it again",
+            self.path,
+            paging.announced,
+            paging.given,
         )
         again, known = Paging(self.sort, self.size), set(given)
         late = [row for row in self._pages(again, None) if hash(row[self.sort]) not in known]
         if again.short or len(given) + len(late) < again.announced:
             raise Unavailable(
                 f"the search announces {again.announced} rows, and its pages hold {again.given}: "
-                "what is missing would be lost, so nothing of it is used",
+                "nothing of it is used, so that no row is lost",
                 system="brightpearl",
                 operation=self.path,
             )

@@ -24,7 +24,7 @@ Fetched = dict[tuple[str, int, str], int]
 
 
 def min_calls_of(searched: Iterable[int], fetched: Mapping[tuple[str, int, str], int]) -> int:
-    """The fewest calls that find and give so many rows and records, were every page and every id set full.
+    """The fewest calls that return so many rows and records, if every page and every id set were full.
 
     ``searched`` holds the rows of each search; ``fetched`` records by path, ids a call, and step.
     """
@@ -34,7 +34,7 @@ def min_calls_of(searched: Iterable[int], fetched: Mapping[tuple[str, int, str],
 
 @dataclass(slots=True)
 class ReadSession:
-    """One stream while it is read, with what it found, to know the fewest calls it could have taken."""
+    """One stream while it is read; counts what it found, for the fewest calls it could have taken."""
 
     client: BrightpearlClient
     searched: list[int] = field(default_factory=list)
@@ -43,7 +43,7 @@ class ReadSession:
     expected: int = 0
 
     def expect(self, records: int) -> None:
-        """Notes that so many records more will be read."""
+        """Records that so many more records will be read."""
         self.expected += records
 
     def records(
@@ -61,7 +61,7 @@ class ReadSession:
         params: Mapping[str, str] | None = None,
         step: str = "",
     ) -> Collected:
-        """Records by id, counted, and why the others cannot be had; ``column`` holds a record's id."""
+        """Records by id, counted, and why the others cannot be read; ``column`` holds a record's id."""
 
         def ask(some: Sequence[int], set_aside: SetAside) -> Iterator[tuple[int | None, bytes]]:
             for record in self.client.get_records(path, some, params=params, set_aside=set_aside):
@@ -113,7 +113,7 @@ class ReadSession:
 
     @property
     def min_calls(self) -> int:
-        """The fewest calls that find and give what was read, were every page and every id set full."""
+        """The fewest calls that return what was read, if every page and every id set were full."""
         return min_calls_of(self.searched, self.fetched)
 
     def counts(self, named: int) -> SearchCounts:
@@ -168,7 +168,7 @@ def with_members(record: bytes, **parts: bytes) -> bytes:
 
 
 def decoded_as(kind: type[T], raw: bytes) -> T | None:
-    """A part of a record, None where it has another shape: one such record must not stop the others."""
+    """A part of a record, None if it has another shape: one such record must not stop the others."""
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):

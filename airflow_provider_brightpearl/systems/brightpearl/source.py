@@ -16,7 +16,7 @@ from airflow_provider_brightpearl.systems.brightpearl.streams.table import filte
 
 
 class BrightpearlSource:
-    """Reads one stream of an account, and reckons with the calls that it takes.
+    """Reads one stream of an account, and estimates the calls that takes.
 
     Args:
         client: calls to the account.
@@ -59,7 +59,7 @@ class BrightpearlSource:
         if wrong:
             named = ", ".join(map(repr, wrong[:5])) + (" …" if len(wrong) > 5 else "")
             raise Misconfigured(
-                f"ids: {named} is no id of brightpearl.{self.name}: its ids are numbers, such as 100001"
+                f"ids: {named} is not an id of brightpearl.{self.name}: its ids are numbers, such as 100001"
                 + (", or DS31001 for a drop-ship note" if self.stream.is_id("DS1") else "")
             )
 

@@ -1,7 +1,7 @@
 """Writes back to Brightpearl what became of its records: custom fields, and notes of orders.
 
-Ten messages go into one call that counts as one request. Setting a custom field twice is harmless; a note has no
-key, so it is looked for by its text where an answer was lost.
+Ten messages go into one call that counts as one request. Setting a custom field again is harmless; a note has no
+key, so after a lost answer it is looked for by its text.
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ class BrightpearlWriteBack:
         bad = [place for place, each in enumerate(answers) if _error(each)[0] == _BAD_PATCH]
         missing = self._missing_fields([messages[place] for place in bad]) if bad else []
         if missing:
-            reason = f"there is no custom field {', '.join(missing)}: make it in Brightpearl, of type text"
+            reason = (
+                f"custom field {', '.join(missing)} does not exist: create it in Brightpearl, of type text"
+            )
             for place in bad:
                 replies[place] = Reply(IntentState.DUE, reason, stops=True)
         return replies

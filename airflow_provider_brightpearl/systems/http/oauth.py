@@ -26,7 +26,7 @@ class Token:
     logins: tuple[datetime, ...] = field(default=(), repr=False)
 
     def fresh(self, now: datetime) -> bool:
-        # not refreshed ahead of time: Brightpearl would hand the living token back with its remaining seconds
+        # not refreshed early: Brightpearl would return the current token with its remaining seconds
         return bool(self.access_token) and (self.expires_at is None or now < self.expires_at)
 
 
@@ -41,7 +41,7 @@ class TokenSlot(Protocol):
 
 
 class TokenStore(Protocol):
-    """Where tokens outlive a process; ``exclusive`` lets one worker at a time refresh."""
+    """A store of tokens that outlive a process; ``exclusive`` lets one worker at a time refresh."""
 
     def read(self, name: str) -> Token | None: ...
 
@@ -77,7 +77,7 @@ class _MemorySlot:
 
 
 class RenewableToken(Protocol):
-    """An access token that can be replaced when a system no longer takes it."""
+    """An access token that can be replaced when a system no longer accepts it."""
 
     def current(self) -> str:
         """An access token that has not expired by our clock."""
@@ -95,7 +95,7 @@ def _unauthorized(response: requests.Response) -> bool:
 class BearerAuth(AuthBase):
     """Bearer header of a renewable token; a call whose token was refused is sent once more with a new one.
 
-    The server turned such a call away, so sending it again cannot do it twice.
+    The server rejected such a call, so sending it again cannot repeat a write.
 
     Args:
         token: gives and renews the access token.
@@ -122,7 +122,7 @@ class BearerAuth(AuthBase):
                 return response
             again = response.request.copy()
             self._sign(again, self._token.renew(used))
-            # the way requests' own digest auth repeats: past the hooks, so only once
+            # as requests' own digest auth repeats: past the hooks, so only once
             repeated: requests.Response = response.connection.send(again, **options)
             repeated.history.append(response)
             repeated.request = again

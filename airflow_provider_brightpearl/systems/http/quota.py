@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What the last answer said: calls left in this period, and when it ends by the caller's clock."""
+    """The last answer's figures: calls left in this period, and its end by the caller's clock."""
 
     remaining: int
     resets_at: float
@@ -30,7 +30,7 @@ class Budget(Protocol):
         ...
 
     def learn(self, remaining: int, reset_seconds: float, now: float) -> None:
-        """Takes in what an answer said."""
+        """Records what an answer announced."""
         ...
 
 
@@ -38,8 +38,7 @@ class LocalBudget:
     """A budget known to one process only.
 
     ``reserve`` calls of each period are left for others that share the pool (200 a minute and account,
-    all private apps together). The period's end is padded by ``margin`` seconds against clocks that
-    differ.
+    all private apps together). ``margin`` seconds are added to the period's end, as clocks differ.
     """
 
     def __init__(self, reserve: int = 2, margin: float = 0.05) -> None:

@@ -9,7 +9,7 @@ from urllib3.util import Retry
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a ``Retry-After`` asks for, whether it holds seconds or a date; None where it says nothing."""
+    """Seconds that a ``Retry-After`` asks for, whether it holds seconds or a date; None if it holds neither."""
     text = headers.get("Retry-After", "")
     try:
         return float(Retry().parse_retry_after(text)) if text else None

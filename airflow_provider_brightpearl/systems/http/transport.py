@@ -1,4 +1,4 @@
-"""The one way HTTP leaves this package: a session whose adapter sets timeouts, counts and logs.
+"""All HTTP calls of this package: a session whose adapter sets timeouts, counts and logs.
 
 Transport errors are distinguished by what they say about the call: ``Unavailable`` means that nothing
 was done (or that it was a read), ``TimedOut`` that a write may or may not have happened.
@@ -45,7 +45,7 @@ _BAD_ADDRESS = (
 
 @dataclass(slots=True)
 class Meter:
-    """What went over one session: API calls, and logins apart."""
+    """Counts the calls of one session: API calls, and logins separately."""
 
     calls: int = 0
     logins: int = 0
@@ -102,7 +102,7 @@ def new_session(
     """A session with our adapter for every address.
 
     ``endpoint_override`` is a base such as ``http://127.0.0.1:8080`` that all calls go to instead of the
-    host they name; libraries that can only spell https reach a sandbox this way.
+    host they name; so that libraries that only use https reach a sandbox.
     """
     session = requests.Session()
     if endpoint_override:
@@ -136,12 +136,12 @@ def request_id(headers: Mapping[str, str], own_name: str = "") -> str:
 
 
 def redacted(text: str) -> str:
-    """The text with every value behind a word such as token, secret or password starred out."""
+    """The text with every value after a word such as token, secret or password masked."""
     return _SECRET.sub(r"\1***", text)
 
 
 def excerpt(response: requests.Response, limit: int = 200) -> str:
-    """Content type and first characters of a body that is not what it should be, for a message."""
+    """Content type and first characters of an unexpected body, for a message."""
     kind = response.headers.get("Content-Type", "no content type")
     text = " ".join(response.content[: limit * 4].decode("utf-8", "replace").split())[:limit]
     return f"{kind}: {redacted(text)}" if text else f"{kind}, empty body"

@@ -1,4 +1,4 @@
-"""What an answer of Infor's gateway or of an M3 program means: one table of status and code to error.
+"""Interprets answers of Infor's gateway and of M3 programs: one table from status and code to error.
 
 M3 says with HTTP 200 that it refused a record, in ``errorMessage`` of one result among many (v2) or in place
 of the records (v1); counters of v2 are misspelt on the wire (``nrOfSuccessfullTransactions``). Both are facts
@@ -42,12 +42,12 @@ _STATUS: dict[int, tuple[type[SyncError], type[SyncError]]] = {
     413: (Misconfigured, Misconfigured),
 }
 _HINTS = {
-    400: "the gateway does not take the call; does this M3 have the program and the transaction",
+    400: "the gateway rejected the call: check that this M3 has the program and the transaction",
     401: "the gateway refuses the token",
     403: "the app or its user may not use this API",
     404: "the gateway has no such tenant or API; check iu, ti and the suite path of the connection",
-    405: "the gateway does not take the method",
-    413: "the gateway does not take calls of this size; lower batch_size of the connection",
+    405: "the gateway does not allow the method",
+    413: "the call is too large for the gateway: lower batch_size of the connection",
 }
 # errorType or message code -> error; everything else is a refusal of the record
 _CODES: dict[str, type[SyncError]] = {
@@ -61,7 +61,7 @@ _MISSING = re.compile(r"XRE0103|[A-Z]{3}\d\d03|WMS3703|XDE0001")
 
 
 class State(StrEnum):
-    """What became of one transaction."""
+    """The outcome of one transaction."""
 
     DONE = "done"
     REFUSED = "refused"
@@ -90,7 +90,7 @@ class Answer:
 
     @property
     def passing(self) -> bool:
-        """Whether the same transaction may be taken in a moment: it was locked, or not reached."""
+        """Whether the same transaction may pass in a moment: it was locked, or not reached."""
         return self.state is State.NOT_PROCESSED or (self.state is State.REFUSED and self.code in _PASSING)
 
     @property
@@ -168,7 +168,7 @@ def check(response: requests.Response, operation: str, *, read: bool, wait_secon
     if status in _STATUS:
         raise _STATUS[status][0 if read else 1](f"{_HINTS[status]} ({excerpt(response)})", **evidence)
     if status < 500:
-        raise SchemaMismatch(f"an answer that is not known ({excerpt(response)})", **evidence)
+        raise SchemaMismatch(f"an unknown answer ({excerpt(response)})", **evidence)
     raise (Unavailable if read else TimedOut)(f"the gateway has no answer ({excerpt(response)})", **evidence)
 
 
@@ -177,7 +177,7 @@ def answers(response: requests.Response, operation: str, count: int, *, read: bo
 
     Raises:
         Unavailable, TimedOut: a good status with a body that is cut, not JSON, or contradicts its counters.
-        CredentialsRefused, SchemaMismatch: all were refused for one reason that no record can mend.
+        CredentialsRefused, SchemaMismatch: all were refused for one reason that no record can fix.
     """
     try:
         envelope = _envelopes.decode(response.content)
@@ -195,7 +195,7 @@ def answers(response: requests.Response, operation: str, count: int, *, read: bo
 
 def _answer(result: _Result) -> Answer:
     if result.notProcessed:
-        return Answer(State.NOT_PROCESSED, message="the job was ended before its turn")
+        return Answer(State.NOT_PROCESSED, message="not processed: M3 ended the job before")
     if result.errorMessage is not None or result.errorCode or result.errorType:
         code = (result.errorCode or result.errorType or "").strip()
         message = redacted((result.errorMessage or result.errorType or "").strip())
@@ -235,7 +235,7 @@ def answer_v1(response: requests.Response, operation: str, *, read: bool) -> Ans
 
 
 def _as_list(value: Any) -> Sequence[Any]:
-    # one record may come as an object where the answer was XML once
+    # a single record may be an object, where the answer was converted from XML
     return value if isinstance(value, list) else [value] if value else ()
 
 
@@ -254,7 +254,7 @@ def _texts(records: Sequence[Mapping[str, Any]]) -> tuple[Record, ...]:
 
 def _broken(response: requests.Response, operation: str, problem: object, read: bool) -> NoReturn:
     raise (Unavailable if read else TimedOut)(
-        f"the answer is not what it should be: {problem} ({excerpt(response)})",
+        f"unexpected answer: {problem} ({excerpt(response)})",
         system=SYSTEM,
         operation=operation,
         status=response.status_code,

@@ -1,7 +1,7 @@
-"""Who we are to Infor's gateway: a backend service's ``.ionapi`` file and one token that all workers share.
+"""Authentication with Infor's gateway: a backend service's ``.ionapi`` file and one token that all workers share.
 
-A tenant gives 100 tokens a day and client and takes 20 logins a minute (Infor OS usage limits), so nobody
-logs in who can read the stored token.
+A tenant issues 100 tokens per day and client and allows 20 logins a minute (Infor OS usage limits), so a worker
+logs in only if it cannot read a stored token.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from airflow_provider_brightpearl.systems.http.retry_after import retry_after
 from airflow_provider_brightpearl.systems.http.transport import excerpt, exchange, redacted
 
 SYSTEM = "infor"
-# a token is given up this long before its end, as a call may take minutes
+# a token is replaced this long before its end, as a call may take minutes
 EARLY = timedelta(minutes=5)
-# how many of a day's 100 tokens may go to the gateway's refusing others before their end
+# how many of a day's 100 tokens may replace ones that the gateway refused before their end
 FORCED_LOGINS = 60
 _DAY = timedelta(days=1)
 _LOGIN_WAIT = 60.0
@@ -83,7 +83,7 @@ def _missing(names: list[str]) -> str:
 
 
 class ServiceAccountTokens:
-    """The access token of one app, got by one worker at a time through the store."""
+    """The access token of one app, obtained by one worker at a time through the store."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class ServiceAccountTokens:
         self._now = now
 
     def current(self) -> str:
-        """An access token that lives for some minutes yet by our clock."""
+        """An access token valid for some more minutes by our clock."""
         token = self._store.read(self.name)
         if token and token.fresh(self._now()):
             return token.access_token
@@ -163,13 +163,13 @@ def _answer(response: requests.Response) -> Mapping[str, Any]:
     if status == 200 and isinstance(answer, dict) and answer.get("access_token"):
         return answer
     if status >= 500 or not isinstance(answer, dict):
-        raise Unavailable("the token address cannot answer now", **evidence)
+        raise Unavailable("the token endpoint is not available", **evidence)
     reason = " ".join(str(answer[key]) for key in ("error", "error_description") if key in answer)
     raise CredentialsRefused(f"Infor refused the service account: {redacted(reason)}", **evidence)
 
 
 def _token(answer: Mapping[str, Any], now: datetime) -> Token:
-    # a refresh token is an option of the app and a login costs as much, so it is left alone
+    # a refresh token is an option of the app and a login costs as much, so it is not used
     lifetime = timedelta(seconds=int(answer.get("expires_in") or 7200))
     usable = max(lifetime - EARLY, lifetime / 2)
     return Token(str(answer["access_token"]), expires_at=now + usable)

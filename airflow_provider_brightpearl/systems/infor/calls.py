@@ -1,4 +1,4 @@
-"""MI transactions as they are sent: input as text, their order in calls, the body of a bulk."""
+"""MI transactions in transit: input as text, their grouping into calls, the body of a bulk."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ class Transaction:
 
 
 def is_read(transaction: str) -> bool:
-    """Whether a transaction only reads, by its verb; RtvNextNumber does not, it uses a number up."""
+    """Whether a transaction only reads, by its verb; RtvNextNumber does not, as it consumes a number."""
     return bool(_READS.match(transaction))
 
 
 def mi_text(value: Value) -> str:
-    """A value as MI takes it: exact digits with a point, dates as yyyymmdd, 1 and 0 for true and false."""
+    """A value as MI accepts it: exact digits with a point, dates as yyyymmdd, 1 and 0 for true and false."""
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, Decimal):
         plain = format(value, "f")
         return plain.rstrip("0").rstrip(".") if "." in plain else plain
     if isinstance(value, float):
-        raise TypeError(f"{value!r} is not exact; use Decimal")
+        raise TypeError(f"{value!r} is not an exact number; use Decimal")
     return value.strftime("%Y%m%d") if isinstance(value, date) else "" if value is None else str(value)
 
 

@@ -202,7 +202,7 @@ class InforClient:
         except TimedOut as error:
             if not safe or error.status != 504 or len(transactions) == 1:
                 raise
-        # the gateway gave up on the whole; half of it may fit into its time
+        # the gateway timed out on the whole; half of it may fit into its time
         middle = len(transactions) // 2
         return [
             *self._some(program, transactions[:middle], safe, columns),

@@ -1,4 +1,4 @@
-"""What orders and journals share: a head with parts, written in steps, that counts once it is closed."""
+"""The common part of orders and journals: a head with parts, written in steps, that takes effect when it is closed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRo
 
 
 class Progress(StrEnum):
-    """How far a document has come in this run."""
+    """The progress of a document in this run."""
 
     NEW = "new"
     BEGUN = "begun"
@@ -28,9 +28,9 @@ class Progress(StrEnum):
 
 @dataclass(slots=True)
 class Document:
-    """One document on its way: its rows, and what M3 has said so far.
+    """One document being written: its rows, and M3's answers so far.
 
-    ``reference`` is what M3 calls it while it is open, ``number`` what it is called for good.
+    ``reference`` is M3's name for it while it is open, ``number`` its final number.
     """
 
     head: Row
@@ -55,14 +55,14 @@ class Document:
         self.refusal = self.refusal or result
 
     def add_state(self, text: str) -> None:
-        """Says in the refusal what state the document is in."""
+        """Adds the document's state to the refusal."""
         if self.refusal:
             self.refusal = replace(self.refusal, reason=f"{self.refusal.reason}; {text}")
 
     def results(self, returned_fields: Mapping[str, str] | None = None) -> Iterator[RowResult]:
         """Results of all its rows; a part's id is the document's number and its own, ``0010000456|1``.
 
-        ``returned_fields`` is what M3 says of the document, beside its number.
+        ``returned_fields`` is what M3 returns for the document, beside its number.
         """
         head = self.head.written(self.number, created=True)
         yield replace(head, returned_fields=tuple((returned_fields or {}).items()))
@@ -109,9 +109,9 @@ class DocumentSteps:
         step: str = "",
         there: Callable[[Document, Answer], None] | None = None,
     ) -> None:
-        """One transaction a document; where a step is named it is written down before each call.
+        """One transaction a document; if ``step`` is given, it is recorded before each call.
 
-        ``there`` takes the documents that M3 says exist already; without it they are refused.
+        ``there`` receives the documents that M3 says exist already; without it they are refused.
         """
         sent = [make(document) for document in documents]
         for group in self.client.pack(sent):

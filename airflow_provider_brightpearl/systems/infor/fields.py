@@ -1,7 +1,7 @@
 """The input fields of the MI transactions this package writes, with lengths, and what is checked by them.
 
 From the MI programs' own descriptions as a cloud tenant of 2020 exported them: ``FIELD:length``, ``n`` for
-numbers, ``!`` for fields that must be there. A transaction that is not here is sent unchecked.
+numbers, ``!`` for required fields. A transaction that is not listed is sent unchecked.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ GLS840MI UpdBatch
     CONO:3n! KEY1:15! DIVI:3
 """
 
-# fields that hold a date; MI takes them as yyyymmdd
+# fields that hold a date; MI expects them as yyyymmdd
 DATES = frozenset(
     "ACDT CODT CUDT DEDA DLDT DWDT DWDZ FDED FVDT GEDT INDT IDDT LDED LVDT ODDT ORDT PRDT RLDT RLDZ RPDT "
     "SHDT STDI VFDT".split()

@@ -29,12 +29,12 @@ from airflow_provider_brightpearl.systems.intent_log import IntentLog
 BUILD, POST, BLOCKED = "build", "post", "blocked"
 _AMOUNTS = ("CUAM", "ACAM")
 _VOUCHER = ("YEA4", "VSER", "VONO", "VTXT")
-# posting is a job of M3's own, which may be a moment late
+# M3 posts in a job of its own, which may lag a moment
 _POLLS = (0.0, 1.0, 3.0, 6.0)
 
 
 def imbalance(lines: Sequence[Row]) -> str:
-    """Why these lines are no balanced journal, or an empty text; exact, per currency, and in both amounts."""
+    """Why these lines are not a balanced journal, or an empty text; exact, per currency, and in both amounts."""
     sums: dict[tuple[str, str], Decimal] = {}
     for line in lines:
         for name in _AMOUNTS:
@@ -43,11 +43,11 @@ def imbalance(lines: Sequence[Row]) -> str:
                 amount = _amount(line.fields[name])
                 if amount is None or not _sign_fits(amount, line.fields.get("DBCR", "")):
                     return (
-                        f"{name} {line.fields[name]} does not go with DBCR {line.fields.get('DBCR', 'empty')}"
+                        f"{name} {line.fields[name]} does not match DBCR {line.fields.get('DBCR', 'empty')}"
                     )
                 sums[name, currency] = sums.get((name, currency), Decimal(0)) + amount
     if len(lines) < 2 or not sums:
-        return "a journal has two lines with amounts at least"
+        return "a journal needs at least two lines with amounts"
     wrong = [
         f"{name} {currency} {total}".replace("  ", " ") for (name, currency), total in sums.items() if total
     ]
@@ -122,7 +122,7 @@ class JournalWriter:
                 self._resume(journal, intent)
 
     def _resume(self, journal: Document, intent: Intent) -> None:
-        """A batch that was sent to be posted and has no voucher: M3 posts it once, however often one asks."""
+        """A batch sent to be posted that has no voucher: M3 posts it once, however often it is asked to."""
         journal.reference = intent.reference
         if intent.digest == journal.digest:
             journal.progress = Progress.BEGUN
@@ -179,7 +179,7 @@ class JournalWriter:
         self._fail(journals, "it was validated but not posted")
 
     def _trust_vouchers(self, journals: Sequence[Document]) -> None:
-        """What is refused when it is asked for again may have been done before: its voucher decides."""
+        """A repeated request that is refused may have succeeded before: the voucher decides."""
         for journal in at(journals, Progress.REFUSED):
             if journal.key in self.resumed:
                 journal.progress, journal.refusal = Progress.CLOSED, None

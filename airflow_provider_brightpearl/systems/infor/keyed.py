@@ -26,7 +26,7 @@ def keys_of(entry: KeyedObject, target_id: str) -> dict[str, str]:
 
 
 class KeyedWriter:
-    """Writes rows of one object; sending any of its calls twice is harmless, so lost ones are repeated."""
+    """Writes rows of one object; repeating any of its calls is harmless, so lost ones are sent again."""
 
     def __init__(self, client: InforClient, entry: KeyedObject) -> None:
         self.client = client

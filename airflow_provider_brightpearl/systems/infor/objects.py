@@ -17,7 +17,7 @@ from airflow_provider_brightpearl.systems.infor.fields import inputs
 
 @dataclass(frozen=True, slots=True)
 class KeyedObject:
-    """An object that M3 finds by a key of ours, so that writing it twice is harmless.
+    """An object that M3 finds by a key of ours, so that writing it again is harmless.
 
     ``change`` is the same as ``add`` where one transaction sets the values, whatever was there; it is empty
     where nothing can be changed, and both are where nothing is written. ``get`` shows what exists when
@@ -54,10 +54,10 @@ KEYED: Mapping[str, KeyedObject] = {
 
 @dataclass(frozen=True, slots=True)
 class DocumentObject:
-    """A head with parts that counts once it is closed; ``parts`` names the transaction of each kind of part.
+    """A head with parts that takes effect when it is closed; ``parts`` names the transaction of each kind of part.
 
-    ``compared`` are fields of the head that are not sent, but must be what M3 says when it is read back;
-    ``returned`` are those it says then that a write-back may name.
+    ``compared`` are fields of the head that are not sent, but must equal what M3 returns when it is read back;
+    ``returned`` are those it returns that a write-back may name.
     """
 
     program: str
@@ -86,7 +86,7 @@ DOCUMENTS: Mapping[str, DocumentObject] = {
 PICK = "Pick"
 PICKS = DocumentObject("MHS850MI", "AddCOPick", {})
 
-# what a row carries to be found by; not fields of the transactions that write it
+# identify the row; not fields of the transactions that write it
 FINDING = {"Tracking": frozenset({"RIDN", "RIDL", "ITNO"})}
 
 # OIS100MI takes no VAT code, that of customer or item counts: here so that an unknown tax code rejects its order
@@ -94,7 +94,7 @@ UNSENT = {"OrderLine": frozenset({"VTCD"}), "OrderCharge": frozenset({"VTCD"})}
 
 
 def returned_fields_of(name: str) -> tuple[str, ...]:
-    """What M3 says of a row of this object beside its id."""
+    """What M3 returns for a row of this object beside its id."""
     return DOCUMENTS[name].returned if name in DOCUMENTS else ()
 
 

@@ -1,7 +1,7 @@
-"""Sales orders as M3 batch orders: head, parts, confirmation, and the order that M3 made of them.
+"""Sales orders as M3 batch orders: head, parts, confirmation, and the order that M3 creates from them.
 
-M3 takes any number of orders with one customer order number, so each step is an intent first. An order that
-is not confirmed is only a batch order: after a refusal or a lost answer it is deleted, and the order is begun
+M3 accepts any number of orders with one customer order number, so each step is an intent first. An order that
+is not confirmed is only a batch order: after a refusal or a lost answer it is deleted, and the order is started
 anew.
 """
 
@@ -37,7 +37,7 @@ _STATUS = {
 }
 # a person releases these in OIS275; batch orders in any other state are deleted and sent anew
 _WAITING = frozenset({"30", "55"})
-# M3 makes the order in a job of its own, which may be a moment late
+# M3 creates the order in a job of its own, which may lag a moment
 _POLLS = (0.0, 1.0, 3.0)
 
 
@@ -59,7 +59,7 @@ class OrderWriter:
         return 3 * self.client.min_calls(documents) + self.client.min_calls(parts)
 
     def write(self, orders: Sequence[Document]) -> Iterator[list[RowResult]]:
-        """Results of all rows of an order at once, when M3 has shown the order it made."""
+        """Results of all rows of an order at once, when M3 has returned the order it created."""
         self.intent_log.load(digests(orders))
         OrderDoubts(self.client, self.entry, self.intent_log).settle(orders)
         self._add_heads(at(orders, Progress.NEW))
@@ -122,7 +122,7 @@ class OrderWriter:
 
 
 class OrderDoubts:
-    """What became of orders whose answers were lost, or gave no order number."""
+    """Looks up orders whose answers were lost or held no order number."""
 
     def __init__(self, client: InforClient, entry: DocumentObject, intent_log: IntentLog) -> None:
         self.client = client
@@ -130,7 +130,7 @@ class OrderDoubts:
         self.intent_log = intent_log
 
     def settle(self, orders: Sequence[Document]) -> None:
-        """Moves the orders of earlier tries to where they stand; the others stay new."""
+        """Moves the orders of earlier tries to their current state; the others stay new."""
         known = self.intent_log.known
         for order in orders:
             if known[order.key].state is IntentState.DONE:
@@ -188,7 +188,7 @@ class OrderDoubts:
                 delete(self.client, [order])
 
     def look_up(self, orders: Sequence[Document]) -> None:
-        """What became of batch orders whose confirmation was refused or gave no order number."""
+        """Looks up batch orders whose confirmation was refused or returned no order number."""
         waiting = list(orders)
         statuses: dict[str, tuple[str, str]] = {}
         for pause in _POLLS:
@@ -225,7 +225,7 @@ class OrderDoubts:
         texts = [" ".join(filter(None, map(each.get, ("MSID", "TX60", "MDTA")))) for each in errors.records]
         reason = _STATUS.get(status, f"it has status {status or 'unknown'}")
         listed = f": {'; '.join(texts[:3])}" if texts else ""
-        order.refuse(order.head.refused(f"M3 made no order of it, as {reason}{listed}"))
+        order.refuse(order.head.refused(f"M3 created no order, as {reason}{listed}"))
         if status in _WAITING:
             order.add_state(
                 f"batch order {order.reference} waits in OIS275; release it there, "
@@ -242,7 +242,7 @@ def _difference(order: Document, name: str, ours: Decimal, theirs: Decimal) -> s
 
 
 def drop(client: InforClient, intent_log: IntentLog, orders: Sequence[Document]) -> None:
-    """Deletes batch orders that cannot be confirmed, and says in their refusals what state they are in."""
+    """Deletes batch orders that cannot be confirmed, and adds their state to their refusals."""
     left = {order.key for order in delete(client, orders)}
     for order in orders:
         if order.key in left:
@@ -258,7 +258,7 @@ def drop(client: InforClient, intent_log: IntentLog, orders: Sequence[Document])
 
 
 def delete(client: InforClient, orders: Sequence[Document]) -> list[Document]:
-    """Deletes batch orders; gives those that could not be deleted, refused with the reason."""
+    """Deletes batch orders; returns those that could not be deleted, refused with the reason."""
     sent = [Transaction("DelBatchHead", {"ORNO": order.reference}) for order in orders]
     left = []
     for order, answer in zip(orders, client.bulk("OIS100MI", sent, repeatable=True), strict=True):

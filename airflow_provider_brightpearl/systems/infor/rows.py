@@ -22,7 +22,7 @@ _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row on its way: whose it is, and its MI fields, key included, empty ones left out."""
+    """One row being written: its change, and its MI fields, key included, empty ones left out."""
 
     source_id: str
     change: Change
@@ -56,7 +56,7 @@ def row_of(record: RecordChange, change: Change, spec: ObjectSpec) -> Row:
     """A change as MI fields.
 
     The key of an object may name its MI fields, ``CUNO_ADRT_ADID``, and its value then parts theirs,
-    ``BP77|1|DEL``; a name that is no MI field is the row's identity in the crosswalk only. A parent's key
+    ``BP77|1|DEL``; a name that is not an MI field is the row's identity in the crosswalk only. A parent's key
     goes to the lookup field.
     """
     names, values = spec.key_field.split("_"), change.key.split(SEPARATOR)

@@ -1,6 +1,6 @@
 """Shipments: the M3 deliveries that goods-out notes belong to, and their picks.
 
-A pick carries a message number of ours (PMSN) that M3 can be asked for, so one in doubt is looked up before
+A pick carries a message number of ours (PMSN) by which M3 finds it, so a pick in doubt is looked up before
 it is sent again.
 """
 
@@ -30,7 +30,7 @@ _SHIPPED = "90"
 
 @dataclass(slots=True)
 class Deliveries:
-    """The delivery lines of customer orders, each order asked for once."""
+    """The delivery lines of customer orders, each order requested once."""
 
     client: InforClient
     lines: dict[str, list[Record]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class PickWriter:
         )
         self._look_for(there)
         for pick in at(there, Progress.NEW):
-            pick.refuse(pick.head.refused("M3 has a message of this number that it cannot show", "PMSN"))
+            pick.refuse(pick.head.refused("M3 has a message with this number but does not return it", "PMSN"))
         self.intent_log.fail({pick.key: pick.refusal.reason for pick in picks if pick.refusal})
         done = at(picks, Progress.CLOSED)
         undone = (pick for pick in done if self.intent_log.known[pick.key].state is not IntentState.DONE)

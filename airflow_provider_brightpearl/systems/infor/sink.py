@@ -74,7 +74,7 @@ class InforSink:
 
     @property
     def looks(self) -> int:
-        """None: M3 answers with what it has done."""
+        """None: M3 answers with its results."""
         return 0
 
     def min_calls(self, records: Sequence[RecordChange]) -> int:
@@ -176,7 +176,7 @@ class InforSink:
             if not gone:
                 continue
             if entry is None or not entry.remove:
-                log.warning("%s rows of %s are gone at the source and stay in M3", len(gone), name)
+                log.warning("%s rows of %s were deleted at the source and stay in M3", len(gone), name)
                 yield [_removed(source_id, removal) for source_id, removal in gone]
                 continue
             sent = [Transaction(entry.remove, keys_of(entry, removal.target_id)) for _, removal in gone]

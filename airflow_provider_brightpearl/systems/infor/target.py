@@ -1,7 +1,7 @@
-"""Which rows of a flow are in M3: each that is bound is asked for by its key, in bulks.
+"""Reads the rows of a flow in M3: each bound row is requested by its key, in bulks.
 
 No transaction lists rows by a key of ours, so a row that is in M3 and not in the crosswalk is not seen. Journals,
-picks and tracking references have no transaction that finds them cheaply at all: there the crosswalk is believed.
+picks and tracking references have no transaction that finds them cheaply: there the crosswalk is trusted.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _lookup(kind: str) -> _Lookup | None:
 
 
 class InforTarget:
-    """The rows of one flow that are bound, each asked for by its key.
+    """The rows of one flow that are bound, each requested by its key.
 
     Args:
         client: calls to M3.
@@ -59,8 +59,8 @@ class InforTarget:
     @property
     def note(self) -> str:
         if self.lookup is None:
-            return "M3 is not asked: its rows are those that the crosswalk says were written"
-        return "M3 is asked for the rows that the crosswalk knows; others in M3 are not seen"
+            return "M3 is not queried: its rows are those that the crosswalk records as written"
+        return "M3 is queried for the rows that the crosswalk knows; others in M3 are not seen"
 
     @property
     def calls(self) -> int:
@@ -91,7 +91,7 @@ class InforTarget:
                 yield known[place], answer if answer.done else None
 
     def existing_ids(self, object_name: str, target_ids: Sequence[str]) -> set[str]:
-        """Those of the rows that M3 has, as far as it can be asked."""
+        """Those of the rows that M3 has, as far as it can be queried."""
         lookup = _lookup(self.kinds[object_name])
         if lookup is None:
             return set(target_ids)
@@ -99,7 +99,7 @@ class InforTarget:
         return {target_id for (target_id, _), answer in self._asked(lookup.keyed, known) if answer}
 
     def remove(self, rows: Sequence[Binding]) -> Iterator[list[RowResult]]:
-        """M3 keeps what is in it; ``check_reconcile`` refuses a flow that asks for more."""
+        """M3 keeps its rows; ``check_reconcile`` refuses a flow that asks for more."""
         raise Misconfigured(f"{self.flow.flow}.yaml: reconcile.deleted: rows of M3 are not removed")
 
 

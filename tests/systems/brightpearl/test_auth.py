@@ -57,7 +57,7 @@ def test_private_app_headers() -> None:
 
 
 def test_an_unknown_token_kind_is_refused() -> None:
-    with pytest.raises(Misconfigured, match="neither staff nor account"):
+    with pytest.raises(Misconfigured, match="must be staff or account"):
         PrivateAppAuth("a", "b", kind="master")
 
 

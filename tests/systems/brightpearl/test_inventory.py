@@ -79,6 +79,6 @@ def test_records_are_read_without_what_a_stream_joins(sandbox: Sandbox) -> None:
 
 def test_a_stream_of_figures_cannot_be_reconciled() -> None:
     with pytest.raises(
-        Misconfigured, match=r"^test_flow.yaml: .*brightpearl.availability is made of figures"
+        Misconfigured, match=r"^test_flow.yaml: .*brightpearl.availability consists of figures"
     ):
         check_flow(flow(stream="availability"))

@@ -174,8 +174,8 @@ def test_an_account_that_answers_nothing_is_not_asked_for_every_id(odd: Account)
 
 ODD_TEXTS = {
     "bytes that are not UTF-8": (b"Odd\xff", "is not UTF-8, after"),
-    "a control character": (b"Odd\x01", "is not the JSON it should be"),
-    "half a character": (b"Odd\\ud800", "is not the JSON it should be"),
+    "a control character": (b"Odd\x01", "is not the expected JSON"),
+    "half a character": (b"Odd\\ud800", "is not the expected JSON"),
 }
 
 
@@ -264,7 +264,7 @@ def test_stock_of_a_bundle_whose_components_are_not_found_is_not_none(odd: Accou
 
 
 def test_text_that_is_no_id_is_refused_by_name(site: OddSite) -> None:
-    with pytest.raises(Misconfigured, match=r"ids: 'SO100001' is no id of brightpearl.sales_orders"):
+    with pytest.raises(Misconfigured, match=r"ids: 'SO100001' is not an id of brightpearl.sales_orders"):
         site.run("orders_to_salesforce", ids=("100001", "SO100001"))
     BrightpearlSource(site.brightpearl(), "shipments").check_ids(["7001", "DS31001"])
     with pytest.raises(Misconfigured, match="or DS31001 for a drop-ship note"):

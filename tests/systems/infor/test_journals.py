@@ -177,8 +177,8 @@ def lines(*pairs: tuple[str, str, str]) -> list[Row]:
     [
         (lines(("GBP", "1", "D")), "two lines"),
         (lines(("GBP", "1", "D"), ("EUR", "-1", "C")), "CUAM GBP 1, CUAM EUR -1"),
-        (lines(("GBP", "1", "C"), ("GBP", "-1", "D")), "CUAM 1 does not go with DBCR C"),
-        (lines(("GBP", "x", "D"), ("GBP", "-1", "C")), "CUAM x does not go"),
+        (lines(("GBP", "1", "C"), ("GBP", "-1", "D")), "CUAM 1 does not match DBCR C"),
+        (lines(("GBP", "x", "D"), ("GBP", "-1", "C")), "CUAM x does not match"),
     ],
 )
 def test_what_is_no_journal(rows: list[Row], reason: str) -> None:

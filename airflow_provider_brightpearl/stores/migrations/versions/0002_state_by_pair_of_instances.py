@@ -1,6 +1,6 @@
 """State is kept by the pair of instances (account, org, company) that a flow connects.
 
-Rows from before belong to no pair yet; ``stores.instances`` gives them to the first pair that runs their flow.
+Earlier rows have no pair; ``stores.instances`` assigns them to the first pair that runs their flow.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Stock of products by warehouse: whose may have changed, and what bundles can be made of their components.
+"""Stock of products by warehouse: the products whose stock may have changed, and the bundles their components allow.
 
-``product-availability`` knows no changes, so goods movements say which products to look at, and a sweep looks
-at all. Allocating stock to an order is no movement: only a movement of the same product or a sweep shows it.
+``product-availability`` knows no changes, so goods movements show which products to read, and a sweep reads
+all. Allocating stock to an order is no movement: only a movement of the same product or a sweep shows it.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Availability:
         for product in sorted(wanted.found.intersection(lost)):
             found.add(str(product))
             yield str(product), lost[product]
-        # a component without stock of its own is none; one that cannot be read is not the same as none
+        # a component without a record has no stock; one that cannot be read is not the same
         unknown = parts.intersection(lost)
         if unknown and not wanted.untracked:
             unknown.difference_update(untracked(session))

@@ -18,7 +18,7 @@ class _Contact(msgspec.Struct):
 def join_addresses(session: ReadSession, records: Sequence[bytes]) -> Iterator[bytes | Unread]:
     """Contacts with ``addresses`` by kind: DEF, BIL, DEL; other ids stay for the mapping to refuse.
 
-    A contact with an address that cannot be read is not given: it would be written without it.
+    A contact with an unreadable address is left out: it would be written without the address.
     """
     named = [bytes((decoded_as(_Contact, record) or _Contact()).postAddressIds) for record in records]
     known = [decoded_as(dict[str, int | None], raw) for raw in named]

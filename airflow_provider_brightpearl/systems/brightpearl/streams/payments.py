@@ -1,7 +1,7 @@
 """Customer payments as a stream: rows of a search, with the currency of their orders.
 
-No resource gives payments by id, so the search has to. A payment never changes: one that was taken
-back is another row, and so is the capture of an authorised one.
+No resource returns payments by id, so the search has to. A payment never changes: a refund is another
+row, and so is the capture of an authorised payment.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Order(msgspec.Struct):
 class Payments:
     """Payments by id, each with ``order``: reference and currency of its order, nothing where it has none.
 
-    A payment whose order cannot be read is not written without: it is read again by later runs.
+    A payment whose order cannot be read is left out; later runs read it again.
     """
 
     schema = PAYMENT

@@ -22,7 +22,7 @@ class _Prices(msgspec.Struct):
 def join_prices(session: ReadSession, records: Sequence[bytes]) -> Iterator[bytes | Unread]:
     """Products with ``priceLists`` from product-price and ``channel``, their first sales channel.
 
-    A product without prices has an empty list there (reference); one whose prices cannot be read is not given.
+    A product without prices has an empty list there (reference); one whose prices cannot be read is left out.
     """
     products = [decoded_as(_Product, record) or _Product(msgspec.Raw(b"")) for record in records]
     ids = [decoded_as(int, product.id) for product in products]

@@ -1,8 +1,8 @@
 """Goods-out notes and drop-ship notes as one stream of shipments.
 
-Neither has an ``updatedOn``. A goods-out note is found when it is made and when it is shipped, and while it
-is not shipped it is read again by every run. Drop-ship notes have no search at all: they are asked for by the
-sales orders that were made or changed.
+Neither has an ``updatedOn``. A goods-out note is found when it is created and when it is shipped, and every run
+reads it again until it is shipped. Drop-ship notes have no search: they are read through the sales orders that
+were created or changed.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _drop_ships(session: ReadSession, selection: Selection) -> Iterator[Read]:
         if not is_number(text.removeprefix(DROP_SHIP)):
             yield (
                 text,
-                Unread(f"{text!r} is no id of a shipment: write one such as 7001 or DS31001", gone=True),
+                Unread(f"{text!r} is not an id of a shipment: write one such as 7001 or DS31001", gone=True),
             )
 
 
@@ -158,7 +158,7 @@ def _orders(session: ReadSession, selection: Selection) -> Iterator[int]:
 
 
 def _record(id_text: str, kind: str, raw: bytes) -> bytes:
-    """A note with its id, its kind and ``lines``: one per order row and product, shelves added up."""
+    """A note with its id, its kind and ``lines``: one per order row and product, summed over shelves."""
     rows = (decoded_as(_Note, raw) or _Note()).order_rows
     return with_members(
         raw, id=msgspec.json.encode(id_text), kind=msgspec.json.encode(kind), lines=_flat(bytes(rows))

@@ -1,4 +1,4 @@
-"""What a stream of Brightpearl is: typed columns, how its records are read, and what reading them takes."""
+"""A stream of Brightpearl: typed columns, how its records are read, and how many calls that takes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession
 
 # records joined at a time; large enough that joined ids fill their calls
 CHUNK = 10 * MAX_IDS
-# periods hold milliseconds and may leave out their ends, so searches look a little further than the window
+# periods hold milliseconds and may exclude their ends, so searches reach a little beyond the window
 MARGIN = timedelta(milliseconds=1)
 
 Join = Callable[[ReadSession, Sequence[bytes]], Iterator[bytes | Unread]]
@@ -130,9 +130,9 @@ def rows_within(
 ) -> Iterator[dict[str, Any]]:
     """The rows of a search whose ``column`` lies in a window: the one way in which streams ask for a window.
 
-    Whether the ends of a period belong to it is not documented, and its instants hold milliseconds. So the search looks
-    a little further, and the window decides. A row whose instant cannot be read was found by it, and is taken: reading
-    a record once too often does no harm.
+    Whether the ends of a period belong to it is not documented, and its instants hold milliseconds. So the search
+    reaches a little beyond, and the window decides. A row with an unreadable instant is included: reading a record
+    once too often does no harm.
     """
     asked = {**filters, column: period(window.start and window.start - MARGIN, window.end + MARGIN)}
     for row in session.search(search, columns, asked, finds_records=finds_records):
@@ -156,7 +156,7 @@ def number_in(row: Mapping[str, Any], column: str) -> int:
     text = str(row[column])
     if not is_number(text):
         raise SchemaMismatch(
-            f"a row of the search has {column} {text!r}, which is no id", system="brightpearl"
+            f"a row of the search has {column} {text!r}, which is not an id", system="brightpearl"
         )
     return int(text)
 
@@ -175,19 +175,19 @@ def _columns(id_column: str) -> tuple[str, ...]:
 
 
 def named_ids(selection: Selection) -> list[int]:
-    """The ids that a selection names, ascending, without text that is no number."""
+    """The ids that a selection names, ascending, without text that is not a number."""
     return sorted({int(text) for text in selection.ids if is_number(text)})
 
 
 def no_ids(selection: Selection) -> Iterator[Read]:
-    """What a selection names and is no number."""
+    """What a selection names that is not a number."""
     for text in selection.ids:
         if not is_number(text):
-            yield text, Unread(f"{text!r} is no id of this stream: its ids are numbers", gone=True)
+            yield text, Unread(f"{text!r} is not an id of this stream: its ids are numbers", gone=True)
 
 
 def unread(found: Collected, prefix: str = "") -> Iterator[Read]:
-    """The ids that were asked for and did not come, with the reason."""
+    """The requested ids without a record, with the reason."""
     yield from ((f"{prefix}{number}", why) for number, why in sorted(found.unread.items()))
 
 
