@@ -162,6 +162,8 @@ def _config(app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
+        log_config=None,  # loggers and event loop policies are those of the whole process
+        loop="auto" if hasattr(uvicorn.Config, "get_loop_factory") else "asyncio",
         access_log=False,
         log_level="warning",
         ws="none",

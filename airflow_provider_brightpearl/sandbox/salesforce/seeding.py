@@ -32,6 +32,9 @@ def seed_org(org: Org, seed: int) -> None:
                             TimeZoneSidKey="Europe/London", IsSandbox=False, IsReadOnly=False,
                             FiscalYearStartMonth=1, Country="GB")  # fmt: skip
     _add(org, "RecordType", Name="Business Account", DeveloperName="Business", SobjectType="Account")
+    if org.settings["person_accounts"]:
+        _add(org, "RecordType", Name="Person Account", DeveloperName="PersonAccount", SobjectType="Account",
+             IsActive=True, IsPersonType=True)  # fmt: skip
     for number, (label, category) in enumerate(STATUSES, 1):
         usual = label == category
         _add(org, "OrderStatus", ApiName=label, MasterLabel=label, StatusCode=category,

@@ -37,6 +37,7 @@ def default_settings() -> dict[str, object]:
         "corporate_currency": "GBP",
         "change_events": [],  # objects with change events, such as ["Account", "Order"]
         "streaming_seconds": 110,  # real seconds that a connect is held without events
+        "person_accounts": False,
         "country_picklists": True,
         "country_text_checked": False,
         # with picklists, a state's text must be the full name of a state of a country that has a list
@@ -94,6 +95,7 @@ SCHEMA_SWITCHES = (
     "currencies",
     "corporate_currency",
     "country_picklists",
+    "person_accounts",
     "invisible_fields",
     "money_scale",
     "unit_price_scale",

@@ -11,6 +11,7 @@ from .errors import ApiError, no_such_column
 from .fields import Field
 from .ids import full_id
 from .org import DmlContext, Org
+from .person_accounts import check_contact, check_names, keep_contact
 from .schema import Entity
 from .store import Row
 
@@ -28,13 +29,17 @@ def create(org: Org, entity: Entity, raw: Raw, dml: DmlContext) -> str:
     for name, default in entity.defaults:
         row.setdefault(name, dml.user if default == "@user" else default)
     check_addresses(entity, row, row, org.settings)
+    check_names(org, entity, row, row)
     missing = [name for name in entity.required if name not in row]
     if missing:
         raise _missing_fields_error(missing)
     _check_unique(org, entity, row, None)
     if entity.name in BEFORE_CREATE:
         BEFORE_CREATE[entity.name](org, row, dml)
-    return _insert(org, entity, row, dml)
+    made = _insert(org, entity, row, dml)
+    if entity.name == "Account":
+        keep_contact(org, row, dml)
+    return made
 
 
 def update(org: Org, entity: Entity, record_id: str, raw: Raw, dml: DmlContext) -> str:
@@ -47,6 +52,7 @@ def update(org: Org, entity: Entity, record_id: str, raw: Raw, dml: DmlContext) 
         if row.get(name) != value or name not in row
     }
     check_addresses(entity, {**row, **changes}, changes, org.settings)
+    check_names(org, entity, {**row, **changes}, changes)
     cleared = [name for name in entity.required if name in changes and changes[name] is None]
     if cleared:
         raise _missing_fields_error(cleared)
@@ -57,6 +63,8 @@ def update(org: Org, entity: Entity, record_id: str, raw: Raw, dml: DmlContext) 
     changes["LastModifiedDate"], changes["LastModifiedById"] = dml.stamp, dml.user
     changes["SystemModstamp"] = dml.system_stamp
     org.store[entity.name].update(row, changes)
+    if entity.name == "Account":
+        keep_contact(org, row, dml)
     return str(row["Id"])
 
 
@@ -96,6 +104,8 @@ def delete(org: Org, entity: Entity, record_id: str, dml: DmlContext) -> str:
     """Delete a record and its dependent records, and return its id. Raises: ApiError."""
     _check_writable(org, entity, "delete", {})
     row = require_row(org, entity, record_id)
+    if entity.name == "Contact":
+        check_contact(org, row)
     if entity.name in BEFORE_DELETE:
         BEFORE_DELETE[entity.name](org, row, dml)
     soft_delete(org, entity.name, row, dml)

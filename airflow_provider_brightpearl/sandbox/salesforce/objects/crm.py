@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from ..fields import SObject, address, checkbox, decimal, field_of_type, key, lookup, money, picklist, text
+from ..fields import (
+    SObject,
+    address,
+    checkbox,
+    decimal,
+    field_of_type,
+    key,
+    lookup,
+    money,
+    picklist,
+    read_only,
+    text,
+)
 
 ACCOUNT = SObject(
     "Account",
@@ -26,6 +38,13 @@ ACCOUNT = SObject(
         text("Site", 80),
         *address("Billing"),
         *address("Shipping"),
+        read_only(checkbox("IsPersonAccount", when="person_accounts")),
+        read_only(lookup("PersonContactId", "Contact", when="person_accounts")),
+        text("FirstName", 40, when="person_accounts"),
+        text("LastName", 80, when="person_accounts"),
+        field_of_type("PersonEmail", "email", length=80, when="person_accounts"),
+        field_of_type("PersonMobilePhone", "phone", length=40, when="person_accounts"),
+        text("PersonTitle", 80, when="person_accounts"),
         key("Brightpearl_Id__c", "Brightpearl Id"),
         text("Brightpearl_Customer_Group__c", 80),
         # a non-unique external id: several records may match it

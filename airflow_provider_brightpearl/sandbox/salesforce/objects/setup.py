@@ -53,6 +53,7 @@ RECORD_TYPE = SObject(
         text("DeveloperName", 80, required=True),
         text("SobjectType", 40),
         checkbox("IsActive", True),
+        checkbox("IsPersonType", when="person_accounts"),
     ),
     label="Record Type",
     writable=False,
