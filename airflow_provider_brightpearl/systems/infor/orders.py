@@ -22,6 +22,7 @@ from airflow_provider_brightpearl.systems.infor.documents import (
     refusals,
 )
 from airflow_provider_brightpearl.systems.infor.objects import DocumentObject
+from airflow_provider_brightpearl.systems.infor.order_lines import number_lines
 from airflow_provider_brightpearl.systems.infor.rows import Row, same
 from airflow_provider_brightpearl.systems.intent_log import IntentLog
 
@@ -110,7 +111,11 @@ class OrderWriter:
                 each for each, _ in ours if self.intent_log.known[each.key].state is not IntentState.DONE
             )
             self.intent_log.confirm({order.key: order.number for order in undone})
-            yield [result for order, there in ours for result in self._judged(order, there)]
+            number_lines(
+                self.client, self.entry.program, self.entry.parts["OrderLine"], [order for order, _ in ours]
+            )
+            taken = ((order, there) for order, there in ours if order.refusal is None)
+            yield [result for order, there in taken for result in self._judged(order, there)]
 
     def _judged(self, order: Document, there: Record) -> Iterator[RowResult]:
         for name in sorted(self.entry.compared & order.head.fields.keys() & there.keys()):

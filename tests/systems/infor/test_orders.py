@@ -70,6 +70,19 @@ def errors(results: Any) -> dict[str, str]:
     return {each.source_id: each.reason for each in results if each.refused}
 
 
+def lines_of(results: Any) -> dict[str, str]:
+    """Target id by key of all lines."""
+    return {each.key: each.target_id for each in results if each.object == "OrderLine"}
+
+
+def lines_there(m3: Tenant) -> dict[str, str]:
+    numbers = {row["ORNO"]: row["CUOR"] for row in m3.rows("orders")}
+    return {
+        f"{numbers[row['ORNO']]}-{int(row['CUPO']) - 1}": f"{row['ORNO']}|{row['PONR']}"
+        for row in m3.rows("order_lines")
+    }
+
+
 def orders_per_number(m3: Tenant) -> Counter[str]:
     return Counter(row["CUOR"] for row in m3.rows("orders"))
 
@@ -130,7 +143,7 @@ def test_totals_are_compared(m3: Tenant) -> None:
     assert {"1": 1} == orders_per_number(m3)
 
 
-@pytest.mark.parametrize("skip", range(4))
+@pytest.mark.parametrize("skip", range(5))
 @pytest.mark.parametrize("answer", [{"drop": "after"}, {"drop": "before"}, {"status": 504}])
 def test_a_lost_answer_at_any_call_makes_no_second_order(
     m3: Tenant, skip: int, answer: dict[str, Any]
@@ -143,6 +156,7 @@ def test_a_lost_answer_at_any_call_makes_no_second_order(
     except TimedOut:
         results = m3.write(ORDERS, records)
     assert ({}, 5) == (errors(results), sum(each.object == "Order" for each in results))
+    assert lines_there(m3) == lines_of(results)
     assert {str(number): 1 for number in range(1, 6)} == orders_per_number(m3)
     assert {str(number): 1 for number in range(1, 6)} == Counter(
         row["CUOR"] for row in m3.rows("batch_orders")
@@ -153,10 +167,19 @@ def test_a_lost_answer_at_any_call_makes_no_second_order(
 def test_a_confirmed_order_whose_binding_was_lost_is_recognised(m3: Tenant) -> None:
     first = m3.write(ORDERS, [order(1)])
     again = m3.write(ORDERS, [order(1)])
-    assert first[0].target_id == again[0].target_id
+    assert [each.target_id for each in first] == [each.target_id for each in again]
     told = errors(m3.write(ORDERS, [order(1, YREF="x", RLDT="2026-12-01")]))["1"]
     assert "is in M3 already with other content" in told
     assert {"1": 1} == orders_per_number(m3)
+
+
+def test_a_row_without_a_line_in_m3_is_refused_once_the_line_numbers_are_lost(m3: Tenant) -> None:
+    m3.write(ORDERS, [order(1), order(2)])
+    first = next(row for row in m3.rows("orders") if row["CUOR"] == "1")["ORNO"]
+    m3.client().write("OIS100MI", "DelLine", {"ORNO": first, "PONR": "2"})
+    told = errors(m3.write(ORDERS, [order(1), order(2)]))
+    assert {"1"} == set(told)
+    assert told["1"].startswith(f"M3 order {first} has no line for this row; correct it there")
 
 
 def test_an_order_under_credit_stop_waits_and_is_taken_when_released(m3: Tenant) -> None:
