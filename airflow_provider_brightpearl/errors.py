@@ -77,7 +77,7 @@ class TimedOut(RetryLater):
 
 
 class Unavailable(RetryLater):
-    """The system cannot answer now: connection refused, 5xx, or a body that is cut or not JSON."""
+    """The system is not available: connection refused, 5xx, or a body that is cut or not JSON."""
 
 
 class RecordRefused(SyncError):

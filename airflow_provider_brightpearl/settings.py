@@ -64,7 +64,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "",
         sensitive=True,
     ),
-    "retries": _option("How often a task is retried when a system cannot answer now.", "3", "integer"),
+    "retries": _option("How often a task is retried when a system is not available.", "3", "integer"),
     "gate_sql_rows": _option(
         "Up to so many rows of an object in a part, the gate evaluates in DuckDB; above, and for expectations that "
         "cannot be written in SQL, in Great Expectations, which takes seconds to load. 0: always there.",

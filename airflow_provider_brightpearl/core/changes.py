@@ -1,4 +1,4 @@
-"""What has to be written for a source record, and what the target answered to it.
+"""The changes to write for a source record, and the target's answers.
 
 A part has a hundred thousand of these values. As msgspec structs outside the garbage collector's sight they cost a
 fifth of what frozen dataclasses do; none of them can be part of a cycle. ``msgspec.structs.replace`` changes them.
@@ -27,7 +27,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
 
 class Removal(msgspec.Struct, frozen=True, gc=False):
-    """One target row whose source row is gone."""
+    """One target row whose source row was deleted."""
 
     object: str
     key: str
@@ -43,7 +43,7 @@ class RecordChange(msgspec.Struct, frozen=True, gc=False):
 
 
 class RowOutcome(StrEnum):
-    """What became of one row that was sent."""
+    """The outcome of one row that was sent."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -54,9 +54,9 @@ class RowOutcome(StrEnum):
 class RowResult(msgspec.Struct, frozen=True, gc=False):
     """What the target answered to one row: its id, or why it was refused (``reason``, ``field``, ``value``).
 
-    An ``unfinished`` row exists, but a later call has still to complete it: should that never come, the next run has
-    to write it again. ``passing`` refusals are those that time mends. ``returned_fields`` is what else the target said
-    of the row, by its own names, for write-backs.
+    An ``unfinished`` row exists, but a later call has still to complete it; if that call is never made, the next
+    run writes the row again. ``passing`` refusals may pass with time. ``returned_fields`` are further fields that the
+    target returned, by its own names, for write-backs.
     """
 
     source_id: str

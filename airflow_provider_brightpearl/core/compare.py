@@ -92,8 +92,8 @@ class Comparison:
     """What a comparison found.
 
     Every id of the source is once in ``matched``, ``differing`` or ``missing``; every id of the target in ``matched``,
-    ``differing`` or ``extra``. ``repeated`` are further entries of an id its side has given before. ``fields`` counts
-    the records that differ in a field, by its place.
+    ``differing`` or ``extra``. ``repeated`` are further entries of an id that its side has already listed.
+    ``fields`` counts the records that differ in a field, by its place.
     """
 
     source: Tally = field(default_factory=Tally)
@@ -157,7 +157,7 @@ def _once(entries: Iterable[Entry], tally: Tally, repeated: Difference, keep: in
     last: str | None = None
     for entry in entries:
         if last is not None and entry.id < last:
-            raise ValueError(f"{entry.id!r} comes after {last!r}: a side has to be in the order of its ids")
+            raise ValueError(f"{entry.id!r} comes after {last!r}: a side must be in the order of its ids")
         tally.add(entry)
         if entry.id == last:
             repeated.add(entry.id, keep)
@@ -184,7 +184,7 @@ _values = msgspec.json.Decoder(list[Any], float_hook=Decimal).decode
 
 
 def _same_value(expected: Any, actual: Any) -> bool:
-    """Whether a target holds a value that it may show in other words: numbers and booleans as text, no value as ''."""
+    """Whether a target holds a value that it may format differently: numbers and booleans as text, no value as ''."""
     if expected in (None, "") or actual in (None, ""):
         return expected in (None, "") and actual in (None, "")
     if isinstance(expected, bool):
@@ -199,7 +199,7 @@ def _same_value(expected: Any, actual: Any) -> bool:
 
 
 def _same_instant(here: str, there: str) -> bool:
-    # a date alone is no instant, and a text without a digit is not worth a try
+    # a date alone is not an instant, nor is a text without a digit
     if not (here[:1].isdigit() and "T" in here and "T" in there):
         return False
     try:

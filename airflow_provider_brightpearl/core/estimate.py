@@ -1,4 +1,4 @@
-"""Work in numbers, to reckon with calls before they are made."""
+"""Volumes of work, to estimate calls before they are made."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class SearchCounts:
     named: int = 0
 
     def share(self, part: int, whole: int) -> SearchCounts:
-        """What one of several runs finds that share the rows evenly, rounded up."""
+        """The share of one of several runs that divide the rows evenly, rounded up."""
         searched = tuple(ceil(rows * part / whole) for rows in self.searched)
         by_path = {path: ceil(rows * part / whole) for path, rows in self.by_path.items()}
         return SearchCounts(searched, by_path, self.named)
@@ -61,7 +61,7 @@ class SearchCounts:
 
 @dataclass(frozen=True, slots=True)
 class ReadEstimate:
-    """How many records a stream will give, and in how many calls."""
+    """How many records a stream will return, and in how many calls."""
 
     records: int
     calls: int

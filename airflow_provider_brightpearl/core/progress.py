@@ -1,4 +1,4 @@
-"""How far a stage is: what it does, how much of it is done, what it waits for, and how long the rest will take."""
+"""The progress of a stage: what it does, how much is done, what it waits for, and the time left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MINUTE, _HOUR = 60, 3600
 
 @dataclass(slots=True)
 class Progress:
-    """What one stage reports while it works; ``line`` may be asked for by another thread.
+    """What one stage reports while it works; another thread may read ``line``.
 
     Args:
         clock: monotonic seconds.
@@ -50,7 +50,7 @@ class Progress:
 
     @contextmanager
     def waiting(self, reason: str, seconds: float) -> Iterator[None]:
-        """Says in each line that the stage waits: for what, and for how much longer."""
+        """Shows in each line what the stage waits for, and how much longer."""
         outer, self._waits = self._waits, (reason, self.clock() + seconds)
         try:
             yield
@@ -82,13 +82,13 @@ _current: ContextVar[Progress | None] = ContextVar("progress", default=None)
 
 
 def current() -> Progress:
-    """The progress of the stage that runs here; one that nobody reads where none does."""
+    """The progress of the stage running here; outside a stage one that nobody reads."""
     return _current.get() or Progress(lambda: 0.0)
 
 
 @contextmanager
 def reporting(progress: Progress) -> Iterator[Progress]:
-    """Makes a progress the current one."""
+    """Makes this progress the current one."""
     token = _current.set(progress)
     try:
         yield progress

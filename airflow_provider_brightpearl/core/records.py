@@ -18,7 +18,7 @@ class Stage(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of one source record in one run; every extracted record has exactly one."""
+    """The outcome of one source record in one run; every extracted record has exactly one."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -41,11 +41,11 @@ class PartRef:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why one source record did not go through, with the field and value that a person has to look at.
+    """Why one source record did not go through, with the field and value that a person has to check.
 
     ``waits_for`` is set on parked records only: (flow, object, source key) of the parent that is not bound yet.
     ``missing`` is set on records that were found or named and could not be read, ``passing`` on those that were refused
-    for a reason that time mends, such as a lock: later runs try both again.
+    for a passing reason, such as a lock: later runs try both again.
     ``amount`` and ``currency`` are the record's own total, so that money adds up over rejected records too.
     """
 
@@ -122,8 +122,8 @@ class Counts:
 class Calls:
     """API calls made, beside the fewest that the same work needs, and those that were planned, per system.
 
-    ``rows`` are the rows written, by object: what a later plan reckons with. ``looks`` are those of the calls made that
-    only asked whether work was done; neither the fewest nor the planned calls hold any.
+    ``rows`` are the rows written, by object: the basis of later plans. ``looks`` are those of the calls made that
+    only polled for the end of work; neither the fewest nor the planned calls include any.
     """
 
     made: dict[str, int] = field(default_factory=dict)

@@ -25,7 +25,7 @@ class Report:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The report that ``as_dict`` gave.
+        """The report that ``as_dict`` returned.
 
         Raises:
             msgspec.ValidationError: the data are another report's, or another release's.
@@ -79,8 +79,8 @@ class ExtractReport(Report):
 class TransformReport(Report):
     """One mapped part: a file per object, rejections, counts and money.
 
-    ``filtered`` counts records that the flow's ``where`` does not want; ``warnings`` counts rows by what is wrong and
-    rejects nothing. Money is that of all records, of the rejected and parked ones, and of the filtered ones.
+    ``filtered`` counts records that the flow's ``where`` does not want; ``warnings`` counts rows by problems that
+    reject nothing. Money is that of all records, of the rejected and parked ones, and of the filtered ones.
     """
 
     name: str
@@ -111,7 +111,7 @@ class GateReport(Report):
 
 @dataclass(frozen=True, slots=True)
 class LoadReport(Report):
-    """What became of the records of one part in the target, with their money and the calls that it took.
+    """The outcome of the records of one part in the target, with their money and the calls that it took.
 
     ``page`` is the address at which the target shows the last of it, empty where it has none.
     """
@@ -127,7 +127,7 @@ class LoadReport(Report):
 
 @dataclass(frozen=True, slots=True)
 class WriteBackReport(Report):
-    """What became of the messages to the source: records that have theirs, that wait, that were given up."""
+    """The outcome of the write-backs: records delivered, waiting, and given up."""
 
     delivered: int = 0
     waiting: int = 0
@@ -140,7 +140,7 @@ class WriteBackReport(Report):
 class RunSummary(Report):
     """What a run did: the ledger's row of it.
 
-    ``money`` is by stage (extracted, loaded, rejected), ``reasons`` the commonest reasons of rejections with how
+    ``money`` is by stage (extracted, loaded, rejected), ``reasons`` the most common reasons of rejections with how
     many records each; ``note`` says why the run failed, or what it warns of. Not in the ledger: ``page``, that of the
     last load, and ``causes``, the reasons with ids of records.
     """
@@ -166,7 +166,7 @@ class RunSummary(Report):
 
 
 class ReconcileState(StrEnum):
-    """What a reconciliation comes to."""
+    """The result of a reconciliation."""
 
     CLEAN = "clean"
     NEEDS_REVIEW = "needs_review"

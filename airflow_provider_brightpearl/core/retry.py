@@ -11,8 +11,8 @@ from airflow_provider_brightpearl.errors import RateLimited, SyncError, TimedOut
 class Backoff:
     """How often to try and how long to wait: ``first * factor ** n`` seconds, at most ``longest``.
 
-    ``tries`` counts the first call too; ``throttled_tries`` holds for calls that a quota turned away,
-    which cost nothing but time, and ``longest_throttle`` is the longest announced wait that is sat out
+    ``tries`` counts the first call too; ``throttled_tries`` holds for calls that a quota rejected,
+    which cost nothing but time, and ``longest_throttle`` is the longest announced wait that is waited for
     rather than raised.
     """
 
@@ -45,7 +45,7 @@ def should_retry(error: SyncError, attempt: int, backoff: Backoff, *, repeatable
 
 
 def wait_for(error: SyncError, attempt: int, backoff: Backoff, chance: float) -> float:
-    """Seconds before the next try: what the system announced plus up to a second, else the back-off."""
+    """Seconds before the next try: what the system announced plus up to a second, else the backoff."""
     if isinstance(error, RateLimited) and error.wait_seconds is not None:
         return error.wait_seconds + chance
     return delay(backoff, attempt, chance)

@@ -1,6 +1,6 @@
 """The typed columns of a stream, and paths through them.
 
-A schema is a mapping of names to column types in DuckDB's words (``"DECIMAL(18,4)"``), to a nested schema, or to
+A schema is a mapping of names to column types in DuckDB's notation (``"DECIMAL(18,4)"``), to a nested schema, or to
 ``MapOf`` / ``ListOf`` a nested schema. Only text and what is cast from text: ``VARCHAR``, ``BIGINT``, ``DECIMAL``,
 ``BOOLEAN``, ``DATE``, ``TIMESTAMPTZ`` and ``JSON`` for parts whose keys differ per account.
 """
@@ -40,7 +40,7 @@ class StreamSchema:
 
 
 class UnknownColumn(LookupError):
-    """A path leads nowhere; the message says what is known there."""
+    """A path leads nowhere; the message names the valid columns."""
 
 
 def find(schema: Schema, path: Path) -> Column:
@@ -131,7 +131,7 @@ def sql_type(column: Column, *, raw: bool) -> str:
 
 
 def inexact(column: Column) -> bool:
-    """Whether numbers with a point may stand in this column: DECIMAL and JSON, at any depth."""
+    """Whether this column may hold decimal numbers: DECIMAL and JSON, at any depth."""
     if isinstance(column, str):
         return column.startswith("DECIMAL") or column == "JSON"
     inner = column.values() if isinstance(column, Mapping) else column.entry.values()

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``; did you mean Total__c?``, empty where nothing known is close."""
+    """``; did you mean Total__c?``, empty if no known name is close."""
     by_case = {each.casefold(): each for each in known}
     close = get_close_matches(name.casefold(), by_case, n=1)
     return f"; did you mean {by_case[close[0]]}?" if close else ""

@@ -1,4 +1,4 @@
-"""Which stretch of source time a run reads: half-open windows planned once, before the first request."""
+"""The period of source time that a run reads: half-open windows, planned once before the first request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RunKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Half-open stretch ``[start, end)`` of aware instants; ``start`` None means from the beginning."""
+    """Half-open period ``[start, end)`` of aware instants; ``start`` None means from the beginning."""
 
     start: datetime | None
     end: datetime
@@ -52,7 +52,7 @@ def format_window(window: Window) -> str:
 class Selection:
     """What a run asks of its source: a window, or named ids, or both united.
 
-    ``moves_watermark`` is true only where the window begins at or before the watermark, so nothing is skipped over.
+    ``moves_watermark`` is true only where the window begins at or before the watermark, so nothing is skipped.
     """
 
     window: Window | None
@@ -70,7 +70,7 @@ class Selection:
 class Policy:
     """How far a scheduled window reaches back over its start and stays behind now; when everything is read.
 
-    ``sweep`` is cron text in UTC.
+    ``sweep`` is a cron expression in UTC.
     """
 
     lookback: timedelta
@@ -80,7 +80,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What Airflow and the user say about a run: kind, data interval if any, and params if any."""
+    """What Airflow and the user ask of a run: kind, data interval if any, and params if any."""
 
     kind: RunKind
     interval: Window | None = None
@@ -150,7 +150,7 @@ def fires_between(cron: str, window: Window, zone: tzinfo) -> int:
         ValueError: the window has no beginning.
     """
     if window.start is None:
-        raise ValueError("a window without a beginning holds no number of runs")
+        raise ValueError("cannot count the runs of a window without a start")
     upcoming = croniter(cron, window.start.astimezone(zone) - timedelta(microseconds=1))
     return sum(1 for _ in takewhile(lambda instant: instant < window.end, upcoming.all_next(datetime)))
 

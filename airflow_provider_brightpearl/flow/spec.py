@@ -91,7 +91,7 @@ class WindowSpec(_Model):
     delay: Duration = timedelta(minutes=2)
     sweep: Cron | None = Field(
         None,
-        description="Cron text in UTC; a run that passes one of its instants reads everything",
+        description="Cron expression in UTC; a run whose window contains one of its instants reads everything",
         examples=["0 3 * * *"],
     )
 

@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Filters = Mapping[str, str | tuple[datetime | None, datetime]]
-"""Filters of a search: text as the API takes it, or a stretch of time as two aware instants."""
+"""Filters of a search: text as the API takes it, or a period as two aware instants."""
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _TOKEN_URL = "https://oauth.brightpearl.com/token/{account}"  # noqa: S105 - an address
 _KINDS = ("staff", "account", "oauth")
-# somebody is looking at the form and wants the answer, not four tries
+# a person waits at the form: one try, not four
 _ONCE = Backoff(tries=1, throttled_tries=1)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -287,7 +287,7 @@ def filter_texts(filters: Filters | None) -> dict[str, str]:
 
 
 def base_url(connection: Any) -> str:
-    """Scheme, host and port of a connection; https unless it says otherwise.
+    """Scheme, host and port of a connection; https by default.
 
     Raises:
         Misconfigured: it has no host.

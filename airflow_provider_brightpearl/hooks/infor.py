@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# somebody is looking at the form and wants the answer, not four tries
+# a person waits at the form: one try, not four
 _ONCE = Backoff(tries=1, throttled_tries=1)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -50,7 +50,7 @@ class InforHook(HttpHook):
     suite           path segment of M3 at the gateway, ``M3``
     batch_size      transactions a bulk call
     timeout         seconds without an answer after which a call is given up
-    settle_seconds  how long after a lost answer a write may still come through
+    settle_seconds  how long after a lost answer a write may still arrive
     ==============  ========================================================================================
 
     Args:
@@ -256,7 +256,7 @@ def _number(extra: Mapping[str, Any], name: str, default: float) -> float:
     except ValueError:
         value = -1.0
     if value < 0 or (name == "batch_size" and value < 1):
-        raise Misconfigured(f"connection: {name} {given!r} is not a number that can be used")
+        raise Misconfigured(f"connection: {name} {given!r} is not a valid number")
     return value
 
 

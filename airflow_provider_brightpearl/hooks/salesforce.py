@@ -56,7 +56,7 @@ class SalesforceHook(ProviderSalesforceHook):
         Raises:
             CredentialsRefused: the login was refused.
             Misconfigured: the connection has no complete set of credentials.
-            Unavailable: the login address does not answer, or not now.
+            Unavailable: the login endpoint does not answer, or is not available.
         """
         extra = self.get_connection(self.conn_id).extra_dejson
         self.session: requests.Session | None = self.session or _session(extra)
@@ -137,7 +137,7 @@ class SalesforceHook(ProviderSalesforceHook):
         )
 
     def _check_login(self, extra: Mapping[str, Any]) -> None:
-        """What the login would refuse in words that name something else, or would take in another way than meant."""
+        """Catches credentials that a login would refuse with a misleading message, or use otherwise than meant."""
         connection = self.get_connection(self.conn_id)
         names = ("consumer_key", "consumer_secret", "domain")
         key, secret, domain = (self._get_field(dict(extra), name) for name in names)

@@ -1,6 +1,6 @@
-"""Writes that a target would do twice if they were sent twice, as a sink makes them.
+"""A sink's writes that its target would repeat if they were sent again.
 
-Every call is written down before it is sent and confirmed after its answer; what has no answer is in doubt,
+Every call is recorded before it is sent and confirmed after its answer; a call without an answer is in doubt,
 and is looked for in the target before it may be sent again.
 """
 
@@ -30,8 +30,8 @@ class IntentLog:
 
     Args:
         intents: the store.
-        flow, object_name, run: what is written to every intent.
-        settle_seconds: how long after its call a write may still come through.
+        flow, object_name, run: recorded with every intent.
+        settle_seconds: how long after its call a write may still arrive.
         sleep, now: seconds to sleep, and an aware clock.
     """
 
@@ -45,26 +45,26 @@ class IntentLog:
     known: dict[str, Intent] = field(default_factory=dict)
 
     def load(self, digests: Mapping[str, str]) -> None:
-        """Reads what is known of these keys; unknown ones get an intent that was never begun."""
+        """Reads what is known of these keys; unknown ones get an intent that was never started."""
         found = self.intents.of(self.flow, self.object_name, digests)
         for key, digest in digests.items():
             fresh = Intent(self.flow, self.object_name, key, digest, self.run, IntentState.REFUSED)
             self.known[key] = found.get(key, fresh)
 
     def wait_until_quiet(self) -> None:
-        """Waits until no call in doubt can come through any more, so that "not there" means "not done"."""
+        """Waits until no call in doubt can still arrive, so that a missing row was not written."""
         doubtful = [each for each in self.known.values() if each.state is IntentState.IN_DOUBT]
         last = max((each.changed_at for each in doubtful if each.changed_at), default=None)
         if last is not None:
             left = self.settle_seconds - (self.now() - last).total_seconds()
             if left > 0:
-                with current().waiting("a call without an answer may still come through", left):
+                with current().waiting("a call without an answer may still arrive", left):
                     self.sleep(left)
 
     def begin(
         self, digests: Mapping[str, str], step: str = "", references: Mapping[str, str] | None = None
     ) -> None:
-        """Writes down that these keys are about to be written; ``references``: what the target calls them."""
+        """Records that these keys are about to be written; ``references``: the target's names for them."""
         begun = [
             replace(
                 self.known[key], digest=digest, run=self.run, step=step, target_id="", reason="",
@@ -75,14 +75,14 @@ class IntentLog:
         self._keep(self.intents.begin(begun) if begun else ())
 
     def confirm(self, targets: Mapping[str, str]) -> None:
-        """Notes that these keys were written, as these target ids."""
+        """Records that these keys were written, as these target ids."""
         answered = [replace(self.known[key], target_id=target_id) for key, target_id in targets.items()]
         if answered:
             self.intents.confirm(answered)
         self._keep(self._after(answered, IntentState.DONE))
 
     def fail(self, reasons: Mapping[str, str], step: str | None = None) -> None:
-        """Notes that these keys were refused and not written; ``step`` if it is another now."""
+        """Records that these keys were refused and not written; ``step`` if it has changed."""
         answered = [
             replace(self.known[key], reason=reason, step=self.known[key].step if step is None else step)
             for key, reason in reasons.items()
@@ -101,7 +101,7 @@ class IntentLog:
 
 @dataclass(slots=True)
 class PendingRows:
-    """Rows whose answer was lost, or whose turn never came; raised when everything else is done."""
+    """Rows whose answer was lost, or that were not processed; raised when everything else is done."""
 
     lost: list[str] = field(default_factory=list)
     unreached: list[str] = field(default_factory=list)
@@ -114,7 +114,8 @@ class PendingRows:
             )
         if self.unreached:
             raise Unavailable(
-                f"{_named(self.unreached)}: the target ended the job before their turn", system=system
+                f"{_named(self.unreached)}: not processed: the target ended the job before them",
+                system=system,
             )
 
 

@@ -57,7 +57,7 @@ def stream_schema(source: str) -> StreamSchema:
 
 
 def check_flow(flow: FlowSpec) -> None:
-    """Raises ``Misconfigured`` where a flow asks of its systems what they do not do."""
+    """Raises ``Misconfigured`` if a flow asks more of its systems than they support."""
     stream_schema(flow.source)
     source, target = find_system(flow.source_system), systems().get(flow.target)
     if target is None or target.open_sink is None:

@@ -1,4 +1,4 @@
-"""What a system is to flows: one descriptor, built in or brought by another package through an entry point."""
+"""The descriptor of a system, built in or provided by another package through an entry point."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class System:
         check_source: raises ``Misconfigured`` where a flow asks of this source what it does not do.
         check_target: the same for this target.
         schema_problems: what this target lacks of what a flow writes, by client and flow; asks the target.
-        returned_fields: what the target says of a row of an object beside its id, for write-backs.
+        returned_fields: what the target returns for a row of an object beside its id, for write-backs.
         quota: how many calls the system takes.
         instance: what identifies the account, org or company that a client leads to, whatever its address; may ask
             the system. If left out, the connection's id is used.

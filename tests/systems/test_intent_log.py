@@ -59,5 +59,5 @@ def test_rows_without_an_answer_are_told_at_the_end() -> None:
     PendingRows().check("infor")
     with pytest.raises(TimedOut, match="1, 2, 3, 4, 5 and 1 more: no answer"):
         PendingRows(lost=list("123456"), unreached=["7"]).check("infor")
-    with pytest.raises(Unavailable, match="before their turn"):
+    with pytest.raises(Unavailable, match="ended the job before them"):
         PendingRows(unreached=["7"]).check("infor")

@@ -1,4 +1,4 @@
-"""Ports for reckoning with API calls, beside those that make them; a system without them is not planned for."""
+"""Ports that estimate API calls; without them a system makes no plans."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class EstimatesReads(Protocol):
         ...
 
     def counted(self, selection: Selection) -> SearchCounts:
-        """How many rows the searches had in what was read so far; asks nothing."""
+        """How many rows the searches had in what was read so far; makes no call."""
         ...
 
     def estimate_read(self, counts: SearchCounts) -> ReadEstimate:
-        """What reading takes where the searches have so many rows; asks nothing."""
+        """What reading takes if the searches have so many rows; makes no call."""
         ...
 
     @property
@@ -41,12 +41,12 @@ class EstimatesWrites(Protocol):
     """A sink that knows how many calls its writing takes."""
 
     def min_calls(self, records: Sequence[RecordChange]) -> int:
-        """The fewest API calls in which these records can be written, looks left out; asked after they were."""
+        """The fewest API calls in which these records can be written, polls left out; asked after they were."""
         ...
 
     @property
     def looks(self) -> int:
-        """API calls made so far that only asked whether work was done."""
+        """API calls made so far that only polled for the end of work."""
         ...
 
     def estimate_write(self, volume: WriteVolume) -> int:

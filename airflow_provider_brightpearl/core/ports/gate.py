@@ -1,4 +1,4 @@
-"""The port of what judges mapped parts before anything is loaded."""
+"""The port that evaluates mapped parts before anything is loaded."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from airflow_provider_brightpearl.core.window import Selection, Window
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Why a record that was found or named could not be read, as a sentence; ``raw`` is what came of it.
+    """Why a record that was found or named could not be read, as a sentence; ``raw`` is what was received.
 
     ``gone`` says that the source answered and has no such record, so that it may have been deleted.
     """
@@ -48,10 +48,10 @@ class Source(Protocol):
         """Reads named records.
 
         Args:
-            ids: source ids, not repeated; text that is no id of this stream is not found.
+            ids: source ids, not repeated; text that is not an id of this stream is not found.
 
         Returns:
-            Every id once, in any order; an ``Unread`` for one that the source does not have or cannot give.
+            Every id once, in any order; an ``Unread`` for one that the source does not have or cannot return.
 
         Raises:
             SyncError: as for ``read``.
@@ -66,10 +66,10 @@ class Source(Protocol):
 
 @runtime_checkable
 class KnowsItsIds(Protocol):
-    """A source that can tell by its form whether a text may be an id of its stream."""
+    """A source that knows the form of its stream's ids."""
 
     def check_ids(self, ids: Sequence[str]) -> None:
-        """Raises ``Misconfigured`` for text that is no id of this stream; names it, and says what ids look like."""
+        """Raises ``Misconfigured`` for text that is not an id of this stream; names it, and shows the form of ids."""
         ...
 
 
@@ -100,7 +100,7 @@ class SourceInventory(Protocol):
 
     @property
     def lists_all_ids(self) -> bool:
-        """Whether all ids that exist cost as little as a few, so that deletions can be looked for among all."""
+        """Whether listing all ids costs as little as listing a few, so that deletions are looked for among all."""
         ...
 
     def created(self, period: Window) -> Iterator[ListedRecord]:
@@ -112,7 +112,7 @@ class SourceInventory(Protocol):
         ...
 
     def records(self, ids: Sequence[str]) -> Iterator[bytes]:
-        """Raw records by id, without what the stream joins to them; those that are gone are left out.
+        """Raw records by id, without what the stream joins to them; missing ones are left out.
 
         Raises:
             SyncError: the system does not answer as it should.
@@ -144,9 +144,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What became of a message: done, due (not done, worth another try), refused for good, or in doubt.
+    """The outcome of a message: done, due (not done, worth another try), refused for good, or in doubt.
 
-    ``stops`` where no other message would pass either, before a person has done something.
+    ``stops`` if every other message would fail too until a person acts.
     """
 
     state: IntentState
@@ -174,7 +174,7 @@ class WriteBack(Protocol):
         ...
 
     def find_notes(self, messages: Sequence[Message]) -> list[bool]:
-        """Whether each of these notes is at its record already.
+        """Whether each of these notes exists on its record.
 
         Raises:
             SyncError: the system does not answer as it should.

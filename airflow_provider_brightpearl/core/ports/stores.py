@@ -1,4 +1,4 @@
-"""Ports of what outlives a task: crosswalk, intents, dead letters, ledger, and the files of a run."""
+"""Ports of the stores that outlive a task: crosswalk, intents, dead letters, ledger, and the files of a run."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ class Crosswalk(Resolver, Protocol):
         ...
 
     def unbind(self, flow: str, object_name: str, keys: Sequence[str]) -> None:
-        """Forgets these keys; unknown ones are left alone."""
+        """Removes these keys; unknown ones are ignored."""
         ...
 
 
 class IntentState(StrEnum):
-    """What is known of a write that its target cannot recognise when it is sent twice; a due one is still to come."""
+    """The state of a write whose repetition its target cannot recognise; a due one is still to be sent."""
 
     DUE = "due"
     IN_DOUBT = "in doubt"
@@ -104,7 +104,7 @@ class Intent:
 class Intents(Protocol):
     """Writes without an idempotency key: recorded, called, confirmed.
 
-    An answer to an intent that has been recorded again since it was read is passed over.
+    An answer to an intent that has been recorded again since it was read is ignored.
     """
 
     def of(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, Intent]:
@@ -145,7 +145,7 @@ class DeadLetters(Protocol):
     def keep(
         self, flow: str, run: str, mapping_version: str, letters: Sequence[tuple[Rejection, bytes]]
     ) -> None:
-        """Opens or refreshes one letter per record; of several rejections a refusal counts before a wait.
+        """Opens or refreshes one letter per record; of several rejections a refusal takes precedence over a wait.
 
         Args:
             flow: the flow.
@@ -213,7 +213,7 @@ class Staging(Protocol):
         """The records of a part, without their line ends.
 
         Raises:
-            RunChanged: the file does not exist, or is not the one that the reference was made of.
+            RunChanged: the file does not exist, or is not the one that the reference was made from.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Ports of a system that is written: the objects of a flow, and the rows that are there."""
+"""Ports of a system that is written: the objects of a flow, and its existing rows."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ShowsRows(Protocol):
 class TargetRow:
     """A row that its target has, by the value of its external id and by its own id.
 
-    ``fields`` holds what was asked for, as exact numbers and text. ``retired`` rows have been put aside for a deleted
+    ``fields`` holds the requested fields, as exact numbers and text. ``retired`` rows were soft-deleted with their
     source record.
     """
 
@@ -65,17 +65,17 @@ class Target(Protocol):
 
     @property
     def note(self) -> str:
-        """What a person has to know of how complete the rows are, empty where they are."""
+        """A note for people on how complete the rows are, empty if they are complete."""
         ...
 
     @property
     def reads_bound_rows_only(self) -> bool:
-        """Whether only rows in the crosswalk can be asked for."""
+        """Whether only rows in the crosswalk can be read."""
         ...
 
     @property
     def can_rewrite(self) -> bool:
-        """Whether a row that is gone or has been changed can be written again."""
+        """Whether a deleted or changed row can be written again."""
         ...
 
     def read(
@@ -103,7 +103,7 @@ class Target(Protocol):
         ...
 
     def remove(self, rows: Sequence[Binding]) -> Iterator[list[RowResult]]:
-        """Removes the rows of deleted records, or puts them aside, as the flow says; results per call.
+        """Removes or soft-deletes the rows of deleted records, as the flow says; results per call.
 
         Raises:
             Misconfigured: this target removes nothing.

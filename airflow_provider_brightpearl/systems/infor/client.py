@@ -60,7 +60,7 @@ class InforClient:
         version: ``v2``, or ``v1`` where the tenant has no other (one transaction a call).
         suite: path segment of M3 at the gateway.
         bulk_size: transactions a bulk call.
-        settle_seconds: how long after a lost answer a write may still come through.
+        settle_seconds: how long after a lost answer a write may still arrive.
         backoff, row_backoff: for calls, and for records that were locked.
         sleep, chance: seconds to sleep, and a number in [0, 1).
     """

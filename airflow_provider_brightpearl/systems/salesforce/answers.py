@@ -1,4 +1,4 @@
-"""What a Salesforce answer means: one table of status and code to error, and answers to rows as values."""
+"""Interprets Salesforce's answers: one table from status and code to error, and answers to rows as values."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from airflow_provider_brightpearl.systems.http.transport import excerpt, redacte
 
 SYSTEM = "salesforce"
 HALTED, UNPROCESSED = "PROCESSING_HALTED", "UNPROCESSED"
-# what the org says of rows that it has not tried
+# the org's codes for rows that it has not tried
 _UNREACHED = (HALTED, UNPROCESSED)
 RETRYABLE_CODES = frozenset({
     "UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "API_TEMPORARILY_UNAVAILABLE", *_UNREACHED,
 })  # fmt: skip
-# what passes without anybody's help, whatever error of a trigger or flow wraps it
+# passes by itself, whatever error of a trigger or flow wraps it
 _PASSING = (
     "UNABLE_TO_LOCK_ROW", "STORAGE_LIMIT_EXCEEDED", "REQUEST_LIMIT_EXCEEDED", "Apex CPU time limit exceeded",
     "Too many SOQL queries", "REQUEST_RUNNING_TOO_LONG",
@@ -36,7 +36,7 @@ _PASSING = (
 _PAUSE = 30.0
 # calls of a day count for 24 hours each, so that some are free again within an hour
 _DAILY_PAUSE = 3600.0
-# what a row is answered that somebody has deleted
+# the org's code for a deleted row
 GONE = ("ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY")
 
 # status or code (the code wins) -> error of the whole call
@@ -66,7 +66,7 @@ class ExpiredSession(CredentialsRefused):
 
 
 class RowAnswer(msgspec.Struct, frozen=True, gc=False):
-    """What the org said to one row: its id, or why it was refused (``code``, ``message``, ``fields``)."""
+    """The org's answer to one row: its id, or why it was refused (``code``, ``message``, ``fields``)."""
 
     key: str
     id: str = ""
@@ -94,7 +94,7 @@ class RowAnswer(msgspec.Struct, frozen=True, gc=False):
 
 
 def is_passing(code: str, message: str) -> bool:
-    """Whether a refusal is one that time mends."""
+    """Whether a refusal may pass with time."""
     return code in RETRYABLE_CODES or any(text in f"{code} {message}" for text in _PASSING)
 
 
@@ -110,7 +110,7 @@ _errors = msgspec.json.Decoder(list[dict[str, Any]])
 
 
 def check(response: requests.Response, operation: str, *, read: bool) -> None:
-    """Raises the error that an answer to a whole call means; passes good ones."""
+    """Raises the error that an answer to a whole call means; accepts good ones."""
     status = response.status_code
     if 200 <= status < 300:
         return
@@ -124,7 +124,7 @@ def check(response: requests.Response, operation: str, *, read: bool) -> None:
     if code == "REQUEST_LIMIT_EXCEEDED" or status in (420, 429):
         raise RateLimited(message, wait_seconds=_wait(response, code, message), **evidence)
     kind = _TABLE.get(code) or _TABLE.get(status) or (SchemaMismatch if status < 500 else None)
-    # a write behind a 5xx may have happened
+    # a write that ends in a 5xx may have happened
     raise (kind or (Unavailable if read else TimedOut))(message, **evidence)
 
 
@@ -140,7 +140,7 @@ def _reason(response: requests.Response) -> tuple[str, str]:
     try:
         errors = _errors.decode(response.content)
     except msgspec.DecodeError:
-        return "", f"not the JSON answer it should be ({excerpt(response)})"
+        return "", f"not the expected JSON ({excerpt(response)})"
     if not errors:
         return "", "an error without a reason"
     code, message, _ = describe_error(errors[0])
@@ -155,7 +155,7 @@ def describe_error(error: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...]]
 
 
 def _duplicate_rule(error: Mapping[str, Any]) -> str:
-    # real answers spell the key with the letter missing
+    # real answers spell the key without the letter
     found = error.get("duplicateResut") or error.get("duplicateResult")
     if not isinstance(found, Mapping):
         return ""
@@ -196,7 +196,7 @@ def broken(response: requests.Response, error: Exception) -> SyncError:
     """
     request = response.request
     return (Unavailable if request.method == "GET" else TimedOut)(
-        f"the answer is not what it should be: {error} ({excerpt(response)})",
+        f"unexpected answer: {error} ({excerpt(response)})",
         system=SYSTEM,
         operation=f"{request.method} {request.path_url.split('?')[0]}",
         status=response.status_code,
@@ -205,5 +205,5 @@ def broken(response: requests.Response, error: Exception) -> SyncError:
 
 
 def refused_login(message: str) -> CredentialsRefused:
-    """The error of a login that only a person can mend."""
+    """The error of a login that only a person can fix."""
     return CredentialsRefused(redacted(message), system=SYSTEM, operation="login")

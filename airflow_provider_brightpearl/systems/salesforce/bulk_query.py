@@ -21,7 +21,7 @@ QUERY_THRESHOLD = 20_000
 PAGE = 100_000
 
 
-# what is wrong with a query however often it is asked
+# codes of queries that fail however often they are sent
 _OF_THE_QUERY = (
     "InvalidBatch", "InvalidEntity", "InvalidField", "FeatureNotEnabled", "INVALID_FIELD", "INVALID_TYPE",
     "INVALID_QUERY", "MALFORMED_QUERY", "INSUFFICIENT_ACCESS", "No such column", "is not supported",
@@ -44,18 +44,18 @@ def bulk_query(
 
     Args:
         call: one call of the client.
-        look: the same for looks at the running job, which the client counts apart.
+        look: the same for polls of the running job, which the client counts separately.
         sleep: seconds to sleep between looks.
         soql: no sums, no child queries; the order is the org's.
         page: rows a call.
 
     Raises:
-        SchemaMismatch: the job failed because of what was asked: a field, an object, the query.
+        SchemaMismatch: the job failed because of the request: a field, an object, the query.
         Unavailable: it failed for another reason, or was aborted; the same query may pass.
         TimedOut: it is not done after hours.
     """
     wanted = dumps({"operation": "query", "query": soql})
-    # a job made twice after a lost answer costs nothing but itself
+    # creating the job again after a lost answer is harmless
     job = call("POST", "jobs/query", _job, body=wanted, repeatable=True)
     path = f"jobs/query/{job.id}"
     _wait(look, sleep, path)

@@ -169,7 +169,7 @@ class SalesforceClient:
             One answer a row; a refused row is an answer, not an error.
 
         Raises:
-            ValueError: a key is there twice or missing.
+            ValueError: a key is missing or duplicate.
         """
         keys = keys_of(key_field, rows)
         path = f"composite/sobjects/{object_name}/{key_field}"

@@ -36,7 +36,7 @@ def min_delete_calls(ids: int) -> int:
 
 
 def min_graph_calls(graphs: int, nodes: int) -> int:
-    """The fewest API calls that hold so many graphs of so many nodes together, were every call full."""
+    """The fewest API calls that hold so many graphs of so many nodes together, if every call were full."""
     return max(ceil(graphs / GRAPHS), ceil(nodes / GRAPH_NODES))
 
 
@@ -76,7 +76,7 @@ def keys_of(key_field: str, rows: Iterable[str]) -> list[str]:
     """The key of every row as text.
 
     Raises:
-        ValueError: a key is missing, or there twice, which Salesforce would refuse for both rows.
+        ValueError: a key is missing or duplicate: Salesforce would refuse both rows.
     """
     row_type = msgspec.defstruct("KeyedRow", [("key", str | int, msgspec.field(name=key_field))], frozen=True)
     decode: Any = msgspec.json.Decoder(row_type).decode
@@ -87,7 +87,7 @@ def keys_of(key_field: str, rows: Iterable[str]) -> list[str]:
     if len(set(keys)) != len(keys):
         seen: set[str] = set()
         twice = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"{key_field} {twice} is there twice in one call")
+        raise ValueError(f"{key_field} {twice} is a duplicate key in one call")
     return keys
 
 
@@ -114,7 +114,7 @@ def row_of_cells(cells: Mapping[str, str], kinds: Mapping[str, str] | None = Non
         kinds: types of the fields as the org describes them, where the row is to be JSON with numbers and booleans.
 
     Raises:
-        ValueError: a cell is not of its field's type.
+        ValueError: a cell does not fit its field's type.
     """
     row: dict[str, Any] = {}
     for column, cell in cells.items():
@@ -137,12 +137,12 @@ def _typed(column: str, cell: str, kind: str) -> Any:
             raise ValueError(f"{column}: {cell!r} is not a number") from None
     if kind == "boolean":
         if cell.lower() not in ("true", "false", "1", "0"):
-            raise ValueError(f"{column}: {cell!r} is neither true nor false")
+            raise ValueError(f"{column}: {cell!r} must be true or false")
         return cell.lower() in ("true", "1")
     return cell
 
 
 def with_type(object_name: str, row: str) -> str:
-    """The JSON text of a row with its object named inside, all other characters as they are."""
+    """The JSON text of a row with its object's name added, all other characters unchanged."""
     inner = row.strip()[1:].lstrip()
     return f'{{"attributes":{{"type":"{object_name}"}}{"" if inner == "}" else ","}{inner}'

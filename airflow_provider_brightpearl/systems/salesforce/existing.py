@@ -1,4 +1,4 @@
-"""Rows that an org has although nothing is bound: the answer to their creation was lost, or the bindings were.
+"""Finds rows that exist in the org but are not bound: the answer to their creation, or their bindings, were lost.
 
 An upsert recognises them by their external id, but refuses the fields that an object takes only once.
 """
@@ -23,7 +23,7 @@ Place = tuple[str, str]
 
 
 def refused_as_existing(result: RowResult) -> bool:
-    """Whether a row may have been refused for no other reason than that it exists."""
+    """Whether a row may have been refused only because it exists."""
     return result.refused and TAKEN_ONCE in result.reason
 
 

@@ -47,7 +47,7 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class NodeAnswer:
-    """What the org said to one node."""
+    """The org's answer to one node."""
 
     reference: str
     status: int
@@ -60,7 +60,7 @@ class NodeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class GraphAnswer:
-    """What became of one graph; where it failed, ``culprits`` are the nodes with a reason of their own."""
+    """The outcome of one graph; where it failed, ``culprits`` are the nodes with a reason of their own."""
 
     id: str
     success: bool

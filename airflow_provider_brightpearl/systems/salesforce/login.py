@@ -1,6 +1,6 @@
-"""What a failed login of simple-salesforce means: an outage that passes, or credentials that only a person can mend.
+"""Interprets a failed login of simple-salesforce: an outage that passes, or credentials that only a person can fix.
 
-The library raises one error for both and keeps no status, so the answer itself is looked at.
+The library raises one error for both and keeps no status, so the answer itself is inspected.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from airflow_provider_brightpearl.systems.http.retry_after import retry_after
 from airflow_provider_brightpearl.systems.http.transport import excerpt
 from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, refused_login
 
-# what an org says of itself, not of the credentials (SOAP: exception codes; OAuth: RFC 6749, 4.1.2.1)
+# codes about the org, not about the credentials (SOAP: exception codes; OAuth: RFC 6749, 4.1.2.1)
 _OUTAGES = (
     "SERVER_UNAVAILABLE",
     "UNKNOWN_EXCEPTION",
@@ -54,7 +54,7 @@ def login_errors(session: requests.Session, what: str) -> Iterator[None]:
         raise _login_error(error, answers[-1] if answers else None, what) from error
     except requests.RequestException as error:
         raise Unavailable(
-            f"the login address cannot be reached, or gives no login: {error.__class__.__name__}",
+            f"the login endpoint cannot be reached, or does not log in: {error.__class__.__name__}",
             system=SYSTEM, operation="login",
         ) from error  # fmt: skip
     finally:
@@ -72,7 +72,7 @@ def _login_error(error: Exception, answer: requests.Response | None, what: str) 
     # SOAP answers refusals with 500, so the code decides before the status
     if any(each in text for each in _OUTAGES) or (answer is not None and _is_outage(answer)):
         found = excerpt(answer) if answer is not None else text
-        return Unavailable(f"the login address cannot answer now ({found})", status=status, **evidence)
+        return Unavailable(f"the login endpoint is not available ({found})", status=status, **evidence)
     return refused_login(f"{what}: {text}")
 
 

@@ -1,4 +1,4 @@
-"""Rows on their way to an org: their fields as JSON text, digits untouched, and the result of each."""
+"""Rows being written to an org: their fields as JSON text, digits unchanged, and the result of each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def relationship(lookup_field: str) -> str:
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
-    """One row on its way: whose it is, and its fields as they go out."""
+    """One row being written: its change, and its fields as sent."""
 
     source_id: str
     change: Change
@@ -35,7 +35,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         return msgspec.json.encode({**keyed, **chosen}).decode()
 
     def written(self, target_id: str, *, created: bool) -> RowResult:
-        """The result of a row that the org took."""
+        """The result of a row that the org accepted."""
         outcome = RowOutcome.CREATED if created else RowOutcome.UPDATED
         return RowResult(self.source_id, self.change.object, self.change.key, outcome, target_id)
 
@@ -51,7 +51,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 
 def row_of(specs: Mapping[str, ObjectSpec], source_id: str, change: Change) -> Row:
-    """A change with its parent's external id, and without fields its target no longer takes."""
+    """A change with its parent's external id, and without fields its target no longer accepts."""
     spec = specs[change.object]
     fields = decoded(change.payload)
     for lookup_field, parent in spec.parent.items():
@@ -63,7 +63,7 @@ def row_of(specs: Mapping[str, ObjectSpec], source_id: str, change: Change) -> R
 
 
 def raw(value: str | dict[str, str]) -> msgspec.Raw:
-    """A value as the JSON text that goes out."""
+    """A value as JSON text."""
     return msgspec.Raw(msgspec.json.encode(value))
 
 
@@ -85,5 +85,5 @@ def really_last(fields: Fields, spec: ObjectSpec) -> bool:
 
 
 def was_removed(source_id: str, removal: Removal) -> RowResult:
-    """The result of a row that the org has no more."""
+    """The result of a row that the org no longer has."""
     return RowResult(source_id, removal.object, removal.key, RowOutcome.REMOVED, removal.target_id)

@@ -1,4 +1,4 @@
-"""What a flow writes, compared with what an org has by describe: objects, fields and the external id."""
+"""Compares what a flow writes with an org's describe: objects, fields and the external id."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _problems(flow: FlowSpec, describe: Describe, objects: Callable[[], Sequence
                 yield f"{place}.{part}: {target} has no field {field} in the org, {_HIDDEN}{hint}"
         key = fields.get(spec.key_field.casefold())
         if key and not (key.get("externalId") or key.get("idLookup")):
-            yield f"{place}.key.{spec.key_field}: is no external id of {target} in the org"
+            yield f"{place}.key.{spec.key_field}: is not an external id of {target} in the org"
 
 
 def _written(flow: FlowSpec, name: str) -> Iterator[tuple[str, str]]:
@@ -60,5 +60,5 @@ def _written(flow: FlowSpec, name: str) -> Iterator[tuple[str, str]]:
         yield from ((f"{block}.{field}", field) for field in fields)
     if flow.reconcile and name == flow.root:
         compared = (flow.reconcile.amount, flow.reconcile.currency, *flow.reconcile.soft_delete)
-        # named as in the file, though it stands in another block
+        # named as in the file, though it belongs to another block
         yield from (("(reconcile)", field) for field in compared if field)

@@ -1,4 +1,4 @@
-"""Which rows of a flow a Salesforce org holds, and how those of deleted records are removed."""
+"""Reads the rows of a flow in a Salesforce org, and removes those of deleted records."""
 
 from __future__ import annotations
 

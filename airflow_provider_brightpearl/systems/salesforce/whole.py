@@ -90,7 +90,7 @@ def most_nodes(record: RecordChange) -> int:
 
 
 def _already_gone(named: Mapping[str, Row | Removal], answer: GraphAnswer) -> list[Removal]:
-    """Removals for which a graph failed because somebody else had deleted the row."""
+    """Removals that failed a graph because the row was already deleted."""
     found = (named.get(node.reference) for node in answer.culprits if node.code in GONE)
     return [item for item in found if isinstance(item, Removal)]
 

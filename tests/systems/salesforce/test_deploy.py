@@ -80,7 +80,7 @@ def test_a_second_deployment_changes_nothing(client: SalesforceClient) -> None:
     wanted, _ = deployable(compare(wanted_fields(), client.describe))
     deployed(client, package(wanted))
     again = deployed(client, package(wanted))
-    assert {"as it was"} == {outcome.word for outcome in again.outcomes}
+    assert {"unchanged"} == {outcome.word for outcome in again.outcomes}
 
 
 def test_only_what_is_missing_goes_along() -> None:

@@ -85,7 +85,7 @@ def test_objects_that_are_not_there_are_named_once(client):
     [
         ({"type": "double"}, "is of type double, where string or textarea is needed"),
         ({"length": 40}, "holds 40 characters, 80 are needed"),
-        ({"externalId": False}, "is no external id"),
+        ({"externalId": False}, "is not an external id"),
         ({"unique": False}, "is not unique"),
         ({"createable": False}, "this user may not write it (permission set Brightpearl_Sync)"),
     ],

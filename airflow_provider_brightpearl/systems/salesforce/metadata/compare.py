@@ -1,6 +1,6 @@
-"""What the flows need in an org, as shipped source (SFDX format), compared with what an org has by describe.
+"""Compares the shipped source (SFDX format), which the flows need, with an org's describe.
 
-A field is visible in a describe only where it is there and the user may see it, so both are one finding.
+A describe shows a field only if it exists and the user may see it, so both are one finding.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _problems(wanted: WantedField, there: Mapping[str, Any]) -> Iterator[str]:
     if wanted.refers_to and wanted.refers_to not in there["referenceTo"]:
         yield f"refers to {', '.join(there['referenceTo'])}, not to {wanted.refers_to}"
     if wanted.external_id and not there["externalId"]:
-        yield "is no external id"
+        yield "is not an external id"
     if wanted.unique and not there["unique"]:
         yield "is not unique"
     if not there["createable"]:

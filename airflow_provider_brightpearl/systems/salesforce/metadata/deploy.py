@@ -22,7 +22,7 @@ _URI = "http://soap.sforce.com/2006/04/metadata"
 _NS = f"{{{_URI}}}"
 _VERSION = "62.0"
 _DEFAULT = "force-app/main/default"
-# seconds before each look at a deployment; the last one repeats
+# seconds before each poll of a deployment; the last one repeats
 _LOOKS = (2.0, 3.0, 5.0, 10.0)
 _PATIENCE = 1800.0
 _OPTIONS = {"rollbackOnError": True, "singlePackage": True, "allowMissingFiles": False, "checkOnly": False}
@@ -30,7 +30,7 @@ _OPTIONS = {"rollbackOnError": True, "singlePackage": True, "allowMissingFiles":
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one component: ``problem`` where it was refused."""
+    """The outcome of one component: ``problem`` where it was refused."""
 
     kind: str
     name: str
@@ -42,7 +42,7 @@ class Outcome:
     def word(self) -> str:
         if self.problem:
             return "failed"
-        return "created" if self.created else "changed" if self.changed else "as it was"
+        return "created" if self.created else "changed" if self.changed else "unchanged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Deployed:
 
 
 def deployable(findings: Sequence[Finding]) -> tuple[dict[str, set[str]], list[Finding]]:
-    """Fields to deploy by object (those of a missing object: none named), and what only a person can mend."""
+    """Fields to deploy by object (those of a missing object: none named), and what only a person can fix."""
     wanted: dict[str, set[str]] = {}
     others = []
     for finding in findings:
@@ -72,7 +72,7 @@ def package(wanted: Mapping[str, set[str]], source: Path = SOURCE) -> bytes:
     """The zip of a deployment: these fields, the whole of objects of ours that name none, and the permission set.
 
     Raises:
-        Misconfigured: a standard object is wanted whole: it is not in the org, or the user may not see it.
+        Misconfigured: a standard object is missing as a whole: it is not in the org, or the user may not see it.
     """
     register_namespace("", _URI)
     members: dict[str, list[str]] = {"CustomField": [], "CustomObject": [], "PermissionSet": [PERMISSION_SET]}
@@ -135,7 +135,7 @@ def deploy(
     """Deploys a zip, all of it or nothing, and waits for its end.
 
     Raises:
-        TimedOut: it is still running after half an hour; the org carries it on.
+        TimedOut: it is still running after half an hour; the org continues it.
     """
     body, content_type = encode_multipart_formdata({
         "json": ("options.json", json.dumps({"deployOptions": _OPTIONS}), "application/json"),
