@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -62,9 +64,9 @@ def test_the_demonstration_holds(tmp_path: Path) -> None:
 @pytest.mark.skipif(airflow_version() < (3, 0), reason="the demonstration shows Airflow 3")
 def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     build = tmp_path / "build"
-    process = _begun(build)
-    os.kill(process.pid, signal.SIGINT)
-    said, _ = process.communicate()
+    with _begun(build) as process:
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate()
     assert 130 == process.returncode, said
     assert "Interrupted" in said
     assert [] == _children_of(build)
@@ -75,24 +77,30 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.mark.skipif(airflow_version() < (3, 0), reason="the demonstration shows Airflow 3")
 def test_killed_it_leaves_nothing_behind_either(tmp_path: Path) -> None:
     build = tmp_path / "build"
-    process = _begun(build)
-    assert [] != _children_of(build)
-    process.kill()
-    process.communicate()
+    with _begun(build) as process:
+        assert [] != _children_of(build)
+        process.kill()
+        process.communicate()
     while _children_of(build):
         time.sleep(0.2)
 
 
-def _begun(build: Path) -> subprocess.Popen[str]:
-    """A demonstration whose Airflow has started to start."""
-    process = subprocess.Popen(
+@contextmanager
+def _begun(build: Path) -> Iterator[subprocess.Popen[str]]:
+    """A demonstration whose Airflow has started to start, killed at the end of the block if it still runs."""
+    with subprocess.Popen(
         [sys.executable, "-m", "demo", "--build", str(build), *SMALL],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    while not (build / "airflow" / "components" / "scheduler.log").exists():
-        assert process.poll() is None
-        time.sleep(0.2)
-    return process
+        # what a shell starts in the background ignores interrupts, and so would its children
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    ) as process:  # fmt: skip
+        try:
+            while not (build / "airflow" / "components" / "scheduler.log").exists():
+                assert process.poll() is None
+                time.sleep(0.2)
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_process_that_does_not_listen_is_killed_with_its_children(tmp_path: Path) -> None:

@@ -163,7 +163,10 @@ def test_a_payment_for_an_unknown_order_is_named(site: Site) -> None:
     site.patch(f"/brightpearl/customer-payment/{payment}", {"orderId": 99_999_999})
     summary = site.run(PAYMENTS)
     assert {payment} == set(letters(site, PAYMENTS))
-    assert "orderId 99999999: order-service/order has no record 99999999" in letters(site, PAYMENTS)[payment].reason
+    assert (
+        "orderId 99999999: order-service/order has no record 99999999"
+        in letters(site, PAYMENTS)[payment].reason
+    )
     assert (1, summary.counts.extracted) == (
         summary.counts.rejected, summary.counts.created + summary.counts.unchanged + 1,
     )  # fmt: skip
