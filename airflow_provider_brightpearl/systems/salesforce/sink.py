@@ -67,7 +67,8 @@ class SalesforceSink:
         self.client = client
         self.flow = flow
         self.specs = flow.objects
-        self.whole = any(spec.set_last for spec in self.specs.values())
+        self._closing = {name for name, spec in self.specs.items() if spec.set_last}
+        self.whole = bool(self._closing)
         self.bulk_from = bulk_from
         self.whole_below = whole_below
         self.begun = begun
@@ -164,8 +165,8 @@ class SalesforceSink:
 
     def _closes(self, change: Change) -> bool:
         """Whether a row's field that is set last differs from its interim value."""
-        spec = self.specs[change.object]
-        return bool(spec.set_last) and really_last(decoded(change.payload), spec)
+        name = change.object
+        return name in self._closing and really_last(decoded(change.payload), self.specs[name])
 
     def _reopened(self, rows: Mapping[str, Sequence[Owned]]) -> Iterator[list[RowResult]]:
         """Rows that exist go back to the interim value first, alone, or the target takes no other change."""
