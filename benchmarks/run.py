@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = {
-    "transform": "time to map 100,000 orders, beside what orjson takes to parse them",
+    "transform": "processor time to map 100,000 orders, beside what orjson takes to parse them",
     "load": "processor time of the load stage a row, 20,000 orders",
     "small": "processor time of a run of 200 orders, with all imports",
     "memory": "peak memory of a run over 200,000 orders, beside one over 20,000",

@@ -20,7 +20,13 @@ from airflow_provider_brightpearl.mapping import problems
 from airflow_provider_brightpearl.mapping.compiled import CompiledObject
 from airflow_provider_brightpearl.mapping.engine_session import Session, literal, ref_table
 from airflow_provider_brightpearl.mapping.mapped import MapResult
-from airflow_provider_brightpearl.mapping.queries import META, inexact_texts, layers, raw_columns, raw_table
+from airflow_provider_brightpearl.mapping.queries import (
+    layers,
+    maybe_rounded,
+    raw_columns,
+    raw_table,
+    rows_query,
+)
 from airflow_provider_brightpearl.mapping.shapes import Misshapen, reshape
 
 log = logging.getLogger(__name__)
@@ -75,14 +81,15 @@ class Mapper:
         unmappable = [self._misshapen(pos, problem) for pos, problem in misshapen.items()]
         for item in self.compiled.objects:
             self._resolve_refs(item, records)
-            self._map_object(item, records, unmappable)
+            self._map_object(item, folder / f"{item.name}.parquet", records, unmappable)
         rejections = self._rejections(unmappable)
-        rows = {item.name: self._export(item, folder) for item in self.compiled.objects}
+        warned = self._warned(records)
         unwanted = f'_pos NOT IN (SELECT _pos FROM "mapped_{self.flow.root}" UNION ALL SELECT _pos FROM bad)'
         filtered = self._one(f"SELECT count(*) FROM rec WHERE {unwanted}")
         filtered_money = self._money(unwanted) if filtered else {}
+        rows = {item.name: self._kept(item, folder, bool(rejections)) for item in self.compiled.objects}
         return MapResult(
-            records, rows, rejections, self._money("true"), filtered, filtered_money, self._warned(records),
+            records, rows, rejections, self._money("true"), filtered, filtered_money, warned,
         )  # fmt: skip
 
     def _load(self, raw: Path, folder: Path) -> dict[int, Misshapen]:
@@ -105,10 +112,9 @@ class Mapper:
         )
 
     def _maybe_rounded(self) -> str:
-        # DuckDB reads 12345678901234.5678 as floating point, which holds 15 digits; money has at most six decimals
         columns = raw_columns(self.compiled).items()
-        texts = [text for name, column in columns for text in inexact_texts(column, name)]
-        return f"regexp_matches(concat_ws(' ', {', '.join(texts)}), '[0-9]{{10}}[.e]')" if texts else "false"
+        conditions = [each for name, column in columns for each in maybe_rounded(column, name)]
+        return " OR ".join(conditions) or "false"
 
     def _load_reshaped(self, raw: Path, copy: Path) -> dict[int, Misshapen]:
         found: dict[int, Misshapen] = {}
@@ -151,16 +157,28 @@ class Mapper:
             return self._keys(query, lo, middle) | self._keys(query, middle, hi)
 
     def _map_object(
-        self, item: CompiledObject, records: int, unmappable: list[tuple[int, Rejection]]
+        self, item: CompiledObject, path: Path, records: int, unmappable: list[tuple[int, Rejection]]
     ) -> None:
-        query = self.session.query(item, self.fields[item.name])
-        target = f'"mapped_{item.name}"'
-        create = f"CREATE OR REPLACE TEMP TABLE {target} AS {query}"
+        """Writes all rows of an object, good and bad, to a file, which is the view ``mapped_<Object>`` from then on."""
+        fields = self.fields[item.name]
+        query = self.session.query(item, fields)
         try:
-            self.connection.execute(create, {"lo": 0, "hi": records})
+            self._write(path, rows_query(fields, query), {"lo": 0, "hi": records})
         except duckdb.Error:
-            self.connection.execute(create, {"lo": 0, "hi": 0})
-            self._insert(item, f"INSERT INTO {target} {query}", 0, records, unmappable)
+            table = f'"whole_{item.name}"'
+            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}", {"lo": 0, "hi": 0})
+            self._insert(item, f"INSERT INTO {table} {query}", 0, records, unmappable)
+            self._write(path, rows_query(fields, f"SELECT * FROM {table}"))
+        self.connection.execute(
+            f'CREATE OR REPLACE TEMP VIEW "mapped_{item.name}" AS SELECT * FROM read_parquet({literal(path)})'
+        )
+
+    def _write(self, path: Path, query: str, span: Mapping[str, int] | None = None) -> int:
+        """Writes the rows of a query as Parquet; gives their count."""
+        # most columns are of unique texts, for which a long dictionary is built only to be given up
+        options = "FORMAT parquet, DICTIONARY_SIZE_LIMIT 2000, WRITE_BLOOM_FILTER false"
+        row = self.connection.execute(f"COPY ({query}) TO {literal(path)} ({options})", span).fetchone()
+        return int(row[0]) if row else 0
 
     def _insert(
         self, item: CompiledObject, insert: str, lo: int, hi: int, unmappable: list[tuple[int, Rejection]]
@@ -229,10 +247,12 @@ class Mapper:
     def _twins(self, item: CompiledObject) -> list[tuple[Any, ...]]:
         """The rows whose key another row has too, with that as their problem."""
         table = f'"mapped_{item.name}"'
+        twins = f"SELECT _key FROM {table} GROUP BY _key HAVING count(*) > 1"
+        if not self._rows(f"{twins} LIMIT 1"):
+            return []
         problem = "{'field': 'key', 'value': _key, 'reason': 'another row of this run has the same key', 'waits': NULL}"
         return self._rows(
-            f"SELECT {_OF_PROBLEM}, [{problem}] FROM {table} "
-            f"WHERE NOT _bad AND _key IN (SELECT _key FROM {table} GROUP BY _key HAVING count(*) > 1)"
+            f"SELECT {_OF_PROBLEM}, [{problem}] FROM {table} WHERE NOT _bad AND _key IN ({twins})"
         )
 
     def _failing(self, item: CompiledObject) -> list[tuple[Any, ...]]:
@@ -273,23 +293,17 @@ class Mapper:
             {f"{item.name}.{name}: {value} {reason}": count for name, value, reason, count in rows}
         )
 
-    def _export(self, item: CompiledObject, folder: Path) -> int:
-        names = list(self.fields[item.name])
-        listed = "".join(f', "{name}"' for name in names)
-        packed = (
-            "to_json({" + ", ".join(f"'{name}': \"{name}\"" for name in names) + "})" if names else "'{}'"
+    def _kept(self, item: CompiledObject, folder: Path, rejected: bool) -> int:
+        """Takes the rows of rejected records out of an object's file; gives how many rows remain."""
+        table = f'"mapped_{item.name}"'
+        if not rejected:
+            return self._one(f"SELECT count(*) FROM {table}")
+        copy = folder / f"{item.name}.kept.parquet"
+        rows = self._write(
+            copy, f"SELECT * FROM {table} WHERE _pos NOT IN (SELECT _pos FROM bad) ORDER BY _pos, _row_no"
         )
-        meta = ", ".join(name for name in META if name != "_row_no")
-        kept = f'SELECT * FROM "mapped_{item.name}" WHERE _pos NOT IN (SELECT _pos FROM bad) ORDER BY _pos, _row_no'
-        query = (
-            f"SELECT {meta}, _amount, _currency, _payload, md5(_payload) AS _fingerprint{listed} FROM "
-            f"(SELECT *, CAST({packed} AS VARCHAR) AS _payload FROM ({kept}))"
-        )
-        path = literal(folder / f"{item.name}.parquet")
-        # most columns are of unique texts, for which a long dictionary is built only to be given up
-        options = "FORMAT parquet, DICTIONARY_SIZE_LIMIT 2000"
-        row = self.connection.execute(f"COPY ({query}) TO {path} ({options})").fetchone()
-        return int(row[0]) if row else 0
+        copy.replace(folder / f"{item.name}.parquet")
+        return rows
 
     def _money(self, condition: str) -> Money:
         if self.flow.totals is None:

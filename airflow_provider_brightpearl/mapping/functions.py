@@ -13,6 +13,7 @@ import duckdb
 from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.mapping import addresses
 from airflow_provider_brightpearl.mapping.expressions import known_macro, value_macro
+from airflow_provider_brightpearl.mapping.syntax import quoted
 
 # ISO 4217 currencies whose minor unit is not two decimals
 _MINOR_UNITS = {
@@ -87,7 +88,7 @@ def lookup_macros(name: str, table: LookupTable) -> tuple[str, str]:
 
 
 def _quoted(text: str | None) -> str:
-    return "NULL" if text is None else "'" + text.replace("'", "''") + "'"
+    return "NULL" if text is None else quoted(text)
 
 
 def _calls(sql: str, name: str) -> bool:

@@ -24,6 +24,7 @@ from airflow_provider_brightpearl.core.schema import (
 from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.mapping.compiled import CompiledFlow, CompiledObject, column_name
 from airflow_provider_brightpearl.mapping.expressions import Call, Check
+from airflow_provider_brightpearl.mapping.syntax import quoted
 
 _OF_CALL = re.compile(r"\b_[kfc](\d+)\b")
 META = ("_pos", "_source_id", "_row", "_row_no", "_key", "_parent")
@@ -40,19 +41,21 @@ def raw_columns(compiled: CompiledFlow) -> dict[str, Column]:
     return {column_name("_raw_", path): find(compiled.columns, path) for path in compiled.paths}
 
 
-def inexact_texts(column: Column, access: str, depth: int = 0) -> Iterator[str]:
-    """SQL for the text of each DECIMAL and JSON in a raw column, at any depth."""
+def maybe_rounded(column: Column, access: str, depth: int = 0) -> Iterator[str]:
+    """SQL conditions under which a DECIMAL or JSON of a raw column, at any depth, may have lost digits."""
     if isinstance(column, str):
         if inexact(column):
-            yield f"CAST({access} AS VARCHAR)"
+            # DuckDB reads 12345678901234.5678 as floating point, which holds 15 digits; money has at most six decimals.
+            # The length is asked first, as few texts are long and expressions take time.
+            text = f"CAST({access} AS VARCHAR)"
+            yield f"(strlen({text}) > 10 AND regexp_matches({text}, '[0-9]{{10}}[.e]'))"
     elif isinstance(column, (MapOf, ListOf)):
-        if texts := list(inexact_texts(column.entry, f"e{depth}", depth + 1)):
+        if conditions := list(maybe_rounded(column.entry, f"e{depth}", depth + 1)):
             entries = f"map_values({access})" if isinstance(column, MapOf) else access
-            joined = f"list_transform({entries}, lambda e{depth}: concat_ws(' ', {', '.join(texts)}))"
-            yield f"array_to_string({joined}, ' ')"
+            yield f"list_bool_or(list_transform({entries}, lambda e{depth}: {' OR '.join(conditions)}))"
     else:
         for name, child in column.items():
-            yield from inexact_texts(child, _access(access, (name,)), depth)
+            yield from maybe_rounded(child, _access(access, (name,)), depth)
 
 
 def raw_table(compiled: CompiledFlow) -> str:
@@ -143,7 +146,7 @@ def _joined_value(index: int, call: Call, lookups: Mapping[str, LookupTable]) ->
     policy = lookups[call.target].unknown if call.kind == "lookup" else "reject"
     value, known = f"t{index}.value", f"t{index}.key IS NOT NULL"
     if policy in ("keep", "default"):
-        other = f"_k{index}" if policy == "keep" else f"'{_quoted(str(lookups[call.target].default))}'"
+        other = f"_k{index}" if policy == "keep" else quoted(str(lookups[call.target].default))
         value = f"CASE WHEN {known} THEN {value} ELSE {other} END"
     found = known if policy in ("reject", "warn") else "true"
     return f"{found} AS _f{index}, {value} AS _c{index}"
@@ -157,6 +160,17 @@ def object_query(
     warnings = _problems(item, item.warnings) if item.warnings else "NULL"
     return _query(
         item, ctes, compiled, f"{listed}, {_any(_all_checks(item))} AS _bad, {warnings} AS _warnings"
+    )
+
+
+def rows_query(fields: Mapping[str, str], mapped: str) -> str:
+    """The rows of an object's query in the order of their source, each with the JSON of its fields and its md5."""
+    listed = "".join(f', "{name}"' for name in fields)
+    packed = "to_json({" + ", ".join(f"'{name}': \"{name}\"" for name in fields) + "})" if fields else "'{}'"
+    return (
+        f"SELECT {', '.join(META)}, _amount, _currency, _payload, md5(_payload) AS _fingerprint{listed}, "
+        f"_bad, _warnings FROM (SELECT *, CAST({packed} AS VARCHAR) AS _payload FROM ({mapped})) "
+        "ORDER BY _pos, _row_no"
     )
 
 
@@ -195,7 +209,7 @@ def _any(checks: Sequence[tuple[str, Check]]) -> str:
 def _problems(item: CompiledObject, checks: Sequence[tuple[str, Check]]) -> str:
     found = ", ".join(
         f"CASE WHEN {check.condition} THEN {{'field': '{field}', 'value': CAST({check.value} AS VARCHAR), "
-        f"'reason': '{_quoted(check.reason)}', 'waits': {_waits(item, check)}}} END"
+        f"'reason': {quoted(check.reason)}, 'waits': {_waits(item, check)}}} END"
         for field, check in checks
     )
     return f"CASE WHEN {_any(checks)} THEN list_filter([{found}], lambda p: p IS NOT NULL) ELSE NULL END"
@@ -203,8 +217,4 @@ def _problems(item: CompiledObject, checks: Sequence[tuple[str, Check]]) -> str:
 
 def _waits(item: CompiledObject, check: Check) -> str:
     call = item.calls[check.call] if check.call is not None else None
-    return f"'{_quoted(call.target)}'" if call and call.kind == "ref" else "NULL"
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")
+    return quoted(call.target) if call and call.kind == "ref" else "NULL"

@@ -40,6 +40,11 @@ def written_out(name: str, address: exp.Expression) -> exp.Expression:
     return sqlglot.parse_one(SHORT_FOR[name], read="duckdb").transform(part)
 
 
+def quoted(value: str) -> str:
+    """A text as SQL text."""
+    return str(exp.Literal.string(value).sql("duckdb"))
+
+
 def each(rows: Path, column: MapOf | ListOf, body: str, *, paired: bool) -> str:
     """SQL of a list with the body's value for every row; paired rows come with their raw text as ``_raw``."""
     typed, raw = (exp.column(prefix + ".".join(rows), quoted=True).sql("duckdb") for prefix in ("", "_raw_"))
