@@ -1,4 +1,4 @@
-"""What people read when a run fails or leaves records behind, as text; ``notifications`` sends it."""
+"""The text of alerts on failed runs and on records left behind; ``notifications`` sends them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """What a person does about it, with the page of the documentation (``page.md#heading``) that says more.
+    """What a person has to do, with the documentation page (``page.md#heading``) that says more.
 
     In ``text``, ``{connection}`` and ``{file}`` stand for those of the flow.
     """
@@ -130,7 +130,7 @@ def rejections(summary: RunSummary, context: Mapping[str, Any]) -> Alert:
 
 
 def warnings(summary: RunSummary, context: Mapping[str, Any]) -> Alert:
-    """The alert of a run in which all went through, but something has to be looked at."""
+    """The alert of a run in which all records went through, but something has to be checked."""
     lines = (*summary.warnings, *_count_lines(asdict(summary.counts)), *_where(context, summary))
     return Alert(f"{summary.flow}: please check", lines)
 
@@ -217,7 +217,7 @@ class _Task:
 
 
 def page_address(page: str) -> str:
-    """The address of a page of the documentation, or its name where no site of it is configured."""
+    """The address of a documentation page, or its name if no site is configured."""
     base = settings.text("docs_url").rstrip("/")
     return f"{base}/{page.replace('.md', '.html')}" if base else f"docs/{page}"
 

@@ -133,9 +133,7 @@ def _reconciled(folder: Path, names: Sequence[str] | None) -> list[FlowSpec]:
     chosen = [_read(folder, name) for name in names]
     for flow in chosen:
         if flow.reconcile is None:
-            raise Misconfigured(
-                f"{flow.flow}.yaml: has no reconcile: block, so nothing says what is compared"
-            )
+            raise Misconfigured(f"{flow.flow}.yaml: has no reconcile: block, so there is nothing to compare")
     return chosen
 
 
@@ -206,9 +204,7 @@ def _read(folder: Path, flow_name: str) -> FlowSpec:
             f"{error}\nCorrect {file}; `brightpearl mapping check {file}` checks it"
         ) from None
     if flow.flow != flow_name:
-        raise Misconfigured(
-            f"{file.name}: flow: is {flow.flow!r}; it has to be the file's name, {flow_name!r}"
-        )
+        raise Misconfigured(f"{file.name}: flow: is {flow.flow!r}; it must be the file's name, {flow_name!r}")
     return flow
 
 
@@ -239,7 +235,7 @@ def _schedule(flow: FlowSpec, wanted: Any) -> Any:
 
 
 def _timetable(flow: FlowSpec, cron: str) -> Any:
-    # a plain cron text has intervals of no width on Airflow 3, and every window would be empty
+    # a plain cron expression has intervals of no width on Airflow 3, and every window would be empty
     if not croniter.is_valid(cron):
         raise Misconfigured(
             f"{flow.flow}.yaml: schedule: {cron!r} is not a valid cron expression; write one such as '*/15 * * * *'"

@@ -1,4 +1,4 @@
-"""Which of the two evaluators judges the rows of an object."""
+"""Chooses one of the two evaluators for the rows of an object."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Evaluator:
         self._sql = SqlEvaluator(connection)
 
     def evaluate(self, rules: Sequence[Rule], path: Path) -> list[Outcome]:
-        """What each rule makes of a Parquet file, in the order of the rules; nothing where it has no rows."""
+        """The outcome of each rule over a Parquet file, in their order; empty if it has no rows."""
         kinds = column_kinds(self._connection, path)
         fitted = [rule.fitted(kinds) for rule in rules]
         rows = row_count(self._connection, path)

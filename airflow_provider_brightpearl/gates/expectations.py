@@ -1,4 +1,4 @@
-"""The gate of a flow: its expectations, judged over mapped parts."""
+"""The gate of a flow: its expectations, evaluated over mapped parts."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ SQL_ROWS = 2_000
 class ExpectationGate:
     """The gate of a flow; see ``core.ports.gate.Gate``.
 
-    Parts are judged one by one, so memory stays flat, and what looks at many rows at once (unique, mean, row
-    count) sees one part at a time. Small ones are judged in DuckDB, large ones by Great Expectations, as is what
-    has no form in SQL; the verdict is the same.
+    Parts are evaluated one by one, so memory stays flat, and expectations over many rows (unique, mean, row
+    count) see one part at a time. DuckDB evaluates small parts, Great Expectations large ones and whatever has
+    no SQL form; the verdict is the same.
 
     Args:
         flow: the flow, or anything with its name, objects, root object and expectations.
         page: where to write the page of what was found, None for none; its JSON goes beside it.
         run: the run's id, for the page.
-        sql_rows: most rows of an object in a part that are judged in DuckDB; 0 for none.
+        sql_rows: most rows of an object in a part that are evaluated in DuckDB; 0 for none.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class ExpectationGate:
         self._sql_rows = sql_rows
 
     def evaluate(self, parts: Sequence[Mapping[str, Path]]) -> GateResult:
-        """Judges mapped parts (object name to Parquet file each).
+        """Evaluates mapped parts (object name to Parquet file each).
 
         Returns:
-            Rejections of rows, failures of whole parts as sentences, and how many rows were looked at.
+            Rejections of rows, failures of whole parts as sentences, and how many rows were evaluated.
 
         Raises:
             Misconfigured: an expectation, argument, column or bound that cannot be used.
@@ -86,7 +86,7 @@ class _Found:
         return list(self.by_rule.values())
 
     def take_in(self, name: str, part: int, outcomes: Sequence[Outcome]) -> list[Rejection]:
-        """Adds what was found in one part, but for the rejections, which it gives back."""
+        """Adds the findings of one part, and returns its rejections."""
         if not outcomes:
             return []
         self.evaluated += outcomes[0].rows

@@ -27,7 +27,7 @@ class Frame:
         return len(self.source_ids)
 
     def exact(self) -> pd.DataFrame:
-        """For judging rows: every column holds Python objects, on every version of pandas."""
+        """For evaluating rows: every column holds Python objects, on every version of pandas."""
         return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in self.values.items()})
 
     def numbers(self) -> pd.DataFrame:

@@ -18,7 +18,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def evaluate(fitted: Sequence[FittedRule], frame: Frame) -> list[Outcome]:
-    """What each expectation makes of the rows of a frame, in the order of the rules.
+    """The outcome of each expectation over the rows of a frame, in the order of the rules.
 
     Raises:
         Misconfigured: an expectation that cannot be evaluated over these values.

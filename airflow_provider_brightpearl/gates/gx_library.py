@@ -28,7 +28,7 @@ def library() -> Any:
     # it logs its own workings, from its import on
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
-        # its imports warn about Python modules that it uses and we do not
+        # its imports warn about Python modules that this package does not use
         warnings.simplefilter("ignore", DeprecationWarning)
         import great_expectations
         import great_expectations.expectations

@@ -1,4 +1,4 @@
-"""What one expectation made of the rows of one part, whoever evaluated it."""
+"""The outcome of one expectation over the rows of one part, from either evaluator."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FailedRow:
 class Outcome:
     """One expectation over ``rows`` rows.
 
-    ``looked_at`` are those that it had to look at, mostly those with a value. ``failed`` is for expectations about
+    ``looked_at`` are those that it evaluates, mostly those with a value. ``failed`` is for expectations about
     rows, ``observed`` for all others. With ``mostly`` rows may fail and the expectation pass.
     """
 
@@ -41,7 +41,7 @@ class Outcome:
     observed: Any = None
 
     def as_json(self) -> dict[str, Any]:
-        """The result in Great Expectations' own words, without what repeats or only counts."""
+        """The result in Great Expectations' format, without repetitions and mere counts."""
         return {
             "success": self.passed,
             "expectation_config": {"type": f"expect_{self.rule.name}", "kwargs": dict(self.rule.options)},

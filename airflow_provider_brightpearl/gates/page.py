@@ -1,4 +1,4 @@
-"""What the gate found, as one page that needs nothing else to be read."""
+"""The gate's findings as one self-contained page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNJUDGED = "not judged"
 
 @dataclass(slots=True)
 class Finding:
-    """One expectation over all parts: rows it looked at, rows that failed it, and the first few of them.
+    """One expectation over all parts: rows evaluated, rows that failed, and the first few of them.
 
     ``examples`` are (source id, row, value); ``passed`` is the expectation's own verdict.
     """
@@ -42,7 +42,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All that a gate found: findings for people, and Great Expectations' results by part and object."""
+    """All findings of a gate: sentences for people, and Great Expectations' results by part and object."""
 
     rows: int
     findings: Sequence[Finding]
@@ -50,7 +50,7 @@ class Results:
 
 
 def write_page(path: Path, flow: str, run: str, results: Results) -> None:
-    """Writes the page to ``path`` and what it was made of beside it, with the ending ``.json``."""
+    """Writes the page to ``path`` and its data beside it, with the suffix ``.json``."""
     objects: dict[str, list[Finding]] = {}
     for finding in results.findings:
         objects.setdefault(finding.object, []).append(finding)

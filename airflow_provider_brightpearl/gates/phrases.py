@@ -41,13 +41,13 @@ def bounded(text: str) -> Callable[[Mapping[str, Any]], str]:
 
 
 def greater(options: Mapping[str, Any]) -> str:
-    """Says which column has to be above which."""
+    """Says which column must be above which."""
     least = "at least" if options.get("or_equal") else "above"
     return f"{options['column_A']} must be {least} {options['column_B']}"
 
 
 def equal(options: Mapping[str, Any]) -> str:
-    """Says which two columns have to be equal."""
+    """Says which two columns must be equal."""
     return f"{options['column_A']} must equal {options['column_B']}"
 
 

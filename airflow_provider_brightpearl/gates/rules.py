@@ -16,7 +16,7 @@ from airflow_provider_brightpearl.gates.table import KNOWN, Known
 
 
 class Expecting(Protocol):
-    """What the gate has to know of a flow; ``mapping.spec.FlowSpec`` fits."""
+    """What the gate has to know of a flow; ``flow.spec.FlowSpec`` fits."""
 
     @property
     def flow(self) -> str: ...
@@ -49,7 +49,7 @@ class Rule:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns it names, none where it looks at the table."""
+        """The columns it names, none if it is about the table."""
         named = (self.options.get(key) for key in ("column", "column_A", "column_B"))
         return (*(column for column in named if column), *self.options.get("column_list", ()))
 
@@ -70,7 +70,7 @@ class Rule:
         """The rule for columns of these DuckDB types.
 
         Bounds and sets take the type of their column, so that 0.1 means a tenth for a DECIMAL. Aggregates are
-        judged over floating point, as Great Expectations knows no other.
+        evaluated in floating point, as in Great Expectations.
 
         Raises:
             Misconfigured: a column does not exist, or a bound does not fit its type.
@@ -123,7 +123,7 @@ def _rule(flow: str, object_name: str, number: int, said: str, options: dict[str
     known = KNOWN.get(name)
     if known and fits(known.takes, options):
         return Rule(flow, object_name, number, name, options, known, known.by_row, in_sql=True)
-    # what is wrong, if anything is, and in which words, is Great Expectations' to say
+    # any problem is reported by Great Expectations, in its own words
     kinds = classes()
     if name not in kinds:
         raise Misconfigured(f"{flow}: expect.{object_name}: no expectation {said!r}{_instead(name, kinds)}")

@@ -1,7 +1,7 @@
-"""The expectations that are known here: what they take, what they say, and what they ask of DuckDB.
+"""The expectations with a SQL form: their arguments, their sentence, and their SQL.
 
-All others, and all other arguments, are Great Expectations' business, whose verdict DuckDB has to give. Some of it
-is not what one would guess:
+All others, and all other arguments, go to Great Expectations, whose verdict DuckDB has to match. Some of it is
+unexpected:
 
 - ``mostly`` is a share of the rows that have a value; of all rows for ``to_be_null`` and ``to_not_be_null``, and of
   those that are not ignored for several columns. Where there are none, the expectation passes.

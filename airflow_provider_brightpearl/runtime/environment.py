@@ -1,4 +1,4 @@
-"""What flows need of the place they run in; Airflow is one such place, a test another."""
+"""What flows need of their environment, such as Airflow or a test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Environment:
         state: opens the state database, with its tables in place; called often, so it keeps what it opened.
         staging: folder of the staging files, local or remote; the same one for every worker.
         connect: the client of a system, by connection id, or by the system's usual one where that is None.
-        address: what a connection says of where it leads to, without secrets and without asking anybody.
+        address: what a connection holds of its destination, without secrets and without a call.
         keep_staging: how long staging files are kept.
         gate_sql_rows: up to so many rows of an object the gate is evaluated in DuckDB.
         now: the clock, aware.

@@ -1,4 +1,4 @@
-"""What a run costs before it is started: records, rows and calls per system, from counts and past runs."""
+"""Estimates what a run costs before it starts: records, rows and calls per system, from counts and past runs."""
 
 from __future__ import annotations
 

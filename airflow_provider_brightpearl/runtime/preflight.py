@@ -1,4 +1,4 @@
-"""What is looked at before a run reads anything."""
+"""Checks before a run reads anything."""
 
 from __future__ import annotations
 

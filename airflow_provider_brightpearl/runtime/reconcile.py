@@ -152,7 +152,7 @@ def _calls(found: ReconcileReport) -> str:
 def _spec(wiring: Wiring) -> ReconcileSpec:
     if wiring.flow.reconcile is None:
         raise Misconfigured(
-            f"{wiring.flow.flow}.yaml has no reconcile: block, so nothing says what is compared"
+            f"{wiring.flow.flow}.yaml has no reconcile: block, so there is nothing to compare"
         )
     return wiring.flow.reconcile
 

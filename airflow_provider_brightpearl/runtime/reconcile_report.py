@@ -50,7 +50,7 @@ def money_rows(found: ReconcileReport) -> Iterator[tuple[str, Decimal, Decimal, 
 
 
 def write_page(path: Path, found: ReconcileReport) -> None:
-    """Writes the result as one page that needs nothing else to be read."""
+    """Writes the result as one self-contained page."""
     # Jinja is needed by no DAG file
     from airflow_provider_brightpearl.pages import page
 

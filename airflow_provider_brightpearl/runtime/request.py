@@ -1,4 +1,4 @@
-"""What people ask of a run, in words that params, options and arguments share: ids, from, to, full_resync."""
+"""The request of a run, as params, options and arguments give it: ids, from, to, full_resync."""
 
 from __future__ import annotations
 

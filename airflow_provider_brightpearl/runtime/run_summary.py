@@ -22,7 +22,7 @@ def summary_lines(run: RunSummary) -> list[str]:
 
 
 def write_page(path: Path, run: RunSummary) -> None:
-    """Writes the summary as a page that needs nothing else to be read."""
+    """Writes the summary as a self-contained page."""
     html = page(f"Run of {run.flow}", "run.html", run=run, lines=summary_lines(run))
     path.write_text(html, encoding="utf-8")
 
