@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from msgspec.structs import replace
@@ -27,13 +28,14 @@ from airflow_provider_brightpearl.pipeline.rejections import (
     read_rejections,
     write_rejections,
 )
+from airflow_provider_brightpearl.pipeline.taken_keys import TakenKey, taken_keys
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
 
 Rows = dict[str, list[MappedRow]]
 Place = tuple[str, str]
 
 
-@dataclass(slots=True)
+@dataclass
 class _Batch:
     """One part while it is loaded: its rows by record, what is bound, and what the target answered.
 
@@ -48,6 +50,10 @@ class _Batch:
     fingerprints: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     written: dict[str, list[RowResult]] = field(default_factory=dict)
     rejected: dict[str, Rejection] = field(default_factory=dict)
+
+    @cached_property
+    def _parents(self) -> set[str]:
+        return {name for spec in self.flow.objects.values() for name in spec.parent.values()}
 
     def changes(self, skip: set[str]) -> Iterator[RecordChange]:
         """What has to be written, record by record in source order."""
@@ -64,12 +70,15 @@ class _Batch:
 
     def _change(self, source_id: str, rows: Sequence[MappedRow], bound: Sequence[Binding]) -> RecordChange:
         gone = tuple(self._gone(rows, bound)) if bound else ()
-        changed = [row for row in rows if self._differs(row)]
+        anew = {
+            (row.object, row.key) for row in rows if row.object in self._parents and self._own(row) is None
+        }
+        changed = [row for row in rows if self._differs(row, anew)]
         first_goes = bool(changed) and changed[0] is rows[0]
         if (changed or gone) and not first_goes and self.flow.objects[self.flow.root].set_last:
             # a first object with a field that is set last opens and closes its rows, so it goes along
             changed.insert(0, rows[0])
-        return RecordChange(source_id, tuple([self._write(row) for row in changed]), gone)
+        return RecordChange(source_id, tuple([self._write(row, anew) for row in changed]), gone)
 
     def _gone(self, rows: Sequence[MappedRow], bound: Sequence[Binding]) -> Iterator[Removal]:
         there = {(row.object, row.key) for row in rows}
@@ -78,15 +87,26 @@ class _Batch:
             if spec and not spec.owner and (each.object, each.key) not in there:
                 yield Removal(each.object, each.key, each.target_id)
 
-    def _differs(self, row: MappedRow) -> bool:
+    def _own(self, row: MappedRow) -> Binding | None:
+        """The binding of a row, unless it is that of another record."""
         bound = self.bound[row.object].get(row.key)
-        if bound is None or bound.fingerprint != row.fingerprint:
+        return bound if bound and bound.source_id == row.source_id else None
+
+    def _lost_parent(self, row: MappedRow, anew: set[Place]) -> bool:
+        """Whether a row's parent is created anew, as after a change of its key: the row went with the one before."""
+        return bool(anew) and any(
+            (name, row.parent) in anew for name in self.flow.objects[row.object].parent.values()
+        )
+
+    def _differs(self, row: MappedRow, anew: set[Place]) -> bool:
+        bound = self._own(row)
+        if bound is None or bound.fingerprint != row.fingerprint or self._lost_parent(row, anew):
             return True
         # a repeat of this run has sent it already
         return self.sweep and self.flow.objects[row.object].resend_in_sweep and bound.written_run != self.run
 
-    def _write(self, row: MappedRow) -> Change:
-        bound = self.bound[row.object].get(row.key)
+    def _write(self, row: MappedRow, anew: set[Place]) -> Change:
+        bound = None if self._lost_parent(row, anew) else self._own(row)
         target_id = bound.target_id if bound else None
         return Change(row.object, row.key, row.payload, row.fingerprint, row.parent, target_id)
 
@@ -141,25 +161,33 @@ class _Batch:
         )
         self.rejected.setdefault(source_id, rejection)
 
-    def reject_taken_keys(self, crosswalk: Crosswalk) -> None:
-        """Rejects records with a new row whose key is bound to another record, unless that one has given it up."""
-        for name in self.flow.objects:
-            new = {
-                row.key: source_id
-                for source_id, rows in self.rows.items()
-                for row in rows
-                if row.object == name and row.key != source_id and row.key not in self.bound[name]
-            }
-            for key, owner in crosswalk.source_ids(self.flow.flow, name, new).items():
-                gave_up = owner in self.rows and (name, key) not in {
-                    (r.object, r.key) for r in self.rows[owner]
-                }
-                if owner != new[key] and not gave_up:
-                    reason = (
-                        f"key {key!r} of {name} is bound to record {owner}: two records cannot be one row of "
-                        f"{self.flow.target}; change the key of one, or sync {owner} by id if it no longer has this key"
+    def reject_taken_keys(self, crosswalk: Crosswalk, held: set[str]) -> set[str]:
+        """Rejects records with a row whose key is bound to another record; returns those whose key is given up now.
+
+        They are written last. A record that waits for one that waits itself is tried again by the next run.
+        """
+        taken = list(taken_keys(self.flow, self.rows, self.bound, crosswalk))
+        takers = {each.source_id for each in taken}
+        for each in taken:
+            free = each.given_up and each.owner not in takers | held | self.rejected.keys()
+            if not free:
+                self._reject_taken(each)
+        return takers - self.rejected.keys()
+
+    def free_to_take(self, records: Sequence[RecordChange]) -> list[RecordChange]:
+        """Those of the records whose keys have been given up; the others are rejected until the next run."""
+        for record in records:
+            for change in record.changes:
+                known = self.bound[change.object].get(change.key)
+                if known and known.source_id != record.source_id:
+                    self._reject_taken(
+                        TakenKey(record.source_id, change.object, change.key, known.source_id, given_up=True)
                     )
-                    self.reject(new[key], reason, (name, key), value=key)
+        return [record for record in records if record.source_id not in self.rejected]
+
+    def _reject_taken(self, taken: TakenKey) -> None:
+        reason, place = taken.reason(self.flow.target), (taken.object, taken.key)
+        self.reject(taken.source_id, reason, place, value=taken.key, passing=taken.given_up)
 
     def check_answers(self, sent: Mapping[str, set[Place]], results: Sequence[RowResult]) -> None:
         """Raises ``OutOfBalance`` where a row was answered that was not sent."""
@@ -243,14 +271,15 @@ def load_part(
     held = {each.source_id for each, _ in read_rejections(staging, gate.rejections)}
     for each in crosswalk.of_records(flow.flow, list(batch.rows)):
         batch.bound[each.object][each.key] = each
-    batch.reject_taken_keys(crosswalk)
+    takers = batch.reject_taken_keys(crosswalk, held)
     changes = with_owned_rows(flow, list(batch.changes(held | batch.rejected.keys())), crosswalk)
+    _forget(batch, crosswalk, changes)
     calls, looks = sink.calls, _looks(sink)
     progress = current()
     rows = sum(len(each.changes) + len(each.removals) for each in changes)
     progress.begin("wrote", "rows", rows, lambda: sink.calls - calls)
     sent = {each.source_id: _places(each) for each in changes}
-    for results in sink.write(changes):
+    for results in _written(batch, sink, changes, takers):
         batch.check_answers(sent, results)
         if outbox is not None:
             # before the rows are bound: a bound row is not written again, and would never be written back
@@ -275,6 +304,15 @@ def load_part(
     )
 
 
+def _written(
+    batch: _Batch, sink: Sink, changes: Sequence[RecordChange], takers: set[str]
+) -> Iterator[list[RowResult]]:
+    """What the target answers, last of all to records whose keys others have given up, once those are removed."""
+    yield from sink.write([each for each in changes if each.source_id not in takers])
+    if takers and (free := batch.free_to_take([each for each in changes if each.source_id in takers])):
+        yield from sink.write(free)
+
+
 def _places(record: RecordChange) -> set[Place]:
     """The rows of a record that go out."""
     rows: tuple[Change | Removal, ...] = (*record.changes, *record.removals)
@@ -294,6 +332,19 @@ def _read(batch: _Batch, mapped: TransformReport, staging: Staging) -> None:
             batch.rows.setdefault(row.source_id, []).append(row)
 
 
+def _forget(batch: _Batch, crosswalk: Crosswalk, changes: Sequence[RecordChange]) -> None:
+    """Forgets the fingerprints of bound rows that are created anew: a repeat must not take them for unchanged."""
+    sent = (
+        batch.bound[each.object].get(each.key)
+        for record in changes
+        for each in record.changes
+        if not each.target_id
+    )
+    lost = [replace(each, fingerprint="") for each in sent if each and each.source_id in batch.rows]
+    if lost:
+        crosswalk.bind(lost)
+
+
 def _bind(batch: _Batch, crosswalk: Crosswalk, results: Sequence[RowResult]) -> None:
     confirmed = batch.bindings(results)
     crosswalk.bind(confirmed)
@@ -306,6 +357,8 @@ def _bind(batch: _Batch, crosswalk: Crosswalk, results: Sequence[RowResult]) -> 
             gone.setdefault(result.object, []).append(result.key)
     for name, keys in gone.items():
         crosswalk.unbind(batch.flow.flow, name, keys)
+        for key in keys:
+            batch.bound[name].pop(key, None)
 
 
 def _stage_refusals(

@@ -336,6 +336,73 @@ def test_two_records_are_never_one_row(stages: Fixture) -> None:
     # once the first record has given the rows up, the second gets them
     first = record(1) | {"lines": {}}
     assert {"extracted": 2, "updated": 1, "created": 1} == counts(stages.go(source(first, thief), sink))
+    _holds(sink, stages, {"1": set(), "2": set(record(1)["lines"])})
+
+
+def _holds(sink: FakeSink, stages: Fixture, lines: dict[str, set[str]]) -> None:
+    """Target and crosswalk hold these lines by record."""
+    bound = stages.crosswalk.rows.values()
+    found = {
+        name: {each.key for each in bound if (each.object, each.source_id) == ("Line", name)}
+        for name in lines
+    }
+    assert lines == found
+    assert set().union(*lines.values()) == set(keys(sink, "Line"))
+
+
+@pytest.mark.parametrize("from_first", [True, False])
+def test_a_row_that_moves_between_records_of_a_part_is_not_lost(stages: Fixture, from_first: bool) -> None:
+    sink, full = FakeSink(), record(1)["lines"]
+    bare: dict[str, Any] = {}
+    here, there = ("1", "2") if from_first else ("2", "1")
+    stages.go(source(record(int(here), lines=full), record(int(there), lines=bare)), sink)
+    records = sorted(
+        [record(int(here), lines=bare), record(int(there), lines=full)], key=lambda each: int(each["id"])
+    )
+    assert {"extracted": 2, "updated": 2} == counts(stages.go(source(*records), sink))
+    _holds(sink, stages, {here: set(), there: set(full)})
+    assert {"extracted": 2, "unchanged": 2} == counts(stages.go(source(*records), sink))
+
+
+def test_records_that_exchange_their_rows_are_refused_and_nothing_is_lost(stages: Fixture) -> None:
+    sink, one, two = FakeSink(), record(1)["lines"], record(2)["lines"]
+    stages.go(source(record(1), record(2)), sink)
+    before = dict(sink.rows)
+    summary = stages.go(source(record(1, lines=two), record(2, lines=one)), sink)
+    assert ({"extracted": 2, "rejected": 2}, before) == (counts(summary), sink.rows)
+    assert "is bound to record 2, which gives it up" in stages.letters.kept["1"][0].reason
+
+
+def test_rows_are_written_anew_where_the_key_of_their_parent_changes(tmp_path: Path) -> None:
+    stages = chain(tmp_path, root={"key": {"Name__c": "currency"}, "fields": {"Name": "name"}})
+    sink = FakeSink(per_call=1)
+    stages.go(source(record(1), record(2, currency="EUR")), sink)
+    del sink.log[:]
+    changed = source(record(1, currency="USD"), record(2, currency="EUR"))
+    assert {"extracted": 2, "created": 1, "unchanged": 1} == counts(stages.go(changed, sink))
+    (sent,) = sink.log
+    assert (["Thing", "Line", "Line"], {None}, {"USD"}) == (
+        [each.object for each in sent.changes],
+        {each.target_id for each in sent.changes},
+        {each.parent for each in sent.changes[1:]},
+    )
+
+
+def test_a_repeat_writes_the_rows_of_a_new_parent_that_a_crash_has_left_out(tmp_path: Path) -> None:
+    class Halfway(FakeSink):
+        def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+            for results in super().write(records):
+                yield [each for each in results if each.object == "Thing"]
+                raise Crash
+
+    stages = chain(tmp_path, root={"key": {"Name__c": "currency"}, "fields": {"Name": "name"}})
+    sink = FakeSink()
+    stages.go(source(record(1)), sink)
+    with pytest.raises(Crash):
+        stages.go(source(record(1, currency="USD")), Halfway(rows=sink.rows), name="again")
+    del sink.log[:]
+    stages.go(source(record(1, currency="USD")), sink, name="again")
+    assert ["Line", "Line"] == [each.object for sent in sink.log for each in sent.changes]
 
 
 def _sent(stages: Fixture, sink: FakeSink, *records: dict[str, Any]) -> list[Change]:
