@@ -1,4 +1,4 @@
-"""Runs flows without Airflow in this process, and gives what processor time the process has taken from its start."""
+"""Runs flows without Airflow in this process, and reports the processor time of the process from its start."""
 
 from __future__ import annotations
 

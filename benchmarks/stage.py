@@ -1,6 +1,6 @@
-"""One stage of a run, or all five, in this process, as a task of Airflow runs it; gives its outcome and peak memory.
+"""One stage of a run, or all five, in this process, as a task of Airflow runs it; reports its outcome and peak memory.
 
-What a stage is given, and what it gives, are reports as plain JSON: what passes from task to task through XCom.
+A stage takes and returns reports as plain JSON, as they pass from task to task through XCom.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class Airflow:
             self._ask("PATCH", f"/api/v2/dags/{name}", {"is_paused": False})
 
     def trigger(self, dag: str, conf: Mapping[str, Any]) -> str:
-        """Starts a run of a DAG; gives the run's id."""
+        """Starts a run of a DAG; returns the run's id."""
         run = f"manual__{datetime.now(UTC).isoformat()}"
         body = {"dag_run_id": run, "logical_date": None, "conf": dict(conf)}
         self._ask("POST", f"/api/v2/dags/{dag}/dagRuns", body, there_already=(409,))

@@ -1,4 +1,4 @@
-"""Holds what is in a system against what has to be there, record by record and field by field."""
+"""Compares a system's records with the expected ones, field by field."""
 
 from __future__ import annotations
 

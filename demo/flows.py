@@ -1,4 +1,4 @@
-"""The flows of the demonstration, and what has to be there before each."""
+"""The flows of the demonstration, and the flows that must run before each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulated systems as a process of their own, and what the demonstration asks of them."""
+"""The simulated systems as a process of their own, and the demonstration's calls to them."""
 
 from __future__ import annotations
 

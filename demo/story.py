@@ -1,4 +1,4 @@
-"""What is wrong at first, what happens in Brightpearl between the passes, and how it is put right."""
+"""The faults at the start, the changes in Brightpearl between the passes, and the corrections."""
 
 from __future__ import annotations
 

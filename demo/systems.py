@@ -1,4 +1,4 @@
-"""The two targets side by side: what has to be there, what is there, and both sides' money."""
+"""The two targets side by side: expected records, actual records, and both sides' money."""
 
 from __future__ import annotations
 

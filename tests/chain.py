@@ -42,7 +42,7 @@ R = TypeVar("R", bound=Report)
 
 @dataclass
 class Chain:
-    """The stages of one flow with everything that stays between its runs; it stands for the flow's wiring."""
+    """The stages of one flow with everything that stays between its runs; it replaces the flow's wiring."""
 
     flow: FlowSpec
     schema: StreamSchema
@@ -145,5 +145,5 @@ class Chain:
 
 
 def through_xcom(report: R) -> R:
-    """What is left of a report that passes from task to task."""
+    """A report after its way through JSON, as between tasks."""
     return type(report).from_dict(json.loads(json.dumps(report.as_dict())))

@@ -88,7 +88,7 @@ class MemoryCrosswalk:
 
 @dataclass(frozen=True)
 class Letter:
-    """A record that waits, rejected or parked, under the mapping version that said so last."""
+    """A pending record, rejected or parked, with the mapping version that last rejected it."""
 
     rejection: Rejection
     payload: bytes
@@ -97,7 +97,7 @@ class Letter:
 
 @dataclass
 class MemoryLetters:
-    """``DeadLetters`` in a dict, oldest first; ``crosswalk`` knows which parents have come."""
+    """``DeadLetters`` in a dict, oldest first; ``crosswalk`` knows which parents are bound."""
 
     crosswalk: Resolver = field(default_factory=NothingBound)
     letters: dict[tuple[str, str], Letter] = field(default_factory=dict)
@@ -172,7 +172,7 @@ class MemoryIntents:
         return known is None or known.attempt == intent.attempt
 
     def _put(self, intents: Sequence[Intent], state: IntentState) -> list[Intent]:
-        """Records what builds on the newest state; what was read before that is passed over."""
+        """Records what builds on the newest state; what was read before that is ignored."""
         now = datetime.now(UTC)
         put = [
             replace(each, state=state, attempt=each.attempt + 1, changed_at=now)
@@ -238,7 +238,7 @@ class FakeSource:
 
 
 class PassingGate:
-    """``Gate`` that finds what it is given: nothing, unless given otherwise."""
+    """``Gate`` that returns the given findings, none by default."""
 
     def __init__(self, *rejections: Rejection, batch: Sequence[str] = ()) -> None:
         self.result = GateResult(rejections, tuple(batch), 0)

@@ -26,7 +26,7 @@ DAY = {
 
 
 class ImpatientSite(Site):
-    """A site whose clients do not wait as long as they are told to."""
+    """A site whose clients shorten every wait."""
 
     def brightpearl(self) -> BrightpearlClient:
         return live.brightpearl(self.sandbox)
@@ -52,7 +52,7 @@ def merchant(busy_sandbox: Sandbox, tmp_path: Path) -> Site:
 
 @pytest.fixture
 def site(sandbox: Sandbox, tmp_path: Path) -> Site:
-    """Systems that may be written to, as they were seeded."""
+    """Systems that may be written to, freshly seeded."""
     return ImpatientSite(sandbox, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Every stream of every system, with the records that it has to give, read off what the sandbox has stored."""
+"""Every stream of every system, with the records that it must return, taken from the sandbox's store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Stored = dict[str, list[datetime]]
 
 @dataclass(frozen=True)
 class StreamExample(Example):
-    """One stream; a system without any stands here by its name alone."""
+    """One stream; a system without any is listed by its name alone."""
 
     stored: Callable[[Sandbox], Stored]
 

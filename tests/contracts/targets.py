@@ -1,4 +1,4 @@
-"""Every object of every target, in flows of their own, with records that it takes and one that it refuses."""
+"""Every object of every target, in flows of their own, with records that it accepts and one that it refuses."""
 
 from __future__ import annotations
 

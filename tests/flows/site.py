@@ -33,13 +33,13 @@ MAPPINGS = Path(__file__).parents[2] / "include" / "mappings"
 
 
 def address_of(system: System, conn_id: str | None) -> str:
-    """What stands for a connection's address where there are no connections."""
+    """Replaces a connection's address where there are no connections."""
     return f"{system.name}:{conn_id or system.conn_id}"
 
 
 @dataclass
 class Site:
-    """Where flows run; ``mappings`` is the folder of their files."""
+    """The environment of flows; ``mappings`` is the folder of their files."""
 
     sandbox: Sandbox
     folder: Path
@@ -68,7 +68,7 @@ class Site:
 
     @property
     def environment(self) -> Environment:
-        """This site as the place where flows run, by the sandbox's clock."""
+        """This site as the environment of flows, with the sandbox's clock."""
         return Environment(
             self.mappings,
             lambda: self.database,
