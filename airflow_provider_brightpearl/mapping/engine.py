@@ -85,11 +85,11 @@ class Mapper:
         rejections = self._rejections(unmappable)
         warned = self._warned(records)
         unwanted = f'_pos NOT IN (SELECT _pos FROM "mapped_{self.flow.root}" UNION ALL SELECT _pos FROM bad)'
-        filtered = self._one(f"SELECT count(*) FROM rec WHERE {unwanted}")
+        filtered = tuple(row[0] for row in self._rows(f"SELECT _source_id FROM rec WHERE {unwanted}"))
         filtered_money = self._money(unwanted) if filtered else {}
         rows = {item.name: self._kept(item, folder, bool(rejections)) for item in self.compiled.objects}
         return MapResult(
-            records, rows, rejections, self._money("true"), filtered, filtered_money, warned,
+            records, rows, rejections, self._money("true"), len(filtered), filtered_money, warned, filtered,
         )  # fmt: skip
 
     def _load(self, raw: Path, folder: Path) -> dict[int, Misshapen]:
@@ -159,7 +159,7 @@ class Mapper:
     def _map_object(
         self, item: CompiledObject, path: Path, records: int, unmappable: list[tuple[int, Rejection]]
     ) -> None:
-        """Writes all rows of an object, good and bad, to a file, which is the view ``mapped_<Object>`` from then on."""
+        """Writes all rows of an object to a file, and makes those of wanted records the view ``mapped_<Object>``."""
         fields = self.fields[item.name]
         query = self.session.query(item, fields)
         try:
@@ -170,7 +170,8 @@ class Mapper:
             self._insert(item, f"INSERT INTO {table} {query}", 0, records, unmappable)
             self._write(path, rows_query(fields, f"SELECT * FROM {table}"))
         self.connection.execute(
-            f'CREATE OR REPLACE TEMP VIEW "mapped_{item.name}" AS SELECT * FROM read_parquet({literal(path)})'
+            f'CREATE OR REPLACE TEMP VIEW "mapped_{item.name}" AS SELECT * FROM read_parquet({literal(path)}) '
+            f"WHERE {self._wanted(item)}"
         )
 
     def _write(self, path: Path, query: str, span: Mapping[str, int] | None = None) -> int:
@@ -179,6 +180,13 @@ class Mapper:
         options = "FORMAT parquet, DICTIONARY_SIZE_LIMIT 2000, WRITE_BLOOM_FILTER false"
         row = self.connection.execute(f"COPY ({query}) TO {literal(path)} ({options})", span).fetchone()
         return int(row[0]) if row else 0
+
+    def _wanted(self, item: CompiledObject) -> str:
+        """The condition that leaves out rows of records that the ``where`` of the first object does not want."""
+        root = self.flow.root
+        if item.name == root or self.flow.objects[root].where is None:
+            return "true"
+        return f'_pos IN (SELECT _pos FROM "mapped_{root}")'
 
     def _insert(
         self, item: CompiledObject, insert: str, lo: int, hi: int, unmappable: list[tuple[int, Rejection]]
@@ -294,15 +302,16 @@ class Mapper:
         )
 
     def _kept(self, item: CompiledObject, folder: Path, rejected: bool) -> int:
-        """Takes the rows of rejected records out of an object's file; gives how many rows remain."""
-        table = f'"mapped_{item.name}"'
-        if not rejected:
-            return self._one(f"SELECT count(*) FROM {table}")
+        """Takes the rows of rejected and unwanted records out of an object's file; gives how many rows remain."""
+        table, path = f'"mapped_{item.name}"', folder / f"{item.name}.parquet"
+        rows = self._one(f"SELECT count(*) FROM {table}")
+        if not rejected and rows == self._one(f"SELECT count(*) FROM read_parquet({literal(path)})"):
+            return rows
         copy = folder / f"{item.name}.kept.parquet"
         rows = self._write(
             copy, f"SELECT * FROM {table} WHERE _pos NOT IN (SELECT _pos FROM bad) ORDER BY _pos, _row_no"
         )
-        copy.replace(folder / f"{item.name}.parquet")
+        copy.replace(path)
         return rows
 
     def _money(self, condition: str) -> Money:

@@ -19,8 +19,8 @@ from airflow_provider_brightpearl.core.records import Money, Rejection
 class MapResult:
     """What became of one raw part: rows per object, rejected records with their line, money of all records.
 
-    ``filtered`` counts the records that the first object's ``where`` does not want; ``warnings`` counts
-    problems that reject nothing.
+    ``filtered`` counts the records that the first object's ``where`` does not want, ``filtered_ids`` names them;
+    ``warnings`` counts problems that reject nothing.
     """
 
     records: int
@@ -30,6 +30,7 @@ class MapResult:
     filtered: int
     filtered_money: Money
     warnings: Mapping[str, int] = field(default_factory=dict)
+    filtered_ids: tuple[str, ...] = ()
 
 
 class MappedRow(msgspec.Struct, frozen=True, gc=False):

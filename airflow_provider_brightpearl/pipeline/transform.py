@@ -16,13 +16,19 @@ from airflow_provider_brightpearl.pipeline.rejections import money_of, raw_lines
 OpenMapper = Callable[[Sequence[Path]], Mapper]
 
 
-def map_part(part: PartRef, open_mapper: OpenMapper, staging: Staging) -> TransformReport:
+def map_part(
+    part: PartRef,
+    open_mapper: OpenMapper,
+    staging: Staging,
+    resolve: Callable[[Sequence[str]], object] = lambda _: None,
+) -> TransformReport:
     """Maps a raw part to one staged file per object, and stages what it rejects.
 
     Args:
         part: the raw part.
         open_mapper: opens a mapper that may use only the folders it is given.
         staging: the run's files.
+        resolve: called with the ids of the records that the flow does not want, whose dead letters are closed.
     """
     name = Path(part.path).stem
     with staging.local(part) as raw, TemporaryDirectory() as work:
@@ -32,6 +38,8 @@ def map_part(part: PartRef, open_mapper: OpenMapper, staging: Staging) -> Transf
             each: _stage(staging, f"mapped/{name}/{each}.parquet", Path(work) / f"{each}.parquet", count)
             for each, count in result.rows.items()
         }
+    if result.filtered_ids:
+        resolve(result.filtered_ids)
     lines = raw_lines(staging, part, (pos for pos, _ in result.rejections))
     rejected = [each for _, each in result.rejections]
     parked = sum(each.outcome is Outcome.PARKED for each in rejected)

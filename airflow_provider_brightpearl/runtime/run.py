@@ -128,7 +128,9 @@ def transform(wiring: Wiring, run: RunInfo, part: PartRef) -> TransformReport:
         staging = wiring.staging(run.run)
         tables = staging.read_json(run.lookups) if run.lookups else {}
         lookups = {name: LookupTable(**plain) for name, plain in tables.items()}
-        report = map_part(part, partial(wiring.open_mapper, lookups), staging)
+        # a record that is not wanted any more would be read again for ever for the sake of its letter
+        resolve = partial(wiring.letters.resolve, wiring.flow.flow, run.run)
+        report = map_part(part, partial(wiring.open_mapper, lookups), staging, resolve)
         rows = [f"{ref.records:,} of {name}" for name, ref in report.objects.items()]
         progress.result = (
             f"{counted(report.records, 'record')}: {report.rejected:,} rejected, {report.parked:,} parked, "

@@ -427,6 +427,30 @@ def test_a_row_that_was_there_before_the_first_sync_is_an_update(stages: Fixture
     )
 
 
+def wanting(stages: Fixture, where: str) -> None:
+    """Narrows the first object of the flow, and that one only."""
+    narrow = {"Thing": stages.flow.objects["Thing"].model_copy(update={"where": where})}
+    stages.flow = stages.flow.model_copy(update={"objects": {**stages.flow.objects, **narrow}})
+    stages.version = f"where {where}"
+
+
+def test_rows_of_records_that_are_not_wanted_are_not_written_either(stages: Fixture) -> None:
+    wanting(stages, "id <> 1")
+    sink = FakeSink()
+    summary = stages.go(source(record(1), record(2)), sink)
+    assert {"extracted": 2, "created": 1, "unchanged": 1} == counts(summary)
+    assert sorted(record(2)["lines"]) == keys(sink, "Line")
+
+
+def test_a_letter_is_closed_once_its_record_is_no_longer_wanted(stages: Fixture) -> None:
+    odd = source(record(1, status="?"), record(2, status="?"))
+    stages.go(odd, FakeSink())
+    assert {"1", "2"} == set(stages.letters.kept)
+    wanting(stages, "id <> 1")
+    assert {"extracted": 2, "unchanged": 1, "rejected": 1} == counts(stages.go(odd, FakeSink()))
+    assert {"2"} == set(stages.letters.kept)
+
+
 # the gate
 
 

@@ -117,10 +117,12 @@ def _graph_results(
 def _written(
     record: RecordChange, named: Mapping[str, Row | Removal], answer: GraphAnswer
 ) -> Iterator[RowResult]:
+    """The results of the rows that the answer names with an id; the load stage notices those that are left out."""
     nodes = {node.reference: node for node in answer.nodes}
     for reference, item in named.items():
+        if (node := nodes.get(reference)) is None:
+            continue
         if isinstance(item, Removal):
             yield was_removed(record.source_id, item)
-        else:
-            node = nodes[reference]
-            yield item.written(node.id or item.change.target_id or "", created=node.created)
+        elif target_id := node.id or item.change.target_id:
+            yield item.written(target_id, created=node.created)

@@ -104,6 +104,33 @@ def test_named_ids_are_read_and_other_texts_are_not(sandbox: Sandbox) -> None:
     assert [100001, 100003] == sorted(record["id"] for record in found)
 
 
+@pytest.mark.parametrize(
+    ("stream", "filters", "collection", "change", "reason"),
+    [
+        ("sales_orders", {}, "order", {"orderTypeCode": "PO"}, "its orderTypeCode is PO"),
+        ("sales_credits", {}, "order", {"orderTypeCode": "SO"}, "its orderTypeCode is SO"),
+        ("sales_orders", {"orderTypeId": "2"}, "order", {"orderTypeCode": "PO"}, ""),
+        ("sales_orders", {"orderStatusId": "999"}, "order", {"orderTypeCode": "SO"}, ""),
+        ("contacts", {}, "contact", {"relationshipToAccount": {"isSupplier": True}}, "isSupplier is true"),
+        ("contacts", {"isSupplier": "true"}, "contact", {"relationshipToAccount": {"isSupplier": True}}, ""),
+    ],
+)
+def test_a_named_record_of_another_kind_is_not_taken_for_one_of_the_stream(
+    sandbox: Sandbox,
+    stream: str,
+    filters: dict[str, str],
+    collection: str,
+    change: dict[str, Any],
+    reason: str,
+) -> None:
+    record = sandbox.snapshot("brightpearl", collection)[0]
+    number = str(record.get("contactId") or record["id"])
+    sandbox.control("PATCH", f"/brightpearl/{collection}/{number}", change)
+    ((found, read_),) = BrightpearlSource(brightpearl(sandbox), stream, filters).read_ids([number])
+    assert (number, bool(reason)) == (found, isinstance(read_, Unread))
+    assert not isinstance(read_, Unread) or reason in read_.reason
+
+
 def test_an_id_that_is_gone_is_named(sandbox: Sandbox) -> None:
     sandbox.control("DELETE", "/brightpearl/order/100002")
     found = dict(source(sandbox).read(Selection(None, ("100001", "100002"))))

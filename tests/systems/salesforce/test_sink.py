@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, RowOutcome, RowResult
 from airflow_provider_brightpearl.flow.load import load_flow
 from airflow_provider_brightpearl.sandbox.server import Sandbox
+from airflow_provider_brightpearl.systems.salesforce.client import Graph, GraphAnswer
 from airflow_provider_brightpearl.systems.salesforce.rows import relationship
 from airflow_provider_brightpearl.systems.salesforce.sink import SalesforceSink
 from tests.systems.live import switch
@@ -72,6 +74,20 @@ def test_an_order_is_written_with_its_rows_and_activated_last(org: Org, orders: 
         for key, row in org.rows(name, field).items()
     }
     assert ids == {(each.object, each.key): each.target_id for each in results}
+
+
+def test_an_answer_to_fewer_rows_of_a_graph_leaves_the_others_unanswered(
+    org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(graphs: Sequence[Graph]) -> list[GraphAnswer]:
+        answers = [replace(each, nodes=each.nodes[:2]) for each in whole(graphs)]
+        nameless = replace(answers[0].nodes[0], id="")
+        return [replace(answers[0], nodes=(nameless, *answers[0].nodes[1:])), *answers[1:]]
+
+    sink, whole = SalesforceSink(org.client, ORDERS), org.client.graph
+    monkeypatch.setattr(org.client, "graph", cut)
+    results = org.write(sink, org.order(1, {"11": {}, "12": {}}), org.order(2, {"21": {}, "22": {}}))
+    assert {("OrderItem", "11"), ("Order", "2"), ("OrderItem", "21")} == created(results)
 
 
 def test_an_activated_order_takes_changes_and_new_rows(org: Org, orders: SalesforceSink) -> None:

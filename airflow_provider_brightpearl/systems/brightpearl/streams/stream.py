@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Protocol, runtime_checkable
 
+import msgspec
 from more_itertools import chunked
 
 from airflow_provider_brightpearl.core.ports.source import Read, Unread
@@ -24,6 +25,14 @@ from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession
 CHUNK = 10 * MAX_IDS
 # periods hold milliseconds and may exclude their ends, so searches reach a little beyond the window
 MARGIN = timedelta(milliseconds=1)
+
+# filters of searches by what records show of them: the path of the value, and the value for each of the filter's
+_FLAG: Mapping[str, object] = {"true": True, "false": False}
+KINDS: Mapping[str, tuple[str, Mapping[str, object]]] = {
+    "orderTypeId": ("orderTypeCode", {"1": "SO", "2": "PO", "3": "SC", "4": "PC"}),
+    "isSupplier": ("relationshipToAccount.isSupplier", _FLAG),
+    "isStaff": ("relationshipToAccount.isStaff", _FLAG),
+}
 
 Join = Callable[[ReadSession, Sequence[bytes]], Iterator[bytes | Unread]]
 
@@ -75,9 +84,17 @@ class SearchedStream:
 
     def read(self, session: ReadSession, selection: Selection) -> Iterator[Read]:
         yield from no_ids(selection)
+        named = frozenset(map(str, named_ids(selection)))
         found = heapq.merge(*self._finds(session, selection))
         for ids in chunked((number for number, _ in groupby(found)), CHUNK):
-            yield from self._records(session, ids)
+            for source_id, record in self._records(session, ids):
+                other = other_kind(record, self.filters) if source_id in named else ""
+                yield (
+                    source_id,
+                    Unread(f"{self.resource} {source_id} is not of this stream: {other}")
+                    if other
+                    else record,
+                )
 
     def is_id(self, text: str) -> bool:
         return is_number(text)
@@ -103,6 +120,23 @@ class SearchedStream:
             yield (number_in(row, self.id_column) for row in rows)
         elif selection.window is not None and not selection.window.empty:
             yield from changed_ids(session, self.search, self.id_column, self.filters, selection.window)
+
+
+def other_kind(record: bytes | Unread, filters: Mapping[str, str]) -> str:
+    """What tells a record that was named from those that the search of a stream finds, empty where nothing does.
+
+    Orders of all kinds share their numbers and their address, and so do customers, suppliers and staff.
+    """
+    for name, text in filters.items():
+        path, values = KINDS.get(name, ("", {}))
+        if isinstance(record, Unread) or text not in values:
+            continue
+        value: Any = msgspec.json.decode(record)
+        for member in path.split("."):
+            value = value.get(member) if isinstance(value, dict) else None
+        if value is not None and value != values[text]:
+            return f"its {path} is {str(value).lower() if isinstance(value, bool) else value}"
+    return ""
 
 
 def changed_ids(
