@@ -70,6 +70,11 @@ class Document:
             own = self.part_numbers.get(row.key)
             yield row.written(f"{self.number}|{own}" if own else self.number)
 
+    def refuse_for_now(self) -> None:
+        """Turns the refusal into one that later runs mend by themselves."""
+        if self.refusal:
+            self.refusal = replace(self.refusal, passing=True)
+
 
 def at(documents: Sequence[Document], progress: Progress) -> list[Document]:
     """The documents that have come this far."""

@@ -85,7 +85,12 @@ class OrderWriter:
         self.steps.parts(orders, self._part, _numbered)
         for order in at(orders, Progress.BEGUN):
             order.progress = Progress.COMPLETE
-        drop(self.client, self.intent_log, at(orders, Progress.REFUSED))
+        refused = at(orders, Progress.REFUSED)
+        for order in refused:
+            # another run of the flow found the batch order unfinished, deleted it and sends the order itself
+            if order.refusal and order.refusal.field == "ORNO":
+                order.refuse_for_now()
+        drop(self.client, self.intent_log, refused)
 
     def _part(self, order: Document, row: Row, transaction: str) -> Transaction:
         fields = row.taken_by(self.entry.program, transaction)
@@ -231,6 +236,8 @@ class OrderDoubts:
         reason = _STATUS.get(status, f"it has status {status or 'unknown'}")
         listed = f": {'; '.join(texts[:3])}" if texts else ""
         order.refuse(order.head.refused(f"M3 created no order, as {reason}{listed}"))
+        if not status:
+            order.refuse_for_now()
         if status in _WAITING:
             order.add_state(
                 f"batch order {order.reference} waits in OIS275; release it there, "

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from airflow_provider_brightpearl.errors import TimedOut
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.intents import SqlIntents
+from airflow_provider_brightpearl.systems.infor.answers import Answer
+from airflow_provider_brightpearl.systems.infor.client import Transaction
 from tests.systems.infor.m3 import Tenant, change, flow, record
 from tests.systems.live import running_sandbox, sandbox
 
@@ -180,6 +182,28 @@ def test_a_row_without_a_line_in_m3_is_refused_once_the_line_numbers_are_lost(m3
     told = errors(m3.write(ORDERS, [order(1), order(2)]))
     assert {"1"} == set(told)
     assert told["1"].startswith(f"M3 order {first} has no line for this row; correct it there")
+
+
+@pytest.mark.parametrize("step", ["AddBatchLine", "Confirm"])
+def test_a_batch_order_that_another_run_deleted_is_tried_again(
+    m3: Tenant, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other run sends the order itself: a letter that waits for a person would never be closed."""
+    sink = m3.sink(ORDERS)
+    bulk = sink.client.bulk
+
+    def after_another_run(program: str, sent: Sequence[Transaction], **more: Any) -> list[Answer]:
+        numbers = {each.record["ORNO"] for each in sent if each.name == step}
+        if numbers:
+            bulk(program, [Transaction("DelBatchHead", {"ORNO": number}) for number in numbers])
+        return bulk(program, sent, **more)
+
+    monkeypatch.setattr(sink.client, "bulk", after_another_run)
+    [result] = [each for results in sink.write([order(1)]) for each in results]
+    assert (True, True) == (result.refused, result.passing)
+    assert {} == orders_per_number(m3)
+    assert {} == errors(m3.write(ORDERS, [order(1)]))
+    assert {"1": 1} == orders_per_number(m3)
 
 
 def test_an_order_under_credit_stop_waits_and_is_taken_when_released(m3: Tenant) -> None:
