@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
@@ -74,3 +74,15 @@ def read_mapped(path: Path, object_name: str = "") -> list[MappedRow]:
         while rows := cursor.fetchmany(_BATCH):
             found += [MappedRow(*row) for row in rows]
     return found
+
+
+def repeated_keys(paths: Sequence[Path]) -> list[tuple[str, str]]:
+    """Source id and key of the rows of one object whose key stands in more than one of these mapped files."""
+    with _reader(os.getpid()).cursor() as cursor:
+        cursor.execute(
+            "WITH keyed AS (SELECT _key, _source_id, filename FROM read_parquet($1, filename = true)), "
+            "twice AS (SELECT _key FROM keyed GROUP BY _key HAVING count(DISTINCT filename) > 1) "
+            "SELECT _source_id, _key FROM keyed SEMI JOIN twice USING (_key) ORDER BY _key, _source_id",
+            [[str(path) for path in paths]],
+        )
+        return list(cursor.fetchall())

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from airflow_provider_brightpearl.core.ports.gate import Gate, GateResult
 from airflow_provider_brightpearl.core.ports.stores import Staging
-from airflow_provider_brightpearl.core.records import Rejection
+from airflow_provider_brightpearl.core.records import Rejection, Stage
 from airflow_provider_brightpearl.core.reports import GateReport, TransformReport
 from airflow_provider_brightpearl.flow.spec import FlowSpec, format_share
-from airflow_provider_brightpearl.mapping.mapped import read_mapped
+from airflow_provider_brightpearl.mapping.mapped import read_mapped, repeated_keys
 from airflow_provider_brightpearl.pipeline.rejections import (
     Rejected,
     money_of,
@@ -40,6 +40,7 @@ def evaluate_gate(
             for part in mapped
         ]
         result = gate.evaluate(local)
+        result = replace(result, rejections=(*_repeated(local), *result.rejections))
         failed = list(_with_records(flow, mapped, local, result, staging))
     early = [each for part in mapped for each, _ in read_rejections(staging, part.rejections)]
     records = sum(part.records - part.filtered for part in mapped)
@@ -51,6 +52,14 @@ def evaluate_gate(
         rejections=write_rejections(staging, "rejected/gate.jsonl", failed),
         rejected_money=money_of(each for each, _ in failed),
     )
+
+
+def _repeated(local: Sequence[Mapping[str, Path]]) -> Iterator[Rejection]:
+    """Records with a key that a record of another part has too; within a part, mapping has rejected them."""
+    for name in local[0] if len(local) > 1 else ():
+        for source_id, key in repeated_keys([part[name] for part in local]):
+            reason = "key: another row of this run has the same key"
+            yield Rejection(source_id, Stage.GATE, reason, object=name, row=key, field="key", value=key)
 
 
 def _with_records(

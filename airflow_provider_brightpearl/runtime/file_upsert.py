@@ -6,6 +6,7 @@ been sent is in the state, so that whoever goes on with it sends nothing again.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -16,7 +17,7 @@ import msgspec
 from more_itertools import chunked
 from upath import UPath
 
-from airflow_provider_brightpearl.errors import SchemaMismatch
+from airflow_provider_brightpearl.errors import RunChanged, SchemaMismatch
 from airflow_provider_brightpearl.stores.files import whole_file
 from airflow_provider_brightpearl.stores.row_files import RowFormat, read_rows, write_lines
 from airflow_provider_brightpearl.systems.salesforce.client import BULK_THRESHOLD, RowAnswer, SalesforceClient
@@ -47,6 +48,7 @@ class UpsertState:
     """What has been sent so far, as plain values for ``next_kwargs`` of a deferred task.
 
     ``rows`` are those of the file, once it has been read, else -1. The jobs of attempt ``awaited`` have ended.
+    ``digest`` is that of the file whose rows were counted.
     """
 
     rows: int = -1
@@ -55,6 +57,7 @@ class UpsertState:
     awaited: int = 0
     jobs: list[JobRef] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
+    digest: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -94,12 +97,18 @@ class FileUpsert:
 
         Raises:
             SchemaMismatch: a key is missing or repeated, or a line cannot be read; nothing was sent.
+            RunChanged: the file is not the one that was begun with.
             SyncError: some rows were not sent; ``state`` says how far it came.
         """
         if state.rows < 0:
-            state.rows = self._count()
+            state.rows, state.digest = self._count(), self._digest()
         if state.sent >= state.rows:
             return
+        if self._digest() != state.digest:
+            raise RunChanged(
+                f"{self.file.name} has changed while the task waited, after {state.sent} of {state.rows} rows: "
+                "clear the task, and it sends all rows of the file as it is now"
+            )
         if state.rows >= BULK_THRESHOLD if self.bulk is None else self.bulk:
             self._submit(state)
         else:
@@ -146,6 +155,10 @@ class FileUpsert:
             "refused_path": str(refused_to) if count else None,
             "jobs": [job.path.rpartition("/")[2] for job in state.jobs],
         }
+
+    def _digest(self) -> str:
+        with self.file.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def _count(self) -> int:
         seen: set[str] = set()

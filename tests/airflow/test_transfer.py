@@ -275,6 +275,17 @@ def test_a_deferred_task_goes_on_with_the_job_and_sends_nothing_twice(sandbox, t
     assert (1, jobs) == (len(jobs), [job["id"] for job in sandbox_jobs()])
 
 
+def test_a_file_that_was_replaced_while_the_task_waited_is_not_sent_by_half(sandbox, tmp_path):
+    path = tmp_path / "accounts.jsonl"
+    write_accounts(path, 250)
+    task = upsert(path, bulk=False, deferrable=True)
+    state = {"rows": 250, "sent": 200, "digest": "that of another file"}
+    with pytest.raises(
+        compat.AirflowFailException, match="has changed while the task waited, after 200 of 250"
+    ):
+        task.resume(context_of(task), {"state": state})
+
+
 def test_rows_that_were_locked_are_sent_again_by_a_second_job(sandbox, tmp_path):
     path = tmp_path / "accounts.jsonl"
     write_accounts(path, 5)

@@ -454,6 +454,16 @@ def test_a_letter_is_closed_once_its_record_is_no_longer_wanted(stages: Fixture)
 # the gate
 
 
+def test_records_of_two_parts_are_never_one_row(stages: Fixture) -> None:
+    sink, thief = FakeSink(), record(201, lines=record(1)["lines"])
+    summary = stages.go(source(*(record(number) for number in range(1, 201)), thief), sink)
+    assert {"extracted": 201, "created": 199, "rejected": 2} == counts(summary)
+    assert {"1", "201"} == set(stages.letters.kept)
+    (letter, raw) = stages.letters.kept["201"]
+    assert (Stage.GATE, "key: another row of this run has the same key") == (letter.stage, letter.reason)
+    assert thief == json.loads(raw)
+
+
 def rejections(*source_ids: str) -> list[Rejection]:
     return [
         Rejection(each, Stage.GATE, "Name is too long, got x", object="Thing", field="Name", value="x")
