@@ -10,7 +10,7 @@ from benchmarks.report import Row, at_most, said
 from demo.flows import FLOWS
 
 GOAL = 1.05
-SIZE = {"customers": 2_000, "products": 2_000, "orders": 3_000}
+SIZE = {"customers": 1_100, "products": 1_100, "orders": 2_000}
 
 
 def rows(*, quick: bool) -> Iterator[Row]:

@@ -69,7 +69,7 @@ class _Contest:
 
 
 def rows(*, quick: bool) -> Iterator[Row]:
-    many, few, rounds = (2_000, 200, 1) if quick else (20_000, 2_000, 3)
+    many, few, rounds = (2_000, 200, 1) if quick else (10_000, 1_000, 2)
     _make_environment()
     with workbench.folder() as work:
         batched = _contest(work, many, ["ours", *(f"{peer}_id_sets" for peer in PEERS)], rounds)

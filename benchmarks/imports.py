@@ -13,7 +13,7 @@ from benchmarks import workbench
 from benchmarks.report import Row, at_most, said
 
 HEAVY = ("pandas", "duckdb", "great_expectations", "simple_salesforce")
-ROUNDS = 9
+ROUNDS = 5
 _ENDS = f"""
 import json, sys
 print(json.dumps([time.perf_counter() - wall, time.process_time() - cpu, [m for m in {HEAVY} if m in sys.modules]]))

@@ -18,7 +18,7 @@ from benchmarks.report import Row, at_most, said
 from benchmarks.workbench import Worker
 
 ORDERS, SEEDED = 100_000, 20_000
-ROUNDS = 5
+ROUNDS = 3
 NAMES = {1: "one worker", 2: "two workers side by side"}
 
 
