@@ -44,6 +44,11 @@ class IntentLog:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     known: dict[str, Intent] = field(default_factory=dict)
 
+    @property
+    def complete(self) -> bool:
+        """Whether all that this flow ever wrote is known."""
+        return self.intents.complete(self.flow)
+
     def load(self, digests: Mapping[str, str]) -> None:
         """Reads what is known of these keys; unknown ones get an intent that was never started."""
         found = self.intents.of(self.flow, self.object_name, digests)

@@ -94,7 +94,7 @@ def test_a_write_whose_answer_is_lost_is_not_tried_again(sandbox):
 
 def test_a_write_of_which_nothing_was_sent_is_tried_again(sandbox):
     fault(sandbox, system="infor", path=BULK, status=429, headers={"Retry-After": "400"})
-    with pytest.raises(Exception, match="quota") as raised:
+    with pytest.raises(Exception, match="rate limit is exceeded") as raised:
         run(mi(records=customers(2)))
     assert not isinstance(raised.value, compat.AirflowFailException)
 

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from airflow_provider_brightpearl.sandbox.server import Sandbox
+from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.tables import dead_letter
 from tests.flows.site import Site
 from tests.systems.infor.m3 import client_for
@@ -44,6 +45,28 @@ def letters(site: Site, flow: str) -> dict[str, Any]:
     open_ones = (dead_letter.c.flow == flow, dead_letter.c.state.in_(["open", "parked", "missing", "retry"]))
     with site.database.connect() as connection:
         return {row.source_id: row for row in connection.execute(select(dead_letter).where(*open_ones))}
+
+
+def test_a_lost_state_database_makes_no_second_order(site: Site) -> None:
+    first = site.run("orders_to_infor")
+    site.run(PAYMENTS)
+    numbers = {row["ORNO"]: row["CUOR"] for row in site.m3("orders")}
+    vouchers = site.m3("vouchers")
+    assert vouchers
+    assert first.counts.created == len(numbers) > 0
+    site.database = open_engine(f"sqlite:///{site.folder / 'another.db'}")
+    for name in ("customers_to_infor", "products_to_infor", "orders_to_infor"):
+        again = site.run(name)
+    assert numbers == {row["ORNO"]: row["CUOR"] for row in site.m3("orders")}
+    assert (first.counts.extracted, 0) == (again.counts.extracted, again.counts.rejected)
+    site.run(PAYMENTS)
+    assert vouchers == site.m3("vouchers")
+    # from then on M3 is not asked
+    site.sandbox.control("DELETE", "/log")
+    site.run("orders_to_infor", full_resync=True)
+    assert not [
+        each for each in site.sandbox.control("GET", "/log?system=infor") if "LstBatchHead" in str(each)
+    ]
 
 
 def an_order(site: Site) -> tuple[str, str]:

@@ -42,7 +42,7 @@ def test_a_database_that_is_down_says_where_and_keeps_the_password() -> None:
         open_engine("postgresql://someone:s3cret@127.0.0.1:1/state")
 
     assert "127.0.0.1:1/state does not answer" in str(caught.value)
-    assert "check that it runs" in str(caught.value)
+    assert "check that it is running" in str(caught.value)
     assert "s3cret" not in str(caught.value) + str(caught.value.__cause__)
 
 

@@ -79,5 +79,5 @@ def test_tables_from_before_0_1_0_are_refused(of_0_1_0: str) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE bp_schema SET version = 2")
     engine.dispose()
-    with pytest.raises(Misconfigured, match="version 2, from before 0.1.0"):
+    with pytest.raises(Misconfigured, match="version 2, older than 0.1.0"):
         open_engine(of_0_1_0)

@@ -111,6 +111,13 @@ class Intents(Protocol):
         """What is known of these keys."""
         ...
 
+    def complete(self, flow: str) -> bool:
+        """Whether a flow has gone through once, so that all it ever wrote is known here.
+
+        Otherwise the state is new, or another one was lost.
+        """
+        ...
+
     def begin(self, intents: Sequence[Intent]) -> list[Intent]:
         """Records intents as in doubt, all or none, before their call.
 

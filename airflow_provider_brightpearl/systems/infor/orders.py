@@ -7,7 +7,7 @@ anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 
 from airflow_provider_brightpearl.core.changes import RowResult
@@ -52,8 +52,13 @@ class OrderWriter:
         self.steps = DocumentSteps(client, intent_log, entry.program)
 
     def min_calls(self, documents: Sequence[Document]) -> int:
-        """The fewest calls for new orders: heads, parts, confirmations, read-back, each in full bulks."""
-        return self.min_calls_of(len(documents), sum(len(document.parts) for document in documents))
+        """The fewest calls for new orders: heads, parts, confirmations, read-back, each in full bulks.
+
+        Before the flow has gone through once, its customers' orders are listed as well.
+        """
+        calls = self.min_calls_of(len(documents), sum(len(document.parts) for document in documents))
+        customers = {document.head.fields.get("CUNO", "") for document in documents}
+        return calls if self.intent_log.complete else calls + self.client.min_calls(len(customers))
 
     def min_calls_of(self, documents: int, parts: int, days: int = 1) -> int:
         """The fewest calls for so many new orders and parts of them, of any days."""
@@ -62,7 +67,10 @@ class OrderWriter:
     def write(self, orders: Sequence[Document]) -> Iterator[list[RowResult]]:
         """Results of all rows of an order at once, when M3 has returned the order it created."""
         self.intent_log.load(digests(orders))
-        OrderDoubts(self.client, self.entry, self.intent_log).settle(orders)
+        doubts = OrderDoubts(self.client, self.entry, self.intent_log)
+        doubts.settle(orders)
+        if not self.intent_log.complete:
+            doubts.find_unknown(at(orders, Progress.NEW))
         self._add_heads(at(orders, Progress.NEW))
         self._add_parts(at(orders, Progress.BEGUN))
         self._confirm(at(orders, Progress.COMPLETE))
@@ -166,16 +174,40 @@ class OrderDoubts:
             )
             order.refuse(order.head.refused(problem))
 
-    def _find_heads(self, orders: Sequence[Document]) -> None:
-        """Looks for batch orders whose number was never returned, and deletes what it finds."""
-        customers = sorted({order.reference for order in orders})
+    def find_unknown(self, orders: Sequence[Document]) -> None:
+        """Takes over orders that M3 has although nothing is known of them: the state that knew of them was lost.
+
+        One that is not confirmed is refused, since nobody can say whose it is.
+        """
+        found = self._by_order_number({order.head.fields.get("CUNO", "") for order in orders})
+        for order in orders:
+            for record in found.get(order.head.fields.get("CUOR", ""), ()):
+                if number := record.get("ORNR", ""):
+                    order.number, order.progress = number, Progress.CLOSED
+                    break
+                order.refuse(
+                    order.head.refused(
+                        f"M3 has batch order {record['ORNO']} of this order number, unconfirmed, and the state "
+                        "database knows nothing of it: release it in OIS275 or delete it there, then sync this "
+                        "record again",
+                        "CUOR",
+                    )
+                )
+
+    def _by_order_number(self, customers: Collection[str]) -> dict[str, list[Record]]:
+        """Batch orders of customers, by the customer's order number, which is that of the source."""
         found: dict[str, list[Record]] = {}
-        asked = [Transaction("LstBatchHead", {"CUNO": customer}) for customer in customers]
+        asked = [Transaction("LstBatchHead", {"CUNO": customer}) for customer in sorted(customers)]
         for answer in self.client.bulk(self.entry.program, asked):
             if not answer.done and not answer.missing:
                 raise answer.error(f"{self.entry.program} LstBatchHead")
             for record in answer.records:
                 found.setdefault(record.get("CUOR", ""), []).append(record)
+        return found
+
+    def _find_heads(self, orders: Sequence[Document]) -> None:
+        """Looks for batch orders whose number was never returned, and deletes what it finds."""
+        found = self._by_order_number({order.reference for order in orders})
         for order in orders:
             for record in found.get(order.head.fields.get("CUOR", ""), ()):
                 order.reference, order.number = record["ORNO"], record.get("ORNR", "")
