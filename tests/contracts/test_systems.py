@@ -209,12 +209,6 @@ def test_a_second_write_of_the_same_rows_is_no_duplicate(site: Site, target: Tar
 
 
 @sinks
-@cannot(
-    "infor.orders",
-    error=AssertionError,
-    # numbers of lines come with the answers to them only
-    message="11 OrderLine 11-1 was 0010000456|1 and is 0010000456",
-)
 def test_a_second_write_of_the_same_rows_is_answered_like_the_first(
     site: Site, target: TargetExample
 ) -> None:
