@@ -19,6 +19,7 @@ from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.stores.files import whole_file
 from airflow_provider_brightpearl.stores.row_files import RowFormat, format_of, lines_to_parquet, write_lines
 from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, BrightpearlClient
+from airflow_provider_brightpearl.systems.brightpearl.complete import record_id
 from airflow_provider_brightpearl.systems.brightpearl.source import BrightpearlSource
 from airflow_provider_brightpearl.systems.brightpearl.streams.table import STREAMS
 
@@ -121,7 +122,17 @@ def _records(client: BrightpearlClient, wanted: Wanted, missing: list[str]) -> I
         yield from (_encode(row) for row in rows)
         return
     for ids in chunked((int(row[wanted.columns[0]]) for row in rows), 10 * MAX_IDS):
-        yield from client.get_records(wanted.resource, ids, params=wanted.query)
+        left, nameless = dict.fromkeys(ids), 0
+        for record in client.get_records(wanted.resource, ids, params=wanted.query):
+            number = record_id(record, "id") or record_id(record, wanted.columns[0])
+            nameless += number is None
+            left.pop(number or 0, None)
+            yield record
+        # which one a record without an id is, nobody can say
+        names = (
+            [f"{len(left) - nameless} of {ids[0]} to {ids[-1]}"] if nameless else [str(each) for each in left]
+        )
+        missing += names[: _NAMED - len(missing)] if len(left) > nameless else []
 
 
 def _types(wanted: Wanted) -> dict[str, str] | None:

@@ -111,6 +111,16 @@ def test_rows_of_a_search_and_the_records_that_it_finds(sandbox, tmp_path):
     assert rows["records"] == found["records"] == len({each["id"] for each in lines(tmp_path / "found")})
 
 
+def test_records_that_a_search_finds_and_the_account_does_not_give_are_missing(sandbox, tmp_path):
+    search = {"search": SEARCH, "columns": ["orderId"], "filters": {"orderTypeId": "1"}}
+    one = json.dumps({"response": [{"id": 100001}]})
+    fault(sandbox, system="brightpearl", path="/order-service/order/", status=200, body=one)
+    found = run(to_file(path=str(tmp_path / "found.jsonl"), resource="order-service/order", **search))
+    rows = run(to_file(path=str(tmp_path / "rows.jsonl"), **search))["records"]
+    assert (1, rows - 1) == (found["records"], len(found["missing"]))
+    assert "100002" in found["missing"] and "100001" not in found["missing"]
+
+
 def test_a_file_in_object_storage(sandbox):
     path = compat.ObjectStoragePath("memory://bucket/orders.jsonl")
     written = run(to_file(path=path, stream="sales_orders"))
