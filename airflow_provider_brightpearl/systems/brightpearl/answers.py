@@ -109,9 +109,9 @@ def _reason(response: requests.Response) -> tuple[str, str]:
     except UNREADABLE:
         return "", f"not a JSON answer ({excerpt(response)})"
     if body.errors:
-        return body.errors[0].code, redacted("; ".join(error.message for error in body.errors))
+        return body.errors[0].code, redacted("; ".join(error.message for error in body.errors), response)
     if isinstance(body.response, str):
-        return "", redacted(body.response)
+        return "", redacted(body.response, response)
     return "", f"an error without a reason ({excerpt(response)})"
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import re
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -34,7 +36,9 @@ _LOGIN_TYPES = ("application/x-www-form-urlencoded", "text/xml")
 _SECRET = re.compile(
     r"(?i)((?:token|secret|password|authorization|session_?id)\"?\s*[:=]\s*\"?(?:bearer\s+)?)[^\s\"&,}<]+"
 )
-
+_SECRET_NAME = re.compile("(?i)token|secret|password|authorization|session")
+# shorter ones are words, and would be masked all over the text
+_SHORTEST_SECRET = 8
 
 _BAD_ADDRESS = (
     requests.exceptions.InvalidURL,
@@ -135,16 +139,54 @@ def request_id(headers: Mapping[str, str], own_name: str = "") -> str:
     return headers.get(own_name) or headers.get("X-Request-Id") or ""
 
 
-def redacted(text: str) -> str:
-    """The text with every value after a word such as token, secret or password masked."""
+def redacted(text: str, response: requests.Response | None = None) -> str:
+    """The text with every value after a word such as token, secret or password masked.
+
+    With the response that it comes from, also the credentials of its request, wherever they stand: error pages of
+    gateways repeat what was sent to them.
+    """
+    for value in _credentials(response.request) if response is not None else ():
+        text = text.replace(value, "***")
     return _SECRET.sub(r"\1***", text)
+
+
+def _credentials(request: requests.PreparedRequest | None) -> list[str]:
+    """What a request proves itself with, as it stands in pages: plain, escaped, and in base64; the longest first."""
+    if request is None:
+        return []
+    body = request.body if isinstance(request.body, str) else ""
+    pairs = [*(request.headers or {}).items(), *parse_qsl(body)]
+    sent = [value.rpartition(" ")[2] for name, value in map(_as_texts, pairs) if _SECRET_NAME.search(name)]
+    sent += [part for value in sent for part in _basic(value)]
+    whole = {value for value in sent if len(value) >= _SHORTEST_SECRET}
+    shapes = {shape(value) for value in whole for shape in (str, quote_plus, escape, _base64)}
+    return sorted(shapes, key=len, reverse=True)
+
+
+def _as_texts(pair: tuple[Any, Any]) -> tuple[str, str]:
+    name, value = (each.decode("latin-1") if isinstance(each, bytes) else str(each) for each in pair)
+    return name, value
+
+
+def _basic(value: str) -> list[str]:
+    """The password in the value of a Basic authorization; none where it is no such value."""
+    try:
+        _, colon, password = b64decode(value, validate=True).decode().partition(":")
+    except ValueError:
+        return []
+    return [password, unquote_plus(password)] if colon else []
+
+
+def _base64(value: str) -> str:
+    return b64encode(value.encode()).decode()
 
 
 def excerpt(response: requests.Response, limit: int = 200) -> str:
     """Content type and first characters of an unexpected body, for a message."""
     kind = response.headers.get("Content-Type", "no content type")
-    text = " ".join(response.content[: limit * 4].decode("utf-8", "replace").split())[:limit]
-    return f"{kind}: {redacted(text)}" if text else f"{kind}, empty body"
+    text = " ".join(response.content[: limit * 4].decode("utf-8", "replace").split())
+    # masked before it is cut: half a secret would not be recognised
+    return f"{kind}: {redacted(text, response)[:limit]}" if text else f"{kind}, empty body"
 
 
 def exchange(

@@ -144,7 +144,7 @@ def _reason(response: requests.Response) -> tuple[str, str]:
     if not errors:
         return "", "an error without a reason"
     code, message, _ = describe_error(errors[0])
-    return code, message
+    return code, redacted(message, response)
 
 
 def describe_error(error: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...]]:

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import logging
 import socket
+from base64 import b64encode
+from collections.abc import Callable
+from html import escape
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 import requests
@@ -10,6 +14,7 @@ import requests
 from airflow_provider_brightpearl.errors import Misconfigured, TimedOut, Unavailable
 from airflow_provider_brightpearl.systems.http.retry_after import retry_after
 from airflow_provider_brightpearl.systems.http.transport import (
+    excerpt,
     exchange,
     meter_of,
     new_session,
@@ -17,6 +22,8 @@ from airflow_provider_brightpearl.systems.http.transport import (
     request_id,
 )
 from tests.systems.stub import Reply, serving
+
+CANARY = '00D/x+y"&=canary!z'
 
 
 def call(session: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
@@ -108,3 +115,25 @@ def test_a_bad_address_is_a_matter_of_configuration() -> None:
 )
 def test_secrets_are_starred_out(text: str, expected: str) -> None:
     assert expected == redacted(text)
+
+
+@pytest.mark.parametrize("write", [str, quote_plus, escape, lambda text: b64encode(text.encode()).decode()])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"headers": {"Authorization": f"Bearer {CANARY}"}},
+        {"headers": {"brightpearl-staff-token": CANARY}},
+        {"auth": ("client", CANARY)},
+        {"data": {"grant_type": "refresh_token", "refresh_token": CANARY}},
+    ],
+)
+def test_a_page_that_repeats_a_credential_without_its_name_does_not_show_it(
+    sent: dict[str, Any], write: Callable[[str], str]
+) -> None:
+    shown = write(CANARY)
+    # the second one stands where the excerpt is cut
+    page = f"<p>you sent {shown}</p>{'.' * (150 - len(shown))}{shown}"
+    with serving(lambda _: Reply(page.encode(), status=400)) as stub:
+        found = excerpt(call(new_session(), "POST", stub.url, **sent))
+    assert "***" in found
+    assert shown[:8] not in found
