@@ -23,8 +23,10 @@ EXTRAS_2.11.0 := sandbox,postgres,test
 BIN := .venv-3.3/bin
 # tests of what has nothing to do with the version of Airflow run on the newest only
 ONCE := tests/bench tests/demo tests/docs tests/sandbox tests/systems/infor/test_payments.py tests/test_compose.py
-# tests of what knows no Airflow run on the newest and on the oldest dependencies; those in between tell nothing more
-PURE := tests/contracts tests/core tests/flow tests/gates tests/mapping tests/runtime tests/systems
+# tests of what knows no Airflow; on the line in between they tell nothing more
+PURE := tests/contracts tests/core tests/flow tests/flows tests/gates tests/mapping tests/pipeline tests/runtime tests/stores tests/systems
+# tests of what stands on other people's packages, for the oldest of them
+OLDEST := tests/airflow tests/flows/test_golden.py tests/gates tests/hooks tests/mapping tests/stores tests/systems
 PYTEST := -p no:cacheprovider -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q
 # clients that others wrote, to prove the sandbox; jsforce where there is npm
 CLIENTS := .venv-inforion/.ready $(if $(shell command -v npm),tests/sandbox/jsforce/node_modules/.package-lock.json)
@@ -50,7 +52,7 @@ test-2.11: .venv-2.11/.ready
 	.venv-2.11/bin/python -m pytest $(PYTEST) $(addprefix --ignore=,$(ONCE) $(PURE)) $(ARGS)
 
 test-2.11.0: .venv-2.11.0/.ready
-	.venv-2.11.0/bin/python -m pytest $(PYTEST) $(addprefix --ignore=,$(ONCE)) -m "not system" $(ARGS)
+	.venv-2.11.0/bin/python -m pytest $(PYTEST) $(OLDEST) -m "not (system or slow)" $(ARGS)
 
 test-fast: .venv-3.3/.ready ## Run the quick tests only, on Airflow 3.3.2, without those of sandbox, demo and docs
 	$(BIN)/python -m pytest $(PYTEST) $(addprefix --ignore=,$(ONCE)) -m "not (system or benchmark or slow)" $(ARGS)
