@@ -126,10 +126,10 @@ class MemoryLetters:
         return [name for name, each in mine if self._due(each, mapping_version)][:limit]
 
     def _due(self, letter: Letter, mapping_version: str) -> bool:
-        if letter.rejection.missing:
+        if letter.rejection.missing or letter.rejection.passing or letter.mapping_version != mapping_version:
             return True
         if letter.rejection.waits_for is None:
-            return letter.mapping_version != mapping_version
+            return False
         flow, object_name, key = letter.rejection.waits_for
         return key in self.crosswalk.resolve(flow, object_name, [key])
 

@@ -13,7 +13,14 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    params={"ids": Param([], type="array", items={"type": "string"}, description="Orders to send again")},
+    params={
+        "ids": Param(
+            None,
+            type=["array", "null"],
+            items={"type": "string"},
+            description="Orders to send again; all if empty",
+        )
+    },
     tags=["brightpearl-sync", "example"],
 ) as dag:
     # [START howto_flow_operator]

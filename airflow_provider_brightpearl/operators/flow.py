@@ -25,9 +25,8 @@ from airflow_provider_brightpearl.notifications import SyncNotifier
 from airflow_provider_brightpearl.operators.request import run_request
 from airflow_provider_brightpearl.operators.retry import retry_arguments
 from airflow_provider_brightpearl.operators.stages import GATE_PAGE, StageOperator, finish_run
-from airflow_provider_brightpearl.operators.templates import template_list
+from airflow_provider_brightpearl.operators.templates import NOTHING, template_ids
 
-_NOTHING = {"", "None", "none", "null"}
 _SWITCH = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -128,7 +127,7 @@ class FlowOperator(StageOperator):
         asked = {
             "from": _value(self.start),
             "to": _value(self.end),
-            "ids": template_list(_value(self.ids), "ids") or None,
+            "ids": template_ids(self.ids),
             "full_resync": _switch(_value(self.full_resync)),
         }
         run = _run_name(context)
@@ -186,7 +185,7 @@ def _run_name(context: Any) -> str:
 
 def _value(rendered: Any) -> Any:
     """A templated value; None where an empty param was rendered as text."""
-    return None if isinstance(rendered, str) and rendered.strip() in _NOTHING else rendered
+    return None if isinstance(rendered, str) and rendered.strip() in NOTHING else rendered
 
 
 def _switch(value: Any) -> bool:

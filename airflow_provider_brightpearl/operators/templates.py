@@ -5,7 +5,25 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from airflow_provider_brightpearl.compat import AirflowSkipException
 from airflow_provider_brightpearl.errors import Misconfigured
+
+NOTHING = ("", "None", "none", "null")
+
+
+def template_ids(value: Any) -> list[str] | None:
+    """Ids that are named, or None where the parameter was left out or rendered as nothing.
+
+    Raises:
+        AirflowSkipException: the list is empty, so that there is nothing to do; it does not mean all records.
+        Misconfigured: the text is no list.
+    """
+    if value is None or (isinstance(value, str) and value.strip() in NOTHING):
+        return None
+    ids = [str(each) for each in template_list(value, "ids")]
+    if not ids:
+        raise AirflowSkipException("ids is an empty list: no records were named")
+    return ids
 
 
 def template_list(value: Any, name: str) -> list[Any]:

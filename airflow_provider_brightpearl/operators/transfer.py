@@ -15,15 +15,18 @@ from airflow_provider_brightpearl.compat import AirflowFailException
 from airflow_provider_brightpearl.environment import object_path
 from airflow_provider_brightpearl.errors import Misconfigured, Unavailable
 from airflow_provider_brightpearl.operators.pausing import PausingOperator, Plain
-from airflow_provider_brightpearl.operators.templates import template_count, template_list
+from airflow_provider_brightpearl.operators.templates import (
+    NOTHING,
+    template_count,
+    template_ids,
+    template_list,
+)
 
 if TYPE_CHECKING:
     from upath import UPath
 
     from airflow_provider_brightpearl.runtime.brightpearl_file import Wanted
     from airflow_provider_brightpearl.runtime.file_upsert import FileUpsert, UpsertState
-
-_NOTHING = ("", "None")
 
 
 class BrightpearlToObjectStorageOperator(PausingOperator):
@@ -117,8 +120,8 @@ class BrightpearlToObjectStorageOperator(PausingOperator):
     def _wanted(self) -> Wanted:
         from airflow_provider_brightpearl.runtime.brightpearl_file import Wanted
 
-        ids = tuple(str(each) for each in template_list(self.ids, "ids"))
-        start, end = (None if text in (None, *_NOTHING) else str(text) for text in (self.start, self.end))
+        ids = tuple(template_ids(self.ids) or ())
+        start, end = (None if text in (None, *NOTHING) else str(text) for text in (self.start, self.end))
         return Wanted(
             stream=self.stream or "", ids=ids, start=start, end=end,
             search=self.search or "", columns=tuple(template_list(self.columns, "columns")), filters=self.filters or {},

@@ -109,6 +109,8 @@ class BrightpearlRecordSensor(BaseSensorOperator):
         filters = dict(self.filters or {})
         if self.changed_since is None:
             return [filters]
+        if taken := sorted(filters.keys() & {"createdOn", "updatedOn"}):
+            raise Misconfigured(f"filters: {taken[0]} is what changed_since asks for; give one of them")
         try:
             since = parse_instant(str(self.changed_since))
         except ValueError:

@@ -99,7 +99,7 @@ class SqlDeadLetters:
         mapped_anew = letter.mapping_version != mapping_version
         ready = sa.or_(
             sa.and_(letter.state == LetterState.PARKED.value, parent_bound),
-            sa.and_(letter.state == LetterState.OPEN.value, mapped_anew),
+            sa.and_(letter.state.in_([LetterState.OPEN.value, LetterState.PARKED.value]), mapped_anew),
         )
         columns = (letter.first_seen, letter.source_id, letter.last_seen)
         query = sa.select(*columns).where(*self._mine(flow)).order_by(*columns[:2])

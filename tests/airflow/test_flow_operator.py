@@ -106,6 +106,14 @@ def test_nothing_new_is_skipped_with_its_summary_unless_switched_off(sandbox):
     assert 0 == task.execute(context_of(task))["counts"]["extracted"]
 
 
+@pytest.mark.parametrize("ids", [[], "[]", " ( ) "])
+def test_an_empty_list_of_ids_is_not_everything(sandbox, ids):
+    task = operator(ids=ids)
+    with pytest.raises(compat.AirflowSkipException, match="no records were named"):
+        task.execute(context_of(task))
+    assert [] == SqlLedger(state_engine()).runs(CUSTOMERS)
+
+
 def test_a_backfill_reads_its_interval_and_leaves_the_watermark(sandbox):
     task = operator(skip_if_empty=False)
     interval = {"data_interval_start": DAY[0], "data_interval_end": DAY[1]}

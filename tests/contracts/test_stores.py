@@ -225,8 +225,11 @@ def test_parked_records_are_due_once_their_parent_is_bound(stores: Stores) -> No
     assert [] == stores.letters.due("products", "v1", 10)
 
 
-def test_a_parked_record_waits_for_its_parent_whatever_the_mapping(letters: DeadLetters) -> None:
+def test_a_parked_record_waits_for_its_parent_unless_the_mapping_has_changed(letters: DeadLetters) -> None:
     keep(letters, parked("1"))
+    assert ([], ["1"]) == (letters.due("orders", "v1", 10), letters.due("orders", "v2", 10))
+    # once, as it may wait for the same parent under the new one
+    keep(letters, parked("1"), run="run 2", version="v2")
     assert [] == letters.due("orders", "v2", 10)
 
 

@@ -22,6 +22,7 @@ from airflow_provider_brightpearl.systems.http.retry_after import retry_after
 from airflow_provider_brightpearl.systems.http.transport import excerpt, redacted, request_id
 
 SYSTEM = "salesforce"
+NO_ID = "NO_ID"
 HALTED, UNPROCESSED = "PROCESSING_HALTED", "UNPROCESSED"
 # the org's codes for rows that it has not tried
 _UNREACHED = (HALTED, UNPROCESSED)
@@ -31,7 +32,7 @@ RETRYABLE_CODES = frozenset({
 # passes by itself, whatever error of a trigger or flow wraps it
 _PASSING = (
     "UNABLE_TO_LOCK_ROW", "STORAGE_LIMIT_EXCEEDED", "REQUEST_LIMIT_EXCEEDED", "Apex CPU time limit exceeded",
-    "Too many SOQL queries", "REQUEST_RUNNING_TOO_LONG",
+    "Too many SOQL queries", NO_ID, "REQUEST_RUNNING_TOO_LONG",
 )  # fmt: skip
 _PAUSE = 30.0
 # calls of a day count for 24 hours each, so that some are free again within an hour
@@ -184,7 +185,9 @@ def row_answers(keys: Sequence[str]) -> Callable[[requests.Response], list[RowAn
 
 def _row_answer(key: str, row: _Row) -> RowAnswer:
     if row.success:
-        return RowAnswer(key, row.id or "", row.created)
+        if not row.id:
+            return RowAnswer(key, "", False, False, NO_ID, "the org took the row and returned no id")
+        return RowAnswer(key, row.id, row.created)
     code, message, fields = describe_error(row.errors[0]) if row.errors else ("", "no reason given", ())
     return RowAnswer(key, row.id or "", False, False, code, message, fields)
 
