@@ -112,7 +112,9 @@ def _smtp_notifier(to: Sequence[str]) -> Any:
         return None
     notifier = SmtpNotifier(to=list(to), from_email=None)
     try:
-        compat.BaseHook.get_connection(notifier.smtp_conn_id)
+        connection = compat.BaseHook.get_connection(notifier.smtp_conn_id)
     except compat.AirflowNotFoundException:
         return None
+    # the provider of Airflow 2.11.0 asks its hook before that has its connection
+    notifier.from_email = notifier.from_email or connection.extra_dejson.get("from_email")
     return notifier
