@@ -1,0 +1,231 @@
+"""One part while it is loaded: what changed of it, what was answered, and what became of its records."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from msgspec.structs import replace
+
+from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowOutcome, RowResult
+from airflow_provider_brightpearl.core.ports.stores import Binding, Crosswalk
+from airflow_provider_brightpearl.core.records import Money, Outcome, Rejection, Stage
+from airflow_provider_brightpearl.errors import OutOfBalance
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.mapping.mapped import MappedRow
+from airflow_provider_brightpearl.pipeline.taken_keys import TakenKey, taken_keys
+
+Rows = dict[str, list[MappedRow]]
+Place = tuple[str, str]
+
+
+@dataclass
+class Batch:
+    """One part while it is loaded: its rows by record, what is bound, and what the target answered.
+
+    ``bound`` and ``fingerprints`` are by object and key.
+    """
+
+    flow: FlowSpec
+    run: str
+    rows: Rows
+    sweep: bool = False
+    bound: dict[str, dict[str, Binding]] = field(default_factory=lambda: defaultdict(dict))
+    fingerprints: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    written: dict[str, list[RowResult]] = field(default_factory=dict)
+    rejected: dict[str, Rejection] = field(default_factory=dict)
+
+    @cached_property
+    def _parents(self) -> set[str]:
+        return {name for spec in self.flow.objects.values() for name in spec.parent.values()}
+
+    def changes(self, skip: set[str]) -> Iterator[RecordChange]:
+        """What has to be written, record by record in source order."""
+        by_record: dict[str, list[Binding]] = {}
+        for bindings in self.bound.values():
+            for binding in bindings.values():
+                by_record.setdefault(binding.source_id, []).append(binding)
+        for source_id, rows in self.rows.items():
+            if source_id in skip:
+                continue
+            change = self._change(source_id, rows, by_record.get(source_id, []))
+            if change.changes or change.removals:
+                yield change
+
+    def _change(self, source_id: str, rows: Sequence[MappedRow], bound: Sequence[Binding]) -> RecordChange:
+        gone = tuple(self._gone(rows, bound)) if bound else ()
+        anew = {
+            (row.object, row.key) for row in rows if row.object in self._parents and self._own(row) is None
+        }
+        changed = [row for row in rows if self._differs(row, anew)]
+        first_goes = bool(changed) and changed[0] is rows[0]
+        if (changed or gone) and not first_goes and self.flow.objects[self.flow.root].set_last:
+            # a first object with a field that is set last opens and closes its rows, so it goes along
+            changed.insert(0, rows[0])
+        return RecordChange(source_id, tuple([self._write(row, anew) for row in changed]), gone)
+
+    def _gone(self, rows: Sequence[MappedRow], bound: Sequence[Binding]) -> Iterator[Removal]:
+        there = {(row.object, row.key) for row in rows}
+        for each in bound:
+            spec = self.flow.objects.get(each.object)
+            if spec and not spec.owner and (each.object, each.key) not in there:
+                yield Removal(each.object, each.key, each.target_id)
+
+    def _own(self, row: MappedRow) -> Binding | None:
+        """The binding of a row, unless it is that of another record."""
+        bound = self.bound[row.object].get(row.key)
+        return bound if bound and bound.source_id == row.source_id else None
+
+    def _lost_parent(self, row: MappedRow, anew: set[Place]) -> bool:
+        """Whether a row's parent is created anew, as after a change of its key: the row went with the one before."""
+        return bool(anew) and any(
+            (name, row.parent) in anew for name in self.flow.objects[row.object].parent.values()
+        )
+
+    def _differs(self, row: MappedRow, anew: set[Place]) -> bool:
+        bound = self._own(row)
+        if bound is None or bound.fingerprint != row.fingerprint or self._lost_parent(row, anew):
+            return True
+        # a repeat of this run has sent it already
+        return self.sweep and self.flow.objects[row.object].resend_in_sweep and bound.written_run != self.run
+
+    def _write(self, row: MappedRow, anew: set[Place]) -> Change:
+        bound = None if self._lost_parent(row, anew) else self._own(row)
+        target_id = bound.target_id if bound else None
+        return Change(row.object, row.key, row.payload, row.fingerprint, row.parent, target_id)
+
+    def bindings(self, results: Sequence[RowResult]) -> list[Binding]:
+        """Crosswalk rows of what the target confirmed."""
+        confirmed = [self._binding(result) for result in results if not result.refused and not result.removed]
+        return [*self._touched(results), *confirmed]
+
+    def _touched(self, results: Sequence[RowResult]) -> Iterator[Binding]:
+        """The first rows of records that lost a row: a repeat of this run has to know that they were updated."""
+        for source_id in {result.source_id for result in results if result.removed}:
+            first = self.rows[source_id][0]
+            bound = self.bound[first.object].get(first.key)
+            if bound:
+                yield replace(bound, written_run=self.run)
+
+    def _binding(self, result: RowResult) -> Binding:
+        earlier = self.bound[result.object].get(result.key)
+        created = self.run if result.outcome is RowOutcome.CREATED else ""
+        return Binding(
+            self.flow.flow,
+            result.object,
+            result.key,
+            result.source_id,
+            result.target_id or (earlier.target_id if earlier else ""),
+            "" if result.unfinished else self.fingerprints[result.object][result.key],
+            earlier.created_run if earlier else created,
+            self.run,
+        )
+
+    def outcome(self, source_id: str) -> Outcome:
+        """What became of a record, over all tries of this run."""
+        if source_id in self.rejected:
+            return Outcome.REJECTED
+        results = self.written.get(source_id, [])
+        first = self.rows[source_id][0]
+        earlier = self.bound[first.object].get(first.key)
+        created = [result.object for result in results if result.outcome is RowOutcome.CREATED]
+        if first.object in created:
+            return Outcome.CREATED
+        if earlier and earlier.created_run == self.run:
+            return Outcome.CREATED
+        before = (self.bound[row.object].get(row.key) for row in self.rows[source_id])
+        touched = any(each and each.written_run == self.run for each in before)
+        return Outcome.UPDATED if results or touched else Outcome.UNCHANGED
+
+    def reject(self, source_id: str, reason: str, row: Place, **more: Any) -> None:
+        """Rejects a record for one of its rows; its first reason counts."""
+        root = self.rows[source_id][0]
+        rejection = Rejection(
+            source_id, Stage.LOAD, reason, row[0], row[1], amount=root.amount, currency=root.currency, **more
+        )
+        self.rejected.setdefault(source_id, rejection)
+
+    def reject_taken_keys(self, crosswalk: Crosswalk, held: set[str]) -> set[str]:
+        """Rejects records with a row whose key is bound to another record; returns those whose key is given up now.
+
+        They are written last. A record that waits for one that waits itself is tried again by the next run.
+        """
+        taken = list(taken_keys(self.flow, self.rows, self.bound, crosswalk))
+        takers = {each.source_id for each in taken}
+        for each in taken:
+            free = each.given_up and each.owner not in takers | held | self.rejected.keys()
+            if not free:
+                self._reject_taken(each)
+        return takers - self.rejected.keys()
+
+    def free_to_take(self, records: Sequence[RecordChange]) -> list[RecordChange]:
+        """Those of the records whose keys have been given up; the others are rejected until the next run."""
+        for record in records:
+            for change in record.changes:
+                known = self.bound[change.object].get(change.key)
+                if known and known.source_id != record.source_id:
+                    self._reject_taken(
+                        TakenKey(record.source_id, change.object, change.key, known.source_id, given_up=True)
+                    )
+        return [record for record in records if record.source_id not in self.rejected]
+
+    def _reject_taken(self, taken: TakenKey) -> None:
+        reason, place = taken.reason(self.flow.target), (taken.object, taken.key)
+        self.reject(taken.source_id, reason, place, value=taken.key, passing=taken.given_up)
+
+    def check_answers(self, sent: Mapping[str, set[Place]], results: Sequence[RowResult]) -> None:
+        """Raises ``OutOfBalance`` where a row was answered that was not sent."""
+        for each in results:
+            known = (each.object, each.key) in sent.get(each.source_id, ()) or (
+                each.refused and not each.object
+            )
+            if not known:
+                raise OutOfBalance(
+                    f"{self.flow.target} answered row {each.key!r} of {each.object}, record {each.source_id}, "
+                    "which was not sent"
+                )
+
+    def settle_answers(self, changes: Sequence[RecordChange]) -> None:
+        """Rejects records with a refused row, and those with a row that was sent and not answered."""
+        for record in changes:
+            sent = places(record)
+            results = self.written.get(record.source_id, [])
+            answered = {(each.object, each.key): each for each in results}
+            for each in results:
+                if each.refused:
+                    more = {"field": each.field, "value": each.value, "passing": each.passing}
+                    self.reject(record.source_id, each.reason, (each.object, each.key), **more)
+            if record.source_id in self.rejected:
+                continue
+            open_ends = sorted(sent - {place for place, each in answered.items() if not each.unfinished})
+            if open_ends:
+                reason = f"{self.flow.target} gave no answer to this row: whether it was written is looked up next time"
+                self.reject(record.source_id, reason, open_ends[0], passing=True)
+
+    def money(self, source_ids: Sequence[str]) -> Money:
+        """Totals of these records."""
+        totals: Money = {}
+        for source_id in source_ids:
+            root = self.rows[source_id][0]
+            if root.amount is not None:
+                totals[root.currency] = totals.get(root.currency, Decimal(0)) + root.amount
+        return totals
+
+    def rows_written(self) -> dict[str, int]:
+        """Rows that the target confirmed, by object."""
+        written: dict[str, set[str]] = defaultdict(set)
+        for results in self.written.values():
+            for result in results:
+                if not result.refused:
+                    written[result.object].add(result.key)
+        return {name: len(keys) for name, keys in written.items()}
+
+
+def places(record: RecordChange) -> set[Place]:
+    """The rows of a record that go out."""
+    rows: tuple[Change | Removal, ...] = (*record.changes, *record.removals)
+    return {(each.object, each.key) for each in rows}
