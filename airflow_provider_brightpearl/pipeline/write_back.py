@@ -129,10 +129,11 @@ class _Delivery:
     def go(self, writer: WriteBack, unsettled: Sequence[Intent], now: datetime) -> None:
         before = writer.calls
         try:
-            due = [*(each for each in unsettled if each.state is IntentState.DUE)]
+            due = self._not_there_yet(writer, [each for each in unsettled if each.state is IntentState.DUE])
+            self.minimum = writer.calls - before
             due += self._missing(writer, [each for each in unsettled if _is_quiet(each, now)])
             due.sort(key=lambda each: (each.key, each.object))
-            self.minimum = writer.min_calls(len(due))
+            self.minimum += writer.min_calls(len(due))
             messages = [self._message(each) for each in due]
             progress = current()
             progress.begin("wrote back", "messages", len(due), lambda: writer.calls - before)
@@ -143,6 +144,16 @@ class _Delivery:
                     break
         finally:
             self.made = writer.calls - before
+
+    def _not_there_yet(self, writer: WriteBack, due: Sequence[Intent]) -> list[Intent]:
+        """What is due, without notes that are there although nothing is known of them: the state was lost."""
+        notes = [each for each in due if self.places[each.object][1] is Kind.NOTE]
+        if not notes or self.intents.complete(notes[0].flow):
+            return list(due)
+        there = writer.find_notes([self._message(each) for each in notes])
+        found = [each for each, is_there in zip(notes, there, strict=True) if is_there]
+        self._confirm(found)
+        return [each for each in due if each not in found]
 
     def _missing(self, writer: WriteBack, doubtful: Sequence[Intent]) -> list[Intent]:
         """Those of the notes in doubt that do not exist; the others are done."""

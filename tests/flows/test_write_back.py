@@ -15,6 +15,7 @@ from sqlalchemy import select
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
+from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.stores.tables import run
 from tests.flows.site import Site
@@ -77,6 +78,17 @@ def last_note(site: Site) -> str:
     with site.database.connect() as connection:
         notes = connection.execute(select(run.c.note).where(run.c.flow == FLOW).order_by(run.c.started_at))
         return str(list(notes)[-1][0])
+
+
+def test_no_note_is_doubled_after_the_state_was_lost(site: Site) -> None:
+    site.run(FLOW)
+    before = notes(site)
+    assert {1} == set(before.values())
+    site.database = open_engine(f"sqlite:///{site.folder / 'another.db'}")
+    for name in ("customers_to_infor", "products_to_infor", FLOW):
+        site.run(name)
+    assert before == notes(site)
+    assert [] == SqlIntents(site.database, pair=site.wiring(FLOW).pair).in_doubt()
 
 
 def fault(site: Site, **rule: Any) -> None:

@@ -22,6 +22,8 @@ from airflow_provider_brightpearl.errors import (
 from airflow_provider_brightpearl.flow.load import parse_flow
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline.write_back import QUIET, Outbox
+from airflow_provider_brightpearl.stores import tables
+from airflow_provider_brightpearl.stores.engine import writing
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 
 TEXT = """
@@ -90,6 +92,10 @@ def result(number: int, target_id: str = "", status: str = "22") -> RowResult:
 
 @pytest.fixture
 def outbox(engine: Engine) -> Outbox:
+    """That of a flow which has gone through once, so that all notes it wrote are known."""
+    with writing(engine) as connection:
+        mark = {"pair": "", "flow": "orders", "instant": datetime.now(UTC), "run": "before"}
+        tables.replace(connection, tables.watermark, mark)
     return Outbox(flow(), "run1", SqlIntents(engine))
 
 
