@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.engine import reading, writing
@@ -55,9 +55,15 @@ class SqlInstances:
                 return 0
         names = flows()
         with writing(self._engine) as connection:
-            return sum(
-                connection.execute(
-                    table.update().where(table.c.pair == "", table.c.flow.in_(names)).values(pair=pair)
-                ).rowcount
-                for table in _BY_PAIR
-            )
+            return sum(_given(connection, table, pair, names) for table in _BY_PAIR)
+
+
+def _given(connection: Connection, table: sa.Table, pair: str, flows: Sequence[str]) -> int:
+    """Gives a pair the unclaimed rows of a table; those that it has by now are newer, and stay."""
+    unclaimed = (table.c.pair == "", table.c.flow.in_(flows))
+    own = table.alias()
+    key = [column.name for column in table.primary_key if column.name != "pair"]
+    taken = sa.exists().where(own.c.pair == pair, *(own.c[name] == table.c[name] for name in key))
+    if "pair" in table.primary_key.columns:
+        connection.execute(table.delete().where(*unclaimed, taken))
+    return int(connection.execute(table.update().where(*unclaimed).values(pair=pair)).rowcount)

@@ -90,3 +90,15 @@ def test_state_from_before_there_were_pairs_belongs_to_the_first_that_runs(two_o
                 sa.select(sa.func.count()).select_from(tables.binding).where(tables.binding.c.pair == "")
             ).scalar()
         )
+
+
+def test_state_that_a_pair_has_by_now_is_not_overwritten_by_older_one(two_orgs):
+    two_orgs.run(FLOW)
+    with writing(two_orgs.database) as connection:
+        rows = connection.execute(sa.select(tables.binding)).mappings().all()
+        old = [{**row, "pair": "", "target_id": "old"} for row in rows[:2]]
+        connection.execute(tables.binding.insert(), old)
+    again = two_orgs.run(FLOW, full_resync=True)
+    assert (0, 0) == (again.counts.created, again.counts.updated)
+    with writing(two_orgs.database) as connection:
+        assert len(rows) == len(connection.execute(sa.select(tables.binding)).all())
