@@ -248,7 +248,7 @@ class SalesforceUpsertOperator(PausingOperator):
 
     def _wait(self, state: UpsertState) -> None:
         """Waits for the jobs of the latest attempt, unless they are known to have ended."""
-        from airflow_provider_brightpearl.systems.salesforce.bulk import pause_before_look
+        from airflow_provider_brightpearl.systems.salesforce.bulk import PATIENCE, pause_before_look
 
         if not state.running:
             return
@@ -265,6 +265,12 @@ class SalesforceUpsertOperator(PausingOperator):
             )
         for job in state.running:
             while not self._client.bulk_jobs().ended(job):
+                if time.time() - started > PATIENCE:
+                    raise Unavailable(
+                        f"bulk job {job.rpartition('/')[2]} has not ended after {PATIENCE / 3600:.0f} hours: "
+                        "see Bulk Data Load Jobs in Setup, abort it there, and clear this task",
+                        system="salesforce",
+                    )
                 time.sleep(pause_before_look(time.time() - started))
         state.awaited = state.attempt
 

@@ -145,6 +145,16 @@ def test_a_bulk_job_survives_a_lost_answer(sandbox: Sandbox, step: str) -> None:
     assert {"c-1", "c-2"} == {answer.key for answer in answers if answer.success}
 
 
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_a_job_whose_closing_is_lost_twice_is_not_started_a_second_time(sandbox: Sandbox, drop: str) -> None:
+    sandbox.control("DELETE", "/log")
+    fault(sandbox, system="salesforce", method="PATCH", path="jobs/ingest/[^/]+$", drop=drop, times=2)
+    answers = list(salesforce(sandbox).bulk_upsert("Account", KEY, [account(1), account(2)]))
+    assert {"c-1", "c-2"} == {answer.key for answer in answers if answer.created}
+    calls = sandbox.control("GET", "/log?system=salesforce")
+    assert 1 == sum(call["method"] == "POST" and call["path"].endswith("jobs/ingest") for call in calls)
+
+
 def test_the_daily_limit_is_not_waited_for(sandbox: Sandbox) -> None:
     client = salesforce(sandbox)
     switch(sandbox, "salesforce", daily_api_limit=client.calls)
