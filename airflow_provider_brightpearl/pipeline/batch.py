@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -21,13 +21,17 @@ from airflow_provider_brightpearl.pipeline.taken_keys import TakenKey, taken_key
 
 Rows = dict[str, list[MappedRow]]
 Place = tuple[str, str]
+# compared as they are: a property of each of a hundred thousand results takes time
+_WRITTEN = (RowOutcome.CREATED, RowOutcome.UPDATED)
+_REMOVED, _REFUSED = RowOutcome.REMOVED, RowOutcome.REFUSED
 
 
 @dataclass
 class Batch:
     """One part while it is loaded: its rows by record, what is bound, and what the target answered.
 
-    ``bound`` and ``fingerprints`` are by object and key.
+    ``bound`` and ``fingerprints`` are by object and key. ``open`` holds, by record, each row that goes out and whether
+    it was answered.
     """
 
     flow: FlowSpec
@@ -38,6 +42,7 @@ class Batch:
     fingerprints: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     written: dict[str, list[RowResult]] = field(default_factory=dict)
     rejected: dict[str, Rejection] = field(default_factory=dict)
+    open: dict[str, dict[Place, bool]] = field(default_factory=dict)
 
     @cached_property
     def _parents(self) -> set[str]:
@@ -100,12 +105,12 @@ class Batch:
 
     def bindings(self, results: Sequence[RowResult]) -> list[Binding]:
         """Crosswalk rows of what the target confirmed."""
-        confirmed = [self._binding(result) for result in results if not result.refused and not result.removed]
-        return [*self._touched(results), *confirmed]
+        confirmed = [self._binding(result) for result in results if result.outcome in _WRITTEN]
+        return [*self._touched([result for result in results if result.outcome is _REMOVED]), *confirmed]
 
-    def _touched(self, results: Sequence[RowResult]) -> Iterator[Binding]:
+    def _touched(self, removed: Sequence[RowResult]) -> Iterator[Binding]:
         """The first rows of records that lost a row: a repeat of this run has to know that they were updated."""
-        for source_id in {result.source_id for result in results if result.removed}:
+        for source_id in {result.source_id for result in removed}:
             first = self.rows[source_id][0]
             bound = self.bound[first.object].get(first.key)
             if bound:
@@ -177,34 +182,40 @@ class Batch:
         reason, place = taken.reason(self.flow.target), (taken.object, taken.key)
         self.reject(taken.source_id, reason, place, value=taken.key, passing=taken.given_up)
 
-    def check_answers(self, sent: Mapping[str, set[Place]], results: Sequence[RowResult]) -> None:
-        """Raises ``OutOfBalance`` where a row was answered that was not sent."""
+    def expect(self, changes: Sequence[RecordChange]) -> None:
+        """Notes the rows that go out, so that what is answered can be held against them."""
+        for record in changes:
+            rows: tuple[Change | Removal, ...] = (*record.changes, *record.removals)
+            self.open[record.source_id] = {(each.object, each.key): False for each in rows}
+
+    def take_answers(self, results: Sequence[RowResult]) -> None:
+        """Ticks the rows off that were answered, and rejects records with a refused one.
+
+        Raises:
+            OutOfBalance: a row was answered that was not sent.
+        """
         for each in results:
-            known = (each.object, each.key) in sent.get(each.source_id, ()) or (
-                each.refused and not each.object
-            )
-            if not known:
+            sent, place = self.open.get(each.source_id, {}), (each.object, each.key)
+            if place in sent:
+                sent[place] = not each.unfinished
+            elif each.object or not each.refused:
                 raise OutOfBalance(
                     f"{self.flow.target} answered row {each.key!r} of {each.object}, record {each.source_id}, "
                     "which was not sent"
                 )
+            if each.outcome is _REFUSED:
+                more = {"field": each.field, "value": each.value, "passing": each.passing}
+                self.reject(each.source_id, each.reason, place, **more)
 
-    def settle_answers(self, changes: Sequence[RecordChange]) -> None:
-        """Rejects records with a refused row, and those with a row that was sent and not answered."""
-        for record in changes:
-            sent = places(record)
-            results = self.written.get(record.source_id, [])
-            answered = {(each.object, each.key): each for each in results}
-            for each in results:
-                if each.refused:
-                    more = {"field": each.field, "value": each.value, "passing": each.passing}
-                    self.reject(record.source_id, each.reason, (each.object, each.key), **more)
-            if record.source_id in self.rejected:
-                continue
-            open_ends = sorted(sent - {place for place, each in answered.items() if not each.unfinished})
-            if open_ends:
-                reason = f"{self.flow.target} gave no answer to this row: whether it was written is looked up next time"
-                self.reject(record.source_id, reason, open_ends[0], passing=True)
+    def reject_unanswered(self) -> None:
+        """Rejects records with a row that was sent and not answered, and of which no other was refused."""
+        reason = (
+            f"{self.flow.target} gave no answer to this row: whether it was written is looked up next time"
+        )
+        for source_id, sent in self.open.items():
+            if not all(sent.values()) and source_id not in self.rejected:
+                place = min(place for place, answered in sent.items() if not answered)
+                self.reject(source_id, reason, place, passing=True)
 
     def money(self, source_ids: Sequence[str]) -> Money:
         """Totals of these records."""
@@ -220,12 +231,6 @@ class Batch:
         written: dict[str, set[str]] = defaultdict(set)
         for results in self.written.values():
             for result in results:
-                if not result.refused:
+                if result.outcome is not _REFUSED:
                     written[result.object].add(result.key)
         return {name: len(keys) for name, keys in written.items()}
-
-
-def places(record: RecordChange) -> set[Place]:
-    """The rows of a record that go out."""
-    rows: tuple[Change | Removal, ...] = (*record.changes, *record.removals)
-    return {(each.object, each.key) for each in rows}

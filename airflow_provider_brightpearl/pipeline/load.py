@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
+from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
 from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetters, Staging
 from airflow_provider_brightpearl.core.ports.target import Sink
@@ -15,7 +15,7 @@ from airflow_provider_brightpearl.core.records import Calls, Counts, Outcome, Pa
 from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, TransformReport
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.mapped import read_mapped
-from airflow_provider_brightpearl.pipeline.batch import Batch, places
+from airflow_provider_brightpearl.pipeline.batch import Batch
 from airflow_provider_brightpearl.pipeline.owners import with_owned_rows
 from airflow_provider_brightpearl.pipeline.rejections import (
     money_of,
@@ -67,16 +67,16 @@ def load_part(
     progress = current()
     rows = sum(len(each.changes) + len(each.removals) for each in changes)
     progress.begin("wrote", "rows", rows, lambda: sink.calls - calls)
-    sent = {each.source_id: places(each) for each in changes}
+    batch.expect(changes)
     for results in _written(batch, sink, changes, takers):
-        batch.check_answers(sent, results)
+        batch.take_answers(results)
         if outbox is not None:
             # before the rows are bound: a bound row is not written again, and would never be written back
             outbox.keep(results)
         _bind(batch, crosswalk, results)
         progress.advance(len(results))
     made, looked = sink.calls - calls, _looks(sink) - looks
-    batch.settle_answers(changes)
+    batch.reject_unanswered()
     outcomes = {source_id: batch.outcome(source_id) for source_id in batch.rows if source_id not in held}
     refused = list(batch.rejected.values())
     passed = [source_id for source_id, outcome in outcomes.items() if outcome is not Outcome.REJECTED]
@@ -136,7 +136,7 @@ def _bind(batch: Batch, crosswalk: Crosswalk, results: Sequence[RowResult]) -> N
     gone: dict[str, list[str]] = {}
     for result in results:
         batch.written.setdefault(result.source_id, []).append(result)
-        if result.removed:
+        if result.outcome is RowOutcome.REMOVED:
             gone.setdefault(result.object, []).append(result.key)
     for name, keys in gone.items():
         crosswalk.unbind(batch.flow.flow, name, keys)
