@@ -16,6 +16,7 @@ from airflow.providers.http.hooks.http import HttpHook
 from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.environment import token_store
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SchemaMismatch, SyncError
+from airflow_provider_brightpearl.hooks.masking import MaskedTokens
 from airflow_provider_brightpearl.systems.brightpearl.auth import (
     OAuthApp,
     OAuthTokens,
@@ -241,7 +242,7 @@ class BrightpearlHook(HttpHook):
                 "first refresh"
             )
         name = f"brightpearl:{account}:{app_ref}"
-        return oauth_auth(OAuthTokens(app, name, store, initial, session))
+        return oauth_auth(OAuthTokens(app, name, MaskedTokens(store), initial, session))
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from airflow.providers.http.hooks.http import HttpHook
 from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.environment import token_store
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError
+from airflow_provider_brightpearl.hooks.masking import MaskedTokens, mask
 from airflow_provider_brightpearl.systems.http.oauth import BearerAuth, MemoryTokens, TokenStore
 from airflow_provider_brightpearl.systems.http.transport import new_session
 from airflow_provider_brightpearl.systems.infor.auth import IonApp, ServiceAccountTokens
@@ -174,6 +175,8 @@ class InforHook(HttpHook):
         connection = self.get_connection(self.infor_conn_id)
         extra: Mapping[str, Any] = connection.extra_dejson
         app = IonApp.of(_ionapi(connection.password, extra))
+        for secret in (app.access_key, app.secret_key, app.client_secret):
+            mask(secret)
         _warn_of_plain_http(app)
         session = new_session(read_seconds=_number(extra, "timeout", READ_SECONDS))
         # apart from the session that get_conn signs, or the login would sign itself
@@ -193,7 +196,7 @@ class InforHook(HttpHook):
                 "tokens of connection %s are not shared: every task logs in, and a tenant has 100 tokens "
                 "a day; set a Fernet key", self.infor_conn_id,
             )  # fmt: skip
-        return store or MemoryTokens()
+        return MaskedTokens(store or MemoryTokens())
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:

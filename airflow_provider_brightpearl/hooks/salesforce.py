@@ -12,6 +12,7 @@ from airflow.providers.salesforce.hooks.salesforce import SalesforceHook as Prov
 
 from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError
+from airflow_provider_brightpearl.hooks.masking import mask
 from airflow_provider_brightpearl.systems.http.transport import READ_SECONDS, new_session
 from airflow_provider_brightpearl.systems.salesforce.client import BULK_THRESHOLD, RowAnswer, SalesforceClient
 from airflow_provider_brightpearl.systems.salesforce.collections import keys_of, row_json
@@ -63,7 +64,9 @@ class SalesforceHook(ProviderSalesforceHook):
         self._check_login(extra)
         try:
             with login_errors(self.session, "Salesforce refused the login"):
-                return super().conn
+                connection = super().conn
+                mask(connection.session_id)
+                return connection
         except TypeError as error:
             raise Misconfigured(_INCOMPLETE, system=SYSTEM, operation="login") from error
 
@@ -74,7 +77,8 @@ class SalesforceHook(ProviderSalesforceHook):
     @cached_property
     def client(self) -> SalesforceClient:
         """The client of this hook, made at first use."""
-        return SalesforceClient(self.conn, backoff=Backoff(longest_throttle=self.longest_pause))
+        backoff = Backoff(longest_throttle=self.longest_pause)
+        return SalesforceClient(self.conn, backoff=backoff, on_login=mask)
 
     def query(self, soql: str, *, deleted: bool = False) -> Iterator[dict[str, Any]]:
         """Records of a SOQL query, page by page, without ``attributes``; numbers with a point as Decimal.

@@ -23,7 +23,8 @@ from airflow_provider_brightpearl.errors import (
     Unavailable,
 )
 from airflow_provider_brightpearl.systems.http.retry_after import retry_after
-from airflow_provider_brightpearl.systems.http.transport import READS, excerpt, redacted, request_id
+from airflow_provider_brightpearl.systems.http.secrets import redacted
+from airflow_provider_brightpearl.systems.http.transport import READS, excerpt, request_id
 
 SYSTEM = "brightpearl"
 NOTHING_FOUND = "CMNC-404"
@@ -109,9 +110,9 @@ def _reason(response: requests.Response) -> tuple[str, str]:
     except UNREADABLE:
         return "", f"not a JSON answer ({excerpt(response)})"
     if body.errors:
-        return body.errors[0].code, redacted("; ".join(error.message for error in body.errors), response)
+        return body.errors[0].code, redacted("; ".join(error.message for error in body.errors))
     if isinstance(body.response, str):
-        return "", redacted(body.response, response)
+        return "", redacted(body.response)
     return "", f"an error without a reason ({excerpt(response)})"
 
 

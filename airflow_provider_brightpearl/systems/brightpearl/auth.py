@@ -19,7 +19,8 @@ from requests.auth import AuthBase
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, Unavailable
 from airflow_provider_brightpearl.systems.brightpearl.answers import SYSTEM
 from airflow_provider_brightpearl.systems.http.oauth import BearerAuth, Token, TokenStore
-from airflow_provider_brightpearl.systems.http.transport import excerpt, exchange, redacted
+from airflow_provider_brightpearl.systems.http.secrets import redacted
+from airflow_provider_brightpearl.systems.http.transport import excerpt, exchange
 
 
 class PrivateAppAuth(AuthBase):

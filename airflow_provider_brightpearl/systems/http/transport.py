@@ -7,14 +7,12 @@ was done (or that it was a read), ``TimedOut`` that a write may or may not have 
 from __future__ import annotations
 
 import logging
-import re
 import time
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
-from html import escape
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -23,6 +21,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.retry import Backoff, should_retry, wait_for
 from airflow_provider_brightpearl.errors import Misconfigured, RetryLater, SyncError, TimedOut, Unavailable
+from airflow_provider_brightpearl.systems.http.secrets import is_login, masked, redacted, repeated_credentials
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -31,14 +30,8 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 120.0
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
-# a token request is a form (RFC 6749, 4.4.2) or SOAP, which no call to an API of ours is
-_LOGIN_TYPES = ("application/x-www-form-urlencoded", "text/xml")
-_SECRET = re.compile(
-    r"(?i)((?:token|secret|password|authorization|session_?id)\"?\s*[:=]\s*\"?(?:bearer\s+)?)[^\s\"&,}<]+"
-)
-_SECRET_NAME = re.compile("(?i)token|secret|password|authorization|session")
-# shorter ones are words, and would be masked all over the text
-_SHORTEST_SECRET = 8
+# whether urllib3 makes a call of ours just now, on this thread
+_OURS: ContextVar[bool] = ContextVar("a call of ours", default=False)
 
 _BAD_ADDRESS = (
     requests.exceptions.InvalidURL,
@@ -55,14 +48,17 @@ class Meter:
     logins: int = 0
 
     def count(self, request: requests.PreparedRequest) -> None:
-        if str(request.headers.get("Content-Type", "")).startswith(_LOGIN_TYPES):
+        if is_login(request):
             self.logins += 1
         else:
             self.calls += 1
 
 
 class MeteredAdapter(HTTPAdapter):
-    """An adapter with default timeouts, a meter, a debug line per call, and an optional other destination."""
+    """An adapter with default timeouts, a meter, a debug line per call, and an optional other destination.
+
+    An answer that repeats the credentials of its request has them masked before anybody reads it.
+    """
 
     def __init__(
         self, meter: Meter, timeout: tuple[float, float], endpoint_override: str = "", **options: Any
@@ -86,15 +82,42 @@ class MeteredAdapter(HTTPAdapter):
         self.meter.count(request)
         started = time.perf_counter()
         status: object = "no answer"
+        ours = _OURS.set(True)
         try:
             response = super().send(request, stream, timeout or self.timeout, verify, cert, proxies)
             status = response.status_code
         finally:
+            _OURS.reset(ours)
             # the path alone: queries hold filters with personal data, headers hold tokens
             log.debug(
                 "%s %s %s %.0f ms", request.method, path, status, (time.perf_counter() - started) * 1000
             )
+        if not stream:
+            _mask(response)
         return response
+
+
+def _mask(response: requests.Response) -> None:
+    """Masks what the answer repeats of its request's credentials, but for tokens that a login gives."""
+    if response.ok and is_login(response.request):
+        return
+    if found := repeated_credentials(response.request, response.content):
+        # there is no public way to replace a body that has been read
+        response._content = masked(response.content, found)
+
+
+class _WithoutQueries(logging.Filter):
+    """Takes the queries of our calls out of urllib3's debug lines: they hold filters with personal data."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if _OURS.get() and isinstance(record.args, tuple):
+            record.args = tuple(
+                each.partition("?")[0] if isinstance(each, str) else each for each in record.args
+            )
+        return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_WithoutQueries())
 
 
 def new_session(
@@ -139,54 +162,12 @@ def request_id(headers: Mapping[str, str], own_name: str = "") -> str:
     return headers.get(own_name) or headers.get("X-Request-Id") or ""
 
 
-def redacted(text: str, response: requests.Response | None = None) -> str:
-    """The text with every value after a word such as token, secret or password masked.
-
-    With the response that it comes from, also the credentials of its request, wherever they stand: error pages of
-    gateways repeat what was sent to them.
-    """
-    for value in _credentials(response.request) if response is not None else ():
-        text = text.replace(value, "***")
-    return _SECRET.sub(r"\1***", text)
-
-
-def _credentials(request: requests.PreparedRequest | None) -> list[str]:
-    """What a request proves itself with, as it stands in pages: plain, escaped, and in base64; the longest first."""
-    if request is None:
-        return []
-    body = request.body if isinstance(request.body, str) else ""
-    pairs = [*(request.headers or {}).items(), *parse_qsl(body)]
-    sent = [value.rpartition(" ")[2] for name, value in map(_as_texts, pairs) if _SECRET_NAME.search(name)]
-    sent += [part for value in sent for part in _basic(value)]
-    whole = {value for value in sent if len(value) >= _SHORTEST_SECRET}
-    shapes = {shape(value) for value in whole for shape in (str, quote_plus, escape, _base64)}
-    return sorted(shapes, key=len, reverse=True)
-
-
-def _as_texts(pair: tuple[Any, Any]) -> tuple[str, str]:
-    name, value = (each.decode("latin-1") if isinstance(each, bytes) else str(each) for each in pair)
-    return name, value
-
-
-def _basic(value: str) -> list[str]:
-    """The password in the value of a Basic authorization; none where it is no such value."""
-    try:
-        _, colon, password = b64decode(value, validate=True).decode().partition(":")
-    except ValueError:
-        return []
-    return [password, unquote_plus(password)] if colon else []
-
-
-def _base64(value: str) -> str:
-    return b64encode(value.encode()).decode()
-
-
 def excerpt(response: requests.Response, limit: int = 200) -> str:
     """Content type and first characters of an unexpected body, for a message."""
     kind = response.headers.get("Content-Type", "no content type")
     text = " ".join(response.content[: limit * 4].decode("utf-8", "replace").split())
     # masked before it is cut: half a secret would not be recognised
-    return f"{kind}: {redacted(text, response)[:limit]}" if text else f"{kind}, empty body"
+    return f"{kind}: {redacted(text)[:limit]}" if text else f"{kind}, empty body"
 
 
 def exchange(

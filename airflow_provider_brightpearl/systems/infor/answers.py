@@ -27,7 +27,8 @@ from airflow_provider_brightpearl.errors import (
     Unavailable,
 )
 from airflow_provider_brightpearl.systems.http.retry_after import retry_after
-from airflow_provider_brightpearl.systems.http.transport import excerpt, redacted
+from airflow_provider_brightpearl.systems.http.secrets import redacted
+from airflow_provider_brightpearl.systems.http.transport import excerpt
 
 SYSTEM = "infor"
 Record = Mapping[str, str]

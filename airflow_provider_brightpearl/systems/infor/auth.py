@@ -17,7 +17,8 @@ import requests
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, RateLimited, Unavailable
 from airflow_provider_brightpearl.systems.http.oauth import Token, TokenStore
 from airflow_provider_brightpearl.systems.http.retry_after import retry_after
-from airflow_provider_brightpearl.systems.http.transport import excerpt, exchange, redacted
+from airflow_provider_brightpearl.systems.http.secrets import redacted
+from airflow_provider_brightpearl.systems.http.transport import excerpt, exchange
 
 SYSTEM = "infor"
 # a token is replaced this long before its end, as a call may take minutes

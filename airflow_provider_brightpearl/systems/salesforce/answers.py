@@ -19,7 +19,8 @@ from airflow_provider_brightpearl.errors import (
     Unavailable,
 )
 from airflow_provider_brightpearl.systems.http.retry_after import retry_after
-from airflow_provider_brightpearl.systems.http.transport import excerpt, redacted, request_id
+from airflow_provider_brightpearl.systems.http.secrets import redacted
+from airflow_provider_brightpearl.systems.http.transport import excerpt, request_id
 
 SYSTEM = "salesforce"
 NO_ID = "NO_ID"
@@ -145,7 +146,7 @@ def _reason(response: requests.Response) -> tuple[str, str]:
     if not errors:
         return "", "an error without a reason"
     code, message, _ = describe_error(errors[0])
-    return code, redacted(message, response)
+    return code, redacted(message)
 
 
 def describe_error(error: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...]]:

@@ -11,7 +11,7 @@ import requests
 
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.errors import SchemaMismatch, SyncError, TimedOut, Unavailable
-from airflow_provider_brightpearl.systems.http.transport import redacted
+from airflow_provider_brightpearl.systems.http.secrets import redacted
 from airflow_provider_brightpearl.systems.salesforce import csv
 from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, broken
 from airflow_provider_brightpearl.systems.salesforce.bulk import PATIENCE, Call, pause_before_look

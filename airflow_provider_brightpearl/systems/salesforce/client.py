@@ -68,6 +68,7 @@ class SalesforceClient:
         backoff: for calls that fail as a whole.
         row_backoff: for rows that were locked; ``tries`` counts the first one.
         sleep, chance: seconds to sleep, and a number in [0, 1).
+        on_login: gets the id of each session that takes the place of an expired one.
     """
 
     def __init__(
@@ -78,8 +79,10 @@ class SalesforceClient:
         row_backoff: Backoff | None = None,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
+        on_login: Callable[[str], None] = lambda session_id: None,
     ) -> None:
         self.sf = sf
+        self._on_login = on_login
         self.meter = meter_of(sf.session)
         self._backoff = backoff or Backoff()
         self._row_backoff = row_backoff or Backoff(tries=5, first=0.5, factor=3.0, longest=30.0)
@@ -321,6 +324,7 @@ class SalesforceClient:
             with login_errors(self.sf.session, "the session has expired and the login was refused"):
                 # the method has no public name; it keeps session id, instance and headers in step
                 self.sf._refresh_session()
+                self._on_login(self.sf.session_id)
         except RuntimeError as error:
             raise refused_login("the session has expired and cannot be renewed") from error
 

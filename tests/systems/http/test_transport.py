@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import logging
+import re
 import socket
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -13,17 +15,18 @@ import requests
 
 from airflow_provider_brightpearl.errors import Misconfigured, TimedOut, Unavailable
 from airflow_provider_brightpearl.systems.http.retry_after import retry_after
+from airflow_provider_brightpearl.systems.http.secrets import redacted
 from airflow_provider_brightpearl.systems.http.transport import (
     excerpt,
     exchange,
     meter_of,
     new_session,
-    redacted,
     request_id,
 )
 from tests.systems.stub import Reply, serving
 
 CANARY = '00D/x+y"&=canary!z'
+SOAP_LOGIN = f"<n1:login><n1:password>{escape(CANARY)}</n1:password></n1:login>"
 
 
 def call(session: requests.Session, method: str, url: str, **options: Any) -> requests.Response:
@@ -117,10 +120,24 @@ def test_secrets_are_starred_out(text: str, expected: str) -> None:
     assert expected == redacted(text)
 
 
-@pytest.mark.parametrize("write", [str, quote_plus, escape, lambda text: b64encode(text.encode()).decode()])
+@pytest.mark.parametrize(
+    "write",
+    [
+        str,
+        quote_plus,
+        lambda text: re.sub("%..", lambda code: code[0].lower(), quote_plus(text)),
+        lambda text: quote_plus(quote_plus(text)),
+        escape,
+        lambda text: json.dumps(text)[1:-1],
+        lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+        lambda text: b64encode(text.encode()).decode(),
+        lambda text: urlsafe_b64encode(text.encode()).decode(),
+    ],
+)
 @pytest.mark.parametrize(
     "sent",
     [
+        {"data": SOAP_LOGIN, "headers": {"Content-Type": "text/xml; charset=UTF-8"}},
         {"headers": {"Authorization": f"Bearer {CANARY}"}},
         {"headers": {"brightpearl-staff-token": CANARY}},
         {"auth": ("client", CANARY)},
@@ -137,3 +154,34 @@ def test_a_page_that_repeats_a_credential_without_its_name_does_not_show_it(
         found = excerpt(call(new_session(), "POST", stub.url, **sent))
     assert "***" in found
     assert shown[:8] not in found
+
+
+def test_a_page_in_utf_16_does_not_show_a_credential() -> None:
+    with serving(lambda _: Reply(f"<p>{CANARY}</p>".encode("utf-16-le"), status=400)) as stub:
+        answer = call(new_session(), "GET", stub.url, headers={"Authorization": f"Bearer {CANARY}"})
+    assert CANARY.encode("utf-16-le") not in answer.content
+
+
+def test_an_answer_in_its_rows_does_not_show_a_credential() -> None:
+    refused = {"results": [{"errorMessage": f"Bearer {CANARY} may not do this"}]}
+    with serving(lambda _: Reply(refused)) as stub:
+        answer = call(new_session(), "POST", stub.url, headers={"Authorization": f"Bearer {CANARY}"}, json={})
+    assert answer.json() == {"results": [{"errorMessage": "Bearer *** may not do this"}]}
+
+
+def test_the_token_that_a_login_gives_stays() -> None:
+    with serving(lambda _: Reply({"access_token": "new", "refresh_token": CANARY})) as stub:
+        form = {"grant_type": "refresh_token", "refresh_token": CANARY}
+        assert call(new_session(), "POST", stub.url, data=form).json()["refresh_token"] == CANARY
+
+
+def test_debug_lines_of_urllib3_hold_no_query_of_ours_and_keep_those_of_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "urllib3")
+    with serving(lambda _: Reply({})) as stub:
+        call(new_session(), "GET", f"{stub.url}/p?email=ann@example.com")
+        requests.get(f"{stub.url}/q?theirs=1", timeout=5)
+    lines = [text for text in caplog.messages if "GET" in text]
+    assert ('"GET /p HTTP/1.1"' in lines[0], "/q?theirs=1" in lines[1]) == (True, True)
+    assert "ann@example.com" not in caplog.text
