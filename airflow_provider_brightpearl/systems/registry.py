@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
 
 from airflow_provider_brightpearl.core.schema import StreamSchema
 from airflow_provider_brightpearl.errors import Misconfigured
@@ -12,6 +11,7 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.flow.write_back import ALWAYS
 from airflow_provider_brightpearl.systems.brightpearl.system import BRIGHTPEARL
 from airflow_provider_brightpearl.systems.infor.system import INFOR
+from airflow_provider_brightpearl.systems.plugins import with_plugins
 from airflow_provider_brightpearl.systems.salesforce.system import SALESFORCE
 from airflow_provider_brightpearl.systems.system import System
 
@@ -25,17 +25,10 @@ def systems() -> Mapping[str, System]:
     Raises:
         Misconfigured: an entry point is not a system, or takes a name that is taken.
     """
-    known = {system.name: system for system in (BRIGHTPEARL, SALESFORCE, INFOR)}
-    for entry in entry_points(group=GROUP):
-        system = entry.load()
-        if not isinstance(system, System):
-            raise Misconfigured(f"entry point {entry.name} ({entry.value}) is not a System")
-        if system.name in known:
-            raise Misconfigured(
-                f"entry point {entry.name} ({entry.value}): system {system.name} already exists"
-            )
-        known[system.name] = system
-    return known
+    own = {system.name: system for system in (BRIGHTPEARL, SALESFORCE, INFOR)}
+    return with_plugins(
+        own, GROUP, System, what="a System", prefix="system ", name_of=lambda _, system: str(system.name)
+    )
 
 
 def find_system(name: str) -> System:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import entry_points
 
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.systems.brightpearl.columns import CONTACT, CREDIT, ORDER, PRODUCT
@@ -21,6 +20,7 @@ from airflow_provider_brightpearl.systems.brightpearl.streams.payments import Pa
 from airflow_provider_brightpearl.systems.brightpearl.streams.products import join_prices
 from airflow_provider_brightpearl.systems.brightpearl.streams.shipments import GoodsOutNotes, Shipments
 from airflow_provider_brightpearl.systems.brightpearl.streams.stream import SearchedStream, Stream
+from airflow_provider_brightpearl.systems.plugins import with_plugins
 
 GROUP = "airflow_provider_brightpearl.streams"
 # what the search of a window sets itself
@@ -81,17 +81,14 @@ def streams() -> Mapping[str, Stream]:
     Raises:
         Misconfigured: an entry point is not a stream, or takes a name that is taken.
     """
-    known = dict(STREAMS)
-    for entry in entry_points(group=GROUP):
-        stream = entry.load()
-        if not isinstance(stream, Stream):
-            raise Misconfigured(f"entry point {entry.name} ({entry.value}) is not a stream of Brightpearl")
-        if entry.name in known:
-            raise Misconfigured(
-                f"entry point {entry.name} ({entry.value}): brightpearl.{entry.name} already exists"
-            )
-        known[entry.name] = stream
-    return known
+    return with_plugins(
+        STREAMS,
+        GROUP,
+        Stream,  # type: ignore[type-abstract]
+        what="a stream of Brightpearl",
+        prefix="brightpearl.",
+        name_of=lambda name, _: name,
+    )
 
 
 def filtered_stream(name: str, filters: Mapping[str, str]) -> Stream:
