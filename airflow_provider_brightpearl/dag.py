@@ -1,4 +1,7 @@
-"""From flow files to Airflow DAGs: ``sync_dag("orders_to_salesforce")``, and ``reconcile_dag()`` over all of them."""
+"""From flow files to Airflow DAGs: ``sync_dag("orders_to_salesforce")``, and over all of them ``reconcile_dag()``.
+
+``maintenance_dag()`` removes what they leave behind.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ from airflow_provider_brightpearl.flow.load import load_flow
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.flow_docs import describe, describe_reconciliation
 from airflow_provider_brightpearl.notifications import SyncNotifier
+from airflow_provider_brightpearl.operators.maintenance import CleanOperator
 from airflow_provider_brightpearl.operators.reconcile import CompareOperator, RepairOperator
 from airflow_provider_brightpearl.operators.retry import retry_arguments
 from airflow_provider_brightpearl.operators.stages import (
@@ -122,6 +126,39 @@ def reconcile_dag(
         for flow in chosen:
             found = CompareOperator(task_id=f"compare_{flow.flow}", flow=flow.flow, **common)
             RepairOperator(task_id=f"repair_{flow.flow}", flow=flow.flow, found=found.output, **common)
+    return dag
+
+
+def maintenance_dag(
+    *,
+    dag_id: str = "brightpearl_maintenance",
+    schedule: Any = "50 3 * * *",
+    on_alert: Sequence[Any] = (),
+    default_args: dict[str, Any] | None = None,
+    **dag_kwargs: Any,
+) -> Any:
+    """The DAG that removes staging files and state older than the settings say.
+
+    Args:
+        dag_id: its id.
+        schedule: cron text in UTC, or what else Airflow takes.
+        on_alert: notifiers that get an alert when it fails, as in ``sync_dag``.
+        default_args: defaults of the task, over those of this package.
+        dag_kwargs: further arguments of the DAG, over those of this package.
+    """
+    settings.check_state_is_shared()
+    arguments: dict[str, Any] = {
+        "description": "Removes staging files and state that are no longer needed",
+        "schedule": schedule,
+        "start_date": datetime(2024, 1, 1, tzinfo=UTC),
+        "catchup": False,
+        "max_active_runs": 1,
+        "tags": ["brightpearl-sync", "maintenance"],
+        **dag_kwargs,
+        "default_args": _task_defaults(on_alert) | (default_args or {}),
+    }
+    with DAG(dag_id=dag_id, **arguments) as dag:
+        CleanOperator(task_id="clean")
     return dag
 
 

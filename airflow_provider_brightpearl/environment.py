@@ -32,15 +32,20 @@ def airflow_environment(mappings: str | Path | None = None) -> Environment:
         mappings: folder of the flow files, where it is not the configured one.
     """
     # imported by the worker only: it pulls in DuckDB, requests and SQLAlchemy
-    from airflow_provider_brightpearl.runtime.environment import Environment
+    from airflow_provider_brightpearl.runtime.environment import Environment, Retention
 
+    keep = Retention(
+        staging=timedelta(days=settings.number("keep_staging_days")),
+        payloads=timedelta(days=settings.number("payload_days")),
+        history=timedelta(days=settings.number("history_days")),
+    )
     return Environment(
         mappings=Path(mappings) if mappings else settings.mappings_folder(),
         state=state_engine,
         staging=staging_root,
         connect=connect,
         address=address,
-        keep_staging=timedelta(days=settings.number("keep_staging_days")),
+        keep=keep,
         gate_sql_rows=settings.number("gate_sql_rows"),
     )
 

@@ -51,7 +51,20 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "",
         example="https://files.example.com/brightpearl",
     ),
-    "keep_staging_days": _option("Days after which the staging files of a run are removed.", "14", "integer"),
+    "keep_staging_days": _option(
+        "Days after which the staging files of a run are removed, by the DAG brightpearl_maintenance or "
+        "`brightpearl state clean`; at least one.",
+        "14",
+        "integer",
+    ),
+    "payload_days": _option(
+        "Days after which the record in a closed dead letter is removed, likewise.", "30", "integer"
+    ),
+    "history_days": _option(
+        "Days after which closed dead letters, runs, reconciliations and settled intents are removed, likewise.",
+        "365",
+        "integer",
+    ),
     "state_conn_id": _option(
         "Connection of the database that keeps watermarks, bindings and dead letters: PostgreSQL as soon as "
         "workers share no disk. Empty: SQLite in brightpearl/state.db in AIRFLOW_HOME.",

@@ -19,6 +19,7 @@ from airflow_provider_brightpearl.cli.plan import plan
 from airflow_provider_brightpearl.cli.reconcile import reconcile
 from airflow_provider_brightpearl.cli.run import run
 from airflow_provider_brightpearl.cli.salesforce import salesforce
+from airflow_provider_brightpearl.cli.state import state
 from airflow_provider_brightpearl.errors import SyncError
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -35,6 +36,7 @@ app.add_typer(connections, name="connections")
 app.add_typer(mapping, name="mapping")
 app.add_typer(salesforce, name="salesforce")
 app.add_typer(account, name="account")
+app.add_typer(state, name="state")
 app.command(cls=ResultCommand)(plan)
 app.command(cls=ResultCommand)(run)
 app.command(cls=ResultCommand)(reconcile)

@@ -68,7 +68,7 @@ def _next_steps(copied: Copied) -> None:
     say("\nNext steps. New DAGs are paused until you unpause them.")
     for number, step in enumerate(steps, start=1):
         say(f"  {number}. {step}")
-    rest = ", ".join((*copied.flows[1:], "brightpearl_reconcile"))
+    rest = ", ".join((*copied.flows[1:], "brightpearl_reconcile", "brightpearl_maintenance"))
     say(f"     Then, in this order: {rest}")
 
 

@@ -7,7 +7,6 @@ What passes between tasks is small and plain (names, counts, digests); records s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_brightpearl import alerts, settings
@@ -235,7 +234,7 @@ class SettleOperator(StageOperator):
 def finish_run(
     task: StageOperator, wiring: Any, summary: Any, context: Any, *, skip_if_empty: bool = True
 ) -> Plain:
-    """Logs what a run did, sends what people have to know of it, and removes staging files that are too old.
+    """Logs what a run did and sends what people have to know of it.
 
     Returns:
         The summary, for XCom.
@@ -244,7 +243,6 @@ def finish_run(
         AirflowSkipException: the run found nothing new, and ``skip_if_empty`` is on; the summary is in XCom.
     """
     from airflow_provider_brightpearl.runtime.run_summary import summary_lines, write_page
-    from airflow_provider_brightpearl.stores.staging import sweep
 
     task.log.info("%s", "\n".join(summary_lines(summary)))
     staging = wiring.staging(summary.run)
@@ -252,10 +250,6 @@ def finish_run(
         write_page(path, summary)
     keep_page(task, context, RunSummaryLink, staging.folder, SUMMARY_PAGE)
     _announce_outcome(summary, context, task.on_alert)
-    environment = wiring.environment
-    removed = sweep(environment.staging(), datetime.now(UTC) - environment.keep_staging)
-    if removed:
-        task.log.info("%s staging folders of old runs removed", removed)
     if skip_if_empty and not summary.counts.extracted:
         context["ti"].xcom_push(key="return_value", value=summary.as_dict())
         raise AirflowSkipException("nothing new in this window")

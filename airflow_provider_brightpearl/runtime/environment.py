@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long what runs leave behind is kept.
+
+    Args:
+        staging: staging files.
+        payloads: the records in closed dead letters.
+        history: closed dead letters, runs, reconciliations and settled intents.
+    """
+
+    staging: timedelta = timedelta(days=14)
+    payloads: timedelta = timedelta(days=30)
+    history: timedelta = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """State database, staging and connections.
 
@@ -25,7 +40,7 @@ class Environment:
         staging: folder of the staging files, local or remote; the same one for every worker.
         connect: the client of a system, by connection id, or by the system's usual one where that is None.
         address: what a connection holds of its destination, without secrets and without a call.
-        keep_staging: how long staging files are kept.
+        keep: how long what runs leave behind is kept.
         gate_sql_rows: up to so many rows of an object the gate is evaluated in DuckDB.
         now: the clock, aware.
     """
@@ -35,6 +50,6 @@ class Environment:
     staging: Callable[[], str | Path | UPath]
     connect: Callable[[System, str | None], Any]
     address: Callable[[System, str | None], str]
-    keep_staging: timedelta = timedelta(days=14)
+    keep: Retention = Retention()
     gate_sql_rows: int = 2_000
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -34,7 +34,7 @@ class LetterState(StrEnum):
 
 # tried again by later runs, at growing distance
 _TRIED_AGAIN = (LetterState.MISSING.value, LetterState.RETRY.value)
-_WAITING = (LetterState.OPEN.value, LetterState.PARKED.value, *_TRIED_AGAIN)
+WAITING = (LetterState.OPEN.value, LetterState.PARKED.value, *_TRIED_AGAIN)
 
 
 class SqlDeadLetters:
@@ -80,7 +80,7 @@ class SqlDeadLetters:
         closed = 0
         with writing(self._engine) as connection:
             for ids in chunked(sorted(set(source_ids)), CHUNK):
-                where = (*self._mine(flow), letter.source_id.in_(ids), letter.state.in_(_WAITING))
+                where = (*self._mine(flow), letter.source_id.in_(ids), letter.state.in_(WAITING))
                 closed += connection.execute(dead_letter.update().where(*where).values(**change)).rowcount
         return closed
 
@@ -117,14 +117,14 @@ class SqlDeadLetters:
         with reading(self._engine) as connection:
             for ids in chunked(sorted(set(source_ids)), CHUNK):
                 query = sa.select(letter.source_id).where(
-                    *self._mine(flow), letter.source_id.in_(ids), letter.state.in_(_WAITING)
+                    *self._mine(flow), letter.source_id.in_(ids), letter.state.in_(WAITING)
                 )
                 found.update(row.source_id for row in connection.execute(query))
         return found
 
     def count_open(self, flow: str) -> int:
         """How many records of a flow are pending: rejected or parked."""
-        query = sa.select(sa.func.count()).where(*self._mine(flow), letter.state.in_(_WAITING))
+        query = sa.select(sa.func.count()).where(*self._mine(flow), letter.state.in_(WAITING))
         with reading(self._engine) as connection:
             return int(connection.execute(query).scalar() or 0)
 
@@ -134,7 +134,7 @@ class SqlDeadLetters:
         With ``run``, only letters which that run opened or refreshed.
         """
         columns = (letter.state, letter.reason, letter.value, letter.waits_flow, letter.waits_object)
-        where = [*self._mine(flow), letter.state.in_(_WAITING), *([letter.run == run] if run else [])]
+        where = [*self._mine(flow), letter.state.in_(WAITING), *([letter.run == run] if run else [])]
         tally: Counter[str] = Counter()
         with reading(self._engine) as connection:
             grouped = sa.select(*columns, sa.func.count()).where(*where).group_by(*columns)
@@ -197,20 +197,22 @@ def _storable(text: str) -> str:
 
 _REPLACED = (
     "stage", "reason", "object", "row", "field", "value", "waits_flow", "waits_object", "waits_key", "amount",
-    "currency", "payload", "mapping_version", "run", "last_seen",
+    "currency", "mapping_version", "run", "last_seen",
 )  # fmt: skip
 
 
 def _statement(connection: Connection) -> Any:
     statement = upsert(connection, dead_letter)
     new = statement.excluded
-    waiting = letter.state.in_([sa.literal_column(f"'{state}'") for state in _WAITING])
-    put_aside = sa.and_(letter.state == sa.literal_column("'discarded'"), letter.payload == new.payload)
+    waiting = letter.state.in_([sa.literal_column(f"'{state}'") for state in WAITING])
+    same = letter.payload.in_([new.payload, payload_digest(connection.dialect.name, new.payload)])
+    put_aside = sa.and_(letter.state == sa.literal_column("'discarded'"), same)
     again = sa.and_(waiting, letter.run == new.run)
     return statement.on_conflict_do_update(
         index_elements=["pair", "flow", "source_id"],
         set_={
             **{name: new[name] for name in _REPLACED},
+            "payload": sa.case((put_aside, letter.payload), else_=new.payload),
             "state": sa.case((put_aside, letter.state), else_=new.state),
             "attempts": sa.case(
                 (again, letter.attempts),
@@ -222,3 +224,11 @@ def _statement(connection: Connection) -> Any:
             "closed_run": sa.case((put_aside, letter.closed_run), else_=sa.null()),
         },
     )
+
+
+def payload_digest(dialect: str, payload: Any) -> Any:
+    """What retention leaves of a discarded payload, as SQL: enough to see whether the record has changed."""
+    if dialect != "postgresql":
+        return sa.func.bp_digest(payload)
+    digest = sa.func.sha256(sa.func.convert_to(payload, sa.text("'UTF8'")))
+    return sa.func.concat(sa.text("'sha256:'"), sa.func.encode(digest, sa.text("'hex'")))

@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -119,16 +119,16 @@ def run_folder(run: str) -> str:
     return f"{readable}~{hashlib.blake2b(run.encode(), digest_size=5).hexdigest()}"
 
 
-def sweep(root: str | Path | UPath, older_than: datetime) -> int:
+def sweep(root: str | Path | UPath, older_than: datetime, *, dry_run: bool = False) -> int:
     """Deletes the run folders whose newest file is older than an aware instant; returns how many.
 
-    Folders that staging did not create are ignored.
+    Folders that staging did not create are ignored. With ``dry_run`` they are only counted.
     """
     if older_than.tzinfo is None:
         raise ValueError(f"retention needs an instant with a time zone, got {older_than.isoformat()}")
-    runs = [run for flow in _folders(as_path(root)) for run in _folders(flow)]
-    old = [run for run in runs if _RUN_FOLDER.fullmatch(run.name) and _newest(run) < older_than]
-    for folder in old:
+    runs = (pair for flow in _folders(as_path(root)) for pair in _runs(flow))
+    old = [run for run, newest in runs if _RUN_FOLDER.fullmatch(run.name) and newest < older_than]
+    for folder in [] if dry_run else old:
         _delete(folder)
     return len(old)
 
@@ -145,14 +145,26 @@ def _folders(path: UPath) -> list[UPath]:
     return [entry for entry in path.iterdir() if entry.is_dir()] if path.exists() else []
 
 
-def _newest(folder: UPath) -> datetime:
-    home = local_path(folder)
-    if home is not None:
-        newest = max(path.stat().st_mtime for path in [home, *home.rglob("*")])
-        return datetime.fromtimestamp(newest, UTC)
-    found = folder.fs.find(folder.path, detail=True)
-    times = (_modified(folder.fs, path, entry) for path, entry in found.items())
-    return max(times, default=datetime.min.replace(tzinfo=UTC))
+def _runs(flow: UPath) -> Iterator[tuple[UPath, datetime]]:
+    """The folders in that of a flow, each with the instant of its newest file; remote ones in one listing."""
+    if local_path(flow) is not None:
+        yield from ((run, _newest_of(Path(run.path))) for run in _folders(flow))
+        return
+    newest: dict[str, datetime] = {}
+    for path, entry in flow.fs.find(flow.path, detail=True).items():
+        run = path.strip("/").removeprefix(flow.path.strip("/")).strip("/").partition("/")[0]
+        changed = _modified(flow.fs, path, entry)
+        newest[run] = max(newest.get(run, changed), changed)
+    yield from ((flow / run, changed) for run, changed in newest.items())
+
+
+def _newest_of(folder: Path) -> datetime:
+    newest = folder.stat().st_mtime
+    for path in folder.rglob("*"):
+        # a run that is going on renames its files when they are whole
+        with suppress(FileNotFoundError):
+            newest = max(newest, path.stat().st_mtime)
+    return datetime.fromtimestamp(newest, UTC)
 
 
 def _modified(system: Any, path: str, entry: dict[str, Any]) -> datetime:

@@ -69,7 +69,7 @@ def test_what_is_missing_is_said_in_words(arguments, told):
 def test_init_writes_dags_and_mappings_once(tmp_path):
     first = copy_starter(tmp_path)
     flows = {path.stem for path in (tmp_path / "include" / "mappings").glob("*.yaml")}
-    assert {f"brightpearl_{name}.py" for name in (*flows, "reconcile")} == {
+    assert {f"brightpearl_{name}.py" for name in (*flows, "reconcile", "maintenance")} == {
         path.name for path in (tmp_path / "dags").iterdir()
     }
     again = copy_starter(tmp_path)

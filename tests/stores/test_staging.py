@@ -151,3 +151,17 @@ def test_sweep_looks_at_the_newest_file(tmp_path: Path) -> None:
         os.utime(path.path, (ago.timestamp(), ago.timestamp()))
 
     assert sweep(str(tmp_path), datetime.now(UTC) - timedelta(days=1)) == 0
+
+
+def test_a_file_that_vanishes_during_the_sweep_is_no_trouble(tmp_path: Path) -> None:
+    staging = FileStaging(str(tmp_path), "orders", RUN)
+    staging.write_lines("new", [b"1"])
+    Path(staging.folder.path, ".renamed.part").symlink_to("nowhere")
+
+    assert sweep(str(tmp_path), datetime.now(UTC) - timedelta(days=1)) == 0
+
+
+def test_a_dry_run_only_counts(root: str, staging: FileStaging) -> None:
+    staging.write_lines("raw/1", [b"1"])
+    assert sweep(root, datetime.now(UTC) + timedelta(hours=1), dry_run=True) == 1
+    assert staging.folder.exists()

@@ -1,0 +1,111 @@
+"""Removes what the state database no longer needs: payloads and history, never what decides how a flow goes on.
+
+Watermarks, the crosswalk, letters that wait, writes in doubt or due, and the newest run of each flow stay for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from airflow_provider_brightpearl.core.ports.stores import IntentState
+from airflow_provider_brightpearl.pipeline.write_back import Kind
+from airflow_provider_brightpearl.stores import tables
+from airflow_provider_brightpearl.stores.dead_letters import WAITING, LetterState, payload_digest
+from airflow_provider_brightpearl.stores.engine import reading, writing
+
+
+@dataclass(frozen=True, slots=True)
+class Cutoffs:
+    """Aware instants before which each kind of state is removed.
+
+    ``payloads``: the records in closed letters. ``history``: closed letters, runs, reconciliations, settled intents.
+    """
+
+    payloads: datetime
+    history: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Rows of a table that go, or with ``changed`` those that lose something."""
+
+    name: str
+    table: sa.Table
+    where: tuple[Any, ...]
+    changed: dict[str, Any] | None = None
+
+
+def clean_state(engine: Engine, cutoffs: Cutoffs, *, dry_run: bool = False) -> dict[str, int]:
+    """Removes what is older than the cutoffs, one transaction a kind.
+
+    Args:
+        engine: the state database.
+        cutoffs: how old is too old.
+        dry_run: only count.
+
+    Returns:
+        How many rows of each kind were removed, or would be.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    found: dict[str, int] = {}
+    for rule in _rules(engine.dialect.name, cutoffs):
+        with (reading if dry_run else writing)(engine) as connection:
+            found[rule.name] = found.get(rule.name, 0) + _apply(connection, rule, dry_run=dry_run)
+    return found
+
+
+def _apply(connection: Connection, rule: _Rule, *, dry_run: bool) -> int:
+    if dry_run:
+        count = sa.select(sa.func.count()).select_from(rule.table).where(*rule.where)
+        return int(connection.execute(count).scalar() or 0)
+    statement: Any = rule.table.delete() if rule.changed is None else rule.table.update().values(rule.changed)
+    return int(connection.execute(statement.where(*rule.where)).rowcount)
+
+
+def _rules(dialect: str, cutoffs: Cutoffs) -> Iterator[_Rule]:
+    letter = tables.dead_letter.c
+    # a letter that a person has set aside in SQL has no time of its own
+    closed_at = sa.func.coalesce(letter.closed_at, letter.last_seen)
+    discarded = letter.state == LetterState.DISCARDED.value
+    closed = letter.state.not_in(WAITING)
+    old_payload = (closed, closed_at < cutoffs.payloads, letter.payload != "")
+    yield _Rule("payloads", tables.dead_letter, (*old_payload, sa.not_(discarded)), {"payload": ""})
+    # the digest keeps it set aside for as long as the record does not change
+    digest = payload_digest(dialect, letter.payload)
+    whole = letter.payload.not_like("sha256:%")
+    yield _Rule("payloads", tables.dead_letter, (*old_payload, discarded, whole), {"payload": digest})
+    gone = (closed, sa.not_(discarded), closed_at < cutoffs.history)
+    yield _Rule("dead_letters", tables.dead_letter, gone)
+    for name, table in (("runs", tables.run), ("reconciliations", tables.reconciliation)):
+        yield _Rule(name, table, (table.c.started_at < cutoffs.history, _has_newer(table)))
+    yield _Rule("intents", tables.intent, _needless(cutoffs))
+
+
+def _has_newer(table: sa.Table) -> Any:
+    """Whether a flow has a newer row in the table, between the same instances."""
+    newer = table.alias()
+    same = (newer.c.flow == table.c.flow, newer.c.pair == table.c.pair)
+    return sa.exists().where(*same, newer.c.started_at > table.c.started_at)
+
+
+def _needless(cutoffs: Cutoffs) -> tuple[Any, ...]:
+    """Writes that happened and are in the crosswalk too, and fields written back, which may be set again.
+
+    A note has no other trace, and a refused journal hands its number to the next try.
+    """
+    intent, bound = tables.intent.c, tables.binding.c
+    place = (bound[name] == intent[name] for name in ("pair", "flow", "object", "key", "target_id"))
+    repeatable = intent.object.like(f"%.{Kind.FIELDS}")
+    return (
+        intent.state == IntentState.DONE.value,
+        intent.changed_at < cutoffs.history,
+        sa.or_(sa.exists().where(*place), repeatable),
+    )
