@@ -20,7 +20,7 @@ BASES = {
     "hooks": "BaseHook", "operators": "BaseOperator", "sensors": "BaseSensorOperator", "triggers": "BaseTrigger",
 }  # fmt: skip
 # tasks of sync_dag and reconcile_dag, and what operators are made of
-PRIVATE = {"stages", "reconcile", "pausing"}
+PRIVATE = {"stages", "maintenance", "reconcile", "pausing"}
 
 
 def _schema() -> Any:
