@@ -117,12 +117,21 @@ def state_url() -> str:
     if conn_id is None:
         settings.check_state_is_shared()
         return f"sqlite:///{settings.state_file()}"
+    return connection_url(conn_id, f"[{settings.SECTION}] state_conn_id")
+
+
+def connection_url(conn_id: str, option: str) -> str:
+    """SQLAlchemy URL of a state database by its connection, password included: never log it.
+
+    Args:
+        conn_id: of a connection to PostgreSQL or SQLite.
+        option: what names it, for the error where there is none.
+    """
     try:
         connection = compat.BaseHook.get_connection(conn_id)
     except compat.AirflowNotFoundException as error:
         raise Misconfigured(
-            f"[{settings.SECTION}] state_conn_id names connection {conn_id!r}, which does not exist; "
-            "add it or correct the name"
+            f"{option} names connection {conn_id!r}, which does not exist; add it or correct the name"
         ) from error
     return _url(connection)
 

@@ -41,7 +41,7 @@ def run(
     request = request_from({"from": start, "to": end, "ids": ids, "full_resync": full_resync})
     environment = airflow_environment(settings.mappings_folder(Path.cwd()))
     wiring = Wiring.of(flow, environment, source_conn_id, target_conn_id)
-    _refuse_beside_dag(flow)
+    refuse_beside_dag(flow)
     name = f"command__{datetime.now(UTC).isoformat(timespec='seconds')}"
     summary: RunSummary = run_flow(wiring, request, name)
     if as_json:
@@ -51,8 +51,11 @@ def run(
         say(line)
 
 
-def _refuse_beside_dag(flow: str) -> None:
-    """Two runs of a flow at a time could write an older version of a record over a newer one."""
+def refuse_beside_dag(flow: str) -> None:
+    """Raises ``Misconfigured`` while a run of the flow's DAG is going on.
+
+    Two runs of a flow at a time could write an older version of a record over a newer one.
+    """
     from airflow.models.dagrun import DagRun
     from sqlalchemy.exc import SQLAlchemyError
 

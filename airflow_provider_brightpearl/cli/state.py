@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from airflow_provider_brightpearl.cli.output import Json, ResultCommand, print_json, say
+from airflow_provider_brightpearl.errors import Misconfigured
 
 state = typer.Typer(help="Look after the state database.", no_args_is_help=True)
 
@@ -54,6 +57,70 @@ _KINDS = {
     "intents": "settled intents",
     "staging": "staging folders",
 }
+
+
+@state.command(cls=ResultCommand)
+def copy(
+    source: Annotated[
+        str,
+        typer.Option("--from", help="Where the state is: a SQLite file, a connection id, or a URL."),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Copy all state into the database in use, which has to be empty: SQLite to PostgreSQL, or back.
+
+    Pause the DAGs first and let their runs end: a run that began on the old database stops on the new one.
+    """
+    from airflow_provider_brightpearl.environment import state_engine
+    from airflow_provider_brightpearl.stores.moving import copy_state
+
+    copied = copy_state(_source_url(source), state_engine())
+    if as_json:
+        print_json({"copied": copied})
+        return
+    for name, count in copied.items():
+        say(f"{count:>9,} {name}")
+    say("copied and counted; the database they came from is as it was")
+
+
+def _source_url(source: str) -> str:
+    from airflow_provider_brightpearl.environment import connection_url
+
+    if "://" in source:
+        return source
+    file = Path(source).expanduser()
+    return f"sqlite:///{file.resolve()}" if file.is_file() else connection_url(source, "--from")
+
+
+@state.command(cls=ResultCommand)
+def rename(
+    old: Annotated[str, typer.Argument(help="The flow's name so far.")],
+    new: Annotated[str, typer.Argument(help="Its new name.")],
+    as_json: Json = False,
+) -> None:
+    """Give all state of a flow to its new name; without that, a renamed flow starts anew.
+
+    Rename its flow file and its DAG, and its name in the other flow files, before its next run.
+    """
+    from airflow_provider_brightpearl.cli.run import refuse_beside_dag
+    from airflow_provider_brightpearl.environment import state_engine
+    from airflow_provider_brightpearl.stores.moving import rename_flow
+
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", new):
+        raise Misconfigured(f"{new!r} is not a name for a flow; use lower case letters, digits and _")
+    refuse_beside_dag(old)
+    refuse_beside_dag(new)
+    renamed = rename_flow(state_engine(), old, new)
+    if as_json:
+        print_json({"renamed": renamed})
+        return
+    for name, count in renamed.items():
+        if count:
+            say(f"{count:>9,} {_LETTERS_OF_OTHERS if name == 'waiting' else name}")
+    say(f"{old} is {new} now")
+
+
+_LETTERS_OF_OTHERS = "dead letters of other flows that wait for it"
 
 
 def _instant(text: str) -> datetime | None:

@@ -15,6 +15,7 @@ from sqlalchemy.pool import QueuePool
 
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SyncError, Unavailable
 from airflow_provider_brightpearl.stores import schema
+from airflow_provider_brightpearl.stores.tables import binding
 
 CHUNK = 500
 _CONNECT_SECONDS = 10
@@ -37,7 +38,27 @@ def open_engine(url: str) -> Engine:
         CredentialsRefused: it does not accept user or password.
         Misconfigured: the URL cannot be used, or the tables are newer than this release.
     """
-    engine = _engine(_known(url))
+    return _with_tables(_engine(_known(url)))
+
+
+def open_existing(url: str) -> Engine:
+    """A state database that exists, its tables brought to this release's version; raises as ``open_engine`` does.
+
+    Raises:
+        Misconfigured: also where there is none.
+    """
+    known = _known(url)
+    missing = known.drivername == "sqlite" and not known.query and not Path(str(known.database)).is_file()
+    engine = None if missing else _engine(known)
+    if engine is not None:
+        with reading(engine) as connection:
+            missing = not sa.inspect(connection).has_table(binding.name)
+    if engine is None or missing:
+        raise Misconfigured(f"there is no state of this package in {_place(known)}", system="state database")
+    return _with_tables(engine)
+
+
+def _with_tables(engine: Engine) -> Engine:
     with reading(engine) as connection:
         current = schema.revision(connection)
     if current != schema.HEAD:
@@ -146,9 +167,13 @@ def _answering(engine: Engine) -> Iterator[None]:
         raise _explained(engine.url, error) from error
 
 
+def _place(url: URL) -> str:
+    return f"{url.host}:{url.port or 5432}/{url.database}" if url.host else str(url.database)
+
+
 def _explained(url: URL, error: exc.SQLAlchemyError) -> SyncError:
     cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-    place = f"{url.host}:{url.port or 5432}/{url.database}" if url.host else str(url.database)
+    place = _place(url)
     if any(text in cause for text in _REFUSALS):
         return CredentialsRefused(
             f"the state database {place} refused the login: {cause}", system="state database"

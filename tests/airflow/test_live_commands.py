@@ -103,7 +103,7 @@ def test_a_record_is_previewed_as_it_is_now(sandbox: Sandbox) -> None:
 @pytest.fixture
 def no_dag_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no database of Airflow here to be asked for runs."""
-    monkeypatch.setattr(command, "_refuse_beside_dag", lambda flow: None)
+    monkeypatch.setattr(command, "refuse_beside_dag", lambda flow: None)
 
 
 @pytest.mark.slow
