@@ -32,6 +32,7 @@ def airflow_environment(mappings: str | Path | None = None) -> Environment:
         mappings: folder of the flow files, where it is not the configured one.
     """
     # imported by the worker only: it pulls in DuckDB, requests and SQLAlchemy
+    from airflow_provider_brightpearl.core.letters import LetterPolicy
     from airflow_provider_brightpearl.runtime.environment import Environment, Retention
 
     keep = Retention(
@@ -46,6 +47,9 @@ def airflow_environment(mappings: str | Path | None = None) -> Environment:
         connect=connect,
         address=address,
         keep=keep,
+        letters=LetterPolicy(
+            looks=settings.number("gone_after_looks"), days=settings.number("gone_after_days")
+        ),
         gate_sql_rows=settings.number("gate_sql_rows"),
     )
 

@@ -78,6 +78,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
         sensitive=True,
     ),
     "retries": _option("How often a task is retried when a system is not available.", "3", "integer"),
+    "gone_after_looks": _option(
+        "How often a record that Brightpearl does not have is looked for before its dead letter is closed as gone.",
+        "5",
+        "integer",
+    ),
+    "gone_after_days": _option(
+        "Days that have to pass as well before such a letter is closed.", "7", "integer"
+    ),
     "gate_sql_rows": _option(
         "Up to so many rows of an object in a part, the gate evaluates in DuckDB; above, and for expectations that "
         "cannot be written in SQL, in Great Expectations, which takes seconds to load. 0: always there.",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from uuid import uuid4
 
@@ -97,7 +99,7 @@ class Letter:
 
 @dataclass
 class MemoryLetters:
-    """``DeadLetters`` in a dict, oldest first; ``crosswalk`` knows which parents are bound."""
+    """``DeadLetters`` in a dict, least recently tried first; ``crosswalk`` knows which parents are bound."""
 
     crosswalk: Resolver = field(default_factory=NothingBound)
     letters: dict[tuple[str, str], Letter] = field(default_factory=dict)
@@ -109,21 +111,29 @@ class MemoryLetters:
 
     def keep(
         self, flow: str, run: str, mapping_version: str, letters: Sequence[tuple[Rejection, bytes]]
-    ) -> None:
+    ) -> list[str]:
         chosen: dict[str, Letter] = {}
         for rejection, payload in letters:
             earlier = chosen.get(rejection.source_id)
             if earlier is None or (earlier.rejection.waits_for and not rejection.waits_for):
                 chosen[rejection.source_id] = Letter(rejection, payload, mapping_version)
         for name in sorted(chosen):
+            self.letters.pop((flow, name), None)
             self.letters[flow, name] = chosen[name]
+        return []
 
     def resolve(self, flow: str, run: str, source_ids: Sequence[str]) -> int:
         return sum(self.letters.pop((flow, name), None) is not None for name in set(source_ids))
 
     def due(self, flow: str, mapping_version: str, limit: int) -> list[str]:
-        mine = ((name, each) for (owner, name), each in self.letters.items() if owner == flow)
-        return [name for name, each in mine if self._due(each, mapping_version)][:limit]
+        turns: Counter[tuple[object, ...]] = Counter()
+        found: list[tuple[int, str]] = []
+        for (owner, name), each in self.letters.items():
+            if owner == flow and self._due(each, mapping_version):
+                kind = (each.rejection.missing, each.rejection.passing, each.rejection.waits_for)
+                turns[kind] += 1
+                found.append((turns[kind], name))
+        return [name for _, name in sorted(found, key=itemgetter(0))][:limit]
 
     def _due(self, letter: Letter, mapping_version: str) -> bool:
         if letter.rejection.missing or letter.rejection.passing or letter.mapping_version != mapping_version:

@@ -100,8 +100,9 @@ class _Reading:
             yield record
             return
         raw, reason = (record.raw, record.reason) if isinstance(record, Unread) else (record, problem)
-        missing = isinstance(record, Unread)
-        self.unread.append((Rejection(source_id, Stage.EXTRACT, reason, missing=missing), raw))
+        missing = isinstance(record, Unread) and not record.foreign
+        gone = isinstance(record, Unread) and record.gone
+        self.unread.append((Rejection(source_id, Stage.EXTRACT, reason, missing=missing, gone=gone), raw))
         self.lost += source_id not in named
         if self.lost >= _ENOUGH:
             self.check()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_provider_brightpearl.core.ports.stores import DeadLetters, Ledger, Staging
+from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.records import Cause, Counts, Money, PartRef, add_money
 from airflow_provider_brightpearl.core.reports import (
     GateReport,
@@ -104,9 +105,10 @@ def settle_run(
     lost, refused = _imbalance(reports.staged, reports), _refused(flow, reports)
     problem = lost or refused
     written_back = reports.write_back
-    warnings = (*mapping_warnings(reports.mapped), *(written_back.warnings if written_back else ()))
     calls = sum((each.calls for each in reports.loads), run.calls)
-    causes = _keep_letters(flow, run, reports.rejections, stores)
+    causes, gone = _keep_letters(flow, run, reports.rejections, stores)
+    written_back_warnings = written_back.warnings if written_back else ()
+    warnings = (*mapping_warnings(reports.mapped), *gone, *written_back_warnings)
     summary = RunSummary(
         run=run.run,
         flow=flow.flow,
@@ -151,7 +153,7 @@ def gate_closed_error(
     """The error of a run whose gate is closed, after its dead letters and ledger row are written."""
     gate = reports.gate
     closed = gate.closed if gate else ""
-    causes = _keep_letters(flow, run, reports.rejections, stores)
+    causes, _ = _keep_letters(flow, run, reports.rejections, stores)
     counts = reports.counts
     summary = RunSummary(
         run=run.run,
@@ -211,11 +213,18 @@ def _money_gap(extracted: Mapping[str, object], ended: Mapping[str, object]) -> 
 
 def _keep_letters(
     flow: FlowSpec, run: RunInfo, rejections: Iterable[PartRef], stores: Stores
-) -> tuple[Cause, ...]:
-    """Stores the dead letters of a run; returns their most common causes."""
+) -> tuple[tuple[Cause, ...], list[str]]:
+    """Stores the dead letters of a run; returns their most common causes, and which letters are closed as gone."""
     letters = [pair for ref in rejections for pair in read_rejections(stores.staging, ref)]
-    stores.letters.keep(flow.flow, run.run, run.mapping_version, letters)
-    return tuple(top_causes((each for each, _ in letters), _REASONS))
+    gone = stores.letters.keep(flow.flow, run.run, run.mapping_version, letters)
+    return tuple(top_causes((each for each, _ in letters), _REASONS)), list(_gone(flow, gone))
+
+
+def _gone(flow: FlowSpec, source_ids: Sequence[str]) -> Iterator[str]:
+    if source_ids:
+        named = ", ".join(source_ids[:_REASONS]) + (" …" if len(source_ids) > _REASONS else "")
+        records = counted(len(source_ids), "record")
+        yield f"{records} of {flow.source} not found in repeated looks, dead letters closed as gone: {named}"
 
 
 def _reasons_of(causes: Iterable[Cause]) -> tuple[tuple[str, int], ...]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_brightpearl.core.letters import LetterPolicy
 from airflow_provider_brightpearl.systems.system import System
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Environment:
         connect: the client of a system, by connection id, or by the system's usual one where that is None.
         address: what a connection holds of its destination, without secrets and without a call.
         keep: how long what runs leave behind is kept.
+        letters: when dead letters are tried again, and when a missing record counts as gone.
         gate_sql_rows: up to so many rows of an object the gate is evaluated in DuckDB.
         now: the clock, aware.
     """
@@ -51,5 +53,6 @@ class Environment:
     connect: Callable[[System, str | None], Any]
     address: Callable[[System, str | None], str]
     keep: Retention = Retention()
+    letters: LetterPolicy = LetterPolicy()
     gate_sql_rows: int = 2_000
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

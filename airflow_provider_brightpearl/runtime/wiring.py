@@ -114,7 +114,9 @@ class Wiring:
 
     @cached_property
     def letters(self) -> DeadLetters:
-        return SqlDeadLetters(self.environment.state(), self.environment.now, self.pair)
+        return SqlDeadLetters(
+            self.environment.state(), self.environment.now, self.pair, self.environment.letters
+        )
 
     @cached_property
     def intents(self) -> Intents:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 from more_itertools import chunked
 from sqlalchemy.engine import Connection, Engine
 
+from airflow_provider_brightpearl.core.letters import LetterPolicy
 from airflow_provider_brightpearl.core.records import Rejection
 from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
 from airflow_provider_brightpearl.stores.tables import binding, dead_letter, upsert
@@ -22,7 +21,10 @@ letter = dead_letter.c
 
 
 class LetterState(StrEnum):
-    """The state of a dead letter; in the first four its record is still to go through."""
+    """The state of a dead letter; in the first four its record is still to go through.
+
+    A letter is ``gone`` when its record was looked for long enough, and the source does not have it.
+    """
 
     OPEN = "open"
     PARKED = "parked"
@@ -30,6 +32,7 @@ class LetterState(StrEnum):
     RETRY = "retry"
     RESOLVED = "resolved"
     DISCARDED = "discarded"
+    GONE = "gone"
 
 
 # tried again by later runs, at growing distance
@@ -44,22 +47,29 @@ class SqlDeadLetters:
         engine: the state database.
         now: the clock, for first and last seen.
         pair: the pair of instances whose records these are.
+        policy: when letters are tried again.
     """
 
     def __init__(
-        self, engine: Engine, now: Callable[[], datetime] = lambda: datetime.now(UTC), pair: str = ""
+        self,
+        engine: Engine,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        pair: str = "",
+        policy: LetterPolicy | None = None,
     ) -> None:
         self._engine = engine
         self._now = now
         self.pair = pair
+        self._policy = policy or LetterPolicy()
 
     def keep(
         self, flow: str, run: str, mapping_version: str, letters: Sequence[tuple[Rejection, bytes]]
-    ) -> None:
+    ) -> list[str]:
         """Opens or refreshes one letter per record; the payload is the raw record.
 
         Of several rejections of one record the first counts, a refusal before a wait. A repeat of the
-        same run (a retried task) is one attempt. A discarded letter stays discarded until its payload changes.
+        same run (a retried task) is one attempt; attempts are counted anew when the state changes. A discarded letter
+        stays discarded until its payload changes.
         """
         shared = {
             "pair": self.pair,
@@ -68,27 +78,63 @@ class SqlDeadLetters:
             "mapping_version": mapping_version,
             "seen": self._now(),
         }
-        rows = [_row(rejection, payload, shared) for rejection, payload in _one_each(letters)]
+        closed: list[str] = []
         with writing(self._engine) as connection:
             statement = _statement(connection)
-            for some in chunked(rows, CHUNK):
-                connection.execute(statement, list(some))
+            for some in chunked(_one_each(letters), CHUNK):
+                known = self._tried_before(connection, flow, [each for each, _ in some])
+                rows = []
+                for rejection, payload in some:
+                    row = _row(rejection, payload, shared)
+                    rows.append(row | self._tries(row, known.get(row["source_id"]), rejection.gone))
+                connection.execute(statement, rows)
+                closed += [row["source_id"] for row in rows if row["closed_at"]]
+        return closed
+
+    def _tried_before(
+        self, connection: Connection, flow: str, rejections: Sequence[Rejection]
+    ) -> dict[str, Any]:
+        """The letters of these records that are, or were, looked for again."""
+        ids = [_storable(each.source_id) for each in rejections if each.missing or each.passing]
+        columns = (letter.source_id, letter.state, letter.state_since, letter.attempts, letter.run)
+        states = letter.state.in_([*_TRIED_AGAIN, LetterState.GONE.value])
+        query = sa.select(*columns).where(*self._mine(flow), letter.source_id.in_(ids), states)
+        return {row.source_id: row for row in connection.execute(query)} if ids else {}
+
+    def _tries(self, row: Mapping[str, Any], earlier: Any, gone: bool) -> dict[str, Any]:
+        """The columns that say when a letter is tried again, or that it is closed since its record is gone."""
+        now, run = row["last_seen"], row["run"]
+        if row["state"] not in _TRIED_AGAIN:
+            return {"next_try_at": None, "closed_at": None, "closed_run": None}
+        repeated = earlier is not None and earlier.run == run
+        if gone and earlier and earlier.state == row["state"]:
+            closes = self._policy.is_gone(earlier.attempts + (not repeated), earlier.state_since, now)
+        else:
+            closes = gone and repeated and earlier.state == LetterState.GONE.value
+        if closes:
+            state = LetterState.GONE.value
+            return {"state": state, "next_try_at": None, "closed_at": now, "closed_run": run}
+        since = earlier.state_since if earlier and earlier.state == row["state"] else now
+        return {"next_try_at": self._policy.next_try(since, now), "closed_at": None, "closed_run": None}
 
     def resolve(self, flow: str, run: str, source_ids: Sequence[str]) -> int:
-        """Closes the open and parked letters of records that went through; returns how many there were."""
-        change = {"state": LetterState.RESOLVED.value, "closed_at": self._now(), "closed_run": run}
+        """Closes the letters of records that went through; returns how many there were."""
+        change = {
+            "state": LetterState.RESOLVED.value, "next_try_at": None, "closed_at": self._now(), "closed_run": run,
+        }  # fmt: skip
+        states = letter.state.in_([*WAITING, LetterState.GONE.value])
         closed = 0
         with writing(self._engine) as connection:
             for ids in chunked(sorted(set(source_ids)), CHUNK):
-                where = (*self._mine(flow), letter.source_id.in_(ids), letter.state.in_(WAITING))
+                where = (*self._mine(flow), letter.source_id.in_(ids), states)
                 closed += connection.execute(dead_letter.update().where(*where).values(**change)).rowcount
         return closed
 
     def due(self, flow: str, mapping_version: str, limit: int) -> list[str]:
-        """Ids to read again, oldest first: parent bound now, mapping changed since, or time to try again.
+        """Ids to read again: parent bound now, mapping changed since, or time to try again.
 
-        A missing one is retried by the next run, then at doubling intervals, each as long as it has been missing.
-        So is one that was refused for a passing reason.
+        The least recently tried goes first, and kinds of letters take turns, one kind for each parent that was waited
+        for: what fails again goes to the end, so that every letter gets its turn however many there are.
         """
         parent_bound = sa.exists().where(
             binding.c.pair == letter.pair,
@@ -100,16 +146,14 @@ class SqlDeadLetters:
         ready = sa.or_(
             sa.and_(letter.state == LetterState.PARKED.value, parent_bound),
             sa.and_(letter.state.in_([LetterState.OPEN.value, LetterState.PARKED.value]), mapped_anew),
+            sa.and_(letter.state.in_(_TRIED_AGAIN), letter.next_try_at <= self._now()),
         )
-        columns = (letter.first_seen, letter.source_id, letter.last_seen)
-        query = sa.select(*columns).where(*self._mine(flow)).order_by(*columns[:2])
-        now = self._now()
+        order = (sa.func.coalesce(letter.next_try_at, letter.last_seen), letter.source_id)
+        kind = (letter.state, letter.waits_flow, letter.waits_object, letter.waits_key)
+        turn = sa.func.row_number().over(partition_by=kind, order_by=order)
+        query = sa.select(letter.source_id).where(*self._mine(flow), ready).order_by(turn, *order)
         with reading(self._engine) as connection:
-            rows = connection.execute(query.where(ready).limit(limit)).all()
-            waiting = connection.execute(query.where(letter.state.in_(_TRIED_AGAIN)))
-            tried_again = (row for row in waiting if now - row.last_seen >= row.last_seen - row.first_seen)
-            merged = heapq.merge(rows, tried_again, key=lambda row: (row.first_seen, row.source_id))
-            return [row.source_id for row in islice(merged, limit)]
+            return list(connection.execute(query.limit(limit)).scalars())
 
     def waiting(self, flow: str, source_ids: Sequence[str]) -> set[str]:
         """Those of the records that are rejected or parked."""
@@ -179,6 +223,7 @@ def _row(rejection: Rejection, payload: bytes, shared: dict[str, Any]) -> dict[s
         "attempts": 1,
         "first_seen": shared["seen"],
         "last_seen": shared["seen"],
+        "state_since": shared["seen"],
     }
 
 
@@ -207,7 +252,10 @@ def _statement(connection: Connection) -> Any:
     waiting = letter.state.in_([sa.literal_column(f"'{state}'") for state in WAITING])
     same = letter.payload.in_([new.payload, payload_digest(connection.dialect.name, new.payload)])
     put_aside = sa.and_(letter.state == sa.literal_column("'discarded'"), same)
-    again = sa.and_(waiting, letter.run == new.run)
+    missing: Any = sa.literal_column("'missing'")
+    gone: Any = sa.literal_column("'gone'")
+    closing = sa.and_(letter.state.in_([missing, gone]), new.state == gone)
+    same_state = sa.or_(sa.and_(waiting, letter.state == new.state), closing)
     return statement.on_conflict_do_update(
         index_elements=["pair", "flow", "source_id"],
         set_={
@@ -215,13 +263,15 @@ def _statement(connection: Connection) -> Any:
             "payload": sa.case((put_aside, letter.payload), else_=new.payload),
             "state": sa.case((put_aside, letter.state), else_=new.state),
             "attempts": sa.case(
-                (again, letter.attempts),
-                (waiting, letter.attempts + sa.literal_column("1")),
+                (sa.and_(same_state, letter.run == new.run), letter.attempts),
+                (same_state, letter.attempts + sa.literal_column("1")),
                 else_=new.attempts,
             ),
-            "first_seen": sa.case((waiting, letter.first_seen), else_=new.first_seen),
-            "closed_at": sa.case((put_aside, letter.closed_at), else_=sa.null()),
-            "closed_run": sa.case((put_aside, letter.closed_run), else_=sa.null()),
+            "first_seen": sa.case((sa.or_(waiting, closing), letter.first_seen), else_=new.first_seen),
+            "state_since": sa.case((same_state, letter.state_since), else_=new.state_since),
+            "next_try_at": sa.case((put_aside, sa.null()), else_=new.next_try_at),
+            "closed_at": sa.case((put_aside, letter.closed_at), else_=new.closed_at),
+            "closed_run": sa.case((put_aside, letter.closed_run), else_=new.closed_run),
         },
     )
 

@@ -104,9 +104,11 @@ dead_letter = sa.Table(
     _count("attempts"),
     sa.Column("first_seen", Instant, nullable=False),
     sa.Column("last_seen", Instant, nullable=False),
+    sa.Column("state_since", Instant),
+    sa.Column("next_try_at", Instant),
     sa.Column("closed_at", Instant),
     sa.Column("closed_run", sa.Text),
-    sa.Index("bp_dead_letter_due", "pair", "flow", "state", "first_seen"),
+    sa.Index("bp_dead_letter_due", "pair", "flow", "state", "next_try_at"),
 )
 
 run = sa.Table(

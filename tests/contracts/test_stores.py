@@ -244,14 +244,21 @@ def test_rejected_records_are_due_under_another_mapping(letters: DeadLetters) ->
     assert [] == letters.due("orders", "v3", 10)
 
 
-def test_the_oldest_are_due_first_and_no_more_than_wanted(stores: Stores) -> None:
-    keep(stores.letters, refused("9"), parked("8"))
+def test_the_least_recently_tried_are_due_first_and_no_more_than_wanted(stores: Stores) -> None:
+    keep(stores.letters, refused("9"))
     keep(stores.letters, refused("7"), refused("6"))
-    stores.crosswalk.bind([parent("5")])
-    # a letter that is refreshed is as old as it was
     keep(stores.letters, refused("9"), run="run 2")
-    assert ["8", "9", "6", "7"] == stores.letters.due("orders", "v2", 10)
-    assert ["8", "9"] == stores.letters.due("orders", "v2", 2)
+    assert ["6", "7", "9"] == stores.letters.due("orders", "v2", 10)
+    assert ["6", "7"] == stores.letters.due("orders", "v2", 2)
+
+
+def test_kinds_of_letters_take_turns(stores: Stores) -> None:
+    keep(stores.letters, *(parked(f"1{n}", "5") for n in range(5)))
+    keep(stores.letters, *(refused(f"2{n}") for n in range(5)))
+    keep(stores.letters, parked("30", "6"))
+    keep(stores.letters, Rejection("40", Stage.EXTRACT, "not given", missing=True))
+    stores.crosswalk.bind([parent("5"), parent("6")])
+    assert ["10", "20", "30", "40", "11", "21"] == stores.letters.due("orders", "v2", 6)
 
 
 def test_of_several_rejections_of_a_record_a_refusal_counts_before_a_wait(stores: Stores) -> None:

@@ -6,13 +6,18 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
+from airflow_provider_brightpearl.core.letters import LetterPolicy
+from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.records import Rejection, Stage
+from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.engine import reading, writing
 from airflow_provider_brightpearl.stores.tables import dead_letter
@@ -72,7 +77,7 @@ def test_a_record_refused_again_refreshes_its_letter(engine: Engine, letters: Sq
         "[]",
         "v2",
         "run 2",
-        2,
+        1,
     )
     assert row.last_seen - row.first_seen == timedelta(minutes=1)
     assert letters.count_open(FLOW) == 1
@@ -165,6 +170,30 @@ def test_two_workers_keep_the_same_records(engine: Engine) -> None:
     assert len(rows(engine)) == 700
 
 
+def test_attempts_are_counted_for_as_long_as_the_state_is_the_same(
+    engine: Engine, letters: SqlDeadLetters
+) -> None:
+    letters.keep(FLOW, "run 1", "v1", [(refused("1"), b"{}")])
+    letters.keep(FLOW, "run 2", "v1", [(refused("1"), b"{}")])
+    assert (2, None) == (rows(engine)["1"].attempts, rows(engine)["1"].next_try_at)
+
+    locked = replace(refused("1"), passing=True)
+    letters.keep(FLOW, "run 3", "v1", [(locked, b"{}")])
+    row = rows(engine)["1"]
+    # the next run tries it, however old the letter is
+    assert (1, row.last_seen, row.last_seen) == (row.attempts, row.state_since, row.next_try_at)
+
+
+def test_the_distance_of_two_tries_is_a_day_at_most(engine: Engine) -> None:
+    clock = Clock()
+    letters = SqlDeadLetters(engine, lambda: clock.now)
+    locked = replace(refused("1"), passing=True)
+    for run, days in enumerate((0, 1, 20)):
+        clock.now = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=days)
+        letters.keep(FLOW, f"run {run}", "v1", [(locked, b"{}")])
+    assert timedelta(days=1) == rows(engine)["1"].next_try_at - clock.now
+
+
 def test_a_missing_record_is_looked_for_at_growing_distance(engine: Engine) -> None:
     clock = Clock()
     letters = SqlDeadLetters(engine, lambda: clock.now)
@@ -188,3 +217,115 @@ def test_a_missing_record_takes_its_turn_by_age(letters: SqlDeadLetters) -> None
     assert ["1", "2", "3"] == letters.due(FLOW, "v2", 10)
     assert ["1", "2"] == letters.due(FLOW, "v2", 2)
     assert ["2"] == letters.due(FLOW, "v1", 10)
+
+
+MISSING = Rejection("7", Stage.EXTRACT, "the account has no record 7", missing=True, gone=True)
+
+
+def looks(letters: SqlDeadLetters, clock: Clock, rejection: Rejection, *days: float) -> list[list[str]]:
+    """Looks for a record so many days after the first; what is closed by each look."""
+    closed = []
+    for day in days:
+        clock.now = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day)
+        closed.append(letters.keep(FLOW, f"day {day}", "v1", [(rejection, b"")]))
+    return closed
+
+
+def test_a_record_that_is_deleted_for_good_is_gone_in_the_end(engine: Engine) -> None:
+    clock = Clock()
+    letters = SqlDeadLetters(engine, lambda: clock.now, policy=LetterPolicy(looks=3, days=2))
+    assert [[], [], [], ["7"]] == looks(letters, clock, MISSING, 0, 0.5, 1, 2)
+    row = rows(engine)["7"]
+    assert ("gone", 4, None, "day 2", clock.now) == (
+        row.state, row.attempts, row.next_try_at, row.closed_run, row.closed_at,
+    )  # fmt: skip
+    assert (set(), 0) == (letters.waiting(FLOW, ["7"]), letters.count_open(FLOW))
+    clock.now += timedelta(days=99)
+    assert [] == letters.due(FLOW, "v2", 10)
+
+
+def test_days_alone_do_not_make_a_record_gone(engine: Engine) -> None:
+    clock = Clock()
+    letters = SqlDeadLetters(engine, lambda: clock.now, policy=LetterPolicy(looks=3, days=2))
+    assert [[], [], ["7"]] == looks(letters, clock, MISSING, 0, 30, 31)
+
+
+def test_a_task_tried_twice_leaves_a_letter_closed(engine: Engine) -> None:
+    clock = Clock()
+    letters = SqlDeadLetters(engine, lambda: clock.now, policy=LetterPolicy(looks=2, days=1))
+    assert [[], ["7"], ["7"]] == looks(letters, clock, MISSING, 0, 2, 2)
+    assert ("gone", 2) == (rows(engine)["7"].state, rows(engine)["7"].attempts)
+
+
+@pytest.mark.parametrize(
+    "other", [replace(MISSING, gone=False), replace(MISSING, missing=False, gone=False, passing=True)]
+)
+def test_a_record_that_cannot_be_read_is_not_gone(engine: Engine, other: Rejection) -> None:
+    clock = Clock()
+    letters = SqlDeadLetters(engine, lambda: clock.now, policy=LetterPolicy(looks=2, days=1))
+    assert [[]] * 4 == looks(letters, clock, other, 0, 2, 4, 90)
+
+
+def test_a_record_that_comes_again_opens_or_closes_its_letter(engine: Engine) -> None:
+    clock = Clock()
+    letters = SqlDeadLetters(engine, lambda: clock.now, policy=LetterPolicy(looks=2, days=1))
+    looks(letters, clock, MISSING, 0, 2)
+    letters.keep(FLOW, "back", "v1", [(refused("7"), b"{}")])
+    row = rows(engine)["7"]
+    assert ("open", 1, None, None) == (row.state, row.attempts, row.closed_at, row.closed_run)
+
+    looks(letters, clock, MISSING, 3, 5)
+    assert "gone" == rows(engine)["7"].state
+    assert 1 == letters.resolve(FLOW, "back again", ["7"])
+    assert ("resolved", "back again") == (rows(engine)["7"].state, rows(engine)["7"].closed_run)
+
+
+STATES = st.sampled_from(["open", "parked", "missing", "retry"])
+
+
+class Kept(NamedTuple):
+    """A letter: its state, what it waits for, and whether its record would go through."""
+
+    state: str
+    waits_for: int
+    passes: bool
+
+    def rejection(self, source_id: str) -> Rejection:
+        waits = ("customers", "Account", str(self.waits_for)) if self.state == "parked" else None
+        missing, passing = self.state == "missing", self.state == "retry"
+        return Rejection(source_id, Stage.LOAD, "no", waits_for=waits, missing=missing, passing=passing)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.builds(Kept, STATES, st.integers(0, 2), st.booleans()), min_size=1, max_size=30),
+    st.integers(1, 4),
+    st.integers(0, 3),
+)
+def test_every_letter_gets_its_turn(engine: Engine, kept: list[Kept], limit: int, arriving: int) -> None:
+    """However many others are due, fail again, or arrive: what can go through is read in a bounded number of runs."""
+    with writing(engine) as connection:
+        connection.execute(dead_letter.delete())
+    SqlCrosswalk(engine).bind(
+        [Binding("customers", "Account", str(n), str(n), f"A{n}", "", "", "") for n in range(3)]
+    )
+    clock = Clock()
+    letters = SqlDeadLetters(engine, clock)
+    known = {f"{n:03}": each for n, each in enumerate(kept)}
+    letters.keep(FLOW, "run 0", "v0", [(each.rejection(name), b"{}") for name, each in known.items()])
+    left = {name for name, each in known.items() if each.passes}
+    for run in range(1, 100):
+        clock.now += timedelta(days=2)
+        due = letters.due(FLOW, f"v{run}", limit)
+        assert len(due) <= limit
+        letters.resolve(FLOW, f"run {run}", [name for name in due if name in left])
+        failed = [name for name in due if name not in left]
+        new = {f"9{run:03}{n}": Kept("retry", 0, False) for n in range(arriving)}
+        known |= new
+        letters.keep(
+            FLOW, f"run {run}", f"v{run}", [(known[name].rejection(name), b"") for name in (*failed, *new)]
+        )
+        left.difference_update(due)
+        if not left:
+            break
+    assert not left

@@ -15,12 +15,14 @@ from airflow_provider_brightpearl.core.window import Selection, Window
 class Unread:
     """Why a record that was found or named could not be read, as a sentence; ``raw`` is what was received.
 
-    ``gone`` says that the source answered and has no such record, so that it may have been deleted.
+    ``gone`` says that the source answered and has no such record, so that it may have been deleted; ``foreign`` that it
+    has the record and this stream does not hold it, so that no later run can read it.
     """
 
     reason: str
     raw: bytes = b""
     gone: bool = False
+    foreign: bool = False
 
 
 Read = tuple[str, bytes | Unread]

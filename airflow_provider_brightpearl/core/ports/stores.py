@@ -151,7 +151,7 @@ class DeadLetters(Protocol):
 
     def keep(
         self, flow: str, run: str, mapping_version: str, letters: Sequence[tuple[Rejection, bytes]]
-    ) -> None:
+    ) -> list[str]:
         """Opens or refreshes one letter per record; of several rejections a refusal takes precedence over a wait.
 
         Args:
@@ -159,17 +159,21 @@ class DeadLetters(Protocol):
             run: the run that rejected or parked them.
             mapping_version: of the mapping that it used.
             letters: each rejection with the raw record.
+
+        Returns:
+            The records whose letters are closed, since the source has not had them for long.
         """
         ...
 
     def resolve(self, flow: str, run: str, source_ids: Sequence[str]) -> int:
-        """Closes the open letters of records that went through; returns how many there were."""
+        """Closes the letters of records that went through; returns how many there were."""
         ...
 
     def due(self, flow: str, mapping_version: str, limit: int) -> list[str]:
-        """Ids to read again: parked ones whose parent is bound now, rejected ones whose mapping has changed, missing.
+        """Ids to read again, the least recently tried first; no kind of them takes all places.
 
-        The oldest come first; a letter that is refreshed stays as old as it was.
+        They are parked ones whose parent is bound now, rejected ones whose mapping has changed, and at growing distance
+        those that are missing or were refused for a passing reason.
         """
         ...
 

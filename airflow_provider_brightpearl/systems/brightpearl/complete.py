@@ -14,7 +14,7 @@ import msgspec
 from more_itertools import divide
 
 from airflow_provider_brightpearl.core.ports.source import Unread
-from airflow_provider_brightpearl.core.raw import unusable
+from airflow_provider_brightpearl.core.raw import not_text
 from airflow_provider_brightpearl.errors import SyncError
 from airflow_provider_brightpearl.systems.brightpearl.narrow import SetAside
 
@@ -68,7 +68,7 @@ def _take(found: Collected, ask: Ask, ids: Sequence[int], what: str) -> list[byt
     for number, record in ask(ids, set_aside):
         if number not in wanted:
             strays.append(record)
-        elif problem := unusable(record):
+        elif problem := not_text(record):
             found.unread[number] = Unread(f"{what} {number}: {problem}", record)
         else:
             found.records[number] = record

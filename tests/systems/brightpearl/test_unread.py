@@ -282,3 +282,38 @@ def test_a_list_of_all_ids_that_lists_none_deletes_nothing(odd: Account, reply: 
     every = {str(each) for each in customers(odd.sandbox)}
     odd.alter = lambda asked, good: reply if asked.method == "OPTIONS" else good
     assert {"98765432"} == BrightpearlInventory(odd.client(), "contacts").deleted_ids([*every, "98765432"])
+
+
+def test_a_record_that_is_deleted_for_good_is_gone_after_a_week_and_may_come_back(site: OddSite) -> None:
+    gone = customers(site.sandbox)[3]
+    site.account.alter = when(CONTACTS, without(gone, "contactId"))
+    site.run("customers_to_salesforce")
+    summaries = []
+    for _ in range(9):
+        site.pass_time(24 * 60)
+        summaries.append(site.run("customers_to_salesforce"))
+    closing = [each for each in summaries if each.warnings]
+    assert ("gone", 1) == (letters(site)[str(gone)][0], len(closing))
+    assert (
+        f"1 record of brightpearl.contacts not found in repeated looks, dead letters closed as gone: {gone}",
+    ) == closing[0].warnings
+    assert (0, 0, 0) == settled(summaries[-1])
+
+    site.account.alter = lambda asked, good: good
+    site.patch(f"/brightpearl/contact/{gone}", {"firstName": "Back"})
+    site.pass_time(5)
+    assert (1, 1, 0) == settled(site.run("customers_to_salesforce"))
+    assert "resolved" == letters(site)[str(gone)][0]
+
+
+def test_a_record_of_another_stream_is_refused_and_not_looked_for(site: OddSite) -> None:
+    number = customers(site.sandbox)[0]
+    site.patch(f"/brightpearl/contact/{number}", {"relationshipToAccount": {"isSupplier": True}})
+    site.run("customers_to_salesforce", ids=(str(number),))
+    state, stage, reason = letters(site)[str(number)]
+    assert ("open", "extract") == (state, stage)
+    assert f"{number} is not of this stream: its relationshipToAccount.isSupplier is true" in reason
+    site.pass_time(60)
+    site.run("customers_to_salesforce")
+    site.pass_time(60)
+    assert (0, 0, 0) == settled(site.run("customers_to_salesforce"))

@@ -89,12 +89,8 @@ class SearchedStream:
         for ids in chunked((number for number, _ in groupby(found)), CHUNK):
             for source_id, record in self._records(session, ids):
                 other = other_kind(record, self.filters) if source_id in named else ""
-                yield (
-                    source_id,
-                    Unread(f"{self.resource} {source_id} is not of this stream: {other}")
-                    if other
-                    else record,
-                )
+                reason = f"{self.resource} {source_id} is not of this stream: {other}"
+                yield source_id, Unread(reason, foreign=True) if other else record
 
     def is_id(self, text: str) -> bool:
         return is_number(text)
