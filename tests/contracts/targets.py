@@ -318,8 +318,40 @@ def _m3_shipments(site: Site) -> Records:
     return Records([note(11, 2), note(12, 1)], note(13, 6))
 
 
-def _none(site: Site) -> Records:
-    raise AssertionError("a system that is no target is given no records")
+# Brightpearl
+
+_CONTACT = _flow(
+    """
+  Contact:
+    key: {id: id}
+    fields: {firstName: a, lastName: b, primaryEmail: c, companyName: d, isSupplier: e, PCF_LOYALTY: f}
+  Address:
+    key: {id: id}
+    parent: {of: Contact}
+    fields: {type: a, addressLine1: b, postalCode: c, countryIsoCode: d}
+""",
+    "brightpearl",
+)
+
+
+def _contacts(site: Site) -> Records:
+    def person(number: int, country: str = "GBR") -> RecordChange:
+        key = f"SF{number}"
+        head = {
+            "firstName": "Ada", "lastName": f"Marsh {number}", "primaryEmail": f"ada{number}@new.example",
+            "companyName": "Marsh Ltd", "isSupplier": False, "PCF_LOYALTY": number,
+        }  # fmt: skip
+        place = {"addressLine1": "1 Quay St", "postalCode": "BS1 1AA", "countryIsoCode": country}
+        return record(
+            key,
+            change("Contact", key, head),
+            change("Address", f"{key}-1", {"type": "DEF", **place}, key),
+            change(
+                "Address", f"{key}-2", {"type": "DEL", **place, "addressLine1": f"{number} Dock Road"}, key
+            ),
+        )
+
+    return Records([person(number) for number in range(11, 16)], person(16, "XXX"))
 
 
 TARGETS = [
@@ -344,5 +376,7 @@ TARGETS = [
     TargetExample(
         "infor.shipments", _M3_SHIPMENT, ("deliveries", "delivery_lines"), _m3_shipments, "99999999"
     ),
-    TargetExample("brightpearl", _CUSTOMER.model_copy(update={"target": "brightpearl"}), (), _none),
+    TargetExample(
+        "brightpearl.contacts", _CONTACT, ("contact", "postal-address"), _contacts, "98765432"
+    ),
 ]  # fmt: skip

@@ -303,6 +303,11 @@ def test_a_target_says_which_ids_exist(site: Site, target: TargetExample) -> Non
 
 @targets
 @cannot("infor", error=Misconfigured, message="contract.yaml: reconcile.deleted: rows of M3 are not removed")
+@cannot(
+    "brightpearl",
+    error=Misconfigured,
+    message="contract.yaml: reconcile.deleted: rows of Brightpearl are not removed",
+)
 def test_a_target_removes_rows_once_and_for_all(site: Site, target: TargetExample) -> None:
     reader = target_wiring(site, target).target()
     results = finished(write(open_sink(site, target), target.records(site).good))

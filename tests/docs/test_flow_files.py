@@ -17,6 +17,7 @@ from airflow_provider_brightpearl.flow.write_back import WriteBackSpec
 from airflow_provider_brightpearl.mapping import expressions, functions
 from airflow_provider_brightpearl.mapping.check import check_mapping
 from airflow_provider_brightpearl.systems import registry
+from airflow_provider_brightpearl.systems.brightpearl.objects import ROOTS
 from airflow_provider_brightpearl.systems.infor import objects
 from tests.docs import markdown
 from tests.docs.columns import PAGE, columns_page
@@ -168,6 +169,16 @@ def test_streams() -> None:
 def test_objects_of_infor() -> None:
     documented = markdown.names(markdown.section("docs/mapping.md", "Objects of Infor M3"), "Object")
     assert sorted(objects.known_objects()) == sorted(documented)
+
+
+def test_objects_of_brightpearl() -> None:
+    page = "docs/into_brightpearl.md"
+    known = {name: entry for parts in ROOTS.values() for name, entry in parts.items()}
+    documented = markdown.names(markdown.section(page, "Where the key is held"), "Object")
+    assert sorted(known) == sorted(documented)
+    fields = {name for entry in known.values() for name in entry.fields}
+    text = markdown.page(page)
+    assert [] == [name for name in sorted(fields) if f"`{name}`" not in text]
 
 
 def test_columns_of_streams() -> None:

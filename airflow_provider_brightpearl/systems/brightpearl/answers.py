@@ -86,14 +86,15 @@ def check(response: requests.Response, operation: str, *, read: bool) -> None:
         "system": SYSTEM, "operation": operation, "status": status, "code": code,
         "request_id": request_id(response.headers, "Ruid"),
     }  # fmt: skip
-    if _throttled(status, message):
+    if throttled(status, message):
         raise RateLimited(
             "the request rate limit is exceeded", wait_seconds=_announced_wait(response.headers), **evidence
         )
-    raise _kind(status, code, read)(message, **evidence)
+    raise kind_of(status, code, read=read)(message, **evidence)
 
 
-def _kind(status: int, code: str, read: bool) -> type[SyncError]:
+def kind_of(status: int, code: str, *, read: bool) -> type[SyncError]:
+    """The error that a bad status and its code mean."""
     row = _TABLE.get((status, code)) or _TABLE.get(status)
     if row is not None:
         return row[0] if read else row[1]
@@ -116,7 +117,8 @@ def _reason(response: requests.Response) -> tuple[str, str]:
     return "", f"an error without a reason ({excerpt(response)})"
 
 
-def _throttled(status: int, message: str) -> bool:
+def throttled(status: int, message: str) -> bool:
+    """Whether a call was not processed since the quota is used up."""
     return status == 429 or (status == 503 and "too many requests" in message.lower())
 
 

@@ -69,6 +69,7 @@ class BrightpearlClient:
             answer. account: account code. auth: ``PrivateAppAuth`` or ``oauth_auth``. session: from
             ``transport.new_session``. budget: calls left per minute; one per process by default. sleep,
             now, chance: seconds to sleep, a monotonic clock in seconds, and a number in [0, 1).
+            settle_seconds: how long after its call a write without an answer may still arrive.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class BrightpearlClient:
         sleep: Callable[[float], None] = time.sleep,
         now: Clock = time.monotonic,
         chance: Callable[[], float] = random.random,
+        settle_seconds: float = 60.0,
     ) -> None:
         self.account = account
         self.root = f"{base_url.rstrip('/')}/public-api/{quote(account, safe='')}"
@@ -91,9 +93,10 @@ class BrightpearlClient:
         self._auth = auth
         self._budget = budget or LocalBudget()
         self._backoff = backoff or Backoff()
-        self._sleep = sleep
+        self.sleep = sleep
         self._now = now
         self._chance = chance
+        self.settle_seconds = settle_seconds
 
     @property
     def calls(self) -> int:
@@ -284,7 +287,7 @@ class BrightpearlClient:
             lambda: read(self._once(method, path, params, body)),
             repeatable=repeatable or method in READS,
             backoff=backoff or self._backoff,
-            sleep=self._sleep,
+            sleep=self.sleep,
             chance=self._chance,
         )
 
@@ -308,7 +311,7 @@ class BrightpearlClient:
         if seconds > 0:
             log.log(logging.INFO if seconds > 5 else logging.DEBUG, "quota: waiting %.1f s", seconds)
             with current().waiting("the account's quota of calls a minute", seconds):
-                self._sleep(seconds)
+                self.sleep(seconds)
 
     def _learn(self, headers: Mapping[str, str]) -> None:
         remaining = headers.get("brightpearl-requests-remaining", "")

@@ -9,8 +9,11 @@ from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import CALLS_PER_MINUTE
 from airflow_provider_brightpearl.systems.brightpearl.inventory import BrightpearlInventory, listing_of
+from airflow_provider_brightpearl.systems.brightpearl.objects import check_objects
+from airflow_provider_brightpearl.systems.brightpearl.sink import BrightpearlSink
 from airflow_provider_brightpearl.systems.brightpearl.source import BrightpearlSource
 from airflow_provider_brightpearl.systems.brightpearl.streams.table import filtered_stream, streams
+from airflow_provider_brightpearl.systems.brightpearl.target import BrightpearlTarget, check_reconcile
 from airflow_provider_brightpearl.systems.brightpearl.write_back import BrightpearlWriteBack, misfit
 from airflow_provider_brightpearl.systems.system import Quota, System
 
@@ -43,6 +46,11 @@ def _check_source(flow: FlowSpec) -> None:
             raise Misconfigured(f"{flow.flow}.yaml: {error}") from None
 
 
+def _check_target(flow: FlowSpec) -> None:
+    check_objects(flow)
+    check_reconcile(flow)
+
+
 BRIGHTPEARL = System(
     name="brightpearl",
     hook="airflow_provider_brightpearl.hooks.brightpearl.BrightpearlHook",
@@ -51,7 +59,10 @@ BRIGHTPEARL = System(
     open_source=BrightpearlSource,
     open_inventory=BrightpearlInventory,
     open_write_back=BrightpearlWriteBack,
+    open_sink=BrightpearlSink,
+    open_target=BrightpearlTarget,
     check_source=_check_source,
+    check_target=_check_target,
     takes_filters=True,
     # all private apps of an account together
     quota=lambda _: Quota(per_minute=CALLS_PER_MINUTE),

@@ -1,0 +1,144 @@
+"""Fields that flows write to Brightpearl: where each stands in the JSON of its object, and how it is read there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from typing import Any
+
+CUSTOM = re.compile(r"PCF_[A-Z0-9_]+")
+
+
+class Kind(Enum):
+    """The type of a field; a date is a day without a time, an instant is aware."""
+
+    TEXT = "text"
+    ID = "an id"
+    NUMBER = "a number"
+    FLAG = "true or false"
+    DATE = "a date such as 2026-03-31"
+    INSTANT = "an instant with a time zone"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: its path in the JSON that creates its object, steps parted by ``/``, and its type.
+
+    ``patch`` is the path under which an existing object takes a new value; None where it takes none.
+    ``longest`` is the number of characters that Brightpearl stores, None where it is not known.
+    """
+
+    path: str
+    kind: Kind = Kind.TEXT
+    patch: str | None = None
+    longest: int | None = None
+
+    def read(self, value: Any) -> Any:
+        """A mapped value as it is sent; None stays None.
+
+        Raises:
+            ValueError: it is not of this field's type, or longer than Brightpearl stores.
+        """
+        if value is None:
+            return None
+        try:
+            found: Any = _READERS[self.kind](value)
+        except (ValueError, InvalidOperation):
+            raise ValueError(f"is not {self.kind.value}") from None
+        if self.longest is not None and len(found) > self.longest:
+            raise ValueError(f"is longer than the {self.longest} characters that Brightpearl stores")
+        return found
+
+    def same(self, ours: Any, theirs: Any) -> bool:
+        """Whether Brightpearl's value means the same as one that ``read`` returned."""
+        if ours in (None, "") or theirs in (None, ""):
+            empty = (None, "", 0) if self.kind is Kind.ID else (None, "")
+            return ours in empty and theirs in empty
+        try:
+            return bool(_COMPARED[self.kind](ours) == _COMPARED[self.kind](theirs))
+        except (ValueError, InvalidOperation):
+            return False
+
+
+def _id(value: Any) -> int:
+    return int(str(value))
+
+
+def _number(value: Any) -> Decimal:
+    number = Decimal(str(value))
+    if not number.is_finite():
+        raise ValueError(value)
+    return number
+
+
+def _flag(value: Any) -> bool:
+    if (text := str(value).lower()) not in ("true", "false"):
+        raise ValueError(value)
+    return text == "true"
+
+
+def _date(value: Any) -> str:
+    return date.fromisoformat(str(value)[:10]).isoformat()
+
+
+def _instant(value: Any) -> str:
+    moment = datetime.fromisoformat(str(value))
+    if moment.tzinfo is None:
+        raise ValueError(value)
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _day(value: Any) -> str:
+    """The day of a date, which Brightpearl keeps as midnight in UTC and shows in the account's time zone."""
+    text = str(value)
+    if len(text) <= 10:
+        return text
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo is None else moment.astimezone(UTC)).date().isoformat()
+
+
+def _second(value: Any) -> int:
+    return int(datetime.fromisoformat(str(value)).timestamp())
+
+
+_READERS = {
+    Kind.TEXT: lambda value: str(value).strip(),
+    Kind.ID: _id,
+    Kind.NUMBER: _number,
+    Kind.FLAG: _flag,
+    Kind.DATE: _date,
+    Kind.INSTANT: _instant,
+}
+_COMPARED = {
+    Kind.TEXT: lambda value: str(value).strip(),
+    Kind.ID: _id,
+    Kind.NUMBER: _number,
+    Kind.FLAG: lambda value: str(value).lower(),
+    Kind.DATE: _day,
+    Kind.INSTANT: _second,
+}
+
+
+def at(record: Any, path: str) -> Any:
+    """The value at a path of an object, None where it has none."""
+    for step in path.split("/"):
+        record = record.get(step) if isinstance(record, dict) else None
+    return record
+
+
+def nested(fields: Mapping[str, Field], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON object of these values; empty ones and those of unknown fields are left out."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if value is None or name not in fields or not fields[name].path:
+            continue
+        *steps, last = fields[name].path.split("/")
+        inner = found
+        for step in steps:
+            inner = inner.setdefault(step, {})
+        inner[last] = value
+    return found

@@ -1,0 +1,139 @@
+"""Brightpearl's objects that flows can write: their fields, and what belongs together.
+
+Each first object has its parts, which are sent with it and hold its key as their ``parent``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_brightpearl.core.suggest import did_you_mean
+from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.flow.spec import FlowSpec, ObjectSpec
+from airflow_provider_brightpearl.systems.brightpearl.fields import CUSTOM, Field, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class TargetObject:
+    """One object: its fields by name, those it needs, and whether it takes custom fields (``PCF_…``)."""
+
+    fields: Mapping[str, Field]
+    needed: tuple[str, ...] = ()
+    custom: bool = False
+
+    def field(self, name: str) -> Field | None:
+        """The field of that name, None where there is none; custom fields are text."""
+        if self.custom and CUSTOM.fullmatch(name):
+            return Field("", patch=f"/{name}")
+        return self.fields.get(name)
+
+
+def _contact(path: str, kind: Kind = Kind.TEXT, longest: int | None = None) -> Field:
+    return Field(path, kind, f"/{path}", longest)
+
+
+_LINES = {name: Field(name) for name in ("addressLine1", "addressLine2", "addressLine3", "addressLine4")}
+_PLACE = {**_LINES, "postalCode": Field("postalCode"), "countryIsoCode": Field("countryIsoCode")}
+
+CONTACT = TargetObject(
+    {
+        "salutation": _contact("salutation"),
+        "firstName": _contact("firstName", longest=32),
+        "lastName": _contact("lastName", longest=32),
+        "primaryEmail": _contact("communication/emails/PRI/email"),
+        "secondaryEmail": _contact("communication/emails/SEC/email"),
+        "tertiaryEmail": _contact("communication/emails/TER/email"),
+        "telephone": _contact("communication/telephones/PRI"),
+        "secondaryTelephone": _contact("communication/telephones/SEC"),
+        "mobileTelephone": _contact("communication/telephones/MOB"),
+        "companyName": _contact("organisation/name"),
+        "jobTitle": _contact("organisation/jobTitle"),
+        "isSupplier": _contact("relationshipToAccount/isSupplier", Kind.FLAG),
+        "isReceiveEmailNewsletter": _contact("marketingDetails/isReceiveEmailNewsletter", Kind.FLAG),
+        "priceListId": _contact("financialDetails/priceListId", Kind.ID),
+        "currencyId": _contact("financialDetails/currencyId", Kind.ID),
+        "nominalCode": _contact("financialDetails/nominalCode"),
+        "creditLimit": _contact("financialDetails/creditLimit", Kind.NUMBER),
+        "creditTermDays": _contact("financialDetails/creditTermDays", Kind.NUMBER),
+        "discountPercentage": _contact("financialDetails/discountPercentage", Kind.NUMBER),
+        "staffOwnerContactId": _contact("assignment/current/staffOwnerContactId", Kind.ID),
+    },
+    custom=True,
+)
+SLOTS = ("DEF", "BIL", "DEL")
+ADDRESS = TargetObject({"type": Field(""), **_PLACE}, ("type", "countryIsoCode"))
+
+ROOTS: Mapping[str, Mapping[str, TargetObject]] = {
+    "Contact": {"Contact": CONTACT, "Address": ADDRESS},
+}
+"""Each first object by name, with itself and its parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Where a first object is read: its path, the name of its id, and which of its parts a record has.
+
+    ``rewritable`` ones are created anew where somebody deleted them.
+    """
+
+    path: str
+    id: str
+    parts: Callable[[str, Mapping[str, Any]], Iterable[str]]
+    rewritable: bool = False
+
+
+def _slots(_kind: str, contact: Mapping[str, Any]) -> Iterable[str]:
+    return contact.get("postAddressIds") or {}
+
+
+_RESOURCES: Mapping[str, Resource] = {
+    "Contact": Resource("contact-service/contact", "contactId", _slots, rewritable=True),
+}
+
+
+def resource_of(root: str) -> Resource:
+    """Where a first object is read."""
+    return _RESOURCES[root]
+
+
+def check_objects(flow: FlowSpec) -> None:
+    """Raises ``Misconfigured`` where a flow writes an object or field that Brightpearl does not take."""
+    root = flow.target_object(flow.root)
+    if root not in ROOTS:
+        hint = did_you_mean(root, [*ROOTS]) or f"; known: {', '.join(ROOTS)}"
+        raise Misconfigured(
+            f"{flow.flow}.yaml: objects.{flow.root}: flows into Brightpearl begin with no {root!r}{hint}"
+        )
+    for name, spec in flow.objects.items():
+        kind = flow.target_object(name)
+        place = f"{flow.flow}.yaml: objects.{name}"
+        if kind not in ROOTS[root] or (kind == root) != (name == flow.root):
+            parts = [each for each in ROOTS[root] if each != root]
+            raise Misconfigured(f"{place}: {kind!r} is no part of {root}; parts: {', '.join(parts)}")
+        if name != flow.root and [*spec.parent.values()] != [flow.root]:
+            raise Misconfigured(
+                f"{place}.parent: write a field of yours with {flow.root}, such as {{of: {flow.root}}}"
+            )
+        if spec.set_last:
+            raise Misconfigured(f"{place}.set_last: Brightpearl takes all fields at once; leave it out")
+        _check_fields(place, spec, kind, ROOTS[root][kind])
+
+
+def _check_fields(place: str, spec: ObjectSpec, kind: str, entry: TargetObject) -> None:
+    for name in spec.fields:
+        if entry.field(name) is None:
+            custom = ", or the code of a custom field such as PCF_TIER" if entry.custom else ""
+            hint = (
+                did_you_mean(name, [*entry.fields]) or f"; known: {', '.join(sorted(entry.fields))}{custom}"
+            )
+            raise Misconfigured(f"{place}.fields.{name}: is not a field of {kind}{hint}")
+    for name in entry.needed:
+        if name not in spec.fields:
+            raise Misconfigured(f"{place}.fields: {kind} needs {name}")
+
+
+def fields_of(flow: FlowSpec, name: str) -> TargetObject:
+    """The object that an entry of a flow writes."""
+    return ROOTS[flow.target_object(flow.root)][flow.target_object(name)]

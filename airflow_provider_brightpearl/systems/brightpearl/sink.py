@@ -1,0 +1,79 @@
+"""Brightpearl as a target: contacts with their addresses, written in messages of which ten make one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
+from typing import Protocol
+
+from more_itertools import chunked
+
+from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
+from airflow_provider_brightpearl.core.estimate import WriteVolume
+from airflow_provider_brightpearl.core.ports.stores import Intents
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, BrightpearlClient
+from airflow_provider_brightpearl.systems.brightpearl.contacts import ContactWriter
+from airflow_provider_brightpearl.systems.brightpearl.messages import min_calls
+from airflow_provider_brightpearl.systems.brightpearl.objects import check_objects
+from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows
+
+
+class Writer(Protocol):
+    """Writes records of one kind; ``pending`` are those whose answer is missing."""
+
+    pending: PendingRows
+
+    def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]: ...
+
+    def min_calls(self, records: Sequence[RecordChange]) -> int: ...
+
+
+_WRITERS: Mapping[str, type[ContactWriter]] = {"Contact": ContactWriter}
+
+
+class BrightpearlSink:
+    """Writes the objects of one flow to an account.
+
+    Args:
+        client: calls.
+        flow: its objects are named in ``systems.brightpearl.objects``, or name one of them as their ``object``.
+        intents: where writes that Brightpearl would repeat are recorded.
+        run: of this task, for those intents.
+
+    Raises:
+        Misconfigured: an object or field that Brightpearl does not take.
+    """
+
+    def __init__(self, client: BrightpearlClient, flow: FlowSpec, intents: Intents, run: str = "") -> None:
+        check_objects(flow)
+        self.client = client
+        self.flow = flow
+        self.intent_log = IntentLog(intents, flow.flow, flow.root, run, client.settle_seconds, client.sleep)
+
+    @property
+    def calls(self) -> int:
+        return self.client.calls
+
+    @property
+    def looks(self) -> int:
+        """None: Brightpearl answers with its results."""
+        return 0
+
+    def min_calls(self, records: Sequence[RecordChange]) -> int:
+        return self._writer().min_calls(records)
+
+    def estimate_write(self, volume: WriteVolume) -> int:
+        bound = volume.bound.get(self.flow.root, 0)
+        new = volume.rows.get(self.flow.root, 0) - bound
+        return min_calls(*volume.rows.values(), new) + ceil(bound / MAX_IDS)
+
+    def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        """Writes the records; results come as they are answered, refused rows as results with a reason."""
+        writer = self._writer()
+        for group in chunked(records, MAX_IDS):
+            yield from filter(None, writer.write(group))
+        writer.pending.check("brightpearl")
+
+    def _writer(self) -> Writer:
+        return _WRITERS[self.flow.target_object(self.flow.root)](self.client, self.flow, self.intent_log)

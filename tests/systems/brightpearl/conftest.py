@@ -1,0 +1,18 @@
+"""A merchant of the sandbox, freshly seeded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_brightpearl.sandbox.server import Sandbox
+from airflow_provider_brightpearl.stores.engine import open_engine
+from airflow_provider_brightpearl.stores.intents import SqlIntents
+from tests.systems.brightpearl.merchant import Merchant
+
+
+@pytest.fixture
+def merchant(module_sandbox: Sandbox, tmp_path: Path) -> Merchant:
+    module_sandbox.reset()
+    return Merchant(module_sandbox, SqlIntents(open_engine(f"sqlite:///{tmp_path / 'state.db'}")))
