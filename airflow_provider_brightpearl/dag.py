@@ -38,6 +38,7 @@ from airflow_provider_brightpearl.operators.stages import (
     LoadOperator,
     SettleOperator,
     TransformOperator,
+    WriteBackOperator,
 )
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def sync_dag(
     default_args: dict[str, Any] | None = None,
     **dag_kwargs: Any,
 ) -> Any:
-    """The DAG of one flow: extract, transform, gate, load, settle.
+    """The DAG of one flow: extract, transform, gate, load, settle, and write_back where the flow does.
 
     Args:
         flow_name: name of the flow file without ``.yaml``; also the DAG's id.
@@ -334,6 +335,16 @@ def _add_stages(flow: FlowSpec, on_alert: Sequence[Any], common: dict[str, Any])
         **common,
     )
     extract >> transform >> gate >> load >> settle
+    if flow.write_back:
+        # also where settle found nothing new: what earlier runs left is due
+        settle >> WriteBackOperator(
+            task_id="write_back",
+            summary=settle.output,
+            run=run,
+            trigger_rule="none_failed",
+            on_alert=on_alert,
+            **common,
+        )
 
 
 def _per_part(operator: Any, over: dict[str, Any], **arguments: Any) -> Any:

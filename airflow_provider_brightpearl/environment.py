@@ -51,6 +51,7 @@ def airflow_environment(mappings: str | Path | None = None) -> Environment:
             looks=settings.number("gone_after_looks"), days=settings.number("gone_after_days")
         ),
         gate_sql_rows=settings.number("gate_sql_rows"),
+        write_back_limit=settings.number("write_back_limit"),
     )
 
 

@@ -32,6 +32,11 @@ def _facts(flow: FlowSpec) -> list[tuple[str, str]]:
             f"nothing is loaded when more than {flow.gate.max_rejected:.0%} of the records are rejected",
         ),
     ]
+    if flow.write_back:
+        fields = [name for spec in flow.write_back.values() for name in spec.fields]
+        notes = ["a note"] if any(spec.note for spec in flow.write_back.values()) else []
+        texts = ", ".join([*(f"`{name}`" for name in fields), *notes])
+        facts.append(("Writes back", f"to records of the source, once the run is settled: {texts}"))
     if flow.after:
         facts.append(("After", ", ".join(f"`{parent}`" for parent in flow.after)))
     return facts

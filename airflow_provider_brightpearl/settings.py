@@ -92,6 +92,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "2000",
         "integer",
     ),
+    "write_back_limit": _option(
+        "Messages (fields or a note of one record) that a run writes back to the source at most; what is left stays "
+        "due for the next run. The default takes Brightpearl's quota of a minute.",
+        "2000",
+        "integer",
+    ),
     "alert_email": _option(
         "Addresses, separated by commas, that alerts are mailed to: by the SMTP provider, if its connection "
         "exists, else by the email backend of Airflow ([email] and [smtp]). Empty: alerts are not mailed.",

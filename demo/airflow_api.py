@@ -95,7 +95,9 @@ class Airflow:
         return {task["dag_id"]: task["task_id"] for task in tasks}
 
     def summary(self, dag: str, run: str) -> dict[str, Any]:
-        """What ``settle`` left of a run."""
-        path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/settle/xcomEntries/return_value"
-        summary: dict[str, Any] = self._ask("GET", path)["value"]
+        """What the last task left of a run: ``write_back`` where the flow does, else ``settle``."""
+        tasks = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances"
+        names = {each["task_id"] for each in self._ask("GET", tasks)["task_instances"]}
+        last = "write_back" if "write_back" in names else "settle"
+        summary: dict[str, Any] = self._ask("GET", f"{tasks}/{last}/xcomEntries/return_value")["value"]
         return summary

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 from airflow_provider_brightpearl.core.ports.gate import Gate
 from airflow_provider_brightpearl.core.ports.source import Source, WriteBack
-from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetters, Ledger, Staging
+from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetters, Intents, Ledger, Staging
 from airflow_provider_brightpearl.core.ports.target import Sink
 from airflow_provider_brightpearl.core.records import PartRef
 from airflow_provider_brightpearl.core.reports import (
@@ -52,6 +52,9 @@ class Chain:
     letters: DeadLetters = field(default_factory=MemoryLetters)
     ledger: Ledger = field(default_factory=MemoryLedger)
     judge: Gate = field(default_factory=PassingGate)
+    intents: Intents = field(default_factory=MemoryIntents)
+    replies: WriteBack | None = None
+    write_back_limit: int = 2_000
     version: str = "v1"
     runs: int = 0
     now: datetime = NOW
@@ -66,7 +69,10 @@ class Chain:
         def nowhere(*_: Any) -> Any:
             raise AssertionError("no system is connected")
 
-        return Environment(self.folder, nowhere, lambda: self.folder, nowhere, nowhere, now=lambda: self.now)
+        return Environment(
+            self.folder, nowhere, lambda: self.folder, nowhere, nowhere,
+            write_back_limit=self.write_back_limit, now=lambda: self.now,
+        )  # fmt: skip
 
     def adopt_state(self) -> None:
         return None
@@ -90,13 +96,15 @@ class Chain:
         return self.tables
 
     def outbox(self, run: str) -> Outbox:
-        return Outbox(self.flow, run, MemoryIntents())
+        return Outbox(self.flow, run, self.intents)
 
     def compare_schema(self) -> tuple[Sequence[str], int]:
         return (), 0
 
     def write_back(self) -> WriteBack:
-        raise AssertionError("nothing is written back")
+        if self.replies is None:
+            raise AssertionError("nothing is written back")
+        return self.replies
 
     def open_mapper(self, lookups: Mapping[str, LookupTable], folders: Sequence[Path]) -> Mapper:
         return Mapper(self.flow, self.schema, lookups, self.crosswalk, folders)

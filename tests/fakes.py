@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -17,7 +18,7 @@ from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, 
 from airflow_provider_brightpearl.core.estimate import WriteVolume
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
 from airflow_provider_brightpearl.core.ports.gate import Gate, GateResult
-from airflow_provider_brightpearl.core.ports.source import Read, Source, Unread
+from airflow_provider_brightpearl.core.ports.source import Message, Read, Reply, Source, Unread, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import (
     Binding,
     Crosswalk,
@@ -32,7 +33,7 @@ from airflow_provider_brightpearl.core.ports.target import Sink
 from airflow_provider_brightpearl.core.records import Rejection
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.core.window import Selection
-from airflow_provider_brightpearl.errors import Unavailable
+from airflow_provider_brightpearl.errors import SyncError, TimedOut, Unavailable
 
 
 class NothingBound:
@@ -147,6 +148,10 @@ class MemoryLetters:
         return {name for name in source_ids if (flow, name) in self.letters}
 
 
+def _changed(intent: Intent) -> datetime:
+    return intent.changed_at or datetime.min.replace(tzinfo=UTC)
+
+
 @dataclass
 class MemoryIntents:
     """``Intents`` in a dict."""
@@ -174,11 +179,18 @@ class MemoryIntents:
     def plan(self, intents: Sequence[Intent]) -> None:
         self._put(intents, IntentState.DUE)
 
-    def unsettled(self, flow: str, objects: Iterable[str]) -> list[Intent]:
+    def unsettled(self, flow: str, objects: Iterable[str], records: int | None = None) -> list[Intent]:
         wanted, open_states = set(objects), (IntentState.DUE, IntentState.IN_DOUBT)
         mine = (each for each in self.rows.values() if each.flow == flow and each.object in wanted)
-        found = (each for each in mine if each.state in open_states)
-        return sorted(found, key=lambda each: (each.key, each.object))
+        found = [each for each in mine if each.state in open_states]
+        oldest = {each.key: _changed(each) for each in sorted(found, key=_changed, reverse=True)}
+        longest = sorted(oldest, key=lambda key: (oldest[key], key))[:records]
+        return sorted(
+            (each for each in found if each.key in longest), key=lambda each: (each.key, each.object)
+        )
+
+    def waiting(self, flow: str, objects: Iterable[str]) -> int:
+        return len({each.key for each in self.unsettled(flow, objects)})
 
     def _is_newest(self, intent: Intent) -> bool:
         known = self.rows.get((intent.flow, intent.object, intent.key))
@@ -209,6 +221,9 @@ class MemoryLedger:
 
     def watermark(self, flow: str, pair: str = "") -> datetime | None:
         return self.marks.get(flow)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def record(self, run: RunSummary, watermark: datetime | None = None) -> None:
         self.entries = [each for each in self.entries if (each.flow, each.run) != (run.flow, run.run)]
@@ -323,6 +338,43 @@ class FakeSink:
             )
 
 
+class LostAnswer(TimedOut):
+    """The messages arrived, and the answer to them did not."""
+
+
+@dataclass
+class FakeWriteBack:
+    """Records that take messages, two a call; ``answers`` are raised or given instead, call by call."""
+
+    answers: list[Reply | SyncError] = field(default_factory=list)
+    sent: list[Message] = field(default_factory=list)
+    calls: int = 0
+
+    def groups(self, messages: Sequence[Message]) -> Iterator[Sequence[int]]:
+        for start in range(0, len(messages), 2):
+            yield range(start, min(start + 2, len(messages)))
+
+    def send(self, messages: Sequence[Message]) -> list[Reply]:
+        self.calls += 1
+        answer = self.answers.pop(0) if self.answers else Reply(IntentState.DONE)
+        if isinstance(answer, Reply | LostAnswer):
+            self.sent += messages
+        if isinstance(answer, SyncError):
+            raise answer
+        return [answer for _ in messages]
+
+    def find_notes(self, messages: Sequence[Message]) -> list[bool]:
+        self.calls += 1
+        there = {(each.source_id, each.note) for each in self.sent}
+        return [(each.source_id, each.note) in there for each in messages]
+
+    def min_calls(self, messages: int) -> int:
+        return -(-messages // 2)
+
+    def notes(self) -> list[tuple[str, str]]:
+        return [(each.source_id, each.note) for each in self.sent if each.note]
+
+
 # the type checker compares each fake with its port here
 RESOLVERS: tuple[type[Resolver], ...] = (NothingBound, EverythingBound, MemoryCrosswalk)
 STORES: tuple[type[Crosswalk], type[DeadLetters], type[Intents], type[Ledger]] = (
@@ -331,4 +383,5 @@ STORES: tuple[type[Crosswalk], type[DeadLetters], type[Intents], type[Ledger]] =
 SOURCE: type[Source] = FakeSource
 GATE: type[Gate] = PassingGate
 SINK: type[Sink] = FakeSink
+WRITE_BACK: type[WriteBack] = FakeWriteBack
 ESTIMATE: type[EstimatesWrites] = FakeSink

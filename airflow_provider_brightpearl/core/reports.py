@@ -127,13 +127,22 @@ class LoadReport(Report):
 
 @dataclass(frozen=True, slots=True)
 class WriteBackReport(Report):
-    """The outcome of the write-backs: records delivered, waiting, and given up."""
+    """The outcome of the write-backs: records delivered, waiting, and given up.
+
+    ``warnings`` are what a person should look at; ``note`` says what waits only because a run sends no more.
+    """
 
     delivered: int = 0
     waiting: int = 0
     given_up: int = 0
     calls: Calls = field(default_factory=Calls)
     warnings: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def tried(self) -> bool:
+        """Whether anything was due."""
+        return bool(self.delivered or self.waiting or self.given_up)
 
 
 @dataclass(frozen=True, slots=True)

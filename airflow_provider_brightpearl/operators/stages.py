@@ -1,4 +1,4 @@
-"""The five stages of a flow as the tasks of its DAG: thin, they open the ports and call the stage.
+"""The stages of a flow as the tasks of its DAG: thin, they open the ports and call the stage.
 
 What passes between tasks is small and plain (names, counts, digests); records stay in staging files. Use
 ``sync_dag`` to make such a DAG, or ``FlowOperator`` to run a whole flow in one task.
@@ -7,6 +7,7 @@ What passes between tasks is small and plain (names, counts, digests); records s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_brightpearl import alerts, settings
@@ -182,7 +183,7 @@ class LoadOperator(StageOperator):
 
 
 class SettleOperator(StageOperator):
-    """Proves that counts and money add up, then writes ledger, dead letters and watermark.
+    """Proves that counts and money add up, then writes ledger, dead letters and watermark together.
 
     Ends as skipped where the source had nothing new, so that no asset event goes out.
     """
@@ -231,6 +232,40 @@ class SettleOperator(StageOperator):
         )
 
 
+class WriteBackOperator(StageOperator):
+    """Writes back to the source what became of its records, once the run is settled.
+
+    Where the source does not take it now, Airflow tries again; the run stays settled, and the next one delivers what
+    is still due. Ends as skipped where nothing was due.
+    """
+
+    template_fields = ("flow", "source_conn_id", "target_conn_id", "summary", "run")
+    operator_extra_links = (RunSummaryLink(),)
+    ui_color = "#dff0ec"
+
+    def __init__(self, *, summary: Plain, run: Plain, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.summary = summary
+        self.run = run
+
+    def stage(self, wiring: Any, context: Any) -> Plain:
+        from airflow_provider_brightpearl.core.reports import RunInfo, RunSummary, WriteBackReport
+        from airflow_provider_brightpearl.runtime import run
+
+        settled = RunSummary.from_dict(self.summary)
+        summary, error = run.write_back(wiring, RunInfo.from_dict(self.run), settled)
+        _show(self, wiring, summary, context)
+        report = summary.write_back or WriteBackReport()
+        # what was given up is reported now: another try does not meet it again
+        if report.given_up or (report.warnings and error is None):
+            announce(
+                alerts.warnings(replace(summary, warnings=report.warnings), context), context, self.on_alert
+            )
+        if error:
+            raise error
+        return _returned(summary, context, "nothing to write back", skip=not report.tried)
+
+
 def finish_run(
     task: StageOperator, wiring: Any, summary: Any, context: Any, *, skip_if_empty: bool = True
 ) -> Plain:
@@ -242,6 +277,14 @@ def finish_run(
     Raises:
         AirflowSkipException: the run found nothing new, and ``skip_if_empty`` is on; the summary is in XCom.
     """
+    _show(task, wiring, summary, context)
+    _announce_outcome(summary, context, task.on_alert)
+    empty = not summary.counts.extracted
+    return _returned(summary, context, "nothing new in this window", skip=skip_if_empty and empty)
+
+
+def _show(task: StageOperator, wiring: Any, summary: Any, context: Any) -> None:
+    """Logs what a run did, and keeps it as a page with a link."""
     from airflow_provider_brightpearl.runtime.run_summary import summary_lines, write_page
 
     task.log.info("%s", "\n".join(summary_lines(summary)))
@@ -249,10 +292,13 @@ def finish_run(
     with staging.create(SUMMARY_PAGE) as path:
         write_page(path, summary)
     keep_page(task, context, RunSummaryLink, staging.folder, SUMMARY_PAGE)
-    _announce_outcome(summary, context, task.on_alert)
-    if skip_if_empty and not summary.counts.extracted:
+
+
+def _returned(summary: Any, context: Any, reason: str, *, skip: bool) -> Plain:
+    """The summary for XCom, also where the task ends as skipped."""
+    if skip:
         context["ti"].xcom_push(key="return_value", value=summary.as_dict())
-        raise AirflowSkipException("nothing new in this window")
+        raise AirflowSkipException(reason)
     return dict(summary.as_dict())
 
 

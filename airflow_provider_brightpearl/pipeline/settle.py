@@ -1,4 +1,4 @@
-"""Ends a run: proves that counts and money add up, keeps dead letters, writes the ledger and moves the watermark."""
+"""Ends a run: proves that counts and money add up, then writes dead letters, ledger row and watermark together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from airflow_provider_brightpearl.core.reports import (
     RunInfo,
     RunSummary,
     TransformReport,
-    WriteBackReport,
 )
 from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance, TooManyRefused
 from airflow_provider_brightpearl.flow.spec import FlowSpec
@@ -46,7 +45,6 @@ class StageReports:
     mapped: Sequence[TransformReport] = ()
     gate: GateReport | None = None
     loads: Sequence[LoadReport] = ()
-    write_back: WriteBackReport | None = None
     unread: PartRef | None = None
 
     @property
@@ -104,33 +102,31 @@ def settle_run(
     """
     lost, refused = _imbalance(reports.staged, reports), _refused(flow, reports)
     problem = lost or refused
-    written_back = reports.write_back
     calls = sum((each.calls for each in reports.loads), run.calls)
-    causes, gone = _keep_letters(flow, run, reports.rejections, stores)
-    written_back_warnings = written_back.warnings if written_back else ()
-    warnings = (*mapping_warnings(reports.mapped), *gone, *written_back_warnings)
-    summary = RunSummary(
-        run=run.run,
-        flow=flow.flow,
-        pair=run.pair,
-        kind=run.kind.value,
-        state="out of balance" if lost else "too many refused" if refused else "done",
-        window=run.selection.window,
-        mapping_version=run.mapping_version,
-        counts=reports.counts,
-        calls=calls + written_back.calls if written_back else calls,
-        money=reports.money,
-        started_at=run.started_at,
-        ended_at=now,
-        reasons=_reasons_of(causes),
-        causes=causes,
-        note=problem or "; ".join(warnings),
-        warnings=warnings,
-        write_back=written_back,
-    )
     window = run.selection.window
     moves = run.selection.moves_watermark and window is not None and not problem
-    stores.ledger.record(summary, window.end if moves and window else None)
+    with stores.ledger.transaction():
+        causes, gone = _keep_letters(flow, run, reports.rejections, stores)
+        warnings = (*mapping_warnings(reports.mapped), *gone)
+        summary = RunSummary(
+            run=run.run,
+            flow=flow.flow,
+            pair=run.pair,
+            kind=run.kind.value,
+            state="out of balance" if lost else "too many refused" if refused else "done",
+            window=window,
+            mapping_version=run.mapping_version,
+            counts=reports.counts,
+            calls=calls,
+            money=reports.money,
+            started_at=run.started_at,
+            ended_at=now,
+            reasons=_reasons_of(causes),
+            causes=causes,
+            note=problem or "; ".join(warnings),
+            warnings=warnings,
+        )
+        stores.ledger.record(summary, window.end if moves and window else None)
     if lost:
         raise OutOfBalance(f"{flow.flow}: {lost}")
     if refused:
@@ -153,25 +149,26 @@ def gate_closed_error(
     """The error of a run whose gate is closed, after its dead letters and ledger row are written."""
     gate = reports.gate
     closed = gate.closed if gate else ""
-    causes, _ = _keep_letters(flow, run, reports.rejections, stores)
     counts = reports.counts
-    summary = RunSummary(
-        run=run.run,
-        flow=flow.flow,
-        pair=run.pair,
-        kind=run.kind.value,
-        state="gate closed",
-        window=run.selection.window,
-        mapping_version=run.mapping_version,
-        counts=Counts(counts.extracted, rejected=counts.rejected, parked=counts.parked),
-        calls=run.calls,
-        money={"extracted": reports.money["extracted"]},
-        started_at=run.started_at,
-        ended_at=now,
-        reasons=_reasons_of(causes),
-        note=closed,
-    )
-    stores.ledger.record(summary)
+    with stores.ledger.transaction():
+        causes, _ = _keep_letters(flow, run, reports.rejections, stores)
+        summary = RunSummary(
+            run=run.run,
+            flow=flow.flow,
+            pair=run.pair,
+            kind=run.kind.value,
+            state="gate closed",
+            window=run.selection.window,
+            mapping_version=run.mapping_version,
+            counts=Counts(counts.extracted, rejected=counts.rejected, parked=counts.parked),
+            calls=run.calls,
+            money={"extracted": reports.money["extracted"]},
+            started_at=run.started_at,
+            ended_at=now,
+            reasons=_reasons_of(causes),
+            note=closed,
+        )
+        stores.ledger.record(summary)
     return GateClosed(closed, causes=causes)
 
 

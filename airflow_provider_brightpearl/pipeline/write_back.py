@@ -1,4 +1,4 @@
-"""Writes back to the source what became of its records: recorded before a row is bound, delivered when the run ends.
+"""Writes back to the source what became of its records: recorded before a row is bound, delivered after settle.
 
 A write-back never undoes what was loaded. What could not be delivered stays due and is delivered by the next run; a
 note, which a second delivery would duplicate, is looked for where an answer was lost.
@@ -33,6 +33,8 @@ class Kind(StrEnum):
 
 # how long a note whose answer was lost may still arrive
 QUIET = timedelta(seconds=60)
+# the step of a note that may exist although nothing is known of it, as the state is new or was lost
+LOOK = "look"
 _REASONS = 3
 
 
@@ -77,7 +79,10 @@ class Outbox:
         attempts = {key: each.attempt for key, each in known.items()}
         recorded = {(key, each.digest) for key, each in known.items()}
         fresh = [each for each in wanted if (each.key, each.digest) not in recorded]
-        self.intents.plan([replace(each, attempt=attempts.get(each.key, 0)) for each in fresh])
+        _, kind = self.places[place]
+        unknown = bool(fresh) and kind is Kind.NOTE and not self.intents.complete(self.flow.flow)
+        step = LOOK if unknown else ""
+        self.intents.plan([replace(each, attempt=attempts.get(each.key, 0), step=step) for each in fresh])
 
     def _intent(self, place: str, row: RowResult, spec: WriteBackSpec, kind: Kind) -> Intent:
         said = {
@@ -93,24 +98,32 @@ class Outbox:
             target_id=row.target_id,
         )  # fmt: skip
 
-    def deliver(self, connect: Callable[[], WriteBack], now: datetime) -> WriteBackReport:
-        """Delivers all that is due, also what earlier runs left.
-
-        Errors of the source are not raised: they are among the ``warnings``, and the messages stay due.
+    def deliver(
+        self, connect: Callable[[], WriteBack], now: datetime, limit: int
+    ) -> tuple[WriteBackReport, SyncError | None]:
+        """Delivers what is due, also what earlier runs left: the records that have waited longest come first.
 
         Args:
             connect: opens the source; called if something is due.
             now: an aware instant.
+            limit: messages to send at most; what is left stays due.
+
+        Returns:
+            The outcome, and the source's error where one ended the delivery: what it left stays due, and the outcome
+            says so.
         """
-        places = self.places
-        unsettled = self.intents.unsettled(self.flow.flow, places) if places else []
+        places, error = self.places, None
+        records = max(1, limit // max(1, len(places)))
+        unsettled = self.intents.unsettled(self.flow.flow, places, records) if places else []
         delivery = _Delivery(self.intents, self.flow.source_system, places)
         if unsettled:
             try:
                 delivery.go(connect(), unsettled, now)
-            except SyncError as error:
+            except SyncError as ended:
+                error = ended
                 delivery.reasons[str(error)] += 1
-        return delivery.report(unsettled)
+        waiting = self.intents.waiting(self.flow.flow, places) if unsettled else 0
+        return delivery.report(unsettled, waiting, limit), error
 
 
 @dataclass(slots=True)
@@ -147,10 +160,8 @@ class _Delivery:
 
     def _not_there_yet(self, writer: WriteBack, due: Sequence[Intent]) -> list[Intent]:
         """What is due, without notes that are there although nothing is known of them: the state was lost."""
-        notes = [each for each in due if self.places[each.object][1] is Kind.NOTE]
-        if not notes or self.intents.complete(notes[0].flow):
-            return list(due)
-        there = writer.find_notes([self._message(each) for each in notes])
+        notes = [each for each in due if each.step == LOOK]
+        there = writer.find_notes([self._message(each) for each in notes]) if notes else []
         found = [each for each, is_there in zip(notes, there, strict=True) if is_there]
         self._confirm(found)
         return [each for each in due if each not in found]
@@ -200,23 +211,27 @@ class _Delivery:
         self.intents.confirm(intents)
         self.done |= {(each.object, each.key) for each in intents}
 
-    def report(self, unsettled: Sequence[Intent]) -> WriteBackReport:
+    def report(self, unsettled: Sequence[Intent], waiting: int, limit: int) -> WriteBackReport:
         open_ones = {each.key for each in unsettled if (each.object, each.key) not in self.done}
         gone = {text.partition(" ")[0] for text in self.given_up}
-        waiting = open_ones - gone
+        held = len(open_ones - gone)
+        later = max(0, waiting - held)
         return WriteBackReport(
             delivered=len({each.key for each in unsettled} - open_ones),
-            waiting=len(waiting),
+            waiting=held + later,
             given_up=len(gone),
             calls=Calls.of(self.system, self.made, self.minimum),
-            warnings=tuple(self._warnings(len(waiting), len(gone))),
+            warnings=tuple(self._warnings(held, len(gone))),
+            note=f"{later} write-backs to {self.system} wait for later runs: one sends at most {limit} messages"
+            if later
+            else "",
         )
 
-    def _warnings(self, waiting: int, gone: int) -> Iterator[str]:
-        if waiting:
+    def _warnings(self, held: int, gone: int) -> Iterator[str]:
+        if held:
             why = "; ".join(text for text, _ in self.reasons.most_common(_REASONS))
             why = why or "an answer was lost a moment ago"
-            yield f"{waiting} write-backs to {self.system} wait for the next run: {why}"
+            yield f"{held} write-backs to {self.system} wait for the next run: {why}"
         if gone:
             yield f"{gone} write-backs to {self.system} were given up: {', '.join(self.given_up[:_REASONS])}"
 

@@ -44,6 +44,7 @@ class Environment:
         keep: how long what runs leave behind is kept.
         letters: when dead letters are tried again, and when a missing record counts as gone.
         gate_sql_rows: up to so many rows of an object the gate is evaluated in DuckDB.
+        write_back_limit: messages that a run writes back at most.
         now: the clock, aware.
     """
 
@@ -55,4 +56,5 @@ class Environment:
     keep: Retention = Retention()
     letters: LetterPolicy = LetterPolicy()
     gate_sql_rows: int = 2_000
+    write_back_limit: int = 2_000
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

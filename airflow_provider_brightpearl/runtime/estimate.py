@@ -137,9 +137,10 @@ def _write_calls(
 
 
 def _write_back_calls(wiring: Wiring, records: int) -> int:
-    """Calls that write back to the source for so many written records, where the flow does."""
-    messages = sum(bool(spec.fields) + bool(spec.note) for spec in wiring.flow.write_back.values())
-    return wiring.write_back().min_calls(messages * records) if messages and records else 0
+    """Calls that write back to the source for so many written records, where the flow does, as far as a run goes."""
+    each = sum(bool(spec.fields) + bool(spec.note) for spec in wiring.flow.write_back.values())
+    messages = min(each * records, wiring.environment.write_back_limit)
+    return wiring.write_back().min_calls(messages) if messages else 0
 
 
 def _queries(flow: FlowSpec, estimate: ReadEstimate) -> int:

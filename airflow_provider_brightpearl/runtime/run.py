@@ -1,4 +1,4 @@
-"""Runs a flow: the five stages, each with its ports, one by one or all in a row."""
+"""Runs a flow: the five stages and the write-backs, each with its ports, one by one or all in a row."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from airflow_provider_brightpearl.pipeline.transform import map_part
 from airflow_provider_brightpearl.runtime.estimate import planned_reads, planned_writes
 from airflow_provider_brightpearl.runtime.preflight import check_instance, check_schema, check_writers
 from airflow_provider_brightpearl.runtime.progress import logged_progress
-from airflow_provider_brightpearl.runtime.run_summary import outcomes
+from airflow_provider_brightpearl.runtime.run_summary import outcomes, write_back_outcome
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,9 @@ _NOTE_LENGTH = 500
 
 
 def run_flow(wiring: Wiring, request: Request, run: str) -> RunSummary:
-    """Runs a whole flow in this process: extract, transform, gate, load, settle.
+    """Runs a whole flow in this process: extract, transform, gate, load, settle, and write back if the flow does.
+
+    A source that takes no write-backs now is a warning of the summary: they stay due, and the run is settled.
 
     Args:
         wiring: the flow and its ports.
@@ -78,7 +80,8 @@ def run_flow(wiring: Wiring, request: Request, run: str) -> RunSummary:
     mapped = [transform(wiring, info, part) for part in extracted.parts]
     judged = gate(wiring, info, mapped) if mapped else None
     loads = [load(wiring, info, part, judged) for part in mapped] if judged else []
-    return settle(wiring, info, extracted.parts, mapped, judged, loads)
+    summary = settle(wiring, info, extracted.parts, mapped, judged, loads)
+    return write_back(wiring, info, summary)[0] if wiring.flow.write_back else summary
 
 
 def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
@@ -186,17 +189,42 @@ def settle(
     judged: GateReport | None,
     loads: Sequence[LoadReport],
 ) -> RunSummary:
-    """Delivers the write-backs that are due, then proves that the run adds up and records it."""
+    """Proves that the run adds up, and records it: from then on it has happened, whatever fails later."""
     with _stage(wiring, "settle", run) as progress:
-        delivered = None
-        if wiring.flow.write_back:
-            delivered = wiring.outbox(run.attempt).deliver(wiring.write_back, wiring.environment.now())
-        reports = StageReports(parts, mapped, judged, loads, delivered, run.unread)
+        reports = StageReports(parts, mapped, judged, loads, run.unread)
         stores = _stores(wiring, wiring.staging(run.run))
         summary = settle_run(wiring.flow, run, reports, stores, wiring.environment.now())
         progress.result = f"{counted(summary.counts.extracted, 'record')}: {outcomes(summary.counts)}"
         pages = [load.page for load in loads if load.page]
         return replace(summary, page=pages[-1]) if pages else summary
+
+
+def write_back(wiring: Wiring, run: RunInfo, summary: RunSummary) -> tuple[RunSummary, SyncError | None]:
+    """Delivers the write-backs that are due, of this run and of earlier ones, and adds them to the ledger's row.
+
+    Returns:
+        The summary with their outcome, and the source's error where one ended the delivery: what it left stays due,
+        for another try or the next run.
+    """
+    with logged_progress(f"{wiring.flow.flow} write_back") as progress:
+        _check_state(wiring, run)
+        environment = wiring.environment
+        report, error = wiring.outbox(run.attempt).deliver(
+            wiring.write_back, environment.now(), environment.write_back_limit
+        )
+        warnings = (*summary.warnings, *report.warnings)
+        summary = replace(
+            summary,
+            calls=summary.calls + report.calls,
+            ended_at=environment.now(),
+            note="; ".join(filter(None, (*warnings, report.note))),
+            warnings=warnings,
+            write_back=report,
+        )
+        if report.tried:
+            wiring.ledger.record(summary)
+        progress.result = write_back_outcome(report)
+        return summary, error
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.records import Calls, Counts, Money
-from airflow_provider_brightpearl.core.reports import RunSummary
+from airflow_provider_brightpearl.core.reports import RunSummary, WriteBackReport
 from airflow_provider_brightpearl.core.window import format_window
 from airflow_provider_brightpearl.pages import page
 
@@ -60,9 +60,13 @@ def _reasons(run: RunSummary) -> Iterator[str]:
 
 
 def _write_back(run: RunSummary) -> Iterator[str]:
-    done = run.write_back
-    if done:
-        yield f"written back: {done.delivered} delivered, {done.waiting} waiting, {done.given_up} given up"
+    if run.write_back:
+        yield f"written back: {write_back_outcome(run.write_back)}"
+
+
+def write_back_outcome(report: WriteBackReport) -> str:
+    """Records by what became of their write-backs: ``2 delivered, 0 waiting, 0 given up``."""
+    return f"{report.delivered:,} delivered, {report.waiting:,} waiting, {report.given_up:,} given up"
 
 
 def _amount(value: Decimal) -> str:

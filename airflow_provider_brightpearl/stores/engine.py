@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ _FAILURES = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.Ti
 _REFUSALS = ("password authentication failed", "no password supplied", "no pg_hba.conf entry")
 
 T = TypeVar("T")
+_joined: ContextVar[Connection | None] = ContextVar("transaction", default=None)
 
 
 def open_engine(url: str) -> Engine:
@@ -68,15 +70,35 @@ def _with_tables(engine: Engine) -> Engine:
 
 
 @contextmanager
+def transaction(engine: Engine) -> Iterator[None]:
+    """Makes one transaction of all that this thread reads and writes within: all of it is kept, or nothing."""
+    with writing(engine) as connection:
+        token = _joined.set(connection)
+        try:
+            yield
+        finally:
+            _joined.reset(token)
+
+
+@contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that only reads."""
+    """A transaction that only reads, or the one that is open here."""
+    if (joined := _joined.get()) is not None and joined.engine is engine:
+        yield joined
+        return
     with _answering(engine), engine.connect() as connection, connection.begin():
         yield connection
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes; SQLite takes its write lock at once, so it waits instead of failing later."""
+    """A transaction that writes, or the one that is open here.
+
+    SQLite takes its write lock at once, so that it waits instead of failing later.
+    """
+    if (joined := _joined.get()) is not None and joined.engine is engine:
+        yield joined
+        return
     with _answering(engine), engine.connect() as connection:
         connection = connection.execution_options(bp_writes=True)
         with connection.begin():

@@ -95,13 +95,26 @@ class SqlIntents:
         """Records that these are due: still, or once more, to be sent; each may hold a ``reason``."""
         self._answered(intents, IntentState.DUE)
 
-    def unsettled(self, flow: str, objects: Iterable[str]) -> list[Intent]:
-        """Those of these objects that are due or in doubt, by key."""
-        states = [IntentState.DUE.value, IntentState.IN_DOUBT.value]
-        mine = (intent.c.object.in_(sorted(objects)), intent.c.state.in_(states))
-        query = sa.select(*_COLUMNS).where(*self._mine(flow), *mine).order_by(intent.c.key, intent.c.object)
+    def unsettled(self, flow: str, objects: Iterable[str], records: int | None = None) -> list[Intent]:
+        """Those of these objects that are due or in doubt, by key; see ``core.ports.stores.Intents``."""
+        where = self._unsettled(flow, objects)
+        if records is not None:
+            longest = sa.select(intent.c.key).where(*where).group_by(intent.c.key)
+            longest = longest.order_by(sa.func.min(intent.c.changed_at), intent.c.key).limit(records)
+            where = (*where, intent.c.key.in_(longest))
+        query = sa.select(*_COLUMNS).where(*where).order_by(intent.c.key, intent.c.object)
         with reading(self._engine) as connection:
             return [_intent(row) for row in connection.execute(query)]
+
+    def waiting(self, flow: str, objects: Iterable[str]) -> int:
+        """How many keys of these objects have an intent that is due or in doubt."""
+        query = sa.select(sa.func.count(intent.c.key.distinct())).where(*self._unsettled(flow, objects))
+        with reading(self._engine) as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def _unsettled(self, flow: str, objects: Iterable[str]) -> tuple[Any, ...]:
+        states = [IntentState.DUE.value, IntentState.IN_DOUBT.value]
+        return (*self._mine(flow), intent.c.object.in_(sorted(objects)), intent.c.state.in_(states))
 
     def _answered(self, intents: Sequence[Intent], state: IntentState) -> None:
         now = self._now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +16,7 @@ from airflow_provider_brightpearl.core.records import Calls, Counts, Money
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.stores import tables
-from airflow_provider_brightpearl.stores.engine import reading, writing
+from airflow_provider_brightpearl.stores.engine import reading, transaction, writing
 
 _PLAIN = ("flow", "run", "kind", "state", "mapping_version", "note", "started_at", "ended_at", "pair")
 _JSON: dict[str, Any] = {
@@ -36,6 +37,10 @@ class SqlLedger:
         with reading(self._engine) as connection:
             found: datetime | None = connection.execute(query).scalar()
             return found
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Makes one transaction of all that this thread writes to the state database within."""
+        return transaction(self._engine)
 
     def record(self, run: RunSummary, watermark: datetime | None = None) -> None:
         """Writes the run's row (again, if it exists) and moves the watermark forward, both or neither.

@@ -34,6 +34,20 @@ def test_five_stages_in_a_row(dag):
     assert "gate" in dag.get_task("load").upstream_task_ids
 
 
+def test_a_flow_that_writes_back_does_so_in_a_task_of_its_own_once_the_run_is_settled(mappings):
+    file = mappings / "orders_to_salesforce.yaml"
+    file.write_text(f"{file.read_text()}write_back: {{Order: {{fields: {{PCF_NO: x}}, note: y}}}}\n")
+    dag = sync_dag("orders_to_salesforce", mappings=mappings)
+    task = dag.get_task("write_back")
+    assert "none_failed" == task.trigger_rule
+    assert {"extract", "settle"} == task.upstream_task_ids
+    assert [] == list(task.outlets)
+    assert ["Run summary"] == [link.name for link in task.operator_extra_links]
+    assert (
+        "| Writes back | to records of the source, once the run is settled: `PCF_NO`, a note |" in dag.doc_md
+    )
+
+
 def test_one_run_at_a_time_without_catching_up(dag):
     assert (False, 1) == (dag.catchup, dag.max_active_runs)
 

@@ -361,6 +361,21 @@ def test_unsettled_are_those_due_or_in_doubt_of_these_objects_by_key(intents: In
         (each.key, each.object) for each in found
     ]
     assert [] == intents.unsettled("orders", [])
+    assert (3, 0) == (intents.waiting("orders", ["Order", "Order.note"]), intents.waiting("orders", []))
+
+
+def test_of_the_unsettled_those_that_have_waited_longest_come_first(intents: Intents) -> None:
+    """All of a key come together; one that was recorded again waits anew."""
+    for key in ("3", "1", "2"):
+        intents.plan([intent(key), intent(key, name="Order.note")])
+    places = ["Order", "Order.note"]
+
+    def oldest(records: int) -> list[str]:
+        return [each.key for each in intents.unsettled("orders", places, records)]
+
+    assert (["3", "3"], ["1", "1", "3", "3"]) == (oldest(1), oldest(2))
+    intents.plan([each for each in intents.unsettled("orders", places) if each.key == "3"])
+    assert (["1", "1"], ["1", "1", "2", "2"]) == (oldest(1), oldest(2))
 
 
 # ledger

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,6 +24,7 @@ from airflow_provider_brightpearl.pipeline.write_back import QUIET, Outbox
 from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.engine import writing
 from airflow_provider_brightpearl.stores.intents import SqlIntents
+from tests.fakes import FakeWriteBack, LostAnswer
 
 TEXT = """
 flow: orders
@@ -39,48 +39,14 @@ def flow(text: str = TEXT) -> FlowSpec:
     return parse_flow(text, "orders.yaml")
 
 
-class LostAnswer(TimedOut):
-    """The messages arrived, and the answer to them did not."""
-
-
-@dataclass
-class FakeWriteBack:
-    """Records that take messages, two a call; ``answers`` are raised or given instead, call by call."""
-
-    answers: list[Reply | SyncError] = field(default_factory=list)
-    sent: list[Message] = field(default_factory=list)
-    calls: int = 0
-
-    def groups(self, messages: Sequence[Message]) -> Iterator[Sequence[int]]:
-        for start in range(0, len(messages), 2):
-            yield range(start, min(start + 2, len(messages)))
-
-    def send(self, messages: Sequence[Message]) -> list[Reply]:
-        self.calls += 1
-        answer = self.answers.pop(0) if self.answers else Reply(IntentState.DONE)
-        if isinstance(answer, Reply | LostAnswer):
-            self.sent += messages
-        if isinstance(answer, SyncError):
-            raise answer
-        return [answer for _ in messages]
-
-    def find_notes(self, messages: Sequence[Message]) -> list[bool]:
-        self.calls += 1
-        there = {(each.source_id, each.note) for each in self.sent}
-        return [(each.source_id, each.note) in there for each in messages]
-
-    def min_calls(self, messages: int) -> int:
-        return -(-messages // 2)
-
-    def notes(self) -> list[tuple[str, str]]:
-        return [(each.source_id, each.note) for each in self.sent if each.note]
-
-
-PORT: type[WriteBack] = FakeWriteBack
-
-
 def later() -> datetime:
     return datetime.now(UTC) + QUIET
+
+
+def deliver(
+    outbox: Outbox, connect: Callable[[], WriteBack], now: datetime, limit: int = 1000
+) -> WriteBackReport:
+    return outbox.deliver(connect, now, limit)[0]
 
 
 def result(number: int, target_id: str = "", status: str = "22") -> RowResult:
@@ -90,26 +56,30 @@ def result(number: int, target_id: str = "", status: str = "22") -> RowResult:
     )  # fmt: skip
 
 
-@pytest.fixture
-def outbox(engine: Engine) -> Outbox:
-    """That of a flow which has gone through once, so that all notes it wrote are known."""
+def settled(engine: Engine) -> None:
     with writing(engine) as connection:
         mark = {"pair": "", "flow": "orders", "instant": datetime.now(UTC), "run": "before"}
         tables.replace(connection, tables.watermark, mark)
+
+
+@pytest.fixture
+def outbox(engine: Engine) -> Outbox:
+    """That of a flow which has gone through once, so that all notes it wrote are known."""
+    settled(engine)
     return Outbox(flow(), "run1", SqlIntents(engine))
 
 
 def test_what_is_kept_is_delivered_once(outbox: Outbox) -> None:
     source = FakeWriteBack()
     outbox.keep([result(1), result(2)])
-    report = outbox.deliver(lambda: source, later())
+    report = deliver(outbox, lambda: source, later())
     assert [
         Message("1", {"PCF_NO": "T1"}), Message("1", note="order T1, status 22"),
         Message("2", {"PCF_NO": "T2"}), Message("2", note="order T2, status 22"),
     ] == source.sent  # fmt: skip
     assert WriteBackReport(delivered=2, calls=Calls.of("brightpearl", 2, 2)) == report
     outbox.keep([result(1), result(2)])
-    assert 0 == outbox.deliver(lambda: source, later()).delivered
+    assert 0 == deliver(outbox, lambda: source, later()).delivered
     assert 2 == source.calls
 
 
@@ -130,11 +100,11 @@ def test_rows_that_are_not_there_for_good_are_not_written_back(outbox: Outbox, r
 def test_another_status_of_the_same_row_makes_no_second_note_and_another_row_does(outbox: Outbox) -> None:
     source = FakeWriteBack()
     outbox.keep([result(1)])
-    outbox.deliver(lambda: source, later())
+    deliver(outbox, lambda: source, later())
     outbox.keep([result(1, status="33")])
-    assert 0 == outbox.deliver(lambda: source, later()).delivered
+    assert 0 == deliver(outbox, lambda: source, later()).delivered
     outbox.keep([result(1, "T8")])
-    outbox.deliver(lambda: source, later())
+    deliver(outbox, lambda: source, later())
     assert [("1", "order T1, status 22"), ("1", "order T8, status 22")] == source.notes()
 
 
@@ -142,21 +112,21 @@ def test_another_status_of_the_same_row_makes_no_second_note_and_another_row_doe
 def test_a_note_in_doubt_is_looked_for_and_sent_only_where_it_is_not(outbox: Outbox, arrived: bool) -> None:
     source = FakeWriteBack([LostAnswer("no answer") if arrived else TimedOut("no answer")])
     outbox.keep([result(1), result(2)])
-    report = outbox.deliver(lambda: source, later())
+    report = deliver(outbox, lambda: source, later())
     assert (0, 2) == (report.delivered, report.waiting)
     assert ("2 write-backs to brightpearl wait for the next run: no answer",) == report.warnings
     # a moment later it may still come in
-    assert 1 == outbox.deliver(lambda: source, datetime.now(UTC) - timedelta(seconds=1)).waiting
-    assert 0 == outbox.deliver(lambda: source, later()).waiting
+    assert 1 == deliver(outbox, lambda: source, datetime.now(UTC) - timedelta(seconds=1)).waiting
+    assert 0 == deliver(outbox, lambda: source, later()).waiting
     assert [("1", "order T1, status 22"), ("2", "order T2, status 22")] == sorted(source.notes())
 
 
 def test_a_note_is_looked_for_by_the_text_it_was_sent_with(outbox: Outbox) -> None:
     source = FakeWriteBack([LostAnswer("no answer")])
     outbox.keep([result(1)])
-    outbox.deliver(lambda: source, later())
+    deliver(outbox, lambda: source, later())
     changed = Outbox(flow(TEXT.replace("order {target_id}, status", "M3")), "run2", outbox.intents)
-    assert 0 == changed.deliver(lambda: source, later()).waiting
+    assert 0 == deliver(changed, lambda: source, later()).waiting
     assert [("1", "order T1, status 22")] == source.notes()
 
 
@@ -164,11 +134,11 @@ def test_a_field_that_is_corrected_in_the_flow_file_is_delivered_as_it_is_now(ou
     reply = Reply(IntentState.DUE, "custom field PCF_NO does not exist", stops=True)
     source = FakeWriteBack([reply])
     outbox.keep([result(1), result(2)])
-    report = outbox.deliver(lambda: source, later())
+    report = deliver(outbox, lambda: source, later())
     assert (1, 2) == (source.calls, report.waiting)
     assert "custom field PCF_NO does not exist" in report.warnings[0]
     source.sent.clear()
-    Outbox(flow(TEXT.replace("PCF_NO", "PCF_YES")), "run2", outbox.intents).deliver(lambda: source, later())
+    deliver(Outbox(flow(TEXT.replace("PCF_NO", "PCF_YES")), "run2", outbox.intents), lambda: source, later())
     assert [{"PCF_YES": "T1"}, {"PCF_YES": "T2"}] == [each.fields for each in source.sent if each.fields]
 
 
@@ -178,14 +148,14 @@ def test_a_field_that_is_corrected_in_the_flow_file_is_delivered_as_it_is_now(ou
 def test_an_error_of_the_source_leaves_everything_due(outbox: Outbox, error: SyncError) -> None:
     source = FakeWriteBack([error])
     outbox.keep([result(1)])
-    report = outbox.deliver(lambda: source, later())
+    report = deliver(outbox, lambda: source, later())
     assert (0, 1, [str(error)]) == (
         report.delivered,
         report.waiting,
         [report.warnings[0].split(": ", 1)[1]],
     )
     assert {IntentState.DUE} == {each.state for each in outbox.intents.unsettled("orders", outbox.places)}
-    assert 1 == outbox.deliver(lambda: source, later()).delivered
+    assert 1 == deliver(outbox, lambda: source, later()).delivered
     assert 1 == len(source.notes())
 
 
@@ -194,35 +164,75 @@ def test_a_source_that_cannot_be_opened_is_a_warning(outbox: Outbox) -> None:
         raise CredentialsRefused("the token has expired")
 
     outbox.keep([result(1)])
-    assert "the token has expired" in outbox.deliver(connect, later()).warnings[0]
-    assert 1 == outbox.deliver(FakeWriteBack, later()).delivered
+    assert "the token has expired" in deliver(outbox, connect, later()).warnings[0]
+    assert 1 == deliver(outbox, FakeWriteBack, later()).delivered
 
 
 def test_a_record_that_is_gone_is_given_up_and_named(outbox: Outbox) -> None:
     source = FakeWriteBack([Reply(IntentState.REFUSED, "No Order Found")])
     outbox.keep([result(1)])
-    report = outbox.deliver(lambda: source, later())
+    report = deliver(outbox, lambda: source, later())
     assert (1, 0) == (report.given_up, report.waiting)
     assert report.warnings[0].startswith("1 write-backs to brightpearl were given up: 1 (No Order Found)")
-    assert () == outbox.deliver(lambda: source, later()).warnings
+    assert () == deliver(outbox, lambda: source, later()).warnings
 
 
 def test_of_two_workers_one_steps_back_and_no_note_is_sent_twice(outbox: Outbox, engine: Engine) -> None:
     source = FakeWriteBack()
     outbox.keep([result(1)])
     read = outbox.intents.unsettled("orders", outbox.places)
-    outbox.deliver(lambda: source, later())
+    deliver(outbox, lambda: source, later())
 
     class Late(SqlIntents):
-        def unsettled(self, flow: str, objects: Iterable[str]) -> list[Intent]:
+        def unsettled(self, flow: str, objects: Iterable[str], records: int | None = None) -> list[Intent]:
             return read
 
     late = Outbox(outbox.flow, "run2", Late(engine))
-    assert "another worker" in late.deliver(lambda: source, later()).warnings[0]
+    assert "another worker" in deliver(late, lambda: source, later()).warnings[0]
     assert 1 == len(source.notes())
+
+
+def test_a_run_sends_so_much_and_the_next_one_goes_on_where_it_stopped(outbox: Outbox) -> None:
+    source = FakeWriteBack()
+    outbox.keep([result(number) for number in range(1, 6)])
+    first = deliver(outbox, lambda: source, later(), limit=5)
+    assert (2, 3, ()) == (first.delivered, first.waiting, first.warnings)
+    assert "3 write-backs to brightpearl wait for later runs: one sends at most 5 messages" == first.note
+    assert 4 == len(source.sent)
+    second = deliver(outbox, lambda: source, later(), limit=5)
+    third = deliver(outbox, lambda: source, later(), limit=5)
+    assert [(2, 1), (1, 0)] == [(each.delivered, each.waiting) for each in (second, third)]
+    assert "" == third.note
+    assert [str(number) for number in range(1, 6)] == sorted(
+        each.source_id for each in source.sent if each.note
+    )
+
+
+def test_what_the_source_does_not_take_keeps_nothing_else_from_its_turn(outbox: Outbox) -> None:
+    """The first record is due for ever; each run has a place for one."""
+    outbox.keep([result(number) for number in range(1, 4)])
+    source = FakeWriteBack([Reply(IntentState.DUE, "locked")])
+    assert "locked" in deliver(outbox, lambda: source, later(), limit=2).warnings[0]
+    for _ in range(2):
+        assert 1 == deliver(outbox, lambda: source, later(), limit=2).delivered
+    assert {"2", "3"} == {each.source_id for each in source.sent[2:]}
+
+
+def test_a_note_recorded_before_the_flow_went_through_once_is_looked_for_whenever_it_is_sent(
+    engine: Engine,
+) -> None:
+    """Later runs deliver it too, when the flow has a watermark."""
+    fresh = Outbox(flow(), "run1", SqlIntents(engine))
+    fresh.keep([result(1)])
+    settled(engine)
+    source = FakeWriteBack(sent=[Message("1", note="order T1, status 22")])
+    assert 1 == deliver(fresh, lambda: source, later()).delivered
+    assert [("1", "order T1, status 22")] == source.notes()
+    fresh.keep([result(2)])
+    assert {"brightpearl": 1} == deliver(fresh, lambda: source, later()).calls.made
 
 
 def test_a_flow_without_write_back_connects_to_nothing(engine: Engine) -> None:
     outbox = Outbox(flow(TEXT.partition("write_back")[0]), "run1", SqlIntents(engine))
     outbox.keep([result(1)])
-    assert 0 == outbox.deliver(lambda: pytest.fail("connected"), later()).waiting
+    assert 0 == deliver(outbox, lambda: pytest.fail("connected"), later()).waiting

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from airflow_provider_brightpearl.core.records import Calls, Counts
+from airflow_provider_brightpearl.core.records import Calls, Counts, Rejection, Stage
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.errors import Unavailable
 from airflow_provider_brightpearl.stores import tables
+from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.engine import open_engine, reading, writing
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
 
@@ -28,6 +30,31 @@ def test_the_watermark_and_the_run_are_written_together_or_not_at_all(engine: En
 
     assert ledger.runs("orders") == []
     assert ledger.watermark("orders") is None
+
+
+def test_what_stores_write_in_one_transaction_is_kept_whole_or_not_at_all(engine: Engine) -> None:
+    ledger, letters = SqlLedger(engine), SqlDeadLetters(engine)
+    refused = [(Rejection("1", Stage.LOAD, "no"), b"{}")]
+
+    def write() -> None:
+        letters.keep("orders", "run 1", "v", refused)
+        # what is written is read, and others see it at the end only
+        assert {"1"} == letters.waiting("orders", ["1"])
+        ledger.record(RUN, NOON)
+
+    with pytest.raises(KeyboardInterrupt), ledger.transaction():
+        write()
+        raise KeyboardInterrupt
+    assert (set(), [], None) == (
+        letters.waiting("orders", ["1"]), ledger.runs("orders"), ledger.watermark("orders"),
+    )  # fmt: skip
+    with ledger.transaction():
+        write()
+        with ThreadPoolExecutor() as another:
+            assert set() == another.submit(letters.waiting, "orders", ["1"]).result()
+    assert ({"1"}, 1, NOON) == (
+        letters.waiting("orders", ["1"]), len(ledger.runs("orders")), ledger.watermark("orders"),
+    )  # fmt: skip
 
 
 def test_check_leaves_nothing_behind(engine: Engine) -> None:

@@ -141,8 +141,15 @@ class Intents(Protocol):
         """Records that these are due: still, or once more, to be sent; each may hold a ``reason``."""
         ...
 
-    def unsettled(self, flow: str, objects: Iterable[str]) -> list[Intent]:
-        """Those of these objects that are due or in doubt, by key and object."""
+    def unsettled(self, flow: str, objects: Iterable[str], records: int | None = None) -> list[Intent]:
+        """Those of these objects that are due or in doubt, by key and object.
+
+        With ``records``, those of so many keys: the ones whose oldest intent has not changed for longest.
+        """
+        ...
+
+    def waiting(self, flow: str, objects: Iterable[str]) -> int:
+        """How many keys of these objects have an intent that is due or in doubt."""
         ...
 
 
@@ -187,6 +194,10 @@ class Ledger(Protocol):
 
     def watermark(self, flow: str, pair: str = "") -> datetime | None:
         """The instant up to which a flow has read everything for a pair of instances, None before its first run."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Makes one transaction of all that this thread writes within, to any store of the same state."""
         ...
 
     def record(self, run: RunSummary, watermark: datetime | None = None) -> None:
