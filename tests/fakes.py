@@ -16,6 +16,7 @@ import msgspec
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.estimate import WriteVolume
+from airflow_provider_brightpearl.core.events import RecordEvent
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
 from airflow_provider_brightpearl.core.ports.gate import Gate, GateResult
 from airflow_provider_brightpearl.core.ports.source import Message, Read, Reply, Source, Unread, WriteBack
@@ -27,9 +28,11 @@ from airflow_provider_brightpearl.core.ports.stores import (
     Intents,
     IntentState,
     Ledger,
+    RecordEvents,
     Resolver,
 )
 from airflow_provider_brightpearl.core.ports.target import Sink
+from airflow_provider_brightpearl.core.readings import both_wrote, is_as_read
 from airflow_provider_brightpearl.core.records import Rejection
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.core.window import Selection
@@ -76,17 +79,57 @@ class MemoryCrosswalk:
         found = ((key, self.rows.get((flow, object_name, key))) for key in keys)
         return {key: each.source_id for key, each in found if each}
 
-    def bind(self, bindings: Sequence[Binding]) -> None:
+    def of_targets(self, object_name: str, target_ids: Iterable[str]) -> list[Binding]:
+        wanted = set(target_ids)
+        found = (each for each in self.rows.values() if each.object == object_name)
+        mine = (each for each in found if each.target_id in wanted)
+        return sorted(mine, key=lambda each: (each.flow, each.key))
+
+    def bind(self, bindings: Sequence[Binding]) -> list[Binding]:
+        latest = {(each.flow, each.object, each.key): each for each in bindings}
+        contested = []
+        for place, each in latest.items():
+            now = self.rows.get(place)
+            if is_as_read(now, each) if now else not each.revision:
+                self.rows[place] = msgspec.structs.replace(each, revision=each.revision + 1)
+            else:
+                self.rows[place] = both_wrote(each, now)
+                contested.append(self.rows[place])
+        return contested
+
+    def unbind(self, bindings: Sequence[Binding]) -> list[Binding]:
+        contested = []
         for each in bindings:
             place = (each.flow, each.object, each.key)
-            earlier = self.rows.get(place)
-            if earlier and earlier.target_id == each.target_id:
-                each = msgspec.structs.replace(each, created_run=earlier.created_run)
-            self.rows[place] = each
+            now = self.rows.get(place)
+            if now and is_as_read(now, each):
+                del self.rows[place]
+            elif now:
+                self.rows[place] = both_wrote(now, now)
+                contested.append(self.rows[place])
+        return contested
 
-    def unbind(self, flow: str, object_name: str, keys: Sequence[str]) -> None:
-        for key in keys:
-            self.rows.pop((flow, object_name, key), None)
+
+@dataclass
+class MemoryRecordEvents:
+    """``RecordEvents`` in a dict."""
+
+    rows: dict[tuple[str, ...], RecordEvent] = field(default_factory=dict)
+
+    def record(self, flow: str, events: Sequence[RecordEvent]) -> None:
+        for each in events:
+            key = (flow, each.source_id, each.run, each.stage, each.outcome, each.object)
+            self.rows.setdefault(key, each)
+
+    def of_record(self, flow: str, source_id: str) -> list[RecordEvent]:
+        mine = (each for key, each in self.rows.items() if key[:2] == (flow, source_id))
+        return sorted(mine, key=lambda each: (each.at, each.stage, each.outcome))
+
+    def prune(self, before: datetime) -> int:
+        old = [key for key, each in self.rows.items() if each.at < before]
+        for key in old:
+            del self.rows[key]
+        return len(old)
 
 
 @dataclass(frozen=True)
@@ -377,8 +420,8 @@ class FakeWriteBack:
 
 # the type checker compares each fake with its port here
 RESOLVERS: tuple[type[Resolver], ...] = (NothingBound, EverythingBound, MemoryCrosswalk)
-STORES: tuple[type[Crosswalk], type[DeadLetters], type[Intents], type[Ledger]] = (
-    MemoryCrosswalk, MemoryLetters, MemoryIntents, MemoryLedger,
+STORES: tuple[type[Crosswalk], type[DeadLetters], type[Intents], type[Ledger], type[RecordEvents]] = (
+    MemoryCrosswalk, MemoryLetters, MemoryIntents, MemoryLedger, MemoryRecordEvents,
 )  # fmt: skip
 SOURCE: type[Source] = FakeSource
 GATE: type[Gate] = PassingGate

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.ports.stores import Binding, Crosswalk
+from airflow_provider_brightpearl.core.readings import Reading, is_newer
 from airflow_provider_brightpearl.core.records import Money, Outcome, Rejection, Stage
 from airflow_provider_brightpearl.errors import OutOfBalance
 from airflow_provider_brightpearl.flow.spec import FlowSpec
@@ -24,14 +25,16 @@ Place = tuple[str, str]
 # compared as they are: a property of each of a hundred thousand results takes time
 _WRITTEN = (RowOutcome.CREATED, RowOutcome.UPDATED)
 _REMOVED, _REFUSED = RowOutcome.REMOVED, RowOutcome.REFUSED
+_UNREAD = Reading()
+_CONTESTED = "another run wrote this record at the same time; it is read and written again"
 
 
 @dataclass
 class Batch:
     """One part while it is loaded: its rows by record, what is bound, and what the target answered.
 
-    ``bound`` and ``fingerprints`` are by object and key. ``open`` holds, by record, each row that goes out and whether
-    it was answered.
+    ``bound`` and ``fingerprints`` are by object and key, ``readings`` by record. ``open`` holds, by record, each row
+    that goes out and whether it was answered; ``contested`` are the records that another run is writing too.
     """
 
     flow: FlowSpec
@@ -43,10 +46,46 @@ class Batch:
     written: dict[str, list[RowResult]] = field(default_factory=dict)
     rejected: dict[str, Rejection] = field(default_factory=dict)
     open: dict[str, dict[Place, bool]] = field(default_factory=dict)
+    readings: dict[str, Reading] = field(default_factory=dict)
+    contested: set[str] = field(default_factory=set)
 
     @cached_property
     def _parents(self) -> set[str]:
         return {name for spec in self.flow.objects.values() for name in spec.parent.values()}
+
+    def superseded(self) -> set[str]:
+        """Records that are bound by a newer reading than this run's."""
+        every = (each for bindings in self.bound.values() for each in bindings.values())
+        return {
+            each.source_id for each in every if is_newer(each, self.readings.get(each.source_id, _UNREAD))
+        }
+
+    def read_again(self, skip: set[str]) -> list[Binding]:
+        """The first rows of unchanged records, now bound by this newer reading: an older one must not be written."""
+        found: list[Binding] = []
+        for source_id, reading in self.readings.items():
+            if source_id in skip:
+                continue
+            first = self.rows[source_id][0]
+            bound = self.bound[first.object].get(first.key)
+            if bound and is_newer(reading, bound):
+                new = replace(bound, source_version=reading.source_version, read_at=reading.read_at)
+                found.append(new)
+        return found
+
+    def take_bound(self, written: Sequence[Binding], contested: Sequence[Binding]) -> None:
+        """Notes what is bound; records of which another run has written a row at the same time are tried again."""
+        for each in written:
+            self.bound[each.object][each.key] = replace(each, revision=each.revision + 1)
+        owners = {(each.object, each.key): each.source_id for each in written} if contested else {}
+        for each in contested:
+            self.bound[each.object][each.key] = each
+            self.contest(owners[each.object, each.key], (each.object, each.key))
+
+    def contest(self, source_id: str, row: Place) -> None:
+        """Rejects a record that another run is writing too: which of both the target has now is unknown."""
+        self.contested.add(source_id)
+        self.reject(source_id, _CONTESTED, row, passing=True)
 
     def changes(self, skip: set[str]) -> Iterator[RecordChange]:
         """What has to be written, record by record in source order."""
@@ -114,20 +153,31 @@ class Batch:
             first = self.rows[source_id][0]
             bound = self.bound[first.object].get(first.key)
             if bound:
-                yield replace(bound, written_run=self.run)
+                reading = self.readings.get(source_id, _UNREAD)
+                yield replace(
+                    bound,
+                    written_run=self.run,
+                    source_version=reading.source_version,
+                    read_at=reading.read_at,
+                )
 
     def _binding(self, result: RowResult) -> Binding:
         earlier = self.bound[result.object].get(result.key)
         created = self.run if result.outcome is RowOutcome.CREATED else ""
+        reading = self.readings.get(result.source_id, _UNREAD)
+        unsure = result.unfinished or result.source_id in self.contested
         return Binding(
             self.flow.flow,
             result.object,
             result.key,
             result.source_id,
             result.target_id or (earlier.target_id if earlier else ""),
-            "" if result.unfinished else self.fingerprints[result.object][result.key],
+            "" if unsure else self.fingerprints[result.object][result.key],
             earlier.created_run if earlier else created,
             self.run,
+            reading.source_version,
+            reading.read_at,
+            earlier.revision if earlier else 0,
         )
 
     def outcome(self, source_id: str) -> Outcome:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
-from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetters, Staging
+from airflow_provider_brightpearl.core.ports.stores import Binding, Crosswalk, DeadLetters, Staging
 from airflow_provider_brightpearl.core.ports.target import Sink
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.records import Calls, Counts, Outcome, PartRef, Rejection
@@ -24,6 +25,8 @@ from airflow_provider_brightpearl.pipeline.rejections import (
     write_rejections,
 )
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
+
+log = logging.getLogger(__name__)
 
 
 def load_part(
@@ -60,9 +63,19 @@ def load_part(
     held = {each.source_id for each, _ in read_rejections(staging, gate.rejections)}
     for each in crosswalk.of_records(flow.flow, list(batch.rows)):
         batch.bound[each.object][each.key] = each
-    takers = batch.reject_taken_keys(crosswalk, held)
-    changes = with_owned_rows(flow, list(batch.changes(held | batch.rejected.keys())), crosswalk)
+    superseded = batch.superseded() - held
+    if superseded:
+        log.info("%s records are left out: another run has read and written them since", len(superseded))
+    left = held | superseded
+    takers = batch.reject_taken_keys(crosswalk, left)
+    changes = with_owned_rows(flow, list(batch.changes(left | batch.rejected.keys())), crosswalk)
     _forget(batch, crosswalk, changes)
+    changes = [each for each in changes if each.source_id not in batch.contested]
+    _bind(
+        batch,
+        crosswalk,
+        batch.read_again({each.source_id for each in changes} | left | batch.rejected.keys()),
+    )
     calls, looks = sink.calls, _looks(sink)
     progress = current()
     rows = sum(len(each.changes) + len(each.removals) for each in changes)
@@ -73,14 +86,15 @@ def load_part(
         if outbox is not None:
             # before the rows are bound: a bound row is not written again, and would never be written back
             outbox.keep(results)
-        _bind(batch, crosswalk, results)
+        _take(batch, crosswalk, results)
         progress.advance(len(results))
     made, looked = sink.calls - calls, _looks(sink) - looks
     batch.reject_unanswered()
     outcomes = {source_id: batch.outcome(source_id) for source_id in batch.rows if source_id not in held}
     refused = list(batch.rejected.values())
     passed = [source_id for source_id, outcome in outcomes.items() if outcome is not Outcome.REJECTED]
-    letters.resolve(flow.flow, run, passed)
+    # what a newer reading was rejected for is not settled by an older one
+    letters.resolve(flow.flow, run, [source_id for source_id in passed if source_id not in superseded])
     # rows of refused records are not sent, which the fewest do not know
     fewest = min(made - looked, sink.min_calls(changes)) if isinstance(sink, EstimatesWrites) else made
     return LoadReport(
@@ -125,23 +139,25 @@ def _forget(batch: Batch, crosswalk: Crosswalk, changes: Sequence[RecordChange])
     )
     lost = [replace(each, fingerprint="") for each in sent if each and each.source_id in batch.rows]
     if lost:
-        crosswalk.bind(lost)
+        _bind(batch, crosswalk, lost)
 
 
-def _bind(batch: Batch, crosswalk: Crosswalk, results: Sequence[RowResult]) -> None:
-    confirmed = batch.bindings(results)
-    crosswalk.bind(confirmed)
-    for each in confirmed:
-        batch.bound[each.object][each.key] = each
-    gone: dict[str, list[str]] = {}
+def _bind(batch: Batch, crosswalk: Crosswalk, rows: Sequence[Binding]) -> None:
+    batch.take_bound(rows, crosswalk.bind(rows))
+
+
+def _take(batch: Batch, crosswalk: Crosswalk, results: Sequence[RowResult]) -> None:
+    """Binds what the target confirmed, and unbinds what it removed."""
+    _bind(batch, crosswalk, batch.bindings(results))
+    gone: list[Binding] = []
     for result in results:
         batch.written.setdefault(result.source_id, []).append(result)
-        if result.outcome is RowOutcome.REMOVED:
-            gone.setdefault(result.object, []).append(result.key)
-    for name, keys in gone.items():
-        crosswalk.unbind(batch.flow.flow, name, keys)
-        for key in keys:
-            batch.bound[name].pop(key, None)
+        if result.outcome is RowOutcome.REMOVED and (
+            bound := batch.bound[result.object].pop(result.key, None)
+        ):
+            gone.append(bound)
+    for each in crosswalk.unbind(gone) if gone else ():
+        batch.contest(each.source_id, (each.object, each.key))
 
 
 def _stage_refusals(

@@ -14,16 +14,18 @@ from airflow_provider_brightpearl.pipeline.sides import Ports
 def prepare_rewrite(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> int:
     """Makes the next load write these records whole; returns how many of their rows were missing from the target.
 
-    Missing rows are unbound; existing rows lose their fingerprint.
+    Missing rows are unbound; existing rows lose their fingerprint, and the version that would outlast a source that
+    was set back. A row that another run writes meanwhile stays as that run binds it, also without a fingerprint.
     """
     rows = [row for row in ports.crosswalk.of_records(flow.flow, source_ids) if row.object in flow.objects]
     gone = 0
     for name in flow.objects:
         mine = [row for row in rows if row.object == name]
         there = ports.target.existing_ids(name, [row.target_id for row in mine]) if mine else set()
-        lost = [row.key for row in mine if row.target_id not in there]
-        ports.crosswalk.unbind(flow.flow, name, lost)
-        ports.crosswalk.bind([replace(row, fingerprint="") for row in mine if row.target_id in there])
+        lost = [row for row in mine if row.target_id not in there]
+        kept = (row for row in mine if row.target_id in there)
+        ports.crosswalk.unbind(lost)
+        ports.crosswalk.bind([replace(row, fingerprint="", source_version="") for row in kept])
         gone += len(lost)
     return gone
 
@@ -37,9 +39,7 @@ def remove_rows(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> tupl
         refused |= {
             each.source_id: f"{each.object} {each.key}: {each.reason}" for each in results if each.refused
         }
-    for name in flow.objects:
-        keys = [row.key for row in rows if row.object == name and row.source_id not in refused]
-        ports.crosswalk.unbind(flow.flow, name, keys)
+    ports.crosswalk.unbind([row for row in rows if row.source_id not in refused])
     return len({row.source_id for row in rows}) - len(refused), list(refused.values())
 
 
@@ -51,5 +51,4 @@ def _unbound(flow: FlowSpec, source_ids: set[str], ports: Ports) -> list[Binding
 
 def drop_stale_bindings(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> None:
     """Removes the bindings of records that neither system has any more."""
-    for row in ports.crosswalk.of_records(flow.flow, source_ids):
-        ports.crosswalk.unbind(flow.flow, row.object, [row.key])
+    ports.crosswalk.unbind(ports.crosswalk.of_records(flow.flow, source_ids))

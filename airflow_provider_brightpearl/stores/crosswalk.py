@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
 from more_itertools import chunked
-from msgspec.structs import astuple
-from sqlalchemy.dialects.postgresql import ARRAY
+from msgspec.structs import astuple, replace
 from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.core.ports.stores import Binding
+from airflow_provider_brightpearl.core.readings import both_wrote, is_as_read
 from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
-from airflow_provider_brightpearl.stores.tables import binding, upsert
+from airflow_provider_brightpearl.stores.many_rows import insert_new, replace_rows, update_unchanged
+from airflow_provider_brightpearl.stores.tables import binding
 
 _NAMES = Binding.__struct_fields__
 _COLUMNS = [binding.c[name] for name in _NAMES]
 _BOUND = ("pair", *_NAMES)
+Place = tuple[str, str, str]
 _PAGE = 10_000
 # rows per binding statement
 _ROWS = 5_000
+# a row that was removed and made again counts its revisions anew
+_AS_READ = ("revision", "created_run")
 
 
 class SqlCrosswalk:
@@ -77,31 +82,69 @@ class SqlCrosswalk:
                 found.update((key, value) for key, value in connection.execute(query))
         return found
 
-    def bind(self, bindings: Sequence[Binding]) -> None:
-        """Writes these rows, all or none; the last of several with one key counts.
+    def of_targets(self, object_name: str, target_ids: Iterable[str]) -> list[Binding]:
+        """All rows bound to these rows of the target, of every flow, by flow and key."""
+        found: list[Binding] = []
+        with reading(self._engine) as connection:
+            for ids in chunked(sorted(set(target_ids)), CHUNK):
+                where = (binding.c.pair == self.pair, binding.c.object == object_name)
+                query = sa.select(*_COLUMNS).where(*where, binding.c.target_id.in_(ids))
+                found += [Binding(*row) for row in connection.execute(query)]
+        return sorted(found, key=lambda bound: (bound.flow, bound.key))
 
-        ``created_run`` stays that of the first binding for as long as the target row is the same one.
-        """
-        latest: dict[tuple[str, str], dict[str, Binding]] = {}
-        for bound in bindings:
-            latest.setdefault((bound.flow, bound.object), {})[bound.key] = bound
+    def bind(self, bindings: Sequence[Binding]) -> list[Binding]:
+        """Writes the rows that are still as they were read; see ``core.ports.stores.Crosswalk``."""
         # in one order everywhere: two workers that bind the same rows must not wait for each other
-        rows = [
-            (self.pair, *astuple(latest[place][key]))
-            for place in sorted(latest)
-            for key in sorted(latest[place])
-        ]
-        if rows:
-            with writing(self._engine) as connection:
-                write = _bind_arrays if connection.dialect.name == "postgresql" else _bind_rows
-                for some in chunked(rows, _ROWS):
-                    write(connection, some)
-
-    def unbind(self, flow: str, object_name: str, keys: Sequence[str]) -> None:
-        """Removes these keys; unknown ones are ignored."""
+        rows = sorted({_place(bound): bound for bound in bindings}.values(), key=_place)
+        if not rows:
+            return []
         with writing(self._engine) as connection:
-            for some in chunked(sorted(set(keys)), CHUNK):
-                connection.execute(binding.delete().where(*self._is(flow, object_name, some)))
+            as_read = True
+            for some in chunked((each for each in rows if not each.revision), _ROWS):
+                new = [(self.pair, *astuple(each)[:-1], 1) for each in some]
+                as_read &= insert_new(connection, binding, _BOUND, new) == len(new)
+            for some in chunked((each for each in rows if each.revision), _ROWS):
+                known = [(self.pair, *astuple(each)) for each in some]
+                as_read &= update_unchanged(connection, binding, _BOUND, known, _AS_READ)
+            return [] if as_read else self._settle(connection, rows)
+
+    def _settle(self, connection: Connection, rows: Sequence[Binding]) -> list[Binding]:
+        """Settles the rows that another run has written; returns them."""
+        there = self._there(connection, rows)
+        found = ((each, there.get(_place(each))) for each in rows)
+        merged = [
+            both_wrote(each, now) for each, now in found if now != replace(each, revision=each.revision + 1)
+        ]
+        self._replace(connection, merged)
+        return merged
+
+    def _replace(self, connection: Connection, rows: Sequence[Binding]) -> None:
+        if rows:
+            replace_rows(connection, binding, _BOUND, [(self.pair, *astuple(each)) for each in rows])
+
+    def unbind(self, bindings: Sequence[Binding]) -> list[Binding]:
+        """Removes the rows that are still as they were read; see ``core.ports.stores.Crosswalk``."""
+        rows = sorted(bindings, key=_place)
+        with writing(self._engine) as connection:
+            there = self._there(connection, rows)
+            found = [(each, there[_place(each)]) for each in rows if _place(each) in there]
+            gone = [now for each, now in found if is_as_read(now, each)]
+            for (flow, name), some in groupby(gone, key=_object):
+                for keys in chunked((each.key for each in some), CHUNK):
+                    connection.execute(binding.delete().where(*self._is(flow, name, keys)))
+            kept = [both_wrote(now, now) for each, now in found if not is_as_read(now, each)]
+            self._replace(connection, kept)
+            return kept
+
+    def _there(self, connection: Connection, rows: Sequence[Binding]) -> dict[Place, Binding]:
+        """These rows as they stand now, locked; they are in the order of their keys."""
+        found: dict[Place, Binding] = {}
+        for (flow, name), some in groupby(rows, key=_object):
+            for keys in chunked((each.key for each in some), CHUNK):
+                query = sa.select(*_COLUMNS).where(*self._is(flow, name, keys)).order_by(binding.c.key)
+                for row in connection.execute(query.with_for_update()):
+                    found[flow, name, row.key] = Binding(*row)
+        return found
 
     def _mine(self, flow: str) -> tuple[Any, ...]:
         return binding.c.pair == self.pair, binding.c.flow == flow
@@ -110,31 +153,9 @@ class SqlCrosswalk:
         return *self._mine(flow), binding.c.object == object_name, binding.c.key.in_(keys)
 
 
-def _bind_arrays(connection: Connection, rows: Sequence[tuple[str, ...]]) -> None:
-    """One statement with one array per column; row values would be rendered into its text one by one."""
-    columns = [sa.func.unnest(sa.bindparam(name, type_=ARRAY(sa.Text))) for name in _BOUND]
-    statement = upsert(connection, binding).from_select(_BOUND, sa.select(*columns))
-    values = (list(column) for column in zip(*rows, strict=True))
-    connection.execute(_replacing(statement), dict(zip(_BOUND, values, strict=True)))
+def _object(bound: Binding) -> tuple[str, str]:
+    return bound.flow, bound.object
 
 
-def _bind_rows(connection: Connection, rows: Sequence[tuple[str, ...]]) -> None:
-    """Plain rows for the driver: SQLAlchemy would take longer to process a row than SQLite to write it."""
-    statement = _replacing(upsert(connection, binding))
-    compiled = statement.compile(dialect=connection.dialect, column_keys=_BOUND)
-    connection.exec_driver_sql(str(compiled), list(rows))
-
-
-def _replacing(statement: Any) -> Any:
-    new = statement.excluded
-    same_row = binding.c.target_id == new.target_id
-    return statement.on_conflict_do_update(
-        index_elements=["pair", "flow", "object", "key"],
-        set_={
-            "source_id": new.source_id,
-            "target_id": new.target_id,
-            "fingerprint": new.fingerprint,
-            "created_run": sa.case((same_row, binding.c.created_run), else_=new.created_run),
-            "written_run": new.written_run,
-        },
-    )
+def _place(bound: Binding) -> Place:
+    return bound.flow, bound.object, bound.key

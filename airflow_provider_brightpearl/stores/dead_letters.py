@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 from airflow_provider_brightpearl.core.letters import LetterPolicy
 from airflow_provider_brightpearl.core.records import Rejection
 from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
-from airflow_provider_brightpearl.stores.tables import binding, dead_letter, upsert
+from airflow_provider_brightpearl.stores.tables import binding, dead_letter, storable, upsert
 
 letter = dead_letter.c
 
@@ -95,7 +95,7 @@ class SqlDeadLetters:
         self, connection: Connection, flow: str, rejections: Sequence[Rejection]
     ) -> dict[str, Any]:
         """The letters of these records that are, or were, looked for again."""
-        ids = [_storable(each.source_id) for each in rejections if each.missing or each.passing]
+        ids = [storable(each.source_id) for each in rejections if each.missing or each.passing]
         columns = (letter.source_id, letter.state, letter.state_since, letter.attempts, letter.run)
         states = letter.state.in_([*_TRIED_AGAIN, LetterState.GONE.value])
         query = sa.select(*columns).where(*self._mine(flow), letter.source_id.in_(ids), states)
@@ -211,15 +211,15 @@ def _row(rejection: Rejection, payload: bytes, shared: dict[str, Any]) -> dict[s
     texts = ("object", "row", "field", "value", "reason", "currency")
     return {
         **{name: shared[name] for name in ("pair", "flow", "run", "mapping_version")},
-        **{name: _storable(getattr(rejection, name)) for name in texts},
-        "source_id": _storable(rejection.source_id),
+        **{name: storable(getattr(rejection, name)) for name in texts},
+        "source_id": storable(rejection.source_id),
         "state": _state(rejection).value,
         "stage": rejection.stage.value,
         "waits_flow": waits_flow,
         "waits_object": waits_object,
-        "waits_key": None if waits_key is None else _storable(waits_key),
+        "waits_key": None if waits_key is None else storable(waits_key),
         "amount": None if rejection.amount is None else str(rejection.amount),
-        "payload": _storable(payload.decode("utf-8", "replace")),
+        "payload": storable(payload.decode("utf-8", "replace")),
         "attempts": 1,
         "first_seen": shared["seen"],
         "last_seen": shared["seen"],
@@ -233,11 +233,6 @@ def _state(rejection: Rejection) -> LetterState:
     if rejection.passing:
         return LetterState.RETRY
     return LetterState.PARKED if rejection.waits_for else LetterState.OPEN
-
-
-def _storable(text: str) -> str:
-    # PostgreSQL refuses NUL, and UTF-8 has no lone surrogates; both come out of JSON escapes
-    return text.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")
 
 
 _REPLACED = (

@@ -77,7 +77,34 @@ binding = sa.Table(
     _text("fingerprint"),
     _text("created_run"),
     _text("written_run"),
+    # the newest reading of the record: the source's version of it, as text that sorts by age, and when it was read
+    _text("source_version", server_default=""),
+    sa.Column("read_at", Instant),
+    # counts the writes of this row, so that a writer notices another one
+    sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
+    # of two-way flows alone: last agreed value by field (JSON), the system of the last change, the target's version
+    sa.Column("base", sa.Text),
+    sa.Column("origin", sa.Text),
+    sa.Column("target_version", sa.Text),
     sa.Index("bp_binding_record", "pair", "flow", "source_id"),
+    sa.Index("bp_binding_target", "pair", "object", "target_id"),
+)
+
+# what happened to a record; the key makes a repeat of a stage write nothing twice, and finds the events of a record
+record_event = sa.Table(
+    "bp_record_event",
+    metadata,
+    _text("pair", primary_key=True),
+    _text("flow", primary_key=True),
+    _text("source_id", primary_key=True),
+    _text("run", primary_key=True),
+    _text("stage", primary_key=True),
+    _text("outcome", primary_key=True),
+    _text("object", primary_key=True),
+    _text("target_id"),
+    _text("note"),
+    sa.Column("at", Instant, nullable=False),
+    sa.Index("bp_record_event_at", "at"),
 )
 
 dead_letter = sa.Table(
@@ -190,6 +217,11 @@ reconciliation = sa.Table(
     _text("pair", server_default=""),
     sa.Index("bp_reconciliation_started", "flow", "started_at"),
 )
+
+
+def storable(text: str) -> str:
+    """Text as both databases take it: PostgreSQL refuses NUL, and UTF-8 has no lone surrogates."""
+    return text.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")
 
 
 def upsert(connection: sa.engine.Connection, table: sa.Table) -> Any:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
+from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
 from airflow_provider_brightpearl.core.ports.stores import (
     Binding,
     Crosswalk,
@@ -22,6 +23,7 @@ from airflow_provider_brightpearl.core.ports.stores import (
     Intents,
     IntentState,
     Ledger,
+    RecordEvents,
 )
 from airflow_provider_brightpearl.core.records import Calls, Counts, Rejection, Stage
 from airflow_provider_brightpearl.core.reports import RunSummary, WriteBackReport
@@ -31,7 +33,8 @@ from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
-from tests.fakes import MemoryCrosswalk, MemoryIntents, MemoryLedger, MemoryLetters
+from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
+from tests.fakes import MemoryCrosswalk, MemoryIntents, MemoryLedger, MemoryLetters, MemoryRecordEvents
 from tests.postgres import state_url
 
 
@@ -43,6 +46,7 @@ class Stores:
     letters: DeadLetters
     intents: Intents
     ledger: Ledger
+    events: RecordEvents
 
 
 class Clock:
@@ -58,13 +62,17 @@ class Clock:
 
 def in_memory() -> Stores:
     crosswalk = MemoryCrosswalk()
-    return Stores(crosswalk, MemoryLetters(crosswalk), MemoryIntents(), MemoryLedger())
+    return Stores(crosswalk, MemoryLetters(crosswalk), MemoryIntents(), MemoryLedger(), MemoryRecordEvents())
 
 
 def on_database(engine: Engine) -> Stores:
     clock = Clock()
     return Stores(
-        SqlCrosswalk(engine), SqlDeadLetters(engine, clock), SqlIntents(engine, clock), SqlLedger(engine)
+        SqlCrosswalk(engine),
+        SqlDeadLetters(engine, clock),
+        SqlIntents(engine, clock),
+        SqlLedger(engine),
+        SqlRecordEvents(engine),
     )
 
 
@@ -90,6 +98,11 @@ def letters(stores: Stores) -> DeadLetters:
 
 
 @pytest.fixture
+def events(stores: Stores) -> RecordEvents:
+    return stores.events
+
+
+@pytest.fixture
 def intents(stores: Stores) -> Intents:
     return stores.intents
 
@@ -98,6 +111,8 @@ def intents(stores: Stores) -> Intents:
 def ledger(stores: Stores) -> Ledger:
     return stores.ledger
 
+
+NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
 
 # crosswalk
 
@@ -108,32 +123,41 @@ def bound(
     return Binding("orders", name, key, source_id, target_id or f"T{key}", f"print {run}", run, run)
 
 
+def written(row: Binding) -> Binding:
+    """A new row as it reads once it is bound."""
+    return msgspec.structs.replace(row, revision=1)
+
+
 def test_what_is_bound_is_found_by_record_and_by_key(crosswalk: Crosswalk) -> None:
     rows = [bound("1"), bound("1-2", name="OrderItem"), bound("9", source_id="9")]
     crosswalk.bind(rows[::-1])
 
-    assert rows[:2] == crosswalk.of_records("orders", ["1", "7"])
+    assert [written(each) for each in rows[:2]] == crosswalk.of_records("orders", ["1", "7"])
     assert [] == crosswalk.of_records("other", ["1"])
     assert {"1": "T1", "9": "T9"} == crosswalk.resolve("orders", "Order", iter(["1", "9", "none"]))
     assert {} == crosswalk.resolve("other", "Order", ["1"])
 
 
-def test_binding_again_replaces_but_keeps_the_run_that_created_the_row(crosswalk: Crosswalk) -> None:
-    crosswalk.bind([bound("1", run="r1")])
-    crosswalk.bind([bound("1", run="r2")])
-    assert [msgspec.structs.replace(bound("1", run="r2"), created_run="r1")] == crosswalk.of_records(
-        "orders", ["1"]
-    )
+def there(crosswalk: Crosswalk, key: str = "1", source_id: str = "1") -> Binding:
+    """A row as it stands now."""
+    [row] = [each for each in crosswalk.of_records("orders", [source_id]) if each.key == key]
+    return row
 
-    crosswalk.bind([bound("1", target_id="another", run="r3")])
-    assert [bound("1", target_id="another", run="r3")] == crosswalk.of_records("orders", ["1"])
+
+def test_a_row_that_is_as_it_was_read_is_replaced(crosswalk: Crosswalk) -> None:
+    assert [] == crosswalk.bind([bound("1"), bound("2")])
+    read = there(crosswalk)
+    again = msgspec.structs.replace(read, fingerprint="new", written_run="r2", read_at=NOON)
+    assert [] == crosswalk.bind([again, bound("3")])
+    assert msgspec.structs.replace(again, revision=read.revision + 1) == there(crosswalk)
+    assert written(bound("2")) == there(crosswalk, "2")
 
 
 def test_a_key_moves_to_another_record(crosswalk: Crosswalk) -> None:
     crosswalk.bind([bound("1", source_id="1")])
-    crosswalk.bind([bound("1", source_id="2")])
+    crosswalk.bind([msgspec.structs.replace(there(crosswalk), source_id="2")])
     assert [] == crosswalk.of_records("orders", ["1"])
-    assert [bound("1", source_id="2")] == crosswalk.of_records("orders", ["2"])
+    assert "2" == there(crosswalk, source_id="2").source_id
 
 
 def test_the_last_of_several_with_one_key_counts(crosswalk: Crosswalk) -> None:
@@ -143,8 +167,9 @@ def test_the_last_of_several_with_one_key_counts(crosswalk: Crosswalk) -> None:
 
 def test_unbound_keys_are_gone_and_unknown_ones_are_left_alone(crosswalk: Crosswalk) -> None:
     crosswalk.bind([bound("1"), bound("2"), bound("1", name="Other")])
-    crosswalk.unbind("orders", "Order", ["1", "unknown"])
-    crosswalk.unbind("other", "Order", ["2"])
+    crosswalk.unbind(
+        [written(bound("1")), bound("unknown"), msgspec.structs.replace(bound("2"), flow="other")]
+    )
 
     assert {"2": "T2"} == crosswalk.resolve("orders", "Order", ["1", "2"])
     assert {"1": "T1"} == crosswalk.resolve("orders", "Other", ["1"])
@@ -152,14 +177,78 @@ def test_unbound_keys_are_gone_and_unknown_ones_are_left_alone(crosswalk: Crossw
 
 def test_a_row_that_was_unbound_is_created_by_whoever_binds_it_again(crosswalk: Crosswalk) -> None:
     crosswalk.bind([bound("1", run="r1")])
-    crosswalk.unbind("orders", "Order", ["1"])
+    crosswalk.unbind([there(crosswalk)])
     crosswalk.bind([bound("1", run="r2")])
-    assert [bound("1", run="r2")] == crosswalk.of_records("orders", ["1"])
+    assert [written(bound("1", run="r2"))] == crosswalk.of_records("orders", ["1"])
+
+
+@pytest.mark.parametrize("first", ["older", "newer"])
+@pytest.mark.parametrize("known", [False, True])
+def test_of_two_runs_that_write_a_row_at_once_the_newer_reading_stays_without_fingerprint(
+    crosswalk: Crosswalk, first: str, known: bool
+) -> None:
+    if known:
+        crosswalk.bind([bound("1")])
+    read = there(crosswalk) if known else bound("1")
+    of = {
+        "older": msgspec.structs.replace(read, written_run="a", fingerprint="a", source_version="1"),
+        "newer": msgspec.structs.replace(read, written_run="b", fingerprint="b", source_version="2"),
+    }
+    second = "newer" if first == "older" else "older"
+    assert [] == crosswalk.bind([of[first]])
+    [contested] = crosswalk.bind([bound("0"), of[second], bound("2")])
+
+    assert there(crosswalk) == contested
+    assert ("2", "b", "") == (contested.source_version, contested.written_run, contested.fingerprint)
+    assert contested.revision > read.revision + 1
+    assert {"0", "2"} <= set(crosswalk.resolve("orders", "Order", ["0", "2"]))
+    # whoever of them goes on has read what is not there any more
+    go_on = msgspec.structs.replace(of[first], revision=read.revision + 1)
+    assert [""] == [each.fingerprint for each in crosswalk.bind([go_on])]
+
+
+def test_a_row_that_another_run_removed_is_bound_without_fingerprint(crosswalk: Crosswalk) -> None:
+    crosswalk.bind([bound("1")])
+    read = there(crosswalk)
+    crosswalk.unbind([read])
+    assert [""] == [each.fingerprint for each in crosswalk.bind([read])]
+    assert "" == there(crosswalk).fingerprint
+
+
+def test_a_row_that_was_made_again_is_not_the_one_that_was_read(crosswalk: Crosswalk) -> None:
+    crosswalk.bind([bound("1", run="r1")])
+    read = there(crosswalk)
+    crosswalk.unbind([read])
+    crosswalk.bind([bound("1", run="r2")])
+    assert ["r2"] == [each.written_run for each in crosswalk.bind([read])]
+
+
+def test_a_row_that_another_record_has_taken_stays_its(crosswalk: Crosswalk) -> None:
+    crosswalk.bind([bound("1", source_id="1")])
+    [contested] = crosswalk.bind([msgspec.structs.replace(bound("1", source_id="2"), source_version="9")])
+    assert ("1", "") == (contested.source_id, contested.fingerprint)
+
+
+def test_a_row_that_was_written_since_is_not_removed(crosswalk: Crosswalk) -> None:
+    crosswalk.bind([bound("1"), bound("2")])
+    read, other = there(crosswalk), there(crosswalk, "2")
+    crosswalk.bind([msgspec.structs.replace(read, fingerprint="new", written_run="r2")])
+    [contested] = crosswalk.unbind([read, other])
+    assert there(crosswalk) == contested
+    assert ("r2", "") == (contested.written_run, contested.fingerprint)
+    assert {} == crosswalk.resolve("orders", "Order", ["2"])
+
+
+def test_rows_are_found_from_the_side_of_the_target(crosswalk: Crosswalk) -> None:
+    other = msgspec.structs.replace(bound("7", target_id="T1"), flow="back")
+    crosswalk.bind([bound("1"), bound("2"), bound("1", name="OrderItem"), other])
+    assert [written(other), written(bound("1"))] == crosswalk.of_targets("Order", iter(["T1", "T9"]))
+    assert [] == crosswalk.of_targets("Order", [])
 
 
 def test_nothing_is_fine(crosswalk: Crosswalk) -> None:
     crosswalk.bind([])
-    crosswalk.unbind("orders", "Order", [])
+    crosswalk.unbind([])
 
     assert [] == crosswalk.of_records("orders", [])
     assert {} == crosswalk.resolve("orders", "Order", [])
@@ -171,7 +260,7 @@ def test_roots_are_all_rows_of_one_object_in_the_order_of_their_keys(crosswalk: 
     crosswalk.bind(
         [*rows[::-1], bound("1", name="OrderItem"), msgspec.structs.replace(rows[0], flow="products")]
     )
-    assert rows == list(crosswalk.roots("orders", "Order"))
+    assert [written(each) for each in rows] == list(crosswalk.roots("orders", "Order"))
     assert [] == list(crosswalk.roots("orders", "Account"))
 
 
@@ -378,9 +467,44 @@ def test_of_the_unsettled_those_that_have_waited_longest_come_first(intents: Int
     assert (["1", "1"], ["1", "1", "2", "2"]) == (oldest(1), oldest(2))
 
 
+# events
+
+
+def event(source_id: str, outcome: EventOutcome = EventOutcome.CREATED, at: datetime = NOON) -> RecordEvent:
+    return RecordEvent(source_id, "run1@", "load", outcome, at, "Order", f"T{source_id}", "why")
+
+
+def test_events_of_a_record_come_back_oldest_first(events: RecordEvents) -> None:
+    later = event("1", EventOutcome.UPDATED, NOON + timedelta(hours=1))
+    events.record("orders", [later, event("2"), event("1")])
+    events.record("products", [event("1", EventOutcome.PARKED)])
+    events.record("orders", [])
+    assert [event("1"), later] == events.of_record("orders", "1")
+    assert [] == events.of_record("orders", "3")
+
+
+def test_a_repeat_of_a_stage_records_nothing_twice(events: RecordEvents) -> None:
+    events.record("orders", [event("1")])
+    events.record("orders", [event("1", at=NOON + timedelta(minutes=1)), event("2"), event("2")])
+    assert [event("1")] == events.of_record("orders", "1")
+    assert [event("2")] == events.of_record("orders", "2")
+
+
+def test_events_are_pruned_before_an_instant(events: RecordEvents) -> None:
+    old = event("1", at=NOON - timedelta(microseconds=1))
+    events.record("orders", [old, event("2")])
+    events.record("products", [old])
+    assert 2 == events.prune(NOON)
+    assert ([], [event("2")]) == (events.of_record("orders", "1"), events.of_record("orders", "2"))
+    assert 0 == events.prune(NOON)
+
+
+def test_an_odd_id_has_a_history_too(events: RecordEvents) -> None:
+    events.record("orders", [msgspec.structs.replace(event("1"), source_id="a\x00b", note="\ud800")])
+
+
 # ledger
 
-NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
 RUN = RunSummary(
     run="scheduled__2024-06-01T12:00:00+00:00",
     flow="orders",

@@ -58,6 +58,11 @@ class Site:
         """That of the pair whose flow ran last."""
         return self.wiring(self.latest).crosswalk
 
+    def forget(self, flow: str, name: str, key: str) -> None:
+        """Unbinds a row whose key is the id of its record."""
+        rows = self.crosswalk.of_records(flow, [key])
+        self.crosswalk.unbind([each for each in rows if (each.object, each.key) == (name, key)])
+
     @property
     def letters(self) -> DeadLetters:
         """Those of the pair whose flow ran last."""

@@ -84,7 +84,7 @@ def test_a_credit_without_an_order_stands_alone(site):
 def test_a_credit_waits_for_its_order(site):
     credit = str(site.act(credits_created=1)["credits_created"][0])
     order = str(credits_of(site)[credit]["parentOrderId"])
-    site.crosswalk.unbind("orders_to_salesforce", "Order", [order])
+    site.forget("orders_to_salesforce", "Order", order)
     summary = site.run(FLOW)
     assert 1 <= summary.counts.parked
     assert credit not in site.there("Brightpearl_Return__c")

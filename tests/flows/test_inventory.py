@@ -132,7 +132,7 @@ def test_a_warehouse_that_nobody_named_is_told_and_counts_nothing(site):
 
 def test_stock_of_a_product_that_is_not_there_yet_is_parked_and_comes_later(site):
     product = next(key for key, figure in stock_of(site).items() if figure)
-    site.crosswalk.unbind("products_to_salesforce", "Product2", [product])
+    site.forget("products_to_salesforce", "Product2", product)
     summary = site.run(FLOW)
     assert (1, 0) == (summary.counts.parked, summary.counts.rejected)
     assert product not in written(site)

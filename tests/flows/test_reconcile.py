@@ -247,9 +247,7 @@ def test_rejected_records_wait_and_are_no_drift(auditor: Auditor) -> None:
     site = auditor.site
     number = sorted(int(name) for name in site.here("order"))[6]
     _delete(auditor, site.there("Order", "Brightpearl_Order_Id__c")[str(number)])
-    rows = site.crosswalk.of_records(ORDERS, [str(number)])
-    for row in rows:
-        site.crosswalk.unbind(ORDERS, row.object, [row.key])
+    site.crosswalk.unbind(site.crosswalk.of_records(ORDERS, [str(number)]))
     rejection = Rejection(str(number), Stage.TRANSFORM, "unknown status")
     site.letters.keep(ORDERS, "run", "v1", [(rejection, b"{}")])
     found = auditor.compare(auditor.wiring(ORDERS))

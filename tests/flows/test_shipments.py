@@ -108,7 +108,7 @@ def test_goods_sent_by_a_supplier_are_shipments_too(site):
 def test_a_shipment_waits_for_its_order_and_comes_by_itself(site):
     note = str(site.act(drop_shipped=1)["drop_shipped"][0])
     order = str(site.here("drop-ship-note", "dropShipNoteId")[note]["orderId"])
-    site.crosswalk.unbind("orders_to_salesforce", "Order", [order])
+    site.forget("orders_to_salesforce", "Order", order)
     summary = site.run(FLOW)
     assert (1, 0) == (summary.counts.parked, summary.counts.rejected)
     site.run("orders_to_salesforce", start=site.now() - timedelta(days=900))

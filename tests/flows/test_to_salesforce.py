@@ -300,8 +300,7 @@ def test_bad_customers_and_products_stop_no_others(synced: Site) -> None:
 
 def test_orders_whose_bindings_were_lost_are_found_again(synced: Site) -> None:
     orders = synced.there("Order", "Brightpearl_Order_Id__c")
-    for row in synced.crosswalk.of_records(ORDERS, list(orders)):
-        synced.crosswalk.unbind(ORDERS, row.object, [row.key])
+    synced.crosswalk.unbind(synced.crosswalk.of_records(ORDERS, list(orders)))
     summary = synced.run(ORDERS, full_resync=True)
     assert (0, 0) == (summary.counts.rejected, summary.counts.parked)
     assert summary.counts.created + summary.counts.updated == len(orders)

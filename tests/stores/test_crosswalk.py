@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.ports.stores import Binding
@@ -22,7 +23,7 @@ def test_roots_are_read_page_by_page(engine: Engine, monkeypatch: pytest.MonkeyP
     rows = [bound(str(key)) for key in range(7)]
     bindings = SqlCrosswalk(engine)
     bindings.bind(rows)
-    assert rows == list(bindings.roots("orders", "Order"))
+    assert [replace(row, revision=1) for row in rows] == list(bindings.roots("orders", "Order"))
 
 
 @pytest.mark.parametrize("rows", [2, 3, 6])
@@ -41,7 +42,7 @@ def test_twenty_thousand_are_quick(engine: Engine) -> None:
     rows = [bound(str(number), str(number)) for number in range(20_000)]
     started = time.perf_counter()
     bindings.bind(rows)
-    bindings.bind(rows)
+    bindings.bind([replace(row, revision=1) for row in rows])
     found = bindings.resolve("orders", "Order", (row.key for row in rows))
     seconds = time.perf_counter() - started
 

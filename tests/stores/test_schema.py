@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.stores import schema, tables
+from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.engine import open_engine, reading, writing
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
+from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
 
 DUMP = Path(__file__).with_name("state-0.1.0.sql")
 
@@ -60,6 +63,13 @@ def test_a_database_of_0_1_0_is_upgraded_with_what_it_holds(of_0_1_0: str) -> No
     (run,) = SqlLedger(engine).runs("orders_to_salesforce")
     assert (3, "done") == (run.counts.extracted, run.state)
     assert SqlLedger(engine).watermark("orders_to_salesforce") is not None
+    rows = list(SqlCrosswalk(engine).roots("orders_to_salesforce", "Order"))
+    assert {("", None)} == {(row.source_version, row.read_at) for row in rows}
+    assert [] == SqlCrosswalk(engine).bind(rows)
+    assert rows[0].target_id in {
+        row.target_id for row in SqlCrosswalk(engine).of_targets("Order", [rows[0].target_id])
+    }
+    assert 0 == SqlRecordEvents(engine).prune(datetime.now(UTC))
     with reading(engine) as connection:
         assert schema.HEAD == schema.revision(connection)
         # a worker of 0.1.0 that is still running reads this, and stops

@@ -1,4 +1,4 @@
-"""Ports of the stores that outlive a task: crosswalk, intents, dead letters, ledger, and the files of a run."""
+"""Ports of the stores that outlive a task: crosswalk, intents, letters, events, ledger, and the files of a run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from typing import Any, Protocol
 
 import msgspec
 
+from airflow_provider_brightpearl.core.events import RecordEvent
 from airflow_provider_brightpearl.core.records import PartRef, Rejection
 from airflow_provider_brightpearl.core.reports import RunSummary
 
 
 class Binding(msgspec.Struct, frozen=True, gc=False):
-    """A crosswalk row: this key of this flow's object is that row of the target, last written with this fingerprint."""
+    """A crosswalk row: this key of this flow's object is that row of the target, last written with this fingerprint.
+
+    ``source_version`` and ``read_at`` are those of the newest reading of its record (``core.readings``). ``revision``
+    counts the writes of the row, as it was read; 0 is a row that is not there yet.
+    """
 
     flow: str
     object: str
@@ -27,6 +32,9 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
     fingerprint: str
     created_run: str
     written_run: str
+    source_version: str = ""
+    read_at: datetime | None = None
+    revision: int = 0
 
 
 class Resolver(Protocol):
@@ -56,15 +64,28 @@ class Crosswalk(Resolver, Protocol):
         """Source record by key, for the keys that are bound."""
         ...
 
-    def bind(self, bindings: Sequence[Binding]) -> None:
-        """Writes these rows, all or none; the last of several with one key counts.
+    def of_targets(self, object_name: str, target_ids: Iterable[str]) -> list[Binding]:
+        """All rows bound to these rows of the target, of every flow, by flow and key."""
+        ...
 
-        ``created_run`` stays that of the first binding for as long as the target row is the same one.
+    def bind(self, bindings: Sequence[Binding]) -> list[Binding]:
+        """Writes those of these rows that are still as they were read, by their ``revision``, and raises it by one.
+
+        The others were written by another run since. Of both writes the one from the newer reading stays, without its
+        fingerprint: nobody knows which of them the target has, so the next reading writes the row again. A row that
+        was bound to another record stays that record's.
+
+        Returns:
+            The rows that another run has written, as they stand now.
         """
         ...
 
-    def unbind(self, flow: str, object_name: str, keys: Sequence[str]) -> None:
-        """Removes these keys; unknown ones are ignored."""
+    def unbind(self, bindings: Sequence[Binding]) -> list[Binding]:
+        """Removes those of these rows that are still as they were read; unknown ones are ignored.
+
+        Returns:
+            The rows that another run has written since; they lose their fingerprint, and stay.
+        """
         ...
 
 
@@ -186,6 +207,22 @@ class DeadLetters(Protocol):
 
     def waiting(self, flow: str, source_ids: Sequence[str]) -> set[str]:
         """Those of the ids that are rejected, parked or missing."""
+        ...
+
+
+class RecordEvents(Protocol):
+    """The history of each record; every method raises ``Unavailable`` where it does not answer."""
+
+    def record(self, flow: str, events: Sequence[RecordEvent]) -> None:
+        """Adds events; those of a stage that is repeated by the same run are there once, as they were first."""
+        ...
+
+    def of_record(self, flow: str, source_id: str) -> list[RecordEvent]:
+        """What happened to a record, oldest first."""
+        ...
+
+    def prune(self, before: datetime) -> int:
+        """Removes the events of all flows before an instant (aware); returns how many."""
         ...
 
 

@@ -1,0 +1,61 @@
+"""The history of records on the state database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from more_itertools import chunked
+from msgspec.structs import astuple, replace
+from sqlalchemy.engine import Engine
+
+from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
+from airflow_provider_brightpearl.stores.engine import reading, writing
+from airflow_provider_brightpearl.stores.many_rows import insert_new
+from airflow_provider_brightpearl.stores.tables import record_event, storable
+
+_FIELDS = RecordEvent.__struct_fields__
+# rows per statement
+_ROWS = 5_000
+
+
+class SqlRecordEvents:
+    """Record events on the state database; see ``core.ports.stores.RecordEvents``.
+
+    Args:
+        engine: the state database.
+        pair: the pair of instances whose records these are.
+    """
+
+    def __init__(self, engine: Engine, pair: str = "") -> None:
+        self._engine = engine
+        self.pair = pair
+
+    def record(self, flow: str, events: Sequence[RecordEvent]) -> None:
+        """Adds events; those of a stage that is repeated by the same run are there once, as they were first."""
+        if not events:
+            return
+        # in one order everywhere: two workers that record the same ones must not wait for each other
+        rows = sorted((self.pair, flow, *astuple(_storable(each))) for each in events)
+        with writing(self._engine) as connection:
+            for some in chunked(rows, _ROWS):
+                insert_new(connection, record_event, ("pair", "flow", *_FIELDS), some)
+
+    def of_record(self, flow: str, source_id: str) -> list[RecordEvent]:
+        """What happened to a record, oldest first."""
+        event = record_event.c
+        mine = (event.pair == self.pair, event.flow == flow, event.source_id == source_id)
+        query = sa.select(*(event[name] for name in _FIELDS)).where(*mine)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(event.at, event.stage, event.outcome)).mappings()
+            return [RecordEvent(**{**row, "outcome": EventOutcome(row["outcome"])}) for row in rows]
+
+    def prune(self, before: datetime) -> int:
+        """Removes the events of all flows before an instant (aware); returns how many."""
+        with writing(self._engine) as connection:
+            return connection.execute(record_event.delete().where(record_event.c.at < before)).rowcount
+
+
+def _storable(event: RecordEvent) -> RecordEvent:
+    return replace(event, source_id=storable(event.source_id), note=storable(event.note))
