@@ -39,6 +39,13 @@ class Window:
     def empty(self) -> bool:
         return self.start is not None and self.start >= self.end
 
+    def widened(self, margin: timedelta) -> Window:
+        """The window with a margin on both sides, to ask a source for: what it answers is then held against this one.
+
+        So it matters neither whether a system counts the ends of a period in, nor how finely it reads instants.
+        """
+        return Window(self.start and self.start - margin, self.end + margin)
+
 
 def format_window(window: Window) -> str:
     """A window for people: ``2026-01-01T00:00:00+00:00 to …``, or ``all up to …``."""

@@ -123,6 +123,21 @@ class _Compiler:
         names = syntax.names(node)
         if names is None:
             return self._rebuild(node, guards)
+        if self._is_member(names):
+            return syntax.member(self._named(node, names[:-1], guards), names[-1])
+        return self._named(node, names, guards)
+
+    def _is_member(self, names: Path) -> bool:
+        """Whether a path leads to a member of a JSON column, such as ``custom.Loyalty__c``."""
+        in_row = names[0] == ROW and self.scope.row is not None
+        schema = self.scope.row if in_row and self.scope.row is not None else self.scope.columns
+        try:
+            return find(schema, names[int(in_row) : -1]) == "JSON"
+        except UnknownColumn:
+            return False
+
+    def _named(self, node: exp.Expression, names: Path, guards: tuple[str, ...]) -> exp.Expression:
+        """The column of a path."""
         if names[0] == ROW and self.scope.row is not None:
             column = self._find(node, self.scope.row, names[1:], "row.")
             self.scope.paths.add((*self.scope.rows, *names))

@@ -88,6 +88,11 @@ def access(base: exp.Expression, names: Path) -> exp.Expression:
     return base
 
 
+def member(value: exp.Expression, name: str) -> exp.Expression:
+    """A member of a JSON object, as text."""
+    return exp.Anonymous(this="json_extract_string", expressions=[value, exp.Literal.string(f'$."{name}"')])
+
+
 def text_argument(node: exp.Expression, usage: str) -> str:
     """The first argument, which has to be a literal text."""
     first = node.expressions[0] if node.expressions else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 from tests.contracts.example import Cannot, Example
+from tests.contracts.org import fill_org
 from tests.flows.site import Site
 from tests.systems import live
 
@@ -40,6 +41,7 @@ def busy_sandbox() -> Iterator[Sandbox]:
     with Sandbox(customers=14, products=45, orders=45, seed=7, until=UNTIL, settings=QUIET) as sandbox:
         sandbox.control("POST", "/clock", {"now": "2026-03-31T12:30:00Z"})
         sandbox.control("POST", "/brightpearl/activity", DAY)
+        fill_org(sandbox, UNTIL - timedelta(days=9))
         yield sandbox
 
 

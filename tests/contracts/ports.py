@@ -52,9 +52,8 @@ def ids(source: Source, selection: Selection) -> list[str]:
 
 def sources(test: Test) -> Test:
     """A test of every stream; systems that are no source say so."""
-    for system in ("salesforce", "infor"):
-        message = f"contract.yaml: {system} is not a source"
-        test = cannot(system, error=Misconfigured, message=message)(test)
+    message = "contract.yaml: infor is not a source"
+    test = cannot("infor", error=Misconfigured, message=message)(test)
     return _each_stream(test)
 
 
@@ -68,9 +67,7 @@ def inventories(test: Test) -> Test:
     """A test of what is listed of every stream; those that are not listed say so."""
     figures = "reconcile: brightpearl.availability consists of figures and cannot be listed by id"
     test = cannot("brightpearl.availability", error=Misconfigured, message=figures)(test)
-    for system in ("salesforce", "infor"):
-        message = f"records of {system} cannot be listed"
-        test = cannot(system, error=Misconfigured, message=message)(test)
+    test = cannot("infor", error=Misconfigured, message="records of infor cannot be listed")(test)
     return _each_stream(test)
 
 

@@ -101,6 +101,24 @@ def _stocked(products: list[Row], moved: Stored) -> Iterator[tuple[str, list[dat
             yield str(product["id"]), moved.get(str(product["id"]), [])
 
 
+def _salesforce(name: str, rows: str, lookup: str, **only: bool) -> Callable[[Sandbox], Stored]:
+    """Records of an object with their own stamps and those of their rows."""
+
+    def stored(sandbox: Sandbox) -> Stored:
+        found = [
+            row
+            for row in sandbox.snapshot("salesforce", name)
+            if all(row[field] == value for field, value in only.items())
+        ]
+        instants: Stored = {row["Id"]: _instants(row["SystemModstamp"]) for row in found}
+        for row in sandbox.snapshot("salesforce", rows):
+            if row[lookup] in instants:
+                instants[row[lookup]] += _instants(row["SystemModstamp"])
+        return instants
+
+    return stored
+
+
 STORED: Mapping[str, Callable[[Sandbox], Stored]] = {
     "brightpearl.contacts": _customers,
     "brightpearl.products": _products,
@@ -110,6 +128,13 @@ STORED: Mapping[str, Callable[[Sandbox], Stored]] = {
     "brightpearl.availability": _availability,
     "brightpearl.shipments": _shipments,
     "brightpearl.goods_out_notes": _goods_out,
+    "salesforce.accounts": _salesforce("Account", "Contact", "AccountId"),
+    "salesforce.orders": _salesforce("Order", "OrderItem", "OrderId", IsReductionOrder=False),
+    "salesforce.reduction_orders": _salesforce("Order", "OrderItem", "OrderId", IsReductionOrder=True),
+    "salesforce.returns": _salesforce("Brightpearl_Return__c", "Brightpearl_Return_Line__c", "Return__c"),
+    "salesforce.opportunities": _salesforce(
+        "Opportunity", "OpportunityLineItem", "OpportunityId", IsWon=True
+    ),
 }
 
 

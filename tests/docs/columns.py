@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_brightpearl.core.schema import expression_columns
-from airflow_provider_brightpearl.systems.brightpearl.system import BRIGHTPEARL
+from airflow_provider_brightpearl.systems.registry import systems
 from tests.docs.markdown import ROOT
 
 PAGE = ROOT / "docs" / "columns.md"
@@ -18,9 +18,14 @@ What [expressions](mapping.md#expressions) can use, by stream; `brightpearl mapp
 def columns_page() -> str:
     """The page as it should be."""
     parts = [HEAD]
-    for name, schema in sorted(BRIGHTPEARL.streams.items()):
+    named = {
+        f"{each.name}.{stream}": schema
+        for each in systems().values()
+        for stream, schema in each.streams.items()
+    }
+    for name, schema in sorted(named.items()):
         rows = [f"| `{path}` | {kind} |" for path, kind in expression_columns(schema.columns)]
-        head = [f"## brightpearl.{name}", "", f"The id of a record is `{schema.id_column}`.", ""]
+        head = [f"## {name}", "", f"The id of a record is `{schema.id_column}`.", ""]
         parts.append("\n".join([*head, "| Column | Type |", "|---|---|", *rows]) + "\n")
     return "\n".join(parts)
 

@@ -115,7 +115,7 @@ def test_a_source_that_takes_no_write_backs_is_refused_with_those_that_do() -> N
     check_flow(flow("", "oracle.orders", "salesforce"))
     with pytest.raises(Misconfigured) as error:
         check_flow(flow("write_back: {Order: {note: x}}", "oracle.orders", "salesforce"))
-    expected = "f.yaml: write_back.Order: oracle takes no write-backs; those that do: brightpearl"
+    expected = "f.yaml: write_back.Order: oracle takes no write-backs; those that do: brightpearl, salesforce"
     assert expected == str(error.value)
 
 

@@ -38,7 +38,7 @@ SCHEMA = StreamSchema(
         "lines": MapOf(
             {"sku": "VARCHAR", "qty": {"n": "DECIMAL(18,4)"}, "net": "DECIMAL(18,4)", "kind": "VARCHAR"}
         ),
-        "tags": ListOf({"name": "VARCHAR", "rank": "BIGINT"}),
+        "tags": ListOf({"name": "VARCHAR", "rank": "BIGINT", "more": "JSON"}),
         "more": "JSON",
     },
 )

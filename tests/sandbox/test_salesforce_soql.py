@@ -141,3 +141,40 @@ def test_query_all_shows_the_deleted_but_no_order_items(api: Api) -> None:
     item = api.create("OrderItem", OrderId=order, PricebookEntryId=entry, Quantity=1, UnitPrice=1)
     api("DELETE", f"sobjects/OrderItem/{item}")
     assert [] == api.rows("SELECT Id FROM OrderItem WHERE IsDeleted = true", "queryAll")
+
+
+def test_longer_child_lists_have_pages_of_their_own(people: Api) -> None:
+    people.settings(child_page_size=1)
+    account = people.rows("SELECT Id, (SELECT LastName FROM Contacts ORDER BY LastName) FROM Account WHERE "
+                          "Brightpearl_Id__c = '1'")[0]  # fmt: skip
+    first = account["Contacts"]
+    assert (2, False, ["Ada"]) == (
+        first["totalSize"],
+        first["done"],
+        [row["LastName"] for row in first["records"]],
+    )
+    last = people("GET", first["nextRecordsUrl"]).json()
+    assert (2, True, ["bob"]) == (
+        last["totalSize"],
+        last["done"],
+        [row["LastName"] for row in last["records"]],
+    )
+
+
+def test_query_all_shows_deleted_children_and_parents(people: Api) -> None:
+    account = people.rows("SELECT Id FROM Account WHERE Brightpearl_Id__c = '1'")[0]["Id"]
+    contact = people.rows("SELECT Id FROM Contact WHERE LastName = 'Ada'")[0]["Id"]
+    people("DELETE", f"sobjects/Contact/{contact}")
+    children = f"SELECT Id, (SELECT LastName FROM Contacts) FROM Account WHERE Id = '{account}'"
+    assert 1 == people.rows(children)[0]["Contacts"]["totalSize"]
+    assert 2 == people.rows(children, "queryAll")[0]["Contacts"]["totalSize"]
+    people("DELETE", f"sobjects/Account/{account}")
+    deleted = people.rows(f"SELECT Account.Name FROM Contact WHERE Id = '{contact}'", "queryAll")
+    assert "O'Brien" == deleted[0]["Account"]["Name"]
+
+
+def test_an_opportunity_is_won_by_its_stage(people: Api) -> None:
+    for stage in ("Prospecting", "Closed Won", "Closed Lost"):
+        people.create("Opportunity", Name=stage, StageName=stage, CloseDate="2026-03-01")
+    won = people.rows("SELECT Name, IsClosed FROM Opportunity WHERE IsWon = true")
+    assert [("Closed Won", True)] == [(row["Name"], row["IsClosed"]) for row in won]

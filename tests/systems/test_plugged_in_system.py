@@ -174,7 +174,7 @@ def test_a_flow_from_it_into_itself_runs_and_names_what_it_refuses(site: ShelfSi
         (
             "things_to_salesforce",
             "write_back: {Product2: {note: done}}",
-            "write_back.Product2: shelf takes no write-backs; those that do: brightpearl",
+            "write_back.Product2: shelf takes no write-backs; those that do: brightpearl, salesforce",
         ),
     ],
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from .fields import Field
+from .objects.opportunities import STAGES
 from .objects.orders import STATUSES
 from .store import Row, Store
 
@@ -65,6 +66,14 @@ def _item_product(store: Store, row: Row) -> object:
     return row.get("Product2Id") or _entry(store, row).get("Product2Id")
 
 
+def _entry_product(store: Store, row: Row) -> Row:
+    return store.row("Product2", _item_product(store, row)) or _NONE
+
+
+def _stage(row: Row) -> tuple[bool, bool]:
+    return STAGES.get(str(row.get("StageName")), (False, False))
+
+
 def _item_currency(store: Store, row: Row) -> object:
     order = store.row("Order", row.get("OrderId")) or _NONE
     return order.get("CurrencyIsoCode")
@@ -81,4 +90,8 @@ _DERIVED: dict[str, Callable[[Store, Row], object]] = {
     "item_total": _item_total,
     "item_quantity": available_quantity,
     "item_currency": _item_currency,
+    "item_product_code": lambda store, row: _entry_product(store, row).get("ProductCode"),
+    "stage_closed": lambda store, row: _stage(row)[0],
+    "stage_won": lambda store, row: _stage(row)[1],
+    "has_line_items": lambda store, row: bool(store["OpportunityLineItem"].find("OpportunityId", row["Id"])),
 }

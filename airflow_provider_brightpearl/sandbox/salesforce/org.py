@@ -13,12 +13,19 @@ from ..settings import int_setting
 from .change_log import ChangeLog
 from .datetimes import stamp
 from .fields import Field, SObject
-from .objects import crm, fulfilment, orders, products, setup
+from .objects import crm, fulfilment, opportunities, orders, products, setup
 from .schema import Schema
 from .settings import SCHEMA_SWITCHES, default_settings
 from .store import Row, Store
 
-OBJECTS = (*crm.OBJECTS, *products.OBJECTS, *orders.OBJECTS, *fulfilment.OBJECTS, *setup.OBJECTS)
+OBJECTS = (
+    *crm.OBJECTS,
+    *products.OBJECTS,
+    *orders.OBJECTS,
+    *opportunities.OBJECTS,
+    *fulfilment.OBJECTS,
+    *setup.OBJECTS,
+)
 
 
 RowFault = Mapping[str, object]

@@ -71,6 +71,7 @@ def default_settings() -> dict[str, object]:
         # queries
         "page_size": 2000,
         "page_max": 2000,  # below 200 to simulate a server that returns fewer rows than requested
+        "child_page_size": 200,  # rows of a child query with each record, the rest by nextRecordsUrl
         "cursor_seconds": 172_800,
         "max_offset": 2000,
         "replication_lag_seconds": 0,

@@ -103,15 +103,14 @@ class Salesforce:
         with self.org.lock:
             table, entity = self.org.store[collection], self.org.schema.entities[collection]
             row = self._target(collection, id)
-            if patch is None:
-                table.delete(row, self.org.now())
-                return self._plain(entity, row)
-            changes: Row = dict(patch)
+            changes: Row = dict(patch or {})
             if not quiet:
                 now, admin = self.org.now(), self.org.user_row(ADMIN)
                 changes.update(LastModifiedDate=now, SystemModstamp=now)
                 changes["LastModifiedById"] = admin["Id"] if admin else self.org.user
             table.update(row, {name: _stored(entity, name, value) for name, value in changes.items()})
+            if patch is None:
+                table.delete(row, self.org.now())
             return self._plain(entity, row)
 
     def _target(self, collection: str, id: str | None) -> Row:

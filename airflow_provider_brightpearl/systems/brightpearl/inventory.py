@@ -16,11 +16,11 @@ from airflow_provider_brightpearl.core.ports.source import ListedRecord, Unread
 from airflow_provider_brightpearl.core.window import Selection, Window
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.systems.brightpearl import idset
-from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, BrightpearlClient, period
+from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, BrightpearlClient
 from airflow_provider_brightpearl.systems.brightpearl.complete import is_number
 from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession
 from airflow_provider_brightpearl.systems.brightpearl.streams import payments
-from airflow_provider_brightpearl.systems.brightpearl.streams.stream import MARGIN, SearchedStream, instant
+from airflow_provider_brightpearl.systems.brightpearl.streams.stream import SearchedStream, instant, within
 from airflow_provider_brightpearl.systems.brightpearl.streams.table import filtered_stream
 
 
@@ -96,8 +96,7 @@ class BrightpearlInventory:
 
     def created(self, period_: Window) -> Iterator[ListedRecord]:
         """The records created in a period, ascending by id."""
-        start = period_.start and period_.start - MARGIN
-        filters = {**self.listing.filters, "createdOn": period(start, period_.end + MARGIN)}
+        filters = {**self.listing.filters, "createdOn": within(period_)}
         for row in self.session.search(self.listing.search, self.listing.columns, filters):
             created = instant(row["createdOn"])
             if created is None or created in period_:

@@ -12,16 +12,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlencode
 
 import msgspec
 import requests
 from more_itertools import chunked
 
+from airflow_provider_brightpearl.core.raw import unusable
 from airflow_provider_brightpearl.core.retry import Backoff, delay
 from airflow_provider_brightpearl.errors import Unavailable
 from airflow_provider_brightpearl.systems.http.transport import READS, exchange, meter_of, with_retries
-from airflow_provider_brightpearl.systems.salesforce import bulk_query
+from airflow_provider_brightpearl.systems.salesforce import bulk_query, pages
 from airflow_provider_brightpearl.systems.salesforce.answers import (
     SYSTEM,
     ExpiredSession,
@@ -123,14 +123,29 @@ class SalesforceClient:
         """Records of a SOQL query, page by page, without ``attributes``; numbers with a point as Decimal.
 
         Args:
-            soql: the query; the address that holds it may be 16,000 bytes long.
+            soql: the query.
             deleted: whether rows in the recycle bin count too.
         """
-        path = ("queryAll" if deleted else "query") + "?" + urlencode({"q": soql})
-        while path:
-            page = self.request("GET", path)
-            yield from (_plain(record) for record in page["records"])
-            path = "" if page["done"] else str(page["nextRecordsUrl"])
+        for record in self.query_records(soql, deleted=deleted):
+            try:
+                yield _plain(_decode(record))
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                reason = unusable(record) or str(error)
+                raise Unavailable(
+                    f"a record cannot be read: {reason}", system=SYSTEM, operation="GET query"
+                ) from None
+
+    def query_records(self, soql: str, *, deleted: bool = False) -> Iterator[bytes]:
+        """The same records as raw JSON; a longer query travels in the body of a composite call."""
+        return pages.records(self._call, self.data_path, soql, deleted=deleted)
+
+    def query_rest(self, url: str, given: int, total: int) -> Iterator[bytes]:
+        """Raw records from the page at a ``nextRecordsUrl`` on; ``given`` of ``total`` came before it."""
+        return pages.rest(self._call, url, given, total)
+
+    def count(self, soql: str, *, deleted: bool = False) -> int:
+        """The answer to a ``SELECT COUNT()``."""
+        return pages.count(self._call, self.data_path, soql, deleted=deleted)
 
     def bulk_query(self, soql: str) -> Iterator[dict[str, str]]:
         """Rows of a query through a Bulk API 2.0 job, as text by column; in no given order."""

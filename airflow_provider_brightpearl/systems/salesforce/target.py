@@ -17,6 +17,7 @@ from airflow_provider_brightpearl.systems.salesforce.answers import GONE, RowAns
 from airflow_provider_brightpearl.systems.salesforce.bulk_query import QUERY_THRESHOLD
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 from airflow_provider_brightpearl.systems.salesforce.collections import COLLECTION_ROWS
+from airflow_provider_brightpearl.systems.salesforce.soql import listed
 
 # a query's address holds 16,000 bytes, and a quoted id takes up to 30 of them
 KEYS_ASKED = 400
@@ -122,13 +123,6 @@ def _value(value: Any) -> Decimal | str | None:
 def _same(there: Any, wanted: Any) -> bool:
     """Whether a field holds a value; a bulk query answers in text."""
     return str(there).lower() == str(wanted).lower()
-
-
-def listed(texts: Sequence[str]) -> str:
-    """Texts as a list in SOQL."""
-    from simple_salesforce.format import quote_soql_value
-
-    return f"({', '.join(map(quote_soql_value, texts))})"
 
 
 def _result(row: Binding, answer: RowAnswer) -> RowResult:

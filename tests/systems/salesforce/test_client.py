@@ -157,9 +157,12 @@ def test_rows_are_deleted_by_id() -> None:
 
 
 def test_pages_of_a_query_are_followed_and_digits_kept() -> None:
-    first = b"""{"done":false,"nextRecordsUrl":"/services/data/v59.0/query/01g-2000","records":
+    first = b"""{"totalSize":2,"done":false,"nextRecordsUrl":"/services/data/v59.0/query/01g-2000","records":
         [{"attributes":{"type":"Order"},"Amount":10.10,"Account":{"attributes":{"type":"Account"},"Name":"x"}}]}"""
-    with org(in_turn(Reply(first), Reply({"done": True, "records": [{"Id": "2"}]}))) as (client, stub):
+    with org(in_turn(Reply(first), Reply({"totalSize": 2, "done": True, "records": [{"Id": "2"}]}))) as (
+        client,
+        stub,
+    ):
         rows = list(client.query("SELECT Id FROM Order WHERE Name = 'a+b'"))
         assert [{"Amount": Decimal("10.10"), "Account": {"Name": "x"}}, {"Id": "2"}] == rows
         assert "SELECT Id FROM Order WHERE Name = 'a+b'" == stub.asked[0].query["q"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from ...settings import int_setting
 from ..call import Answer, Call, Resource, resource
 from ..errors import ApiError
 from ..soql.execution import QueryResult, run_query
+from ..store import Row
 
 MIN_PAGE_SIZE, MAX_RECORDS = 200, 2000
 
@@ -77,8 +79,23 @@ def _page(call: Call, found: QueryResult, cursor: str | None, offset: int) -> di
     if not done:
         cursor = cursor or call.jobs.cursors.keep(found)
         page["nextRecordsUrl"] = f"{call.base}/query/{cursor}-{end}"
-    page["records"] = [found.show(row, call.base) for row in found.rows[offset:end]]
+    page["records"] = [_paged(call, found.show(row, call.base)) for row in found.rows[offset:end]]
     return page
+
+
+def _paged(call: Call, record: Row) -> Row:
+    """A record whose longer child lists are cut after their first page, which names the next one."""
+    size = int_setting(call.org.settings, "child_page_size")
+    return {name: _first_children(call, value, size) for name, value in record.items()}
+
+
+def _first_children(call: Call, value: Any, size: int) -> Any:
+    if not isinstance(value, dict) or len(value.get("records", ())) <= size:
+        return value
+    records = value["records"]
+    cursor = call.jobs.cursors.keep(QueryResult(records, len(records), lambda row, base: row, []))
+    more = {"done": False, "nextRecordsUrl": f"{call.base}/query/{cursor}-{size}"}
+    return {**value, **more, "records": records[:size]}
 
 
 def _page_size(call: Call) -> int:

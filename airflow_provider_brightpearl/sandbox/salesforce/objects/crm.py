@@ -27,6 +27,8 @@ ACCOUNT = SObject(
         picklist("AccountSource", "Web", "Other"),
         picklist("Rating", "Hot", "Warm", "Cold"),
         lookup("ParentId", "Account", children="ChildAccounts"),
+        # the record that this one was merged into
+        read_only(lookup("MasterRecordId", "Account")),
         lookup("OwnerId", "User", default="@user"),
         lookup("RecordTypeId", "RecordType"),
         field_of_type("Phone", "phone", length=40),
@@ -60,6 +62,7 @@ CONTACT = SObject(
     "003",
     (
         lookup("AccountId", "Account", children="Contacts", indexed=True),
+        read_only(lookup("MasterRecordId", "Contact")),
         text("LastName", 80, required=True),
         text("FirstName", 40),
         picklist("Salutation", "Mr.", "Ms.", "Mrs.", "Dr.", "Prof.", "Mx."),

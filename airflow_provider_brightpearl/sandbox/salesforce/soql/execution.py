@@ -68,8 +68,9 @@ def _matching(
     live: Iterable[Row]
     live = table.rows.values() if near is None else [table.rows[one] for one in near if one in table.rows]
     rows = list(live) if test is None else [row for row in live if test(row)]
-    if include_deleted and only is None:
-        rows += [row for row in table.recycle_bin.values() if test is None or test(row)]
+    if include_deleted:
+        binned = [row for row in table.recycle_bin.values() if only is None or row["Id"] in only]
+        rows += [row for row in binned if test is None or test(row)]
     return rows
 
 
@@ -145,8 +146,13 @@ def _parent(
     target = org.schema.in_body(link.refers_to)
     show = _renderer(org, target, inner, include_deleted)
     get, _ = getter(org, entity, (link.name,))
-    rows = org.store[target.name].rows
-    return lambda row, base: None if (up := rows.get(get(row))) is None else show(up, base)
+    table = org.store[target.name]
+
+    def parent(row: Row, base: str) -> Any:
+        up = table.rows.get(get(row)) or (table.recycle_bin.get(get(row)) if include_deleted else None)
+        return None if up is None else show(up, base)
+
+    return parent
 
 
 def _child(
@@ -160,6 +166,8 @@ def _child(
             ids = table.find(field.name, row["Id"])
         else:
             ids = [one["Id"] for one in table.rows.values() if one.get(field.name) == row["Id"]]
+        if include_deleted:
+            ids += [one["Id"] for one in table.recycle_bin.values() if one.get(field.name) == row["Id"]]
         found = run_parsed_query(org, child, query, include_deleted, ids)
         records = [found.show(one, base) for one in found.rows]
         return {"totalSize": found.total, "done": True, "records": records} if records else None

@@ -164,11 +164,17 @@ def rows_within(
     reaches a little beyond, and the window decides. A row with an unreadable instant is included: reading a record
     once too often does no harm.
     """
-    asked = {**filters, column: period(window.start and window.start - MARGIN, window.end + MARGIN)}
+    asked = {**filters, column: within(window)}
     for row in session.search(search, columns, asked, finds_records=finds_records):
         moment = instant(row[column])
         if moment is None or moment in window:
             yield row
+
+
+def within(window: Window) -> str:
+    """The period that a search is asked for a window."""
+    wide = window.widened(MARGIN)
+    return period(wide.start, wide.end)
 
 
 def not_after(text: Any, start: datetime) -> bool:

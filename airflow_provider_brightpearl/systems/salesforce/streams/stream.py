@@ -1,0 +1,75 @@
+"""A stream of Salesforce: an object with the records it refers to and the rows that belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from airflow_provider_brightpearl.core.schema import ListOf, Schema, StreamSchema
+
+# custom fields as text by name
+CUSTOM = "custom"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is read of one object.
+
+    Args:
+        object: its name, such as ``OrderItem``.
+        fields: typed fields; every other custom field is read as text into ``custom``.
+        optional: those of ``fields`` that orgs have only with a feature or an edition.
+        parents: what its lookup fields lead to, by the name of the relationship.
+        keys_only: whether ``custom`` holds external ids only.
+    """
+
+    object: str
+    fields: Schema
+    optional: frozenset[str] = frozenset()
+    parents: Mapping[str, Shape] = field(default_factory=dict)
+    keys_only: bool = False
+
+    @property
+    def columns(self) -> Schema:
+        parents = {relation: parent.columns for relation, parent in self.parents.items()}
+        return {**self.fields, CUSTOM: "JSON", **parents}
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """Rows that belong to a record: their shape, the lookup field that names it, and that relationship."""
+
+    shape: Shape
+    lookup: str
+    parent: str
+
+
+@dataclass(frozen=True, slots=True)
+class SalesforceStream:
+    """One stream.
+
+    Args:
+        shape: of its records.
+        children: rows in its records, by the name of the relationship; a changed one selects its record.
+        only: values that boolean fields must have, such as ``IsWon``.
+    """
+
+    shape: Shape
+    children: Mapping[str, Children] = field(default_factory=dict)
+    only: Mapping[str, bool] = field(default_factory=dict)
+
+    @property
+    def shapes(self) -> Mapping[str, Shape]:
+        """That of the records, by empty text, and those of their rows, by relationship."""
+        return {"": self.shape, **{relation: each.shape for relation, each in self.children.items()}}
+
+    @property
+    def objects(self) -> frozenset[str]:
+        """Every object that is read."""
+        shapes = [each for shape in self.shapes.values() for each in (shape, *shape.parents.values())]
+        return frozenset(each.object for each in shapes)
+
+    @property
+    def schema(self) -> StreamSchema:
+        rows = {relation: ListOf(each.shape.columns) for relation, each in self.children.items()}
+        return StreamSchema("Id", {**self.shape.columns, **rows})
