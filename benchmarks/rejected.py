@@ -73,7 +73,7 @@ def _peaks(orders: int) -> dict[str, dict[str, float]]:
 
 
 def _prepared(home: Path, way: str, env: Mapping[str, str]) -> dict[str, str]:
-    """An Airflow home and mappings of its own, in which what comes before orders is in Salesforce or, if parked, not."""
+    """An Airflow home and mappings of its own; without its state, parents of orders are missing."""
     if way != _PARKED:
         shutil.copytree(env["AIRFLOW_HOME"], home / "airflow")
     mappings = shutil.copytree(workbench.MAPPINGS, home / "mappings")

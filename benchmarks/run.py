@@ -1,6 +1,6 @@
 """Measures time, memory and API calls, says which goals hold, and writes all figures to build/bench/report.json.
 
-python benchmarks/run.py                     everything but what takes 200,000 orders, under eight minutes on two cores
+python benchmarks/run.py                     everything but what takes 200,000 orders, under ten minutes on two cores
 python benchmarks/run.py transform imports   some figures
 python benchmarks/run.py --quick             smaller runs: to see that the benchmarks work, not to quote
 """

@@ -154,7 +154,7 @@ class MemoryLetters:
         return {name: (each.rejection, each.payload) for (_, name), each in self.letters.items()}
 
     def keep(
-        self, flow: str, run: str, mapping_version: str, letters: Sequence[tuple[Rejection, bytes]]
+        self, flow: str, run: str, mapping_version: str, letters: Iterable[tuple[Rejection, bytes]]
     ) -> list[str]:
         chosen: dict[str, Letter] = {}
         for rejection, payload in letters:
@@ -309,13 +309,13 @@ class FakeSource:
 
 
 class PassingGate:
-    """``Gate`` that returns the given findings, none by default."""
+    """``Gate`` that finds the given in every part, nothing by default."""
 
     def __init__(self, *rejections: Rejection, batch: Sequence[str] = ()) -> None:
         self.result = GateResult(rejections, tuple(batch), 0)
 
-    def evaluate(self, parts: Sequence[Mapping[str, Path]]) -> GateResult:
-        return self.result
+    def evaluate(self, parts: Sequence[Mapping[str, Path]]) -> Iterator[GateResult]:
+        return (self.result for _ in parts)
 
 
 class Crash(Exception):

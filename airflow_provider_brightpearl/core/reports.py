@@ -99,13 +99,16 @@ class TransformReport(Report):
 
 @dataclass(frozen=True, slots=True)
 class GateReport(Report):
-    """What the gate found over all parts; ``closed`` says why nothing may be loaded, empty where it may."""
+    """What the gate found over all parts; ``closed`` says why nothing may be loaded, empty where it may.
+
+    ``rejections`` are staged by part.
+    """
 
     closed: str
     records: int
     evaluated: int
     rejected: int
-    rejections: PartRef
+    rejections: dict[str, PartRef]
     rejected_money: Money = field(default_factory=dict)
 
 

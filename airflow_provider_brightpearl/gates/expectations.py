@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -39,22 +39,15 @@ class ExpectationGate:
         self._run = run
         self._sql_rows = sql_rows
 
-    def evaluate(self, parts: Sequence[Mapping[str, Path]]) -> GateResult:
-        """Evaluates mapped parts (object name to Parquet file each).
+    def evaluate(self, parts: Sequence[Mapping[str, Path]]) -> Iterator[GateResult]:
+        """Evaluates mapped parts (object name to Parquet file each); the page is written after the last one.
 
         Returns:
-            Rejections of rows, failures of whole parts as sentences, and how many rows were evaluated.
+            For each part rejections of rows, failures of the whole as sentences, and how many rows were evaluated.
 
         Raises:
             Misconfigured: an expectation, argument, column or bound that cannot be used.
         """
-        found = self._judged(parts)
-        if self._page is not None:
-            results = Results(found.evaluated, found.findings, found.validations)
-            write_page(self._page, self._flow.flow, self._run, results)
-        return GateResult(tuple(found.rejections), tuple(found.batch_failures), found.evaluated)
-
-    def _judged(self, parts: Sequence[Mapping[str, Path]]) -> _Found:
         import duckdb
 
         from airflow_provider_brightpearl.gates.evaluation import Evaluator
@@ -66,17 +59,23 @@ class ExpectationGate:
         with duckdb.connect() as connection:
             evaluator = Evaluator(connection, self._sql_rows)
             for number, part in enumerate(parts, 1):
+                rejections: list[Rejection] = []
+                failures, evaluated = len(found.batch_failures), found.evaluated
                 for name in (name for name in rules if name in part):
-                    rejections = found.take_in(name, number, evaluator.evaluate(rules[name], part[name]))
-                    found.rejections += _with_money(connection, rejections, self._flow.root, name, part)
-        return found
+                    of_object = found.take_in(name, number, evaluator.evaluate(rules[name], part[name]))
+                    rejections += _with_money(connection, of_object, self._flow.root, name, part)
+                yield GateResult(
+                    tuple(rejections), tuple(found.batch_failures[failures:]), found.evaluated - evaluated
+                )
+        if self._page is not None:
+            results = Results(found.evaluated, found.findings, found.validations)
+            write_page(self._page, self._flow.flow, self._run, results)
 
 
 @dataclass(slots=True)
 class _Found:
     parts: int
     evaluated: int = 0
-    rejections: list[Rejection] = field(default_factory=list)
     batch_failures: list[str] = field(default_factory=list)
     by_rule: dict[tuple[str, int], Finding] = field(default_factory=dict)
     validations: list[dict[str, Any]] = field(default_factory=list)

@@ -56,5 +56,5 @@ class Outcome:
             "unexpected_count": len(self.failed),
             "unexpected_percent": share,
             "unexpected_list": [row.value for row in self.failed[:_MOST_VALUES]],
-            "unexpected_index_list": [row.position for row in self.failed],
+            "unexpected_index_list": [row.position for row in self.failed[:_MOST_VALUES]],
         }

@@ -76,13 +76,25 @@ def read_mapped(path: Path, object_name: str = "") -> list[MappedRow]:
     return found
 
 
-def repeated_keys(paths: Sequence[Path]) -> list[tuple[str, str]]:
-    """Source id and key of the rows of one object whose key stands in more than one of these mapped files."""
+def share_keys(paths: Sequence[Path]) -> bool:
+    """Whether a key stands in more than one of these mapped files of one object, each of which holds a key once."""
     with _reader(os.getpid()).cursor() as cursor:
         cursor.execute(
-            "WITH keyed AS (SELECT _key, _source_id, filename FROM read_parquet($1, filename = true)), "
-            "twice AS (SELECT _key FROM keyed GROUP BY _key HAVING count(DISTINCT filename) > 1) "
-            "SELECT _source_id, _key FROM keyed SEMI JOIN twice USING (_key) ORDER BY _key, _source_id",
-            [[str(path) for path in paths]],
+            "SELECT 1 FROM read_parquet($1) GROUP BY _key HAVING count(*) > 1 LIMIT 1", [_texts(paths)]
+        )
+        return bool(cursor.fetchall())
+
+
+def shared_keys(path: Path, others: Sequence[Path]) -> list[tuple[str, str]]:
+    """Source id and key of the rows of a mapped file whose key stands in one of the other files too."""
+    with _reader(os.getpid()).cursor() as cursor:
+        cursor.execute(
+            "SELECT _source_id, _key FROM read_parquet($1) "
+            "WHERE _key IN (SELECT _key FROM read_parquet($2)) ORDER BY _key",
+            [str(path), _texts(others)],
         )
         return list(cursor.fetchall())
+
+
+def _texts(paths: Sequence[Path]) -> list[str]:
+    return [str(path) for path in paths]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from airflow_provider_brightpearl.core.ports.source import AnnouncesTotal, Source, Unread
@@ -15,7 +15,7 @@ from airflow_provider_brightpearl.core.records import PartRef, Rejection, Stage
 from airflow_provider_brightpearl.core.window import Selection
 from airflow_provider_brightpearl.errors import Unavailable
 from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.pipeline.rejections import Rejected, write_rejections
+from airflow_provider_brightpearl.pipeline.rejections import RejectionSpool
 
 UNREAD = "rejected/extract.jsonl"
 
@@ -58,26 +58,27 @@ def extract_parts(flow: FlowSpec, selection: Selection, source: Source, staging:
     progress.begin(
         "read", flow.stream.replace("_", " "), lambda: _announced(source), lambda: source.calls - before
     )
-    reading = _Reading(flow, selection, source)
-    records = chain(constants(flow, selection), reading.records())
-    parts: list[PartRef] = []
-    while first := next(records, None):
-        lines = chain([first], islice(records, flow.part_size - 1))
-        parts.append(staging.write_lines(f"raw/{len(parts):05}.jsonl", lines))
-    reading.check()
-    if not reading.unread:
-        return Extracted(tuple(parts))
-    return Extracted(tuple(parts), write_rejections(staging, UNREAD, reading.unread), reading.lost)
+    with RejectionSpool() as unread:
+        reading = _Reading(flow, selection, source, unread)
+        records = chain(constants(flow, selection), reading.records())
+        parts: list[PartRef] = []
+        while first := next(records, None):
+            lines = chain([first], islice(records, flow.part_size - 1))
+            parts.append(staging.write_lines(f"raw/{len(parts):05}.jsonl", lines))
+        reading.check()
+        staged = unread.stage(staging, UNREAD) if reading.reason else None
+        return Extracted(tuple(parts), staged, reading.lost)
 
 
 @dataclass(slots=True)
 class _Reading:
-    """The records of a selection, each once, and those that could not be read."""
+    """The records of a selection, each once, and those that could not be read; ``reason`` is that of the last one."""
 
     flow: FlowSpec
     selection: Selection
     source: Source
-    unread: list[Rejected] = field(default_factory=list)
+    unread: RejectionSpool
+    reason: str = ""
     found: int = 0
     lost: int = 0
 
@@ -99,10 +100,10 @@ class _Reading:
             self.found += source_id not in named
             yield record
             return
-        raw, reason = (record.raw, record.reason) if isinstance(record, Unread) else (record, problem)
+        raw, self.reason = (record.raw, record.reason) if isinstance(record, Unread) else (record, problem)
         missing = isinstance(record, Unread) and not record.foreign
         gone = isinstance(record, Unread) and record.gone
-        self.unread.append((Rejection(source_id, Stage.EXTRACT, reason, missing=missing, gone=gone), raw))
+        self.unread.add((Rejection(source_id, Stage.EXTRACT, self.reason, missing=missing, gone=gone), raw))
         self.lost += source_id not in named
         if self.lost >= _ENOUGH:
             self.check()
@@ -110,10 +111,9 @@ class _Reading:
     def check(self) -> None:
         """Raises ``Unavailable`` if many records were found and none could be read: the source must be at fault."""
         if self.lost >= max(1, self.flow.gate.min_records) and not self.found:
-            reason = self.unread[-1][0].reason
             raise Unavailable(
                 f"{self.lost} {self.flow.stream.replace('_', ' ')} were found and none of them could be read, "
-                f"so nothing is settled: {reason}",
+                f"so nothing is settled: {self.reason}",
                 system=self.flow.source_system,
                 operation=self.flow.source,
             )

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 
 from airflow_provider_brightpearl.core.ports.gate import Gate, GateResult
 from airflow_provider_brightpearl.core.ports.stores import Staging
-from airflow_provider_brightpearl.core.records import Rejection, Stage
+from airflow_provider_brightpearl.core.records import Money, PartRef, Rejection, Stage
 from airflow_provider_brightpearl.core.reports import GateReport, TransformReport
 from airflow_provider_brightpearl.flow.spec import FlowSpec, format_share
-from airflow_provider_brightpearl.mapping.mapped import read_mapped, repeated_keys
+from airflow_provider_brightpearl.mapping.mapped import read_mapped, share_keys, shared_keys
 from airflow_provider_brightpearl.pipeline.rejections import (
+    Causes,
     Rejected,
-    money_of,
-    raw_lines,
     read_rejections,
-    top_reasons,
+    with_raw,
     write_rejections,
 )
 
@@ -34,66 +34,114 @@ def evaluate_gate(
     many as the share is judged from count as failed.
     ``closed`` is empty where the run may go on, else at most ten lines: the share, and the top reasons.
     """
+    verdict = _Verdict()
+    staged: dict[str, PartRef] = {}
     with ExitStack() as stack:
         local = [
             {name: stack.enter_context(staging.local(ref)) for name, ref in part.objects.items()}
             for part in mapped
         ]
-        result = gate.evaluate(local)
-        result = replace(result, rejections=(*_repeated(local), *result.rejections))
-        failed = list(_with_records(flow, mapped, local, result, staging))
-    early = [each for part in mapped for each, _ in read_rejections(staging, part.rejections)]
-    records = sum(part.records - part.filtered for part in mapped)
+        twins = _Twins.of(local)
+        for part, paths, result in zip(mapped, local, gate.evaluate(local), strict=True):
+            rejections = [*twins.rejections(paths), *result.rejections]
+            verdict.take_in(result, rejections)
+            failed = _with_records(rejections, paths[flow.root], part.raw, staging)
+            name = f"rejected/gate-{part.name}.jsonl"
+            staged[part.name] = write_rejections(staging, name, verdict.counting(failed))
     return GateReport(
-        closed=_closed(flow, records, result, early, lost),
-        records=records,
-        evaluated=result.evaluated,
-        rejected=len(failed),
-        rejections=write_rejections(staging, "rejected/gate.jsonl", failed),
-        rejected_money=money_of(each for each, _ in failed),
+        closed=_closed(flow, mapped, verdict, staging, lost),
+        records=_wanted(mapped),
+        evaluated=verdict.evaluated,
+        rejected=verdict.failed,
+        rejections=staged,
+        rejected_money=verdict.money,
     )
 
 
-def _repeated(local: Sequence[Mapping[str, Path]]) -> Iterator[Rejection]:
-    """Records with a key that a record of another part has too; within a part, mapping has rejected them."""
-    for name in local[0] if len(local) > 1 else ():
-        for source_id, key in repeated_keys([part[name] for part in local]):
-            reason = "key: another row of this run has the same key"
-            yield Rejection(source_id, Stage.GATE, reason, object=name, row=key, field="key", value=key)
+@dataclass(slots=True)
+class _Verdict:
+    """What was found in all parts, added up as they are evaluated."""
+
+    evaluated: int = 0
+    failed: int = 0
+    money: Money = field(default_factory=dict)
+    batch_failures: list[str] = field(default_factory=list)
+    causes: Causes = field(default_factory=Causes)
+
+    def take_in(self, result: GateResult, rejections: Iterable[Rejection]) -> None:
+        self.evaluated += result.evaluated
+        self.batch_failures += result.batch_failures
+        for each in rejections:
+            self.causes.add(each)
+
+    def counting(self, failed: Iterable[Rejected]) -> Iterator[Rejected]:
+        """The same rejections, one a record, counted with their money."""
+        for rejection, raw in failed:
+            self.failed += 1
+            if rejection.amount is not None:
+                before = self.money.get(rejection.currency, Decimal(0))
+                self.money[rejection.currency] = before + rejection.amount
+            yield rejection, raw
+
+
+@dataclass(frozen=True, slots=True)
+class _Twins:
+    """Rows whose key another part has too, by object; within a part, mapping has rejected them."""
+
+    parts: Sequence[Mapping[str, Path]]
+    objects: Sequence[str]
+
+    @classmethod
+    def of(cls, parts: Sequence[Mapping[str, Path]]) -> _Twins:
+        names = parts[0] if len(parts) > 1 else ()
+        return cls(parts, [name for name in names if share_keys([part[name] for part in parts])])
+
+    def rejections(self, paths: Mapping[str, Path]) -> Iterator[Rejection]:
+        """Those of one of the parts."""
+        for name in self.objects:
+            others = [part[name] for part in self.parts if part[name] != paths[name]]
+            for source_id, key in shared_keys(paths[name], others):
+                reason = "key: another row of this run has the same key"
+                yield Rejection(source_id, Stage.GATE, reason, object=name, row=key, field="key", value=key)
 
 
 def _with_records(
-    flow: FlowSpec,
-    mapped: Sequence[TransformReport],
-    local: Sequence[Mapping[str, Path]],
-    result: GateResult,
-    staging: Staging,
+    rejections: Iterable[Rejection], roots: Path, raw: PartRef, staging: Staging
 ) -> Iterator[Rejected]:
     """The first rejection of each record with the record's amount and raw line."""
     first: dict[str, Rejection] = {}
-    for each in result.rejections:
+    for each in rejections:
         first.setdefault(each.source_id, each)
     if not first:
-        return
-    for part, paths in zip(mapped, local, strict=True):
-        rows = [row for row in read_mapped(paths[flow.root]) if row.source_id in first]
-        lines = raw_lines(staging, part.raw, (row.pos for row in rows))
-        for row in rows:
-            yield replace(first[row.source_id], amount=row.amount, currency=row.currency), lines[row.pos]
+        return iter(())
+    rows = (row for row in read_mapped(roots) if row.source_id in first)
+    by_line = {
+        row.pos: replace(first[row.source_id], amount=row.amount, currency=row.currency) for row in rows
+    }
+    return with_raw(staging, raw, by_line)
 
 
-def _closed(flow: FlowSpec, records: int, result: GateResult, early: Iterable[Rejection], lost: int) -> str:
-    refused = [each for each in early if not each.waits_for] + list(result.rejections)
+def _wanted(mapped: Iterable[TransformReport]) -> int:
+    return sum(part.records - part.filtered for part in mapped)
+
+
+def _closed(
+    flow: FlowSpec, mapped: Sequence[TransformReport], verdict: _Verdict, staging: Staging, lost: int
+) -> str:
     lost = lost if lost >= flow.gate.min_records else 0
-    failed, records = len({each.source_id for each in refused}) + lost, records + lost
-    lines = list(result.batch_failures[:_LINES])
+    failed = sum(part.rejected for part in mapped) + verdict.failed + lost
+    records = _wanted(mapped) + lost
+    lines = list(verdict.batch_failures[:_LINES])
     if records >= flow.gate.min_records and failed > records * flow.gate.max_rejected:
         allowed = format_share(flow.gate.max_rejected)
         lines.insert(
             0, f"{failed} of {records} records failed, the flow allows {allowed}; nothing was loaded"
         )
         lines += [f"{lost} were found and could not be read"] if lost else []
-        lines += [f"{count} times: {reason}" for reason, count in top_reasons(refused, _LINES)]
+        for each, _ in (early for part in mapped for early in read_rejections(staging, part.rejections)):
+            if not each.waits_for:
+                verdict.causes.add(each)
+        lines += [f"{each.count} times: {each.reason}" for each in verdict.causes.top(_LINES)]
     elif lines:
         lines.insert(0, "the batch as a whole failed; nothing was loaded")
     return "\n".join(lines[:10])

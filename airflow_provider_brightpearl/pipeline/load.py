@@ -20,8 +20,8 @@ from airflow_provider_brightpearl.pipeline.batch import Batch
 from airflow_provider_brightpearl.pipeline.owners import with_owned_rows
 from airflow_provider_brightpearl.pipeline.rejections import (
     money_of,
-    raw_lines,
     read_rejections,
+    with_raw,
     write_rejections,
 )
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
@@ -60,7 +60,7 @@ def load_part(
     """
     batch = Batch(flow, run, {}, sweep)
     _read(batch, mapped, staging)
-    held = {each.source_id for each, _ in read_rejections(staging, gate.rejections)}
+    held = {each.source_id for each, _ in read_rejections(staging, gate.rejections[mapped.name])}
     for each in crosswalk.of_records(flow.flow, list(batch.rows)):
         batch.bound[each.object][each.key] = each
     superseded = batch.superseded() - held
@@ -163,7 +163,6 @@ def _take(batch: Batch, crosswalk: Crosswalk, results: Sequence[RowResult]) -> N
 def _stage_refusals(
     staging: Staging, mapped: TransformReport, batch: Batch, refused: Sequence[Rejection]
 ) -> PartRef:
-    places = {each.source_id: batch.rows[each.source_id][0].pos for each in refused}
-    lines = raw_lines(staging, mapped.raw, places.values())
-    pairs = ((each, lines[places[each.source_id]]) for each in refused)
-    return write_rejections(staging, f"rejected/load-{mapped.name}.jsonl", pairs)
+    by_line = {batch.rows[each.source_id][0].pos: each for each in refused}
+    rejected = with_raw(staging, mapped.raw, by_line)
+    return write_rejections(staging, f"rejected/load-{mapped.name}.jsonl", rejected)

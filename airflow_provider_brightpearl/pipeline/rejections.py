@@ -1,9 +1,16 @@
-"""Rejections as staged lines: each with its raw record, so that a dead letter can be replayed."""
+"""Rejections as staged lines: each with its raw record, so that a dead letter can be replayed.
+
+They pass one by one, since a run may reject every record it reads.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import IO
 
 import msgspec
 
@@ -11,6 +18,9 @@ from airflow_provider_brightpearl.core.ports.stores import Staging
 from airflow_provider_brightpearl.core.records import Cause, Money, PartRef, Rejection, add_money
 
 Rejected = tuple[Rejection, bytes]
+_IN_MEMORY = 1 << 20
+# causes counted side by side; more differ only in the value that they name
+_CAUSES = 10_000
 
 
 class _Line(msgspec.Struct):
@@ -23,25 +33,62 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 def write_rejections(staging: Staging, name: str, rejected: Iterable[Rejected]) -> PartRef:
     """Stages rejections with their raw records."""
-    lines = (
-        msgspec.json.encode(_Line(rejection, raw.decode("utf-8", "replace"))) for rejection, raw in rejected
-    )
-    return staging.write_lines(name, lines)
+    return staging.write_lines(name, map(_line, rejected))
+
+
+def _line(rejected: Rejected) -> bytes:
+    rejection, raw = rejected
+    return msgspec.json.encode(_Line(rejection, raw.decode("utf-8", "replace")))
 
 
 def read_rejections(staging: Staging, ref: PartRef) -> Iterator[Rejected]:
     """The rejections that ``write_rejections`` staged."""
-    for line in staging.read_lines(ref):
-        found = _decode(line)
-        yield found.rejection, found.raw.encode()
+    with staging.local(ref) as path:
+        yield from _lines_of(path)
 
 
-def raw_lines(staging: Staging, ref: PartRef, positions: Iterable[int]) -> dict[int, bytes]:
-    """The raw records at these lines of a part, by line."""
-    wanted = set(positions)
-    if not wanted:
-        return {}
-    return {pos: line for pos, line in enumerate(staging.read_lines(ref)) if pos in wanted}
+@contextmanager
+def open_rejections(staging: Staging, refs: Iterable[PartRef]) -> Iterator[Iterator[Rejected]]:
+    """The rejections of several files, all fetched before the first is read: their reader may hold a lock."""
+    with ExitStack() as stack:
+        paths = [stack.enter_context(staging.local(ref)) for ref in refs]
+        yield (each for path in paths for each in _lines_of(path))
+
+
+def _lines_of(path: Path) -> Iterator[Rejected]:
+    with path.open("rb") as file:
+        for line in file:
+            found = _decode(line)
+            yield found.rejection, found.raw.encode()
+
+
+class RejectionSpool:
+    """Rejections put aside, in a temporary file once they are many, while a stage writes another file."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)
+
+    def __enter__(self) -> RejectionSpool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, rejected: Rejected) -> None:
+        self._file.write(_line(rejected) + b"\n")
+
+    def stage(self, staging: Staging, name: str) -> PartRef:
+        """Stages all of them."""
+        self._file.seek(0)
+        return staging.write_lines(name, (line.removesuffix(b"\n") for line in self._file))
+
+
+def with_raw(staging: Staging, ref: PartRef, by_line: Mapping[int, Rejection]) -> Iterator[Rejected]:
+    """The rejections of these lines of a part with their raw records, in the order of the part."""
+    if by_line:
+        for place, line in enumerate(staging.read_lines(ref)):
+            if place in by_line:
+                yield by_line[place], line
 
 
 def money_of(rejected: Iterable[Rejection]) -> Money:
@@ -49,24 +96,49 @@ def money_of(rejected: Iterable[Rejection]) -> Money:
     return add_money({each.currency: each.amount} for each in rejected if each.amount is not None)
 
 
-def top_causes(rejected: Iterable[Rejection], limit: int, examples: int = 5) -> list[Cause]:
-    """The most common reasons as in ``top_reasons``, each with the ids of its first few records."""
-    met: dict[str, list[Rejection]] = {}
-    for each in rejected:
-        met.setdefault(_cause(each), []).append(each)
-    commonest = sorted(met.items(), key=lambda item: -len(item[1]))[:limit]
-    return [
-        Cause(
-            reason, len(found), tuple(dict.fromkeys(each.source_id for each in found))[:examples],
-            found[0].object, found[0].field,
+@dataclass(slots=True)
+class _Met:
+    """The records that one cause has met so far, the first of them whole."""
+
+    first: Rejection
+    count: int = 0
+    ids: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Causes:
+    """The reasons of rejections, counted as they pass by, without values, so that equal causes add up.
+
+    ``examples`` ids are kept of each. Where very many differ, rare ones are dropped and would be counted anew.
+    """
+
+    examples: int = 5
+    _met: dict[str, _Met] = field(default_factory=dict)
+
+    def add(self, rejection: Rejection) -> None:
+        cause = _cause(rejection)
+        if cause not in self._met and len(self._met) >= _CAUSES:
+            self._met = dict(self._commonest(_CAUSES // 2))
+        met = self._met.setdefault(cause, _Met(rejection))
+        met.count += 1
+        if len(met.ids) < self.examples:
+            met.ids[rejection.source_id] = None
+
+    def counting(self, rejected: Iterable[Rejected]) -> Iterator[Rejected]:
+        """The same rejections, counted."""
+        for each in rejected:
+            self.add(each[0])
+            yield each
+
+    def top(self, limit: int) -> tuple[Cause, ...]:
+        """The most common ones."""
+        return tuple(
+            Cause(reason, met.count, tuple(met.ids), met.first.object, met.first.field)
+            for reason, met in self._commonest(limit)
         )
-        for reason, found in commonest
-    ]  # fmt: skip
 
-
-def top_reasons(rejected: Iterable[Rejection], limit: int) -> list[tuple[str, int]]:
-    """The most common reasons with counts, without values, so that equal causes add up."""
-    return Counter(_cause(each) for each in rejected).most_common(limit)
+    def _commonest(self, limit: int) -> list[tuple[str, _Met]]:
+        return sorted(self._met.items(), key=lambda item: -item[1].count)[:limit]
 
 
 def _cause(rejection: Rejection) -> str:

@@ -19,7 +19,7 @@ from airflow_provider_brightpearl.core.reports import (
 )
 from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance, TooManyRefused
 from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.pipeline.rejections import read_rejections, top_causes
+from airflow_provider_brightpearl.pipeline.rejections import Causes, open_rejections
 
 _WARNINGS = 10
 _REASONS = 10
@@ -86,9 +86,14 @@ class StageReports:
     @property
     def rejections(self) -> list[PartRef]:
         """The staged rejections of all stages."""
-        stages: list[TransformReport | GateReport | LoadReport] = [*self.mapped, *self._gates, *self.loads]
+        judged = [ref for gate in self._gates for ref in gate.rejections.values()]
         unread = [self.unread] if self.unread else []
-        return [*unread, *(each.rejections for each in stages)]
+        return [
+            *unread,
+            *(each.rejections for each in self.mapped),
+            *judged,
+            *(each.rejections for each in self.loads),
+        ]
 
 
 def settle_run(
@@ -212,9 +217,10 @@ def _keep_letters(
     flow: FlowSpec, run: RunInfo, rejections: Iterable[PartRef], stores: Stores
 ) -> tuple[tuple[Cause, ...], list[str]]:
     """Stores the dead letters of a run; returns their most common causes, and which letters are closed as gone."""
-    letters = [pair for ref in rejections for pair in read_rejections(stores.staging, ref)]
-    gone = stores.letters.keep(flow.flow, run.run, run.mapping_version, letters)
-    return tuple(top_causes((each for each, _ in letters), _REASONS)), list(_gone(flow, gone))
+    causes = Causes()
+    with open_rejections(stores.staging, rejections) as letters:
+        gone = stores.letters.keep(flow.flow, run.run, run.mapping_version, causes.counting(letters))
+    return causes.top(_REASONS), list(_gone(flow, gone))
 
 
 def _gone(flow: FlowSpec, source_ids: Sequence[str]) -> Iterator[str]:

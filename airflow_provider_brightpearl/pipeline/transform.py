@@ -11,7 +11,7 @@ from airflow_provider_brightpearl.core.ports.stores import Staging
 from airflow_provider_brightpearl.core.records import Outcome, PartRef
 from airflow_provider_brightpearl.core.reports import TransformReport
 from airflow_provider_brightpearl.mapping.engine import Mapper
-from airflow_provider_brightpearl.pipeline.rejections import money_of, raw_lines, write_rejections
+from airflow_provider_brightpearl.pipeline.rejections import money_of, with_raw, write_rejections
 
 OpenMapper = Callable[[Sequence[Path]], Mapper]
 
@@ -40,7 +40,6 @@ def map_part(
         }
     if result.filtered_ids:
         resolve(result.filtered_ids)
-    lines = raw_lines(staging, part, (pos for pos, _ in result.rejections))
     rejected = [each for _, each in result.rejections]
     parked = sum(each.outcome is Outcome.PARKED for each in rejected)
     return TransformReport(
@@ -51,7 +50,7 @@ def map_part(
         rejections=write_rejections(
             staging,
             f"rejected/transform-{name}.jsonl",
-            ((each, lines[pos]) for pos, each in result.rejections),
+            with_raw(staging, part, dict(result.rejections)),
         ),
         rejected=len(rejected) - parked,
         parked=parked,

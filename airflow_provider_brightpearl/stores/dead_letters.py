@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -63,7 +63,7 @@ class SqlDeadLetters:
         self._policy = policy or LetterPolicy()
 
     def keep(
-        self, flow: str, run: str, mapping_version: str, letters: Sequence[tuple[Rejection, bytes]]
+        self, flow: str, run: str, mapping_version: str, letters: Iterable[tuple[Rejection, bytes]]
     ) -> list[str]:
         """Opens or refreshes one letter per record; the payload is the raw record.
 
@@ -80,8 +80,9 @@ class SqlDeadLetters:
         }
         closed: list[str] = []
         with writing(self._engine) as connection:
+            self._alone(connection, flow)
             statement = _statement(connection)
-            for some in chunked(_one_each(letters), CHUNK):
+            for some in _one_each(letters):
                 known = self._tried_before(connection, flow, [each for each, _ in some])
                 rows = []
                 for rejection, payload in some:
@@ -89,7 +90,7 @@ class SqlDeadLetters:
                     rows.append(row | self._tries(row, known.get(row["source_id"]), rejection.gone))
                 connection.execute(statement, rows)
                 closed += [row["source_id"] for row in rows if row["closed_at"]]
-        return closed
+        return sorted(closed)
 
     def _tried_before(
         self, connection: Connection, flow: str, rejections: Sequence[Rejection]
@@ -125,6 +126,7 @@ class SqlDeadLetters:
         states = letter.state.in_([*WAITING, LetterState.GONE.value])
         closed = 0
         with writing(self._engine) as connection:
+            self._alone(connection, flow)
             for ids in chunked(sorted(set(source_ids)), CHUNK):
                 where = (*self._mine(flow), letter.source_id.in_(ids), states)
                 closed += connection.execute(dead_letter.update().where(*where).values(**change)).rowcount
@@ -186,6 +188,12 @@ class SqlDeadLetters:
                 tally[_topic(row)] += row[-1]
         return sorted(tally.items(), key=lambda item: (-item[1], item[0]))[:limit]
 
+    def _alone(self, connection: Connection, flow: str) -> None:
+        """Lets one transaction at a time change the letters of a flow, which come in any order: two could deadlock."""
+        if connection.dialect.name == "postgresql":
+            lock = sa.func.hashtext(f"dead letters of {flow}, {self.pair}")
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
+
     def _mine(self, flow: str) -> tuple[Any, Any]:
         return letter.pair == self.pair, letter.flow == flow
 
@@ -196,14 +204,19 @@ def _topic(row: Any) -> str:
     return str(row.reason.removesuffix(f", got {row.value}"))
 
 
-def _one_each(letters: Sequence[tuple[Rejection, bytes]]) -> list[tuple[Rejection, bytes]]:
-    chosen: dict[str, tuple[Rejection, bytes]] = {}
-    for rejection, payload in letters:
-        earlier = chosen.get(rejection.source_id)
-        if earlier is None or (earlier[0].waits_for and not rejection.waits_for):
-            chosen[rejection.source_id] = (rejection, payload)
-    # in one order everywhere: two workers that keep the same records must not wait for each other
-    return [chosen[source_id] for source_id in sorted(chosen)]
+def _one_each(letters: Iterable[tuple[Rejection, bytes]]) -> Iterator[list[tuple[Rejection, bytes]]]:
+    """Chunks in which each record stands once; again in a later one if it was to wait and is refused after all."""
+    # by record, whether it waits
+    seen: dict[str, bool] = {}
+    for some in chunked(letters, CHUNK):
+        chosen: dict[str, tuple[Rejection, bytes]] = {}
+        for rejection, payload in some:
+            waits, waited = bool(rejection.waits_for), seen.get(rejection.source_id)
+            if waited is None or (waited and not waits):
+                seen[rejection.source_id] = waits
+                chosen[rejection.source_id] = rejection, payload
+        if chosen:
+            yield list(chosen.values())
 
 
 def _row(rejection: Rejection, payload: bytes, shared: dict[str, Any]) -> dict[str, Any]:

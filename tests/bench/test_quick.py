@@ -13,7 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 
 
-@pytest.mark.parametrize("figure", ["transform", "quota", "nothing_new", "calls", "imports", "load", "small"])
+@pytest.mark.parametrize(
+    "figure", ["transform", "quota", "nothing_new", "calls", "imports", "load", "small", "rejected"]
+)
 def test_a_figure_gives_rows_with_goals(figure: str, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     done = subprocess.run(

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 from hypothesis import strategies as st
 
+from airflow_provider_brightpearl.core.ports.gate import Gate, GateResult
 from airflow_provider_brightpearl.gates.table import KNOWN
 
 ODD_TEXTS = (
@@ -48,6 +49,18 @@ VALUES: dict[str, tuple[str, st.SearchStrategy[Any]]] = {
 }
 NUMBERS = ("whole", "count", "money", "price", "wide")
 TEXTS = ("text", "other_text")
+
+
+def verdict_of(gate: Gate, *parts: Mapping[str, Path]) -> GateResult:
+    """What a gate finds in all parts together."""
+    found = list(gate.evaluate(parts))
+    assert len(found) == len(parts)
+    return GateResult(
+        tuple(rejection for each in found for rejection in each.rejections),
+        tuple(failure for each in found for failure in each.batch_failures),
+        sum(each.evaluated for each in found),
+    )
+
 
 Pools = Mapping[str, Sequence[Any]]
 

@@ -23,7 +23,7 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.gates.expectations import ExpectationGate
 from airflow_provider_brightpearl.gates.table import KNOWN
 from tests.flows.golden import CASES, MAPPINGS, case, map_records
-from tests.gates.judgements import judgements, write_part
+from tests.gates.judgements import judgements, verdict_of, write_part
 from tests.gates.test_expectations import Flow
 
 EXAMPLES = int(os.environ.get("BRIGHTPEARL_GATE_EXAMPLES", "15"))
@@ -43,7 +43,7 @@ pytestmark = [
 def found(flow: Flow | FlowSpec, parts: Sequence[Mapping[str, Path]], page: Path, sql_rows: int) -> Any:
     """GateResult, page and its JSON; or what cannot be judged."""
     try:
-        verdict = ExpectationGate(flow, page, "manual__1", sql_rows).evaluate(parts)
+        verdict = verdict_of(ExpectationGate(flow, page, "manual__1", sql_rows), *parts)
     except Misconfigured as error:
         return str(error)
     return verdict, page.read_text(), json.loads(page.with_suffix(".json").read_text())
@@ -119,4 +119,4 @@ def test_shipped_flows(file: Path, tmp_path: Path) -> None:
     spoiled = {name: _spoiled(path) for name, path in golden.items()}
 
     agreed(flow, [golden, spoiled], tmp_path)
-    assert bool(flow.expect) is bool(ExpectationGate(flow).evaluate([spoiled]).rejections)
+    assert bool(flow.expect) is bool(verdict_of(ExpectationGate(flow), spoiled).rejections)

@@ -15,6 +15,7 @@ from airflow_provider_brightpearl.core.ports.gate import GateResult
 from airflow_provider_brightpearl.core.records import Rejection, Stage
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.gates.expectations import ExpectationGate
+from tests.gates.judgements import verdict_of
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ def part(tmp_path: Path) -> dict[str, Path]:
 
 def both_ways(flow: Flow, *parts: Mapping[str, Path]) -> GateResult:
     """The verdict of DuckDB, where it can give one, which has to be that of Great Expectations."""
-    verdict = ExpectationGate(flow).evaluate(parts)
-    assert ExpectationGate(flow, sql_rows=0).evaluate(parts) == verdict
+    verdict = verdict_of(ExpectationGate(flow), *parts)
+    assert verdict_of(ExpectationGate(flow, sql_rows=0), *parts) == verdict
     return verdict
 
 
@@ -159,7 +160,7 @@ def test_mostly_and_severity_let_rows_pass(part: dict[str, Path], tmp_path: Path
             {"column_values_to_not_be_null": {"column": "SentAt", "mostly": 0.9}},
         ]
     })  # fmt: skip
-    verdict = ExpectationGate(flow, tmp_path / "gate.html").evaluate([part])
+    verdict = verdict_of(ExpectationGate(flow, tmp_path / "gate.html"), part)
 
     assert [(item.source_id, item.field) for item in verdict.rejections] == [("3", "SentAt")]
     assert verdict.rejections[0].reason == (
@@ -271,8 +272,8 @@ def without_rows(part: dict[str, Path], tmp_path: Path) -> dict[str, Path]:
 def test_no_rows_are_no_failure(part: dict[str, Path], without_rows: dict[str, Path]) -> None:
     flow = Flow({"OrderItem": [{"column_mean_to_be_between": {"column": "Quantity", "min_value": 5}}]})
 
-    assert ExpectationGate(flow).evaluate([without_rows]) == GateResult((), (), 0)
-    assert ExpectationGate(Flow({})).evaluate([part]) == GateResult((), (), 0)
+    assert verdict_of(ExpectationGate(flow), without_rows) == GateResult((), (), 0)
+    assert verdict_of(ExpectationGate(Flow({})), part) == GateResult((), (), 0)
 
 
 @pytest.mark.parametrize("parts", [0, 1])
@@ -281,7 +282,7 @@ def test_where_no_rows_were_judged_nothing_passed(
 ) -> None:
     page = tmp_path / "gate.html"
     flow = Flow({"OrderItem": [{"column_values_to_not_be_null": {"column": "Color"}}]})
-    ExpectationGate(flow, page).evaluate([without_rows] * parts)
+    verdict_of(ExpectationGate(flow, page), *[without_rows] * parts)
 
     assert "orders: no rows were judged" in page.read_text()
     assert "passed" not in page.read_text()
@@ -298,7 +299,7 @@ def test_expectations_without_rows_are_counted_apart(
         ],
         "OrderItem": [{"column_values_to_not_be_null": {"column": "Color"}}],
     })  # fmt: skip
-    ExpectationGate(flow, page).evaluate([{"Order": part["Order"], **without_rows}])
+    verdict_of(ExpectationGate(flow, page), {"Order": part["Order"], **without_rows})
 
     assert "1 of 3 expectations passed, 1 warned, 1 had no rows" in page.read_text()
     assert "not judged" in page.read_text()
@@ -340,7 +341,7 @@ def test_the_page_tells_it_all_and_needs_nothing_else(part: dict[str, Path], tmp
             {"column_values_to_not_be_null": {"column": "_source_id"}},
         ]
     })  # fmt: skip
-    ExpectationGate(flow, page, "manual__1").evaluate([{"OrderItem": tmp_path / "odd.parquet"}])
+    verdict_of(ExpectationGate(flow, page, "manual__1"), {"OrderItem": tmp_path / "odd.parquet"})
     html = page.read_text()
     results = json.loads(page.with_suffix(".json").read_text())
 
@@ -387,6 +388,6 @@ def test_the_page_tells_it_all_and_needs_nothing_else(part: dict[str, Path], tmp
 def test_the_page_of_a_clean_run(part: dict[str, Path], tmp_path: Path) -> None:
     page = tmp_path / "gate.html"
     flow = Flow({"Order": [{"column_values_to_not_be_null": {"column": "_source_id"}}]})
-    ExpectationGate(flow, page).evaluate([part])
+    verdict_of(ExpectationGate(flow, page), part)
 
     assert "all 1 expectations passed" in page.read_text()

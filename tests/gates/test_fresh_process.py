@@ -47,7 +47,8 @@ from tests.gates.test_expectations import Flow
 
 path, rules, sql_rows = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
 flow = Flow({"OrderItem": [{name: options} for name, options in rules.items()]})
-ExpectationGate(flow, Path(path).with_suffix(".html"), sql_rows=sql_rows).evaluate([{"OrderItem": Path(path)}])
+gate = ExpectationGate(flow, Path(path).with_suffix(".html"), sql_rows=sql_rows)
+list(gate.evaluate([{"OrderItem": Path(path)}]))
 """
 CHECK = """
 import sys

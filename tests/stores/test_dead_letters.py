@@ -141,6 +141,18 @@ def test_reasons_add_up_without_their_values(letters: SqlDeadLetters) -> None:
     assert letters.top_reasons(FLOW, limit=1) == [("Quantity must be above 0", 3)]
 
 
+def test_letters_are_taken_one_by_one_and_a_late_refusal_still_outweighs_a_wait(
+    engine: Engine, letters: SqlDeadLetters
+) -> None:
+    waiting, late = [parked(str(n)) for n in range(1_200)], [refused("3"), parked("7")]
+    letters.keep(FLOW, "run 1", "v1", ((each, str(n).encode()) for n, each in enumerate([*waiting, *late])))
+    kept = rows(engine)
+
+    assert (1_200, {1}) == (len(kept), {row.attempts for row in kept.values()})
+    assert ("open", "1200") == (kept["3"].state, kept["3"].payload)
+    assert ("parked", "7") == (kept["7"].state, kept["7"].payload)
+
+
 def test_texts_that_databases_refuse_are_kept_readable(engine: Engine, letters: SqlDeadLetters) -> None:
     odd = replace(refused("1"), value="a\x00b\ud800", reason="nul \x00")
     letters.keep(FLOW, "run 1", "v1", [(odd, b"\xff{}")])

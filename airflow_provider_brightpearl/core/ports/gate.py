@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,7 @@ from airflow_provider_brightpearl.core.records import Rejection
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What the gate found: rejections of single records, failures of whole batches, rows evaluated."""
+    """What the gate found in one part: rejections of single records, failures of the whole, rows evaluated."""
 
     rejections: tuple[Rejection, ...]
     batch_failures: tuple[str, ...]
@@ -22,11 +22,14 @@ class GateResult:
 class Gate(Protocol):
     """The expectations of a flow."""
 
-    def evaluate(self, parts: Sequence[Mapping[str, Path]]) -> GateResult:
-        """Evaluates the expectations over mapped parts; changes nothing.
+    def evaluate(self, parts: Sequence[Mapping[str, Path]]) -> Iterator[GateResult]:
+        """Evaluates the expectations over mapped parts, one by one; changes nothing.
 
         Args:
             parts: object name to local Parquet file, for each part.
+
+        Returns:
+            One result for each part, in their order.
 
         Raises:
             Misconfigured: an expectation, argument, column or bound that cannot be used.

@@ -178,7 +178,7 @@ class DeadLetters(Protocol):
     """Records that did not go through, kept with payload and reason until they do."""
 
     def keep(
-        self, flow: str, run: str, mapping_version: str, letters: Sequence[tuple[Rejection, bytes]]
+        self, flow: str, run: str, mapping_version: str, letters: Iterable[tuple[Rejection, bytes]]
     ) -> list[str]:
         """Opens or refreshes one letter per record; of several rejections a refusal takes precedence over a wait.
 
@@ -186,7 +186,7 @@ class DeadLetters(Protocol):
             flow: the flow.
             run: the run that rejected or parked them.
             mapping_version: of the mapping that it used.
-            letters: each rejection with the raw record.
+            letters: each rejection with the raw record, read once and not held in memory.
 
         Returns:
             The records whose letters are closed, since the source has not had them for long.
