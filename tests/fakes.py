@@ -34,7 +34,7 @@ from airflow_provider_brightpearl.core.ports.stores import (
 from airflow_provider_brightpearl.core.ports.target import Sink
 from airflow_provider_brightpearl.core.readings import both_wrote, is_as_read
 from airflow_provider_brightpearl.core.records import Rejection
-from airflow_provider_brightpearl.core.reports import RunSummary
+from airflow_provider_brightpearl.core.reports import RunSummary, StateMark
 from airflow_provider_brightpearl.core.window import Selection
 from airflow_provider_brightpearl.errors import SyncError, TimedOut, Unavailable
 
@@ -258,9 +258,13 @@ class MemoryLedger:
     marks: dict[str, datetime] = field(default_factory=dict)
     entries: list[RunSummary] = field(default_factory=list)
     name: str = field(default_factory=lambda: uuid4().hex)
+    writes: int = 0
 
-    def identity(self) -> str:
-        return self.name
+    def mark(self) -> StateMark:
+        return StateMark(self.name, self.writes)
+
+    def advance(self) -> None:
+        self.writes += 1
 
     def watermark(self, flow: str, pair: str = "") -> datetime | None:
         return self.marks.get(flow)

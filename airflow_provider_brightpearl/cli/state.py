@@ -120,6 +120,23 @@ def rename(
     say(f"{old} is {new} now")
 
 
+@state.command(cls=ResultCommand)
+def restored(as_json: Json = False) -> None:
+    """Say that the state database was restored from a backup: every flow begins anew, with the bindings it has.
+
+    The next run of each flow reads everything, sends what has changed, and looks in its target before it creates what
+    the backup does not know of. Pause the DAGs first and let their runs end.
+    """
+    from airflow_provider_brightpearl.environment import state_engine
+    from airflow_provider_brightpearl.stores.restored import accept_restored
+
+    flows = accept_restored(state_engine())
+    if as_json:
+        print_json({"flows": flows})
+        return
+    say(f"the next run of each flow reads everything: {', '.join(flows) or 'none has run'}")
+
+
 _LETTERS_OF_OTHERS = "dead letters of other flows that wait for it"
 
 

@@ -34,10 +34,18 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class StateMark(Report):
+    """The name of a state database, and how often runs have written to it: an older copy of it has fewer writes."""
+
+    identity: str = ""
+    writes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RunInfo(Report):
     """What is fixed about a run when it begins: its id, what it reads, with which mapping, and calls before loading.
 
-    ``state`` is the identity of the state database, ``lookups`` are the staged translation tables, None where there is
+    ``state`` is the mark of the state database, ``lookups`` are the staged translation tables, None where there is
     nothing to map. ``unread`` are the staged rejections of records that could not be read, None where all could;
     ``lost`` of them were found in what the run reads, the others were named.
     ``pair`` names the two instances that it connects: ``brightpearl:acme>salesforce:00D000000000001EAA``.
@@ -49,7 +57,7 @@ class RunInfo(Report):
     mapping_version: str
     started_at: datetime
     calls: Calls = field(default_factory=Calls)
-    state: str = ""
+    state: StateMark = field(default_factory=StateMark)
     lookups: PartRef | None = None
     unread: PartRef | None = None
     lost: int = 0
@@ -116,7 +124,8 @@ class GateReport(Report):
 class LoadReport(Report):
     """The outcome of the records of one part in the target, with their money and the calls that it took.
 
-    ``page`` is the address at which the target shows the last of it, empty where it has none.
+    ``page`` is the address at which the target shows the last of it, empty where it has none; ``writes`` are those of
+    the state database by then.
     """
 
     name: str
@@ -126,6 +135,7 @@ class LoadReport(Report):
     loaded_money: Money = field(default_factory=dict)
     rejected_money: Money = field(default_factory=dict)
     page: str = ""
+    writes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,7 @@ def settle_run(
             warnings=warnings,
         )
         stores.ledger.record(summary, window.end if moves and window else None)
+        stores.ledger.advance()
     if lost:
         raise OutOfBalance(f"{flow.flow}: {lost}")
     if refused:
@@ -174,6 +175,7 @@ def gate_closed_error(
             note=closed,
         )
         stores.ledger.record(summary)
+        stores.ledger.advance()
     return GateClosed(closed, causes=causes)
 
 

@@ -29,7 +29,6 @@ from airflow_provider_brightpearl.core.window import Request, Selection, plan
 from airflow_provider_brightpearl.errors import (
     GateClosed,
     OutOfBalance,
-    RunChanged,
     SyncError,
     TooManyRefused,
 )
@@ -49,6 +48,7 @@ from airflow_provider_brightpearl.runtime.estimate import planned_reads, planned
 from airflow_provider_brightpearl.runtime.preflight import check_instance, check_schema, check_writers
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.run_summary import outcomes, write_back_outcome
+from airflow_provider_brightpearl.runtime.state_guard import check_state, current_state, keep_mark
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         flow, staging = wiring.flow, wiring.staging(run)
         # reading costs API calls, so a state database that is down stops the run before the first
         wiring.ledger.check()
-        begun = replace(begun, state=wiring.ledger.identity())
+        begun = replace(begun, state=current_state(wiring))
         check_writers(wiring)
         wiring.adopt_state()
         begun = replace(begun, pair=wiring.pair)
@@ -178,7 +178,9 @@ def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateRepo
         progress.result = f"{outcomes(report.counts)}; {counted(made, 'call')}"
         planned = {wiring.flow.target: planned_writes(wiring, sink, mapped.records, run.selection)}
         shown = sink.page if isinstance(sink, ShowsRows) else ""
-        return replace(report, calls=replace(report.calls, planned=planned), page=shown)
+        calls = replace(report.calls, planned=planned)
+        wiring.ledger.advance()
+        return replace(report, calls=calls, page=shown, writes=keep_mark(wiring))
 
 
 def settle(
@@ -190,10 +192,12 @@ def settle(
     loads: Sequence[LoadReport],
 ) -> RunSummary:
     """Proves that the run adds up, and records it: from then on it has happened, whatever fails later."""
-    with _stage(wiring, "settle", run) as progress:
+    written = max((load.writes for load in loads), default=0)
+    with _stage(wiring, "settle", run, writes=written) as progress:
         reports = StageReports(parts, mapped, judged, loads, run.unread)
         stores = _stores(wiring, wiring.staging(run.run))
         summary = settle_run(wiring.flow, run, reports, stores, wiring.environment.now())
+        keep_mark(wiring)
         progress.result = f"{counted(summary.counts.extracted, 'record')}: {outcomes(summary.counts)}"
         pages = [load.page for load in loads if load.page]
         return replace(summary, page=pages[-1]) if pages else summary
@@ -207,7 +211,7 @@ def write_back(wiring: Wiring, run: RunInfo, summary: RunSummary) -> tuple[RunSu
         for another try or the next run.
     """
     with logged_progress(f"{wiring.flow.flow} write_back") as progress:
-        _check_state(wiring, run)
+        check_state(wiring, run)
         environment = wiring.environment
         report, error = wiring.outbox(run.attempt).deliver(
             wiring.write_back, environment.now(), environment.write_back_limit
@@ -228,7 +232,9 @@ def write_back(wiring: Wiring, run: RunInfo, summary: RunSummary) -> tuple[RunSu
 
 
 @contextmanager
-def _stage(wiring: Wiring, stage: str, run: RunInfo, part: str = "") -> Iterator[Progress]:
+def _stage(
+    wiring: Wiring, stage: str, run: RunInfo, part: str = "", *, writes: int = 0
+) -> Iterator[Progress]:
     """Logs the progress of a stage, and leaves a row in the ledger where it fails, so that no run is missing there.
 
     A later try replaces the row.
@@ -236,7 +242,7 @@ def _stage(wiring: Wiring, stage: str, run: RunInfo, part: str = "") -> Iterator
     name = f"{wiring.flow.flow} {stage}" + (f", part {part}" if part else "")
     try:
         with logged_progress(name) as progress:
-            _check_state(wiring, run)
+            check_state(wiring, run, writes)
             yield progress
     except _IN_LEDGER:
         raise
@@ -248,20 +254,6 @@ def _stage(wiring: Wiring, stage: str, run: RunInfo, part: str = "") -> Iterator
             # most likely the very reason of the failure; the task's log and the alert have it
             log.warning("the failure is not in the ledger: %s", unrecorded)
         raise
-
-
-def _check_state(wiring: Wiring, run: RunInfo) -> None:
-    """Raises ``RunChanged`` where the state is not that of the run's beginning.
-
-    Else its watermark, letters and intents would be passed over, and a fresh watermark written.
-    """
-    if run.state and wiring.ledger.identity() != run.state:
-        raise RunChanged(
-            "the state database is not the one that this run began with: it was emptied or replaced, or each worker "
-            "sees a file of its own (then name a PostgreSQL database, or one folder for all); put it back, or clear "
-            "the run from its task extract on",
-            system="state database",
-        )
 
 
 def _judged(report: GateReport) -> str:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.core.records import Calls, Counts, Money
-from airflow_provider_brightpearl.core.reports import RunSummary
+from airflow_provider_brightpearl.core.reports import RunSummary, StateMark
 from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.engine import reading, transaction, writing
@@ -60,17 +60,22 @@ class SqlLedger:
             tables.replace(connection, tables.run, _row(trial_run))
             trial.rollback()
 
-    def identity(self) -> str:
-        """The name of this state database, given when it is first asked for; an emptied one gets another."""
-        query = sa.select(tables.identity.c.identity)
+    def mark(self) -> StateMark:
+        """The name of this state database, given when it is first asked for, and how often runs have written to it."""
+        query = sa.select(tables.identity.c.identity, tables.identity.c.writes)
         with reading(self._engine) as connection:
-            found = connection.execute(query).scalar()
-        if found:
-            return str(found)
+            found = connection.execute(query).first()
+        if found is None:
+            with writing(self._engine) as connection:
+                named = tables.upsert(connection, tables.identity).values(place=1, identity=uuid4().hex)
+                connection.execute(named.on_conflict_do_nothing())
+                found = connection.execute(query).one()
+        return StateMark(found.identity, found.writes)
+
+    def advance(self) -> None:
+        """Counts one more write."""
         with writing(self._engine) as connection:
-            named = tables.upsert(connection, tables.identity).values(place=1, identity=uuid4().hex)
-            connection.execute(named.on_conflict_do_nothing())
-            return str(connection.execute(query).scalar())
+            connection.execute(tables.identity.update().values(writes=tables.identity.c.writes + 1))
 
     def runs(self, flow: str, limit: int = 20) -> list[RunSummary]:
         """The latest runs of a flow, newest first."""

@@ -57,12 +57,13 @@ instance = sa.Table(
     sa.Column("seen_at", Instant, nullable=False),
 )
 
-# one row: what this database is called
+# one row: what this database is called, and how often runs have written to it, which an older copy has not
 identity = sa.Table(
     "bp_identity",
     metadata,
     sa.Column("place", sa.Integer, primary_key=True, autoincrement=False),
     _text("identity"),
+    _count("writes"),
 )
 
 binding = sa.Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,15 @@ from typer.testing import CliRunner
 from airflow_provider_brightpearl.cli import run
 from airflow_provider_brightpearl.cli.app import app
 from airflow_provider_brightpearl.core.ports.stores import Binding
+from airflow_provider_brightpearl.core.records import Calls, Counts
+from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.environment import state_engine
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.engine import open_engine
+from airflow_provider_brightpearl.stores.ledger import SqlLedger
 
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ROW = Binding("orders", "Order", "1", "1", "T1", "print", "r1", "r1")
 
 
@@ -65,3 +70,14 @@ def test_a_flow_is_renamed() -> None:
 def test_a_name_that_no_flow_can_have_is_refused() -> None:
     with pytest.raises(Misconfigured, match="'Web-Orders' is not a name for a flow"):
         invoke("rename", "orders", "Web-Orders")
+
+
+def test_a_restored_database_lets_each_flow_begin_anew() -> None:
+    run_row = RunSummary("r", "orders", "manual", "done", None, "v", Counts(), Calls(), {}, NOON, pair="a>b")
+    ledger = SqlLedger(state_engine())
+    ledger.record(run_row, NOON)
+    named = ledger.mark().identity
+    assert "reads everything: orders" in invoke("restored")
+    assert (None, 1) == (ledger.watermark("orders", "a>b"), len(ledger.runs("orders")))
+    assert named != ledger.mark().identity
+    assert {"flows": []} == json.loads(invoke("restored", "--json"))

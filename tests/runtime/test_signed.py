@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_brightpearl.errors import RunChanged
+from airflow_provider_brightpearl.errors import Misconfigured, RunChanged
 from airflow_provider_brightpearl.runtime.run import LOOKUPS
 from tests.chain import Chain
 from tests.fakes import FakeSink, FakeSource, MemoryLedger
@@ -61,3 +61,39 @@ def test_another_state_database_is_refused_by_every_stage(stages: Chain) -> None
         with pytest.raises(RunChanged, match="not the one that this run began with"):
             stage()
     assert stages.ledger.watermark(stages.flow.flow) is None
+
+
+def test_an_older_copy_of_the_state_database_is_refused_by_every_stage(stages: Chain) -> None:
+    assert isinstance(stages.ledger, MemoryLedger)
+    (part,) = stages.extract(FakeSource([json.dumps(RECORD).encode()])).parts
+    mapped = stages.transform(part)
+    judged = stages.evaluate([mapped])
+    loaded = stages.load(mapped, judged, FakeSink())
+    stages.ledger.writes -= 1
+    with pytest.raises(RunChanged, match="older copy of the one that this run began with"):
+        stages.settle([part], [mapped], judged, [loaded])
+    # also when it is tried again
+    with pytest.raises(RunChanged, match="older copy"):
+        stages.settle([part], [mapped], judged, [loaded])
+    stages.ledger.writes = -1
+    for stage in (lambda: stages.transform(part), lambda: stages.evaluate([mapped])):
+        with pytest.raises(RunChanged, match="older copy"):
+            stage()
+
+
+def test_a_run_does_not_begin_on_an_older_copy_than_earlier_runs_have_seen(stages: Chain) -> None:
+    assert isinstance(stages.ledger, MemoryLedger)
+    stages.go(FakeSource([json.dumps(RECORD).encode()]), FakeSink())
+    stages.ledger.writes -= 1
+    with pytest.raises(Misconfigured, match="an older copy: runs have written to it 1 times more"):
+        stages.go(FakeSource([]), FakeSink())
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"writes": null}', "\x00"])
+def test_a_mark_that_cannot_be_read_stops_nothing(
+    stages: Chain, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stages.go(FakeSource([json.dumps(RECORD).encode()]), FakeSink())
+    staged(stages, "state-*.json").write_text(text)
+    stages.go(FakeSource([]), FakeSink())
+    assert "an older copy of the state database is not noticed" in caplog.text

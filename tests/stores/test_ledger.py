@@ -65,11 +65,22 @@ def test_check_leaves_nothing_behind(engine: Engine) -> None:
 
 
 def test_a_database_keeps_its_name_until_it_is_emptied(engine: Engine) -> None:
-    name = SqlLedger(engine).identity()
-    assert name and name == SqlLedger(engine).identity()
+    name = SqlLedger(engine).mark().identity
+    assert name and name == SqlLedger(engine).mark().identity
     with writing(engine) as connection:
         connection.execute(tables.identity.delete())
-    assert name != SqlLedger(engine).identity()
+    assert name != SqlLedger(engine).mark().identity
+
+
+def test_writes_are_counted_and_those_that_are_rolled_back_are_not(engine: Engine) -> None:
+    ledger = SqlLedger(engine)
+    assert 0 == ledger.mark().writes
+    ledger.advance()
+    ledger.check()
+    with pytest.raises(KeyboardInterrupt), ledger.transaction():
+        ledger.advance()
+        raise KeyboardInterrupt
+    assert 1 == ledger.mark().writes
 
 
 def test_check_notices_a_sqlite_file_that_cannot_be_written(tmp_path: Path) -> None:

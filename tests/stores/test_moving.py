@@ -83,9 +83,9 @@ def test_every_row_arrives_as_it_was(source: Engine, engine: Engine, monkeypatch
 
 
 def test_the_copy_is_another_database_to_runs_that_began_before(source: Engine, engine: Engine) -> None:
-    named = SqlLedger(source).identity()
+    named = SqlLedger(source).mark().identity
     copy_state(url_of(source), engine)
-    assert named == SqlLedger(source).identity() != SqlLedger(engine).identity()
+    assert named == SqlLedger(source).mark().identity != SqlLedger(engine).mark().identity
 
 
 def test_state_is_copied_into_an_empty_database_only(source: Engine, engine: Engine) -> None:

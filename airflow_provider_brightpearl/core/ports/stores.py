@@ -14,7 +14,7 @@ import msgspec
 
 from airflow_provider_brightpearl.core.events import RecordEvent
 from airflow_provider_brightpearl.core.records import PartRef, Rejection
-from airflow_provider_brightpearl.core.reports import RunSummary
+from airflow_provider_brightpearl.core.reports import RunSummary, StateMark
 
 
 class Binding(msgspec.Struct, frozen=True, gc=False):
@@ -248,8 +248,15 @@ class Ledger(Protocol):
         """
         ...
 
-    def identity(self) -> str:
-        """The name of this state database; another one, or one that was emptied, has another."""
+    def mark(self) -> StateMark:
+        """Which state database this is: another one, or one that was emptied, has another name.
+
+        Its writes are those that ``advance`` has counted.
+        """
+        ...
+
+    def advance(self) -> None:
+        """Counts one more write: a part was loaded, or a run settled."""
         ...
 
     def check(self) -> None:

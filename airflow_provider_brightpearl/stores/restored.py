@@ -1,0 +1,24 @@
+"""Takes a state database into use that is an older copy of what runs have worked with."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from airflow_provider_brightpearl.stores import tables
+from airflow_provider_brightpearl.stores.engine import writing
+
+
+def accept_restored(engine: Engine) -> list[str]:
+    """Lets every flow begin anew, with the bindings that are known; returns their names.
+
+    Without a watermark, its next run reads everything, and looks in the target for what it may have created since the
+    copy was taken. The database gets another name: runs that began on the one that was replaced stop.
+    """
+    with writing(engine) as connection:
+        flows = connection.execute(sa.select(tables.watermark.c.flow).distinct()).scalars().all()
+        connection.execute(tables.watermark.delete())
+        connection.execute(tables.identity.update().values(identity=uuid4().hex))
+    return sorted(flows)

@@ -1,0 +1,94 @@
+"""A state database that was restored from a backup: runs stop, and once that is accepted nothing is written twice."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_brightpearl.core.window import Request, RunKind
+from airflow_provider_brightpearl.errors import Misconfigured, RunChanged
+from airflow_provider_brightpearl.runtime import run
+from airflow_provider_brightpearl.sandbox.server import Sandbox
+from airflow_provider_brightpearl.stores.engine import open_engine
+from airflow_provider_brightpearl.stores.restored import accept_restored
+from tests.flows.site import Site
+
+pytestmark = pytest.mark.slow
+
+PARENTS = ("customers_to_infor", "products_to_infor")
+ORDERS = "orders_to_infor"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with Sandbox(customers=8, products=6, orders=8, seed=3) as sandbox:
+        sandbox.control("POST", "/settings/brightpearl", {"throttle": False})
+        yield Site(sandbox, tmp_path)
+
+
+class Backup:
+    """A copy of a site's state database."""
+
+    def __init__(self, site: Site) -> None:
+        self.site, self.file = site, site.folder / "backup.db"
+        _copy(site.folder / "state.db", self.file)
+
+    def restore(self) -> None:
+        self.site.database.dispose()
+        _copy(self.file, self.site.folder / "state.db")
+        self.site.database = open_engine(f"sqlite:///{self.site.folder / 'state.db'}")
+
+
+def _copy(source: Path, target: Path) -> None:
+    with sqlite3.connect(source) as old, sqlite3.connect(target) as new:
+        old.backup(new)
+
+
+def written(site: Site, *flows: str) -> dict[str, Any]:
+    """All that flows have created in M3 and written to orders."""
+    for flow in flows:
+        site.run(flow)
+    found: dict[str, Any] = {
+        "orders": sorted(row["CUOR"] for row in site.m3("orders")),
+        "notes": sorted(row["text"] for row in site.sandbox.snapshot("brightpearl", "order-note")),
+    }
+    return found | {name: len(site.m3(name)) for name in ("order_lines", "journals", "vouchers", "messages")}
+
+
+def test_nothing_is_written_twice_after_a_backup_was_restored_and_accepted(site: Site) -> None:
+    flows = (*PARENTS, ORDERS, "payments_to_infor_gl", "shipments_to_infor")
+    before = written(site, *flows)
+    backup = Backup(site)
+    site.act(orders_created=4)
+    after = written(site, *flows)
+    assert all(after.values())
+    assert len(before["orders"]) < len(after["orders"]) == len(set(after["orders"]))
+
+    backup.restore()
+    with pytest.raises(
+        Misconfigured, match="older copy: runs have written to it .* `brightpearl state restored`"
+    ):
+        site.run(ORDERS)
+    assert sorted(flows) == accept_restored(site.database)
+    assert after == written(site, *flows)
+    assert after == written(site, *flows)
+
+
+def test_a_backup_that_is_restored_in_the_middle_of_a_run_stops_it(site: Site) -> None:
+    """Before the run is settled, and although the copy was taken after it had begun."""
+    for flow in PARENTS:
+        site.run(flow)
+    ports = site.wiring(ORDERS)
+    extracted = run.extract(ports, Request(RunKind.MANUAL), "run")
+    mapped = [run.transform(ports, extracted.run, part) for part in extracted.parts]
+    judged = run.gate(ports, extracted.run, mapped)
+    backup = Backup(site)
+    loads = [run.load(ports, extracted.run, part, judged) for part in mapped]
+    backup.restore()
+    with pytest.raises(RunChanged, match="older copy of the one that this run began with"):
+        run.settle(site.wiring(ORDERS), extracted.run, extracted.parts, mapped, judged, loads)
+    assert site.watermark(ORDERS) is None
