@@ -334,6 +334,48 @@ _CONTACT = _flow(
 )
 
 
+_BP_SALE = """
+  {kind}:
+    key: {{externalRef: id}}
+    fields: {{contactId: a, ref: b, placedOn: c, taxDate: d, channelId: e, currencyCode: f, net: g, tax: h, gross: i}}
+  OrderRow:
+    key: {{externalRef: id}}
+    parent: {{of: {kind}}}
+    fields: {{productId: a, quantity: b, taxCode: c, net: d, tax: e}}
+  OrderAddress:
+    key: {{id: id}}
+    parent: {{of: {kind}}}
+    fields: {{type: a, addressFullName: b, addressLine1: c, countryIsoCode: d}}
+"""
+_BP_ORDER = _flow(_BP_SALE.format(kind="SalesOrder"), "brightpearl")
+_BP_CREDIT = _flow(_BP_SALE.format(kind="SalesCredit"), "brightpearl")
+
+
+def _bp_sales(kind: str) -> Callable[[Site], Records]:
+    def sale(number: int, tax_code: str = "T20") -> RecordChange:
+        key = f"SO{number}"
+        head = {
+            "contactId": 203, "ref": f"WEB-{number}", "placedOn": "2026-03-30T09:00:00.000Z", "taxDate": "2026-03-30",
+            "channelId": 1, "currencyCode": "GBP", "net": 50.55, "tax": 10.11, "gross": 60.66,
+        }  # fmt: skip
+        line = {"productId": 1001, "quantity": 2, "taxCode": tax_code, "net": 40.05, "tax": 8.01}
+        place = {
+            "type": "delivery",
+            "addressFullName": "Ada",
+            "addressLine1": "1 Quay St",
+            "countryIsoCode": "GBR",
+        }
+        return record(
+            key,
+            change(kind, key, head),
+            change("OrderRow", f"{key}-1", line, key),
+            change("OrderRow", f"{key}-2", {**line, "productId": 1002, "net": 10.50, "tax": 2.10}, key),
+            change("OrderAddress", f"{key}-3", place, key),
+        )
+
+    return lambda site: Records([sale(number) for number in range(11, 16)], sale(16, "NONE"))
+
+
 def _contacts(site: Site) -> Records:
     def person(number: int, country: str = "GBR") -> RecordChange:
         key = f"SF{number}"
@@ -379,4 +421,6 @@ TARGETS = [
     TargetExample(
         "brightpearl.contacts", _CONTACT, ("contact", "postal-address"), _contacts, "98765432"
     ),
+    TargetExample("brightpearl.orders", _BP_ORDER, ("order",), _bp_sales("SalesOrder"), "98765432"),
+    TargetExample("brightpearl.credits", _BP_CREDIT, ("order",), _bp_sales("SalesCredit"), "98765432"),
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.window import Selection, Window
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.systems import registry
+from airflow_provider_brightpearl.systems.brightpearl.objects import ROOTS
 from airflow_provider_brightpearl.systems.infor.objects import known_objects
 from tests.contracts.example import cannot
 from tests.contracts.ports import (
@@ -170,6 +171,13 @@ def test_every_target_has_an_example() -> None:
 def test_every_object_of_m3_has_an_example() -> None:
     flows = [target.flow for target in TARGETS if target.system == "infor"]
     assert set(known_objects()) == {flow.target_object(name) for flow in flows for name in flow.objects}
+
+
+def test_every_object_of_brightpearl_has_an_example() -> None:
+    flows = [target.flow for target in TARGETS if target.system == "brightpearl"]
+    assert {name for parts in ROOTS.values() for name in parts} == {
+        flow.target_object(name) for flow in flows for name in flow.objects
+    }
 
 
 @sinks

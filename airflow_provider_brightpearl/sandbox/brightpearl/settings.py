@@ -21,6 +21,7 @@ def default_settings() -> dict[str, object]:
         "contact_updated_now": True,  # an unmodified contact shows the time of the request in GET
         "custom_fields_touch": False,  # changing custom fields changes updatedOn
         "sales_order_repeat": "id",  # or "null": the response to a repeated sales order
+        "tax_computed": False,  # the tax of rows is that of their tax code, whatever was sent
         "exchange_rate": "order_per_base",  # or "base_per_order"; takes effect with the next seed
         "oauth_rotate": "never",  # or "always"
         "oauth_same_until_expiry": True,

@@ -24,6 +24,7 @@ from airflow_provider_brightpearl.systems.brightpearl.messages import (
     Once,
     State,
     min_calls,
+    note_missing,
     send_all,
     send_once,
 )
@@ -178,10 +179,7 @@ class ContactWriter:
             each, _ = flat[place]
             if answer.state is State.REFUSED:
                 each.refuse(answer.reason)
-            elif not answer.done:
-                each.unanswered = True
-                lost = answer.state is State.UNKNOWN
-                (self.pending.lost if lost else self.pending.unreached).append(each.key)
+            each.unanswered |= note_missing(self.pending, each.key or each.id, answer)
 
     def _results(self, each: Whole) -> Iterator[RowResult]:
         if each.refusal is not None:

@@ -29,13 +29,15 @@ class Field:
     """One field: its path in the JSON that creates its object, steps parted by ``/``, and its type.
 
     ``patch`` is the path under which an existing object takes a new value; None where it takes none.
-    ``longest`` is the number of characters that Brightpearl stores, None where it is not known.
+    ``longest`` is the number of characters that Brightpearl stores, None where it is not known. A ``computed`` field
+    is never sent: it has to equal what Brightpearl computes.
     """
 
     path: str
     kind: Kind = Kind.TEXT
     patch: str | None = None
     longest: int | None = None
+    computed: bool = False
 
     def read(self, value: Any) -> Any:
         """A mapped value as it is sent; None stays None.
@@ -134,7 +136,7 @@ def nested(fields: Mapping[str, Field], values: Mapping[str, Any]) -> dict[str, 
     """The JSON object of these values; empty ones and those of unknown fields are left out."""
     found: dict[str, Any] = {}
     for name, value in values.items():
-        if value is None or name not in fields or not fields[name].path:
+        if value is None or name not in fields or not fields[name].path or fields[name].computed:
             continue
         *steps, last = fields[name].path.split("/")
         inner = found

@@ -132,6 +132,14 @@ class Once:
     message: Message
 
 
+def note_missing(pending: PendingRows, key: str, answer: Answer) -> bool:
+    """Whether a message has no answer, noted among the pending ones then."""
+    missing = {State.UNKNOWN: pending.lost, State.UNREACHED: pending.unreached}.get(answer.state)
+    if missing is not None and key not in missing:
+        missing.append(key)
+    return missing is not None
+
+
 def send_once(
     client: BrightpearlClient,
     intent_log: IntentLog,
@@ -156,6 +164,6 @@ def send_once(
         undone = (State.REFUSED, State.UNREACHED)
         intent_log.fail({each.key: answer.reason for each, answer in pairs if answer.state in undone})
         intent_log.confirm({each.key: str(a.value) for each, a in pairs if a.done and a.value is not None})
-        pending.lost += [each.key for each, answer in pairs if answer.state is State.UNKNOWN]
-        pending.unreached += [each.key for each, answer in pairs if answer.state is State.UNREACHED]
+        for each, answer in pairs:
+            note_missing(pending, each.key, answer)
         yield pairs

@@ -65,10 +65,69 @@ CONTACT = TargetObject(
 SLOTS = ("DEF", "BIL", "DEL")
 ADDRESS = TargetObject({"type": Field(""), **_PLACE}, ("type", "countryIsoCode"))
 
+
+def _total(name: str) -> Field:
+    return Field(f"total/{name}", Kind.NUMBER, computed=True)
+
+
+_SALE = {
+    "externalRef": Field("externalRef"),
+    "installedIntegrationInstanceId": Field("installedIntegrationInstanceId", Kind.ID),
+    "contactId": Field("customer/id", Kind.ID, "/parties/customer/contactId"),
+    "billingContactId": Field("billing/contactId", Kind.ID, "/parties/billing/contactId"),
+    "parentId": Field("parentId", Kind.ID),
+    "ref": Field("ref", patch="/reference", longest=64),
+    "placedOn": Field("placedOn", Kind.INSTANT),
+    "taxDate": Field("taxDate", Kind.DATE),
+    "statusId": Field("statusId", Kind.ID),
+    "warehouseId": Field("warehouseId", Kind.ID, "/warehouseId"),
+    "channelId": Field("channelId", Kind.ID),
+    "staffOwnerId": Field("staffOwnerId", Kind.ID),
+    "projectId": Field("projectId", Kind.ID),
+    "leadSourceId": Field("leadSourceId", Kind.ID),
+    "teamId": Field("teamId", Kind.ID),
+    "priceListId": Field("priceListId", Kind.ID),
+    "priceModeCode": Field("priceModeCode"),
+    "currencyCode": Field("currency/code"),
+    "exchangeRate": Field("currency/exchangeRate", Kind.NUMBER),
+    "fixedExchangeRate": Field("currency/fixedExchangeRate", Kind.FLAG),
+    "deliveryDate": Field("delivery/date", Kind.DATE, "/delivery/deliveryDate"),
+    "shippingMethodId": Field("delivery/shippingMethodId", Kind.ID, "/delivery/shippingMethodId"),
+    "net": _total("net"),
+    "tax": _total("tax"),
+    "gross": _total("gross"),
+}
+SALE = TargetObject(_SALE, ("contactId",), custom=True)
+SALE_ROW = TargetObject(
+    {
+        "externalRef": Field("externalRef"),
+        "productId": Field("productId", Kind.ID),
+        "name": Field("name"),
+        "quantity": Field("quantity", Kind.NUMBER, "/quantity/magnitude"),
+        "taxCode": Field("taxCode"),
+        "net": Field("net", Kind.NUMBER, "/rowValue/rowNet/value"),
+        "tax": Field("tax", Kind.NUMBER, "/rowValue/rowTax/value"),
+        "nominalCode": Field("nominalCode"),
+    },
+    ("quantity", "taxCode", "net"),
+)
+PARTIES = ("customer", "billing", "delivery")
+_PARTY = ("addressFullName", "companyName", "telephone", "mobileTelephone", "fax", "email")
+SALE_ADDRESS = TargetObject(
+    {"type": Field(""), **_PLACE, **{name: Field(name) for name in _PARTY}}, ("type",)
+)
+_SALE_PARTS = {"OrderRow": SALE_ROW, "OrderAddress": SALE_ADDRESS}
+
 ROOTS: Mapping[str, Mapping[str, TargetObject]] = {
     "Contact": {"Contact": CONTACT, "Address": ADDRESS},
+    "SalesOrder": {"SalesOrder": SALE, **_SALE_PARTS},
+    "SalesCredit": {"SalesCredit": SALE, **_SALE_PARTS},
 }
 """Each first object by name, with itself and its parts."""
+
+
+# where Brightpearl has a field for the key of another system, it holds it
+_KEYS = {"SalesOrder": "externalRef", "SalesCredit": "externalRef", "OrderRow": "externalRef"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +147,14 @@ def _slots(_kind: str, contact: Mapping[str, Any]) -> Iterable[str]:
     return contact.get("postAddressIds") or {}
 
 
+def _sale_parts(kind: str, sale: Mapping[str, Any]) -> Iterable[str]:
+    return PARTIES if kind == "OrderAddress" else (str(row["id"]) for row in sale["rows"])
+
+
 _RESOURCES: Mapping[str, Resource] = {
     "Contact": Resource("contact-service/contact", "contactId", _slots, rewritable=True),
+    "SalesOrder": Resource("order-service/sales-order", "id", _sale_parts),
+    "SalesCredit": Resource("order-service/sales-credit", "id", _sale_parts),
 }
 
 
@@ -116,6 +181,10 @@ def check_objects(flow: FlowSpec) -> None:
             raise Misconfigured(
                 f"{place}.parent: write a field of yours with {flow.root}, such as {{of: {flow.root}}}"
             )
+        if kind in _KEYS and spec.key_field != _KEYS[kind]:
+            raise Misconfigured(
+                f"{place}.key: {kind} holds its key in {_KEYS[kind]}: write {{{_KEYS[kind]}: …}}"
+            )
         if spec.set_last:
             raise Misconfigured(f"{place}.set_last: Brightpearl takes all fields at once; leave it out")
         _check_fields(place, spec, kind, ROOTS[root][kind])
@@ -137,3 +206,11 @@ def _check_fields(place: str, spec: ObjectSpec, kind: str, entry: TargetObject) 
 def fields_of(flow: FlowSpec, name: str) -> TargetObject:
     """The object that an entry of a flow writes."""
     return ROOTS[flow.target_object(flow.root)][flow.target_object(name)]
+
+
+RETURNED = ("statusId", "net", "tax", "gross")
+
+
+def returned_fields_of(name: str) -> tuple[str, ...]:
+    """What Brightpearl returns for a row of this object beside its id."""
+    return RETURNED if name in ("SalesOrder", "SalesCredit") else ()

@@ -71,8 +71,8 @@ class Whole:
     """All of one record that is written together: its first row, if it is sent, its parts, and what is removed.
 
     ``key`` is that of the first object. ``id`` is Brightpearl's, empty until it is known, ``created`` whether this
-    flow created it. ``there`` is the record as Brightpearl has it now, once it is read. ``refusal`` is of the first row
-    that cannot be written; nothing more is sent then.
+    flow created it, ``sent`` whether Brightpearl was sent exactly this. ``there`` is the record as Brightpearl has it
+    now, once it is read. ``refusal`` is of the first row that cannot be written; nothing more is sent then.
     """
 
     source_id: str
@@ -82,6 +82,7 @@ class Whole:
     gone: Sequence[Removal]
     id: str = ""
     created: bool = False
+    sent: bool = False
     there: dict[str, Any] | None = None
     refusal: RowResult | None = None
     unanswered: bool = False

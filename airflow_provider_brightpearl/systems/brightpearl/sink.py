@@ -1,4 +1,4 @@
-"""Brightpearl as a target: contacts with their addresses, written in messages of which ten make one call."""
+"""Brightpearl as a target: contacts and sales with their parts, in messages of which ten make one call."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, Bri
 from airflow_provider_brightpearl.systems.brightpearl.contacts import ContactWriter
 from airflow_provider_brightpearl.systems.brightpearl.messages import min_calls
 from airflow_provider_brightpearl.systems.brightpearl.objects import check_objects
+from airflow_provider_brightpearl.systems.brightpearl.sales import SaleWriter
 from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows
 
 
@@ -29,7 +30,11 @@ class Writer(Protocol):
     def min_calls(self, records: Sequence[RecordChange]) -> int: ...
 
 
-_WRITERS: Mapping[str, type[ContactWriter]] = {"Contact": ContactWriter}
+_WRITERS: Mapping[str, type[ContactWriter] | type[SaleWriter]] = {
+    "Contact": ContactWriter,
+    "SalesOrder": SaleWriter,
+    "SalesCredit": SaleWriter,
+}
 
 
 class BrightpearlSink:

@@ -9,7 +9,7 @@ from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import CALLS_PER_MINUTE
 from airflow_provider_brightpearl.systems.brightpearl.inventory import BrightpearlInventory, listing_of
-from airflow_provider_brightpearl.systems.brightpearl.objects import check_objects
+from airflow_provider_brightpearl.systems.brightpearl.objects import check_objects, returned_fields_of
 from airflow_provider_brightpearl.systems.brightpearl.sink import BrightpearlSink
 from airflow_provider_brightpearl.systems.brightpearl.source import BrightpearlSource
 from airflow_provider_brightpearl.systems.brightpearl.streams.table import filtered_stream, streams
@@ -63,6 +63,7 @@ BRIGHTPEARL = System(
     open_target=BrightpearlTarget,
     check_source=_check_source,
     check_target=_check_target,
+    returned_fields=returned_fields_of,
     takes_filters=True,
     # all private apps of an account together
     quota=lambda _: Quota(per_minute=CALLS_PER_MINUTE),

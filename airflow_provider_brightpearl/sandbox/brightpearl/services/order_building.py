@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from .. import reference_data
 from ..account import day_of
@@ -179,7 +179,9 @@ def build_row(call: Call, order: Record, given: Record) -> tuple[int, Record]:
     if not name:
         raise ServiceError(400, "ORDC-026", "Product name is required")
     value, code = given.get("rowValue") or {}, order["currency"]["orderCurrencyCode"]
-    count = parse_decimal((given.get("quantity") or {}).get("magnitude")) or Decimal(1)
+    count = parse_decimal((given.get("quantity") or {}).get("magnitude", 1))
+    if count is None or not count:
+        raise ServiceError(400, "ORDC-029", "Quantity must be a number other than zero")  # INFERRED code
     net, tax = (parse_decimal((value.get(key) or {}).get("value") or 0) for key in ("rowNet", "rowTax"))
     if net is None or tax is None or net != round(net, 2) or tax != round(tax, 2):
         raise ServiceError(
@@ -192,7 +194,7 @@ def build_row(call: Call, order: Record, given: Record) -> tuple[int, Record]:
     row |= {
         "quantity": {"magnitude": fixed_decimals(count, 4)},
         "itemCost": {"currencyCode": BASE_CURRENCY, "value": "0.0000"},
-        "productPrice": {"currencyCode": code, "value": fixed_decimals(gross / count if count else gross, 4)},
+        "productPrice": {"currencyCode": code, "value": fixed_decimals(gross / count, 4)},
         "discountPercentage": "0.00",
         "rowValue": _taxed(call, value.get("taxCode") or "-", code, net, tax),
         "nominalCode": given.get("nominalCode") or "4000",
@@ -217,6 +219,13 @@ def _taxed(call: Call, code: str, currency: str, net: Decimal, tax: Decimal) -> 
         "rowTax": {"currencyCode": currency, "value": fixed_decimals(tax, 2)},
         "taxClassId": known["id"] if known else 0,
     }
+
+
+def compute_tax(row: Record) -> None:
+    """Set the tax of a row to that of its net value."""
+    value = row["rowValue"]
+    tax = Decimal(value["rowNet"]["value"]) * Decimal(value["taxRate"]) / 100
+    value["rowTax"]["value"] = fixed_decimals(tax.quantize(Decimal("0.01"), ROUND_HALF_UP), 2)
 
 
 def update_totals(call: Call, order: Record) -> None:

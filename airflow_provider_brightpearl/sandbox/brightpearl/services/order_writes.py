@@ -15,6 +15,7 @@ from .order_building import (
     apply_delivery,
     apply_tax_date,
     build_row,
+    compute_tax,
     new_order,
     order_currency,
     order_status,
@@ -105,6 +106,8 @@ def post_order_row(call: Call) -> Record:
         raise ServiceError(400, *missing[0], more=missing[1:])
     order = _open_order(call)
     id, row = build_row(call, order, given)
+    if call.account.settings["tax_computed"]:
+        compute_tax(row)
     order["orderRows"][str(id)] = row
     bundle = (collection(call, "product").get(row["productId"]) or {}).get("composition", {})
     if bundle.get("bundle"):
@@ -143,9 +146,9 @@ def patch_order_row(call: Call) -> Record:
             raise json_patch.invalid_operation(operation)
         json_patch.set_path(row, operation["path"], fixed_decimals(value, _ROW_PATHS[operation["path"]]))
         if operation["path"] == "/rowValue/rowNet/value":
-            row["rowValue"]["rowTax"]["value"] = fixed_decimals(
-                value * Decimal(row["rowValue"]["taxRate"]) / 100, 2
-            )
+            compute_tax(row)
+    if call.account.settings["tax_computed"]:
+        compute_tax(row)
     update_totals(call, order)
     call.account.touch(order)
     return response(row)
@@ -187,6 +190,8 @@ def _apply(call: Call, order: Record, operation: Record) -> None:
         apply_delivery(call, order, {"deliveryDate": value}, "deliveryDate")
     elif path.startswith("/parties") and (order["state"]["tax"] == "INVOICED" or not isinstance(value, int)):
         raise json_patch.invalid_operation(operation)
+    elif path == "/warehouseId" and order["allocationStatusCode"] in ("APA", "AAA"):
+        raise ServiceError(400, "ORDC-032", "Stock of the order is allocated")  # INFERRED code
     elif path.startswith("/parties"):
         order["parties"][path.split("/")[2]] = party_of(call, int(str(value)))
     elif path == "/reference" and len(str(value or "")) > 64:

@@ -13,6 +13,7 @@ from .order_building import (
     apply_delivery,
     apply_tax_date,
     build_row,
+    compute_tax,
     new_order,
     order_currency,
     order_status,
@@ -59,6 +60,8 @@ def _post(call: Call, kind: str) -> Record:
     _take(call, record, body)
     for given in body.get("rows") or []:
         id, row = build_row(call, record, _row(given))
+        if call.account.settings["tax_computed"]:
+            compute_tax(row)
         record["orderRows"][str(id)] = row
     update_totals(call, record)
     id = store_order(call, record)
@@ -121,7 +124,7 @@ def _row(given: Record) -> Record:
     return {
         "productId": int(given["productId"]) if given.get("productId") else None,
         "productName": given.get("name"),
-        "quantity": {"magnitude": given.get("quantity") or 1},
+        "quantity": {"magnitude": given.get("quantity", 1)},
         "rowValue": {
             "taxCode": given.get("taxCode"),
             "rowNet": {"value": given.get("net") or 0},
