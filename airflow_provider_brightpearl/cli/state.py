@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
-from airflow_provider_brightpearl.cli.output import Json, ResultCommand, print_json, say
+from airflow_provider_brightpearl import settings
+from airflow_provider_brightpearl.cli.output import Json, ResultCommand, print_json, say, show
 from airflow_provider_brightpearl.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from airflow_provider_brightpearl.pipeline.rebuild import RebuildReport
 
 state = typer.Typer(help="Look after the state database.", no_args_is_help=True)
 
@@ -57,6 +63,65 @@ _KINDS = {
     "intents": "settled intents",
     "staging": "staging folders",
 }
+
+
+@state.command(cls=ResultCommand)
+def rebuild(
+    flow: Annotated[str, typer.Argument(help="Name of a flow.")],
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Add to a crosswalk that is not empty; bindings in it stay.")
+    ] = False,
+    dry_run: DryRun = False,
+    source_conn_id: Annotated[str | None, typer.Option(help="Connection of the source.")] = None,
+    target_conn_id: Annotated[str | None, typer.Option(help="Connection of the target.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fill the crosswalk of a flow by reading its target, after state was lost. Writes to neither system.
+
+    Flows that it refers to come first. Ends with code 1 if rows need a look.
+    """
+    from airflow_provider_brightpearl.cli.run import refuse_beside_dag
+    from airflow_provider_brightpearl.environment import airflow_environment
+    from airflow_provider_brightpearl.runtime.rebuild import rebuild as rebuild_crosswalk
+    from airflow_provider_brightpearl.runtime.wiring import Wiring
+
+    environment = airflow_environment(settings.mappings_folder(Path.cwd()))
+    wiring = Wiring.of(flow, environment, source_conn_id, target_conn_id)
+    refuse_beside_dag(flow)
+    name = f"rebuild__{datetime.now(UTC).isoformat(timespec='seconds')}"
+    found = rebuild_crosswalk(wiring, name, merge=merge, dry_run=dry_run)
+    if as_json:
+        print_json(found)
+    else:
+        _show_found(found, list(wiring.flow.objects))
+    sys.exit(1 if found.problems else 0)
+
+
+def _show_found(found: RebuildReport, objects: list[str]) -> None:
+    counts = {
+        "bound before": found.bound, "found": found.found, "not in the target": found.missing,
+        "cannot be looked up": found.not_searched,
+    }  # fmt: skip
+    table = Table("Object", *counts)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in objects:
+        table.add_row(name, *(f"{count[name]:,}" for count in counts.values()))
+    show(table)
+    for each in found.problems[:_PROBLEMS]:
+        say(f"record {each.source_id}, {each.object} {each.key}: {each.reason}")
+    if len(found.problems) > _PROBLEMS:
+        say(f"and {len(found.problems) - _PROBLEMS:,} more; --json shows all")
+    unmapped = f", {found.not_mapped:,} of them not mapped, so not looked for" if found.not_mapped else ""
+    say(f"{found.records:,} records{unmapped}")
+    say(
+        "dry run: nothing was bound"
+        if found.dry_run
+        else "bound; the next run writes again what it may change"
+    )
+
+
+_PROBLEMS = 20
 
 
 @state.command(cls=ResultCommand)

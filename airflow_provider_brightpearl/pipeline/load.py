@@ -59,7 +59,7 @@ def load_part(
         sweep: whether unchanged rows are sent of objects that say so.
     """
     batch = Batch(flow, run, {}, sweep)
-    _read(batch, mapped, staging)
+    read_rows(batch, mapped, staging)
     held = {each.source_id for each, _ in read_rejections(staging, gate.rejections[mapped.name])}
     for each in crosswalk.of_records(flow.flow, list(batch.rows)):
         batch.bound[each.object][each.key] = each
@@ -120,7 +120,8 @@ def _looks(sink: Sink) -> int:
     return sink.looks if isinstance(sink, EstimatesWrites) else 0
 
 
-def _read(batch: Batch, mapped: TransformReport, staging: Staging) -> None:
+def read_rows(batch: Batch, mapped: TransformReport, staging: Staging) -> None:
+    """Reads the rows of a mapped part into its batch."""
     for name in batch.flow.objects:
         with staging.local(mapped.objects[name]) as path:
             rows = read_mapped(path, name)

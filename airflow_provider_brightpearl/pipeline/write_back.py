@@ -62,8 +62,11 @@ class Outbox:
             if (spec.fields if kind is Kind.FIELDS else spec.note)
         }
 
-    def keep(self, results: Sequence[RowResult]) -> None:
-        """Records what has to be written back for these rows, unless it was delivered or is due already."""
+    def keep(self, results: Sequence[RowResult], *, may_be_delivered: bool = False) -> None:
+        """Records what has to be written back for these rows, unless it was delivered or is due already.
+
+        ``may_be_delivered``: nothing is known of it here, so that a note is looked for before it is written.
+        """
         for place, (spec, kind) in self.places.items():
             name = place.partition(".")[0]
             wanted = [
@@ -72,15 +75,16 @@ class Outbox:
                 if each.object == name and _is_written(each)
             ]
             if wanted:
-                self._plan(place, wanted)
+                self._plan(place, wanted, look=may_be_delivered)
 
-    def _plan(self, place: str, wanted: Sequence[Intent]) -> None:
+    def _plan(self, place: str, wanted: Sequence[Intent], *, look: bool) -> None:
         known = self.intents.of(self.flow.flow, place, [each.key for each in wanted])
         attempts = {key: each.attempt for key, each in known.items()}
         recorded = {(key, each.digest) for key, each in known.items()}
         fresh = [each for each in wanted if (each.key, each.digest) not in recorded]
         _, kind = self.places[place]
-        unknown = bool(fresh) and kind is Kind.NOTE and not self.intents.complete(self.flow.flow)
+        notes = bool(fresh) and kind is Kind.NOTE
+        unknown = notes and (look or not self.intents.complete(self.flow.flow))
         step = LOOK if unknown else ""
         self.intents.plan([replace(each, attempt=attempts.get(each.key, 0), step=step) for each in fresh])
 

@@ -33,6 +33,7 @@ class IntentLog:
         flow, object_name, run: recorded with every intent.
         settle_seconds: how long after its call a write may still arrive.
         sleep, now: seconds to sleep, and an aware clock.
+        dry_run: whether answers are not recorded.
     """
 
     intents: Intents
@@ -43,6 +44,7 @@ class IntentLog:
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     known: dict[str, Intent] = field(default_factory=dict)
+    dry_run: bool = False
 
     @property
     def complete(self) -> bool:
@@ -82,7 +84,7 @@ class IntentLog:
     def confirm(self, targets: Mapping[str, str]) -> None:
         """Records that these keys were written, as these target ids."""
         answered = [replace(self.known[key], target_id=target_id) for key, target_id in targets.items()]
-        if answered:
+        if answered and not self.dry_run:
             self.intents.confirm(answered)
         self._keep(self._after(answered, IntentState.DONE))
 

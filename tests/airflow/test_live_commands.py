@@ -12,8 +12,11 @@ from typer.testing import CliRunner
 
 from airflow_provider_brightpearl.cli import run as command
 from airflow_provider_brightpearl.cli.app import app
+from airflow_provider_brightpearl.environment import state_engine
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.sandbox.server import Sandbox
+from airflow_provider_brightpearl.stores.engine import writing
+from airflow_provider_brightpearl.stores.tables import binding, watermark
 
 MAPPINGS = Path(__file__).parents[2] / "include" / "mappings"
 
@@ -115,3 +118,20 @@ def test_a_flow_runs_without_a_dag_and_goes_on_where_it_was(sandbox: Sandbox) ->
     assert summary["counts"]["extracted"] > 0
     code, said = invoke("run", "products_to_salesforce")
     assert (0, True) == (code, "products_to_salesforce: 0 records: 0 created" in said)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_dag_run")
+def test_a_lost_crosswalk_is_filled_again(sandbox: Sandbox) -> None:
+    flow = "customers_to_salesforce"
+    customers = json.loads(invoke("run", flow, "--json")[1])["counts"]["created"]
+    with writing(state_engine()) as connection:
+        connection.execute(binding.delete())
+        connection.execute(watermark.delete())
+    code, said = invoke("state", "rebuild", flow, "--dry-run", "--json")
+    assert (0, customers) == (code, json.loads(said)["found"]["Account"])
+    code, said = invoke("state", "rebuild", flow)
+    assert (0, True) == (code, f"{customers} records" in said)
+    assert "bound; the next run" in said
+    with pytest.raises(Misconfigured, match="is not empty; pass --merge"):
+        invoke("state", "rebuild", flow)

@@ -46,6 +46,36 @@ class ShowsRows(Protocol):
         ...
 
 
+@runtime_checkable
+class FindsRows(Protocol):
+    """A sink that finds rows by their keys and writes nothing, so that a lost crosswalk can be filled again."""
+
+    def finds(self, object_name: str) -> bool:
+        """Whether rows of an object of the flow can be looked up."""
+        ...
+
+    def find(self, records: Sequence[RecordChange], *, dry_run: bool = False) -> Iterator[list[RowResult]]:
+        """Looks rows up that are not bound.
+
+        Args:
+            records: each with its rows that are not bound.
+            dry_run: record nothing, not even in the state database.
+
+        Returns:
+            A result as of an update for each row that the target has, ``unfinished`` where the next run is to write it
+            again, and refused where it is there but not as the flow would write it.
+
+        Raises:
+            SyncError: the system does not answer as it should.
+        """
+        ...
+
+    @property
+    def calls(self) -> int:
+        """API calls made so far."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TargetRow:
     """A row that its target has, by the value of its external id and by its own id.

@@ -100,6 +100,11 @@ class JournalWriter:
         yield refusals(journals)
         self.steps.unanswered.check("infor")
 
+    def find(self, journals: Sequence[Document]) -> Iterator[list[RowResult]]:
+        """Results of the journals that have a voucher; writes none."""
+        self._look_for(journals)
+        yield [result for each in at(journals, Progress.CLOSED) for result in each.results()]
+
     # what an earlier try left
 
     def _settle(self, journals: Sequence[Document]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from airflow_provider_brightpearl.core.changes import RowResult
 from airflow_provider_brightpearl.systems.infor.client import Answer, InforClient, Record, Transaction
 from airflow_provider_brightpearl.systems.infor.objects import KeyedObject
@@ -55,6 +57,17 @@ class KeyedWriter:
         for answered in self._sent(again):
             yield [self._result(*pair) for pair in answered]
 
+    def find(self, rows: Sequence[Row]) -> Iterator[list[RowResult]]:
+        """Results of the rows that exist, per call; each is to be written again."""
+        asked = [self._get(row) for row in rows]
+        for group in self.client.pack(asked):
+            answers = self.client.bulk(self.entry.program, [asked[place] for place in group])
+            for answer in answers:
+                if not answer.done and not answer.missing:
+                    raise answer.error(f"{self.entry.program} {self.entry.get}")
+            found = (rows[place] for place, answer in zip(group, answers, strict=True) if answer.done)
+            yield [msgspec.structs.replace(row.written(self._target(row)), unfinished=True) for row in found]
+
     def _keyed(self, row: Row) -> Row:
         """A row that is bound keeps the key it has in M3, which cannot be changed there."""
         if row.change.target_id is None:
@@ -82,13 +95,13 @@ class KeyedWriter:
         return answer.missing and about_key and step.transaction == self.entry.change != self.entry.add
 
     def _looked_up(self, existing: Sequence[tuple[_Step, Answer]]) -> Iterator[tuple[_Step, Answer, Record]]:
-        program, get = self.entry.program, self.entry.get
-        asked = [
-            Transaction(get, {name: step.row.fields.get(name, "") for name in self.entry.keys})
-            for step, _ in existing
-        ]
+        program = self.entry.program
+        asked = [self._get(step.row) for step, _ in existing]
         for (step, refusal), answer in zip(existing, self.client.bulk(program, asked), strict=True):
             yield step, refusal, answer.first if answer.done else {}
+
+    def _get(self, row: Row) -> Transaction:
+        return Transaction(self.entry.get, {name: row.fields.get(name, "") for name in self.entry.keys})
 
     def _same(self, row: Row, current: Record) -> bool:
         return bool(current) and all(

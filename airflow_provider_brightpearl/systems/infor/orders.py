@@ -78,6 +78,22 @@ class OrderWriter:
         yield refusals(orders)
         self.steps.unanswered.check("infor")
 
+    def find(self, orders: Sequence[Document]) -> Iterator[list[RowResult]]:
+        """Results of the orders that M3 has and of which nothing is known here; writes none.
+
+        One that differs, or is not confirmed, is a refusal.
+        """
+        self.intent_log.load(digests(orders))
+        unknown = [each for each in orders if self.intent_log.known[each.key].state is IntentState.REFUSED]
+        OrderDoubts(self.client, self.entry, self.intent_log).find_unknown(unknown)
+        yield from self._read_back(at(unknown, Progress.CLOSED))
+        for order in unknown:
+            if order.key in self.steps.unanswered.lost:
+                order.refuse(
+                    order.head.refused(f"M3 made order {order.number} of it and does not have it now")
+                )
+        yield refusals(unknown)
+
     def _add_heads(self, orders: Sequence[Document]) -> None:
         for order in orders:
             # until M3 returns its own number, an order is found by its customer

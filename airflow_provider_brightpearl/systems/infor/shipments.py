@@ -117,6 +117,12 @@ class PickWriter:
         yield refusals(picks)
         self.steps.unanswered.check("infor")
 
+    def find(self, rows: Sequence[Row]) -> Iterator[list[RowResult]]:
+        """Results of the picks that M3 has; writes none."""
+        picks = [Document(row, ()) for row in rows]
+        self._look_for(picks)
+        yield [result for pick in at(picks, Progress.CLOSED) for result in pick.results()]
+
     def _settle(self, picks: Sequence[Document]) -> None:
         known = self.intent_log.known
         for pick in picks:

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.estimate import WriteVolume
 from airflow_provider_brightpearl.core.ports.stores import Intents
@@ -35,6 +37,8 @@ class DocumentWriter(Protocol):
     """Writes documents of one kind."""
 
     def write(self, documents: Sequence[Document]) -> Iterator[list[RowResult]]: ...
+
+    def find(self, documents: Sequence[Document]) -> Iterator[list[RowResult]]: ...
 
     def min_calls(self, documents: Sequence[Document]) -> int: ...
 
@@ -109,6 +113,40 @@ class InforSink:
             if results:
                 yield results
 
+    # lookups
+
+    def finds(self, object_name: str) -> bool:
+        """Whether M3 has a transaction that finds rows of an object by our keys."""
+        kind = self.kinds[object_name]
+        return bool(KEYED[kind].get and KEYED[kind].keys) if kind in KEYED else True
+
+    def find(self, records: Sequence[RecordChange], *, dry_run: bool = False) -> Iterator[list[RowResult]]:
+        """Rows of these records by their keys; documents and picks, which M3 takes once, are as written."""
+        for results in self._found(records, dry_run):
+            yield [
+                each if each.refused else msgspec.structs.replace(each, outcome=RowOutcome.UPDATED)
+                for each in results
+            ]
+
+    def _found(self, records: Sequence[RecordChange], dry_run: bool) -> Iterator[list[RowResult]]:
+        kind = self.kinds[self.flow.root]
+        if kind in DOCUMENTS:
+            fresh = [self._document(record) for record in records if not _is_there(record, self.flow.root)]
+            yield from self._writer(kind, dry_run=dry_run).find(fresh)
+            return
+        for name in filter(self.finds, self.flow.objects):
+            rows = [
+                self._row(each, change)
+                for each in records
+                for change in each.changes
+                if change.object == name
+            ]
+            if self.kinds[name] == PICK:
+                writer = PickWriter(self.client, PICKS, self._intent_log(name), Deliveries(self.client))
+                yield from writer.find(rows)
+            else:
+                yield from KeyedWriter(self.client, KEYED[self.kinds[name]]).find(rows)
+
     # documents
 
     def _documents(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
@@ -118,8 +156,10 @@ class InforSink:
         if fresh:
             yield from self._writer(self.kinds[root]).write(fresh)
 
-    def _writer(self, kind: str) -> DocumentWriter:
-        return _WRITERS[kind](self.client, DOCUMENTS[kind], self._intent_log(self.flow.root))
+    def _writer(self, kind: str, *, dry_run: bool = False) -> DocumentWriter:
+        intent_log = self._intent_log(self.flow.root)
+        intent_log.dry_run = dry_run
+        return _WRITERS[kind](self.client, DOCUMENTS[kind], intent_log)
 
     def _document(self, record: RecordChange) -> Document:
         head, *parts = (self._row(record, change) for change in record.changes)

@@ -127,6 +127,21 @@ class SalesforceSink:
         for results in self._write_once(existing.bound()):
             yield [existing.counted(each) for each in results]
 
+    def finds(self, object_name: str) -> bool:
+        """Always: every object has an external id."""
+        return object_name in self.specs
+
+    def find(self, records: Sequence[RecordChange], *, dry_run: bool = False) -> Iterator[list[RowResult]]:
+        """Rows of these records by external id; the next run writes each of them again."""
+        for some in chunked(records, self.whole_below):
+            ids = ExistingRows(self.client, self.flow, some, None).ids
+            pairs = ((record.source_id, change) for record in some for change in record.changes)
+            yield [
+                RowResult(source_id, each.object, each.key, RowOutcome.UPDATED, target_id, unfinished=True)
+                for source_id, each in pairs
+                if (target_id := ids.get((each.object, each.key)))
+            ]
+
     def _write_once(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         whole, others = self._ways(records)
         for results in chain(WholeRecords(self.client, self.flow).write(whole), self._write_objects(others)):
