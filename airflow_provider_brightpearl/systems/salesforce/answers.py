@@ -23,6 +23,8 @@ from airflow_provider_brightpearl.systems.http.secrets import redacted
 from airflow_provider_brightpearl.systems.http.transport import excerpt, request_id
 
 SYSTEM = "salesforce"
+# unreadable answers: no JSON, unexpected JSON, bytes that are not UTF-8, or nested too deeply
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 NO_ID = "NO_ID"
 HALTED, UNPROCESSED = "PROCESSING_HALTED", "UNPROCESSED"
 # the org's codes for rows that it has not tried
@@ -141,7 +143,7 @@ def _wait(response: requests.Response, code: str, message: str) -> float:
 def _reason(response: requests.Response) -> tuple[str, str]:
     try:
         errors = _errors.decode(response.content)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return "", f"not the expected JSON ({excerpt(response)})"
     if not errors:
         return "", "an error without a reason"
@@ -175,7 +177,7 @@ def row_answers(keys: Sequence[str]) -> Callable[[requests.Response], list[RowAn
     def read(response: requests.Response) -> list[RowAnswer]:
         try:
             rows = _rows.decode(response.content)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise broken(response, error) from None
         if len(rows) != len(keys):
             raise broken(response, ValueError(f"{len(rows)} answers to {len(keys)} rows"))

@@ -18,7 +18,13 @@ import requests
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.errors import SchemaMismatch, TimedOut, Unavailable
 from airflow_provider_brightpearl.systems.salesforce import csv
-from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, UNPROCESSED, RowAnswer, broken
+from airflow_provider_brightpearl.systems.salesforce.answers import (
+    SYSTEM,
+    UNPROCESSED,
+    UNREADABLE,
+    RowAnswer,
+    broken,
+)
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -216,7 +222,7 @@ def _own_cells(row: dict[str, str]) -> dict[str, str]:
 def _job(response: requests.Response) -> _Job:
     try:
         return _jobs.decode(response.content)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise broken(response, error) from None
 
 

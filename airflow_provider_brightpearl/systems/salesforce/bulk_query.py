@@ -13,7 +13,7 @@ from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.errors import SchemaMismatch, SyncError, TimedOut, Unavailable
 from airflow_provider_brightpearl.systems.http.secrets import redacted
 from airflow_provider_brightpearl.systems.salesforce import csv
-from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, broken
+from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, UNREADABLE, broken
 from airflow_provider_brightpearl.systems.salesforce.bulk import PATIENCE, Call, pause_before_look
 
 # rows from which on a job takes fewer calls than pages of 2,000
@@ -90,7 +90,7 @@ def _failure(job: _Job, path: str) -> SyncError:
 def _job(response: requests.Response) -> _Job:
     try:
         return _jobs.decode(response.content)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise broken(response, error) from None
 
 

@@ -24,6 +24,7 @@ from airflow_provider_brightpearl.systems.http.transport import READS, exchange,
 from airflow_provider_brightpearl.systems.salesforce import bulk_query, pages
 from airflow_provider_brightpearl.systems.salesforce.answers import (
     SYSTEM,
+    UNREADABLE,
     ExpiredSession,
     RowAnswer,
     broken,
@@ -58,6 +59,7 @@ __all__ = [
 T = TypeVar("T")
 _JSON = "application/json; charset=UTF-8"
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_decode_record = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
 
 class SalesforceClient:
@@ -128,8 +130,8 @@ class SalesforceClient:
         """
         for record in self.query_records(soql, deleted=deleted):
             try:
-                yield _plain(_decode(record))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                yield _plain(_decode_record(record))
+            except UNREADABLE as error:
                 reason = unusable(record) or str(error)
                 raise Unavailable(
                     f"a record cannot be read: {reason}", system=SYSTEM, operation="GET query"
@@ -383,7 +385,7 @@ def _json(response: requests.Response) -> Any:
         return None
     try:
         return _decode(response.content)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise broken(response, error) from None
 
 

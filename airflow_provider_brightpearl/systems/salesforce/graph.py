@@ -14,6 +14,7 @@ import requests
 from airflow_provider_brightpearl.systems.salesforce.answers import (
     HALTED,
     RETRYABLE_CODES,
+    UNREADABLE,
     broken,
     describe_error,
 )
@@ -128,7 +129,7 @@ def graph_answers(graphs: Sequence[Graph]) -> Callable[[requests.Response], list
     def read(response: requests.Response) -> list[GraphAnswer]:
         try:
             found = {graph.graphId: graph for graph in _answers.decode(response.content).graphs}
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise broken(response, error) from None
         missing = [graph.id for graph in graphs if graph.id not in found]
         if missing:

@@ -11,7 +11,7 @@ import msgspec
 import requests
 
 from airflow_provider_brightpearl.errors import Unavailable
-from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, broken, check
+from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, UNREADABLE, broken, check
 from airflow_provider_brightpearl.systems.salesforce.bulk import Call
 
 PAGE = 2_000
@@ -84,7 +84,7 @@ def _first(call: Call, data_path: str, soql: str, *, deleted: bool) -> _Page:
 def _read(response: requests.Response) -> _Page:
     try:
         page = _pages.decode(response.content)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise broken(response, error) from None
     if not page.done and not page.nextRecordsUrl:
         raise broken(response, ValueError("a page that is not the last one names no next page"))

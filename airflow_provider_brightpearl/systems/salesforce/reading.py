@@ -15,11 +15,11 @@ import msgspec
 from airflow_provider_brightpearl.core.ports.source import Unread
 from airflow_provider_brightpearl.core.raw import unusable
 from airflow_provider_brightpearl.errors import SchemaMismatch
-from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM
+from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, UNREADABLE
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 from airflow_provider_brightpearl.systems.salesforce.ids import full_id
 from airflow_provider_brightpearl.systems.salesforce.pages import PAGE
-from airflow_provider_brightpearl.systems.salesforce.selected import Selected
+from airflow_provider_brightpearl.systems.salesforce.selected import Described, Selected
 from airflow_provider_brightpearl.systems.salesforce.soql import where
 from airflow_provider_brightpearl.systems.salesforce.streams.stream import SalesforceStream
 
@@ -66,6 +66,10 @@ class Reading:
         rows = 0
         for row in self.client.query(soql, deleted=True):
             rows += 1
+            if missing := [name for name in fields if name not in row]:
+                raise SchemaMismatch(
+                    f"a row of {object_name} has no {missing[0]}: {row}"[:300], system=SYSTEM
+                )
             yield row
         self.min_calls += max(1, ceil(rows / PAGE))
 
@@ -81,12 +85,12 @@ class Reading:
     @cached_property
     def fields(self) -> Mapping[str, Selected]:
         """What the org has of the stream's own shape, by empty text, and of its rows, by their relationship."""
-        known: dict[str, Mapping[str, Any]] = {}
+        known: dict[str, list[Described]] = {}
 
-        def describe(name: str) -> Mapping[str, Any]:
+        def describe(name: str) -> list[Described]:
             if name not in known:
                 self.min_calls += 1
-                known[name] = self.client.describe(name)
+                known[name] = _described(name, self.client.describe(name))
             return known[name]
 
         return {relation: Selected.of(shape, describe) for relation, shape in self.stream.shapes.items()}
@@ -103,14 +107,14 @@ class Reading:
     def _row(self, raw: bytes) -> Row:
         try:
             found = _decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             return Row(_id_in(raw), Unread(unusable(raw) or f"not the expected JSON: {error}", raw))
         source_id = full_id(str(found.get("Id"))) or _id_in(raw)
         record = self.fields[""].record(found)
         for relation in self.stream.children:
             try:
                 record[relation] = list(self._children(relation, found.get(relation)))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 return Row(source_id, Unread(f"{relation} cannot be read: {error}", raw), found)
         return Row(source_id, msgspec.json.encode(record), found)
 
@@ -125,6 +129,13 @@ class Reading:
             self.min_calls += max(1, ceil((total - given) / PAGE))
             for raw in self.client.query_rest(first.nextRecordsUrl or "", given, total):
                 yield record(_decode(raw))
+
+
+def _described(name: str, answer: Mapping[str, Any]) -> list[Described]:
+    try:
+        return msgspec.convert(answer.get("fields"), list[Described])
+    except msgspec.ValidationError as error:
+        raise SchemaMismatch(f"the describe of {name} cannot be read: {error}", system=SYSTEM) from None
 
 
 def _id_in(raw: bytes) -> str:

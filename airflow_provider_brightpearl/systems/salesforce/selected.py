@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,17 @@ from airflow_provider_brightpearl.errors import SchemaMismatch
 from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM
 from airflow_provider_brightpearl.systems.salesforce.streams.stream import CUSTOM, Shape
 
-Describe = Callable[[str], Mapping[str, Any]]
+
+class Described(msgspec.Struct):
+    """A field as an org describes it."""
+
+    name: str
+    type: str
+    custom: bool
+    externalId: bool = False
+
+
+Describe = Callable[[str], Sequence[Described]]
 # compound fields, whose parts are fields too, and content that is read by calls of its own
 _UNREADABLE = frozenset({"address", "location", "base64"})
 
@@ -33,7 +43,7 @@ class Selected:
         Raises:
             SchemaMismatch: a field is missing that every org has, so this user may not see it.
         """
-        there = {each["name"]: each for each in describe(shape.object)["fields"]}
+        there = {each.name: each for each in describe(shape.object)}
         if missing := [name for name in shape.fields if name not in there and name not in shape.optional]:
             raise SchemaMismatch(
                 f"{shape.object} has no field {', '.join(missing)} for this user: grant the integration user read "
@@ -44,8 +54,8 @@ class Selected:
         custom = (
             name
             for name, each in there.items()
-            if each["custom"] and name not in shape.fields and each["type"] not in _UNREADABLE
-            if each["externalId"] or not shape.keys_only
+            if each.custom and name not in shape.fields and each.type not in _UNREADABLE
+            if each.externalId or not shape.keys_only
         )
         return cls(
             tuple(name for name in shape.fields if name in there),

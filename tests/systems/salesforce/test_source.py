@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +26,8 @@ from airflow_provider_brightpearl.systems.salesforce.streams.table import STREAM
 from airflow_provider_brightpearl.systems.salesforce.write_back import SalesforceWriteBack
 from tests.contracts.org import fill_org
 from tests.systems.live import salesforce
-from tests.systems.stub import Asked, Reply, serving
+from tests.systems.odd import ODD, altered, spoiled
+from tests.systems.stub import Asked
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 FILLED = NOW - timedelta(days=9)
@@ -272,29 +270,6 @@ def test_deleted_records_are_not_listed(org: Sandbox) -> None:
 # odd answers
 
 
-@contextmanager
-def altered(org: Sandbox, alter: Callable[[Asked, bytes], bytes]) -> Iterator[Sandbox]:
-    """The org behind a server that changes its answers on the way."""
-
-    def answer(asked: Asked) -> Reply:
-        query = f"?{asked.raw_query}" if asked.raw_query else ""
-        headers = {
-            name: text for name, text in asked.headers.items() if name in ("Authorization", "Content-Type")
-        }
-        reply = requests.request(
-            asked.method, f"{org.url}{asked.path}{query}", headers=headers, data=asked.body, timeout=30
-        )
-        content = reply.content if "oauth2" in asked.path else alter(asked, reply.content)
-        return Reply(content, reply.status_code)
-
-    @dataclass
-    class Address:
-        url: str
-
-    with serving(answer) as stub:
-        yield Address(stub.url)  # type: ignore[misc]
-
-
 def records_of(asked: Asked) -> bool:
     return "queryAll" in asked.path and "COUNT" not in asked.raw_query and "Contacts" in asked.raw_query
 
@@ -340,12 +315,6 @@ def test_rows_of_a_record_that_do_not_add_up_are_not_believed(org: Sandbox) -> N
         found(source(odd))
 
 
-ODD: list[Any] = [
-    None, True, 0, -1, 1.5, 10**30, "", "x", "²", "a\x00b", "0000-00-00T00:00:00Z", [], [None], [[]], {}, {"": None},
-    {"Id": "x"}, b"\xff", b"\x00", b'"', b"}",
-]  # fmt: skip
-
-
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(call=st.integers(1, 6), seed=st.integers(0, 10**6), value=st.sampled_from(ODD))
 def test_an_odd_value_stops_with_a_sentence_or_spoils_one_record(
@@ -354,7 +323,7 @@ def test_an_odd_value_stops_with_a_sentence_or_spoils_one_record(
     calls = iter(range(1, 100))
 
     def spoil(asked: Asked, content: bytes) -> bytes:
-        return _spoiled(content, random.Random(seed), value) if next(calls) == call else content
+        return spoiled(content, random.Random(seed), value) if next(calls) == call else content
 
     expected = set(found(source(org)))
     for selection in (ALL, since(60 * 24 * 30)):
@@ -365,24 +334,6 @@ def test_an_odd_value_stops_with_a_sentence_or_spoils_one_record(
                 assert error.message
             else:
                 assert selection is not ALL or call > 2 or set(read) in (expected, set())
-
-
-def _spoiled(content: bytes, chance: random.Random, value: Any) -> bytes:
-    if isinstance(value, bytes):
-        place = chance.randrange(len(content))
-        return content[:place] + value + content[place:]
-    tree = json.loads(content)
-    places = list(_places(tree))
-    inside, key = chance.choice(places)
-    inside[key] = value
-    return json.dumps(tree).encode()
-
-
-def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
-    for key, inner in tree.items() if isinstance(tree, dict) else enumerate(tree):
-        yield tree, key
-        if isinstance(inner, dict | list):
-            yield from _places(inner)
 
 
 # write-backs
