@@ -14,11 +14,15 @@ from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlC
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 from tests.contracts.example import Cannot, Example
 from tests.contracts.org import fill_org
+from tests.contracts.tenant import fill_tenant
 from tests.flows.site import Site
 from tests.systems import live
 
 UNTIL = datetime(2026, 3, 31, 12, tzinfo=UTC)
-QUIET: dict[str, dict[str, object]] = {"brightpearl": {"throttle": False}}
+QUIET: dict[str, dict[str, object]] = {
+    "brightpearl": {"throttle": False},
+    "infor": {"limit_logins": False},
+}
 # something of everything: bundles, parts of orders, goods that a supplier sends
 DAY = {
     "orders_changed": 3, "orders_created": 2, "customers_changed": 2, "products_changed": 2, "stock_corrected": 3,
@@ -42,6 +46,7 @@ def busy_sandbox() -> Iterator[Sandbox]:
         sandbox.control("POST", "/clock", {"now": "2026-03-31T12:30:00Z"})
         sandbox.control("POST", "/brightpearl/activity", DAY)
         fill_org(sandbox, UNTIL - timedelta(days=9))
+        fill_tenant(sandbox, UNTIL - timedelta(days=9))
         yield sandbox
 
 

@@ -35,7 +35,7 @@ def _each_target(test: Test) -> Test:
 def source_wiring(site: Site, stream: StreamExample) -> Wiring:
     text = f"""
 flow: contract
-source: {stream.source}
+source: {stream.name}
 target: salesforce
 objects: {{Account: {{key: {{Brightpearl_Id__c: id}}, fields: {{}}}}}}
 """
@@ -51,9 +51,7 @@ def ids(source: Source, selection: Selection) -> list[str]:
 
 
 def sources(test: Test) -> Test:
-    """A test of every stream; systems that are no source say so."""
-    message = "contract.yaml: infor is not a source"
-    test = cannot("infor", error=Misconfigured, message=message)(test)
+    """A test of every stream."""
     return _each_stream(test)
 
 
@@ -65,9 +63,9 @@ def api_calls(site: Site, system: str) -> int:
 
 def inventories(test: Test) -> Test:
     """A test of what is listed of every stream; those that are not listed say so."""
-    figures = "reconcile: brightpearl.availability consists of figures and cannot be listed by id"
-    test = cannot("brightpearl.availability", error=Misconfigured, message=figures)(test)
-    test = cannot("infor", error=Misconfigured, message="records of infor cannot be listed")(test)
+    for stream in ("brightpearl.availability", "infor.stock"):
+        figures = f"reconcile: {stream} consists of figures and cannot be listed by id"
+        test = cannot(stream, error=Misconfigured, message=figures)(test)
     return _each_stream(test)
 
 

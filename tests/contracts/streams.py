@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_brightpearl.core.window import Window
@@ -13,19 +13,21 @@ from airflow_provider_brightpearl.systems import registry
 from tests.contracts.example import Example
 
 Row = dict[str, Any]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Stored = dict[str, list[datetime]]
 """Ids with the instants at which something happened to the record: a window of any of them holds it."""
 
 
 @dataclass(frozen=True)
 class StreamExample(Example):
-    """One stream; a system without any is listed by its name alone."""
+    """One stream."""
 
     stored: Callable[[Sandbox], Stored]
 
     @property
-    def source(self) -> str:
-        return self.name if "." in self.name else f"{self.name}.things"
+    def open_ended(self) -> bool:
+        """Whether its lists tell since when a record was changed, to a millisecond or two, and not until when."""
+        return self.name in ("infor.customers", "infor.items", "infor.stock")
 
     def within(self, sandbox: Sandbox, window: Window) -> list[str]:
         """Ids of the records of a window, sorted as text."""
@@ -119,6 +121,17 @@ def _salesforce(name: str, rows: str, lookup: str, **only: bool) -> Callable[[Sa
     return stored
 
 
+def _infor(table: str, *key: str) -> Callable[[Sandbox], Stored]:
+    def stored(sandbox: Sandbox) -> Stored:
+        rows = [row for row in sandbox.snapshot("infor", table) if row["CONO"] == "100"]
+        return {
+            "|".join(str(row[name]) for name in key): [_EPOCH + timedelta(milliseconds=row["LMTS"])]
+            for row in rows
+        }
+
+    return stored
+
+
 STORED: Mapping[str, Callable[[Sandbox], Stored]] = {
     "brightpearl.contacts": _customers,
     "brightpearl.products": _products,
@@ -128,6 +141,11 @@ STORED: Mapping[str, Callable[[Sandbox], Stored]] = {
     "brightpearl.availability": _availability,
     "brightpearl.shipments": _shipments,
     "brightpearl.goods_out_notes": _goods_out,
+    "infor.customers": _infor("customers", "CUNO"),
+    "infor.items": _infor("items", "ITNO"),
+    "infor.stock": _infor("item_warehouse", "WHLO", "ITNO"),
+    "infor.invoices": _infor("invoices", "YEA4", "IVNO"),
+    "infor.deliveries": _infor("deliveries", "DLIX"),
     "salesforce.accounts": _salesforce("Account", "Contact", "AccountId"),
     "salesforce.orders": _salesforce("Order", "OrderItem", "OrderId", IsReductionOrder=False),
     "salesforce.reduction_orders": _salesforce("Order", "OrderItem", "OrderId", IsReductionOrder=True),
@@ -138,17 +156,11 @@ STORED: Mapping[str, Callable[[Sandbox], Stored]] = {
 }
 
 
-def _nothing(sandbox: Sandbox) -> Stored:
-    return {}
-
-
 def _examples() -> Iterator[StreamExample]:
     for system in registry.systems().values():
         for stream in system.streams:
             name = f"{system.name}.{stream}"
-            yield StreamExample(name, STORED.get(name, _nothing))
-        if not system.streams:
-            yield StreamExample(system.name, _nothing)
+            yield StreamExample(name, STORED[name])
 
 
 STREAMS = list(_examples())

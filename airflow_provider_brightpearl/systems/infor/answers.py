@@ -31,6 +31,8 @@ from airflow_provider_brightpearl.systems.http.secrets import redacted
 from airflow_provider_brightpearl.systems.http.transport import excerpt
 
 SYSTEM = "infor"
+# unreadable answers: no JSON, unexpected JSON, bytes that are not UTF-8, or nested too deeply
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 Record = Mapping[str, str]
 
 # status -> error of a read, error of a write; after other 5xx a write may have happened all the same
@@ -182,7 +184,7 @@ def answers(response: requests.Response, operation: str, count: int, *, read: bo
     """
     try:
         envelope = _envelopes.decode(response.content)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         _broken(response, operation, error, read)
     found = [_answer(result) for result in envelope.results[:count]]
     refused = sum(answer.state is State.REFUSED for answer in found)
@@ -214,7 +216,7 @@ def answer_v1(response: requests.Response, operation: str, *, read: bool) -> Ans
     """The answer of one v1 call; records that came before a refusal do not make it a success."""
     try:
         body = _v1.decode(response.content)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         _broken(response, operation, error, read)
     if body.ErrorMessage is not None:
         details = {name: str(value or "").strip() for name, value in body.ErrorMessage.items()}

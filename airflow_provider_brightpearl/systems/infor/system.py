@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.systems.infor.inventory import InforInventory, listing_of
 from airflow_provider_brightpearl.systems.infor.objects import check_objects, returned_fields_of
 from airflow_provider_brightpearl.systems.infor.sink import InforSink
+from airflow_provider_brightpearl.systems.infor.source import InforSource
+from airflow_provider_brightpearl.systems.infor.streams.table import STREAMS
 from airflow_provider_brightpearl.systems.infor.target import InforTarget, check_reconcile
 from airflow_provider_brightpearl.systems.system import Quota, System
+
+
+def _check_source(flow: FlowSpec) -> None:
+    if flow.reconcile is not None:
+        try:
+            listing_of(flow.stream)
+        except Misconfigured as error:
+            raise Misconfigured(f"{flow.flow}.yaml: {error}") from None
 
 
 def _check_target(flow: FlowSpec) -> None:
@@ -18,6 +30,10 @@ INFOR = System(
     name="infor",
     hook="airflow_provider_brightpearl.hooks.infor.InforHook",
     conn_id="infor_default",
+    streams={name: stream.schema for name, stream in STREAMS.items()},
+    open_source=InforSource,
+    open_inventory=InforInventory,
+    check_source=_check_source,
     open_sink=InforSink,
     open_target=InforTarget,
     check_target=_check_target,

@@ -99,7 +99,9 @@ def changed_since(session: Session, values: Values) -> Iterable[Row]:
     items = values.text("FRIT"), values.text("TOIT", "\U0010ffff")
     rows = (
         row
-        for row in session.all_rows("item_warehouse")
+        for row in sorted(
+            session.all_rows("item_warehouse"), key=lambda row: (str(row["WHLO"]), str(row["ITNO"]))
+        )
         if places[0] <= str(row["WHLO"]) <= places[1] and items[0] <= str(row["ITNO"]) <= items[1]
     )
     return session.changed_since((row for row in rows if str(row["LMDT"]) >= values.text("LMDT")), values)

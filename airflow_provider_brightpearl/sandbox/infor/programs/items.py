@@ -66,7 +66,8 @@ def select(session: Session, values: Values) -> Iterable[Row]:
     """Items by number, change date and change timestamp, for incremental reads (reference 2.6.10)."""
     first, last = values.text("FRIT"), values.text("TOIT", "\U0010ffff")
     since = values.text("LMDT")
-    rows = (row for row in session.all_rows("items") if first <= str(row["ITNO"]) <= last)
+    rows = sorted(session.all_rows("items"), key=lambda row: str(row["ITNO"]))
+    rows = [row for row in rows if first <= str(row["ITNO"]) <= last]
     return session.changed_since((_answer(row) for row in rows if str(row["LMDT"]) >= since), values)
 
 
