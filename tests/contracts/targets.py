@@ -351,6 +351,28 @@ _BP_ORDER = _flow(_BP_SALE.format(kind="SalesOrder"), "brightpearl")
 _BP_CREDIT = _flow(_BP_SALE.format(kind="SalesCredit"), "brightpearl")
 
 
+_BP_STOCK = _flow(
+    """
+  StockCorrection:
+    key: {place: id}
+    fields: {warehouseId: a, productId: b, inStock: c, cost: d, costCurrency: e}
+""",
+    "brightpearl",
+)
+
+
+def _bp_stock(site: Site) -> Records:
+    products = [
+        row["id"] for row in site.sandbox.snapshot("brightpearl", "product") if row["stock"]["stockTracked"]
+    ]
+
+    def count(product: int) -> RecordChange:
+        fields = {"warehouseId": 2, "productId": product, "inStock": 123, "cost": 2.5, "costCurrency": "GBP"}
+        return record(str(product), change("StockCorrection", f"2|{product}", fields))
+
+    return Records([count(product) for product in products[:3]], count(98765432))
+
+
 def _bp_sales(kind: str) -> Callable[[Site], Records]:
     def sale(number: int, tax_code: str = "T20") -> RecordChange:
         key = f"SO{number}"
@@ -422,5 +444,6 @@ TARGETS = [
         "brightpearl.contacts", _CONTACT, ("contact", "postal-address"), _contacts, "98765432"
     ),
     TargetExample("brightpearl.orders", _BP_ORDER, ("order",), _bp_sales("SalesOrder"), "98765432"),
+    TargetExample("brightpearl.stock", _BP_STOCK, ("stock-correction",), _bp_stock, "98765432"),
     TargetExample("brightpearl.credits", _BP_CREDIT, ("order",), _bp_sales("SalesCredit"), "98765432"),
 ]  # fmt: skip

@@ -116,12 +116,25 @@ _PARTY = ("addressFullName", "companyName", "telephone", "mobileTelephone", "fax
 SALE_ADDRESS = TargetObject(
     {"type": Field(""), **_PLACE, **{name: Field(name) for name in _PARTY}}, ("type",)
 )
+STOCK = TargetObject(
+    {
+        "warehouseId": Field("warehouseId", Kind.ID),
+        "productId": Field("productId", Kind.ID),
+        "inStock": Field("inStock", Kind.NUMBER),
+        "reason": Field("reason"),
+        "locationId": Field("locationId", Kind.ID),
+        "cost": Field("cost/value", Kind.NUMBER),
+        "costCurrency": Field("cost/currency"),
+    },
+    ("warehouseId", "productId", "inStock"),
+)
 _SALE_PARTS = {"OrderRow": SALE_ROW, "OrderAddress": SALE_ADDRESS}
 
 ROOTS: Mapping[str, Mapping[str, TargetObject]] = {
     "Contact": {"Contact": CONTACT, "Address": ADDRESS},
     "SalesOrder": {"SalesOrder": SALE, **_SALE_PARTS},
     "SalesCredit": {"SalesCredit": SALE, **_SALE_PARTS},
+    "StockCorrection": {"StockCorrection": STOCK},
 }
 """Each first object by name, with itself and its parts."""
 
@@ -158,9 +171,9 @@ _RESOURCES: Mapping[str, Resource] = {
 }
 
 
-def resource_of(root: str) -> Resource:
-    """Where a first object is read."""
-    return _RESOURCES[root]
+def resource_of(root: str) -> Resource | None:
+    """Where a first object is read, None where Brightpearl keeps none of it."""
+    return _RESOURCES.get(root)
 
 
 def check_objects(flow: FlowSpec) -> None:

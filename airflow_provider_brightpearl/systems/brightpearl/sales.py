@@ -32,7 +32,7 @@ from airflow_provider_brightpearl.systems.brightpearl.messages import (
     send_all,
     send_once,
 )
-from airflow_provider_brightpearl.systems.brightpearl.objects import RETURNED, SALE, resource_of
+from airflow_provider_brightpearl.systems.brightpearl.objects import RETURNED, SALE
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, Row, Whole, whole_of
 from airflow_provider_brightpearl.systems.brightpearl.sale_changes import (
     changes,
@@ -46,6 +46,7 @@ from airflow_provider_brightpearl.systems.brightpearl.sale_figures import Figure
 from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows, digest_of
 
 _SEARCH = "order-service/order-search"
+_PATHS = {"SalesOrder": "order-service/sales-order", "SalesCredit": "order-service/sales-credit"}
 _TYPES = {"SalesOrder": 1, "SalesCredit": 3}
 _CHANGE = "change"
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -59,7 +60,7 @@ class SaleWriter:
         self.flow = flow
         self.intent_log = intent_log
         self.kind = flow.target_object(flow.root)
-        self.path = resource_of(self.kind).path
+        self.path = _PATHS[self.kind]
         self.figures = Figures(client)
         self.pending = PendingRows()
 

@@ -1,4 +1,4 @@
-"""Brightpearl as a target: contacts and sales with their parts, in messages of which ten make one call."""
+"""Brightpearl as a target: contacts and sales with their parts, and stock, in messages of which ten make one call."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from airflow_provider_brightpearl.systems.brightpearl.contacts import ContactWri
 from airflow_provider_brightpearl.systems.brightpearl.messages import min_calls
 from airflow_provider_brightpearl.systems.brightpearl.objects import check_objects
 from airflow_provider_brightpearl.systems.brightpearl.sales import SaleWriter
+from airflow_provider_brightpearl.systems.brightpearl.stock import StockWriter
 from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows
 
 
@@ -30,10 +31,11 @@ class Writer(Protocol):
     def min_calls(self, records: Sequence[RecordChange]) -> int: ...
 
 
-_WRITERS: Mapping[str, type[ContactWriter] | type[SaleWriter]] = {
+_WRITERS: Mapping[str, type[ContactWriter] | type[SaleWriter] | type[StockWriter]] = {
     "Contact": ContactWriter,
     "SalesOrder": SaleWriter,
     "SalesCredit": SaleWriter,
+    "StockCorrection": StockWriter,
 }
 
 

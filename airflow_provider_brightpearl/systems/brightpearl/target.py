@@ -18,8 +18,9 @@ from airflow_provider_brightpearl.core.ports.target import TargetRow
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
-from airflow_provider_brightpearl.systems.brightpearl.fields import at
+from airflow_provider_brightpearl.systems.brightpearl.fields import CUSTOM, at
 from airflow_provider_brightpearl.systems.brightpearl.objects import Resource, fields_of, resource_of
+from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, owner_of
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -33,52 +34,59 @@ class BrightpearlTarget:
     """
 
     reads_bound_rows_only = True
-    note = "Brightpearl is queried for the rows that the crosswalk knows; others in Brightpearl are not seen"
 
     def __init__(self, client: BrightpearlClient, flow: FlowSpec) -> None:
         self.client = client
         self.flow = flow
+        self.resource = resource_of(flow.target_object(flow.root))
 
     @property
     def can_rewrite(self) -> bool:
-        return self._resource.rewritable
+        return self.resource is not None and self.resource.rewritable
+
+    @property
+    def note(self) -> str:
+        if self.resource is None:
+            return "Brightpearl is not queried: its rows are those that the crosswalk records as written"
+        return (
+            "Brightpearl is queried for the rows that the crosswalk knows; others in Brightpearl are not seen"
+        )
 
     @property
     def calls(self) -> int:
         return self.client.calls
 
-    @property
-    def _resource(self) -> Resource:
-        return resource_of(self.flow.target_object(self.flow.root))
-
     def read(
         self, keys: Sequence[str], fields: Sequence[str], bound: Mapping[str, str], *, between: bool = False
     ) -> Iterator[TargetRow]:
         """The rows of these keys that are bound and that Brightpearl has."""
-        wanted = {bound[key]: key for key in keys if key in bound}
+        known = {bound[key]: key for key in keys if key in bound}
+        if self.resource is None:
+            yield from (TargetRow(key, target_id) for target_id, key in known.items())
+            return
         entry = fields_of(self.flow, self.flow.root)
-        for record in self._records(list(wanted)):
-            target_id = str(record[self._resource.id])
+        for record in self._records(self.resource, list(known)):
+            target_id = str(record[self.resource.id])
             found = {name: _value(at(record, entry.fields[name].path)) for name in fields}
-            yield TargetRow(wanted[target_id], target_id, found)
+            yield TargetRow(known[target_id], target_id, found)
 
     def existing_ids(self, object_name: str, target_ids: Sequence[str]) -> set[str]:
-        """Those of the rows that Brightpearl has; the parts of a row are read with it."""
-        resource = self._resource
+        """Those of the rows that Brightpearl has, as far as it can be queried; parts are read with their first row."""
+        if self.resource is None:
+            return set(target_ids)
         owners: dict[str, list[str]] = {}
         for target_id in target_ids:
-            owners.setdefault(target_id.partition("|")[0], []).append(target_id)
-        is_root = object_name == self.flow.root
+            owners.setdefault(owner_of(target_id), []).append(target_id)
         kind = self.flow.target_object(object_name)
         there: set[str] = set()
-        for record in self._records(list(owners)):
-            owner = str(record[resource.id])
-            parts = {owner} if is_root else {f"{owner}|{part}" for part in resource.parts(kind, record)}
-            there.update(parts.intersection(owners[owner]))
+        for record in self._records(self.resource, list(owners)):
+            owner = str(record[self.resource.id])
+            parts = {f"{owner}{SEPARATOR}{part}" for part in self.resource.parts(kind, record)}
+            there.update(({owner} if object_name == self.flow.root else parts).intersection(owners[owner]))
         return there
 
-    def _records(self, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
-        for raw in self.client.get_records(self._resource.path, [int(each) for each in ids]):
+    def _records(self, resource: Resource, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+        for raw in self.client.get_records(resource.path, [int(each) for each in ids]):
             yield _decode(raw)
 
     def remove(self, rows: Sequence[Binding]) -> Iterator[list[RowResult]]:
@@ -103,5 +111,14 @@ def check_reconcile(flow: FlowSpec) -> None:
         raise Misconfigured(
             f"{place}.deleted: rows of Brightpearl are not removed by flows; use report or ignore"
         )
-    if spec.soft_delete:
-        raise Misconfigured(f"{place}.soft_delete: rows of Brightpearl are not changed for deleted records")
+    root = flow.target_object(flow.root)
+    compared = [
+        *(flow.objects[flow.root].fields if spec.fields == "all" else spec.named),
+        *filter(None, [spec.amount]),
+    ]
+    if compared and resource_of(root) is None:
+        raise Misconfigured(f"{place}: Brightpearl reports no fields of {root}; leave out fields and amount")
+    if custom := [name for name in compared if CUSTOM.fullmatch(name)]:
+        raise Misconfigured(
+            f"{place}.fields: custom fields such as {custom[0]} are not compared; name the others"
+        )
