@@ -51,12 +51,25 @@ class RowOutcome(StrEnum):
     REFUSED = "refused"
 
 
+class Lost(msgspec.Struct, frozen=True, gc=False):
+    """A row that the target no longer has: that of ``object`` itself, or the one that its ``field`` refers to.
+
+    ``moved_to`` is the row that it was merged into, empty where it was deleted.
+    """
+
+    object: str
+    field: str
+    target_id: str
+    moved_to: str = ""
+
+
 class RowResult(msgspec.Struct, frozen=True, gc=False):
     """What the target answered to one row: its id, or why it was refused (``reason``, ``field``, ``value``).
 
     An ``unfinished`` row exists, but a later call has still to complete it; if that call is never made, the next
     run writes the row again. ``passing`` refusals may pass with time. ``returned_fields`` are further fields that the
-    target returned, by its own names, for write-backs.
+    target returned, by its own names, for write-backs. ``lost`` are rows of its record, or such that they refer to,
+    that the target no longer has.
     """
 
     source_id: str
@@ -70,6 +83,7 @@ class RowResult(msgspec.Struct, frozen=True, gc=False):
     unfinished: bool = False
     passing: bool = False
     returned_fields: tuple[tuple[str, str], ...] = ()
+    lost: tuple[Lost, ...] = ()
 
     @property
     def refused(self) -> bool:

@@ -125,7 +125,7 @@ class LoadReport(Report):
     """The outcome of the records of one part in the target, with their money and the calls that it took.
 
     ``page`` is the address at which the target shows the last of it, empty where it has none; ``writes`` are those of
-    the state database by then.
+    the state database by then, ``warnings`` say what the target no longer has.
     """
 
     name: str
@@ -136,6 +136,7 @@ class LoadReport(Report):
     rejected_money: Money = field(default_factory=dict)
     page: str = ""
     writes: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

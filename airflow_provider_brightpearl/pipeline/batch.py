@@ -50,7 +50,8 @@ class Batch:
     contested: set[str] = field(default_factory=set)
 
     @cached_property
-    def _parents(self) -> set[str]:
+    def parents(self) -> set[str]:
+        """Objects that others of a record belong to."""
         return {name for spec in self.flow.objects.values() for name in spec.parent.values()}
 
     def superseded(self) -> set[str]:
@@ -103,7 +104,7 @@ class Batch:
     def _change(self, source_id: str, rows: Sequence[MappedRow], bound: Sequence[Binding]) -> RecordChange:
         gone = tuple(self._gone(rows, bound)) if bound else ()
         anew = {
-            (row.object, row.key) for row in rows if row.object in self._parents and self._own(row) is None
+            (row.object, row.key) for row in rows if row.object in self.parents and self._own(row) is None
         }
         changed = [row for row in rows if self._differs(row, anew)]
         first_goes = bool(changed) and changed[0] is rows[0]
@@ -183,7 +184,7 @@ class Batch:
     def outcome(self, source_id: str) -> Outcome:
         """What became of a record, over all tries of this run."""
         if source_id in self.rejected:
-            return Outcome.REJECTED
+            return self.rejected[source_id].outcome
         results = self.written.get(source_id, [])
         first = self.rows[source_id][0]
         earlier = self.bound[first.object].get(first.key)

@@ -12,11 +12,12 @@ from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
 from airflow_provider_brightpearl.core.ports.stores import Binding, Crosswalk, DeadLetters, Staging
 from airflow_provider_brightpearl.core.ports.target import Sink
 from airflow_provider_brightpearl.core.progress import current
-from airflow_provider_brightpearl.core.records import Calls, Counts, Outcome, PartRef, Rejection
+from airflow_provider_brightpearl.core.records import Calls, Counts, PartRef, Rejection
 from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, TransformReport
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.mapped import read_mapped
 from airflow_provider_brightpearl.pipeline.batch import Batch
+from airflow_provider_brightpearl.pipeline.lost_rows import LostRows
 from airflow_provider_brightpearl.pipeline.owners import with_owned_rows
 from airflow_provider_brightpearl.pipeline.rejections import (
     money_of,
@@ -81,7 +82,10 @@ def load_part(
     rows = sum(len(each.changes) + len(each.removals) for each in changes)
     progress.begin("wrote", "rows", rows, lambda: sink.calls - calls)
     batch.expect(changes)
+    lost = LostRows(batch, crosswalk, letters)
     for results in _written(batch, sink, changes, takers):
+        # before the answers: where a row is lost, the record is not just refused
+        lost.take(results)
         batch.take_answers(results)
         if outbox is not None:
             # before the rows are bound: a bound row is not written again, and would never be written back
@@ -92,7 +96,7 @@ def load_part(
     batch.reject_unanswered()
     outcomes = {source_id: batch.outcome(source_id) for source_id in batch.rows if source_id not in held}
     refused = list(batch.rejected.values())
-    passed = [source_id for source_id, outcome in outcomes.items() if outcome is not Outcome.REJECTED]
+    passed = [source_id for source_id in outcomes if source_id not in batch.rejected]
     # what a newer reading was rejected for is not settled by an older one
     letters.resolve(flow.flow, run, [source_id for source_id in passed if source_id not in superseded])
     # rows of refused records are not sent, which the fewest do not know
@@ -104,6 +108,7 @@ def load_part(
         rejections=_stage_refusals(staging, mapped, batch, refused),
         loaded_money=batch.money(passed),
         rejected_money=money_of(refused),
+        warnings=tuple(lost.warnings),
     )
 
 

@@ -112,7 +112,8 @@ def settle_run(
     moves = run.selection.moves_watermark and window is not None and not problem
     with stores.ledger.transaction():
         causes, gone = _keep_letters(flow, run, reports.rejections, stores)
-        warnings = (*mapping_warnings(reports.mapped), *gone)
+        lost_rows = dict.fromkeys(text for each in reports.loads for text in each.warnings)
+        warnings = (*mapping_warnings(reports.mapped), *lost_rows, *gone)
         summary = RunSummary(
             run=run.run,
             flow=flow.flow,

@@ -55,6 +55,20 @@ class Api:
         path = f"composite/sobjects/{name}/{key}"
         return self("PATCH", path, {"allOrNone": whole, "records": records}).json()
 
+    def merge(self, name: str, master: str, *losers: str, **values: str) -> requests.Response:
+        """merge() of the SOAP API, which REST does not have."""
+        token = str(self.http.headers["Authorization"]).removeprefix("Bearer ")
+        fields = "".join(f"<o:{field}>{value}</o:{field}>" for field, value in values.items())
+        merged = "".join(f"<u:recordToMergeIds>{each}</u:recordToMergeIds>" for each in losers)
+        body = (
+            '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" '
+            'xmlns:u="urn:partner.soap.sforce.com" xmlns:o="urn:sobject.partner.soap.sforce.com"><soapenv:Header>'
+            f"<u:SessionHeader><u:sessionId>{token}</u:sessionId></u:SessionHeader></soapenv:Header><soapenv:Body>"
+            f"<u:merge><u:request><u:masterRecord><o:type>{name}</o:type><o:Id>{master}</o:Id>{fields}</u:masterRecord>"
+            f"{merged}</u:request></u:merge></soapenv:Body></soapenv:Envelope>"
+        )
+        return requests.post(f"{self.sandbox.url}/services/Soap/u/59.0", data=body, timeout=10)
+
     def settings(self, **values: Any) -> None:
         self.sandbox.control("POST", "/settings/salesforce", values)
 

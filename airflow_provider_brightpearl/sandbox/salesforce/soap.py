@@ -15,6 +15,7 @@ from .api import metadata_deploy
 from .call import Answer, Call
 from .errors import ApiError
 from .login import Login, LoginDenied
+from .merge import merge
 from .org import Org
 from .sessions import Sessions
 
@@ -70,6 +71,7 @@ class Soap:
                 "getUserInfo": self._user_info,
                 "getServerTimestamp": self._timestamp,
                 "logout": self._log_out,
+                "merge": _merge,
             }
         )
         if name not in known:
@@ -124,6 +126,24 @@ class Soap:
 
     def _log_out(self, request: Element, call: Call) -> str:
         return ""
+
+
+def _merge(request: Element, call: Call) -> str:
+    """merge(): one transaction for each request; a refused one is a result without success."""
+    results = []
+    for each in (each for each in request if _local(each) == "request"):
+        record = next((part for part in each if _local(part) == "masterRecord"), each)
+        values: dict[str, object] = {_local(part): part.text for part in record if _local(part) != "type"}
+        losers = [part.text or "" for part in each if _local(part) == "recordToMergeIds"]
+        try:
+            entity = call.org.schema.in_body(_text(record, "type"))
+            made, moved = merge(call.org, entity, values, losers, call.dml())
+            results.append(
+                {"id": made, "mergedRecordIds": losers, "success": True, "updatedRelatedIds": moved}
+            )
+        except ApiError as error:
+            results.append({"errors": error.as_row_error(), "success": False})
+    return as_xml({"result": results})
 
 
 def _deploy(request: Element, call: Call) -> str:

@@ -9,9 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from airflow_provider_brightpearl.core.changes import Change, RecordChange, RowOutcome, RowResult
+from airflow_provider_brightpearl.core.changes import Change, Lost, RecordChange, RowOutcome, RowResult
 from airflow_provider_brightpearl.flow.spec import ObjectSpec
+from airflow_provider_brightpearl.systems.infor.answers import State
 from airflow_provider_brightpearl.systems.infor.client import Answer, mi_text
 from airflow_provider_brightpearl.systems.infor.fields import DATES, inputs
 
@@ -48,8 +50,11 @@ class Row:
         )  # fmt: skip
 
     def answered(self, answer: Answer) -> RowResult:
-        """The refusal of this row by M3."""
-        return self.refused(answer.reason, answer.field)
+        """The refusal of this row by M3; where it lacks what a field refers to, that is lost."""
+        named = self.fields.get(answer.field, "") if answer.missing else ""
+        lost = (Lost(self.change.object, answer.field, named),) if named else ()
+        passing = answer.passing or answer.state is State.UNKNOWN
+        return replace(self.refused(answer.reason, answer.field), passing=passing, lost=lost)
 
 
 def row_of(record: RecordChange, change: Change, spec: ObjectSpec) -> Row:

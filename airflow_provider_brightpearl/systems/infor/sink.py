@@ -12,7 +12,7 @@ from airflow_provider_brightpearl.core.changes import Change, RecordChange, Remo
 from airflow_provider_brightpearl.core.estimate import WriteVolume
 from airflow_provider_brightpearl.core.ports.stores import Intents
 from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.systems.infor.client import InforClient, Transaction
+from airflow_provider_brightpearl.systems.infor.client import Answer, InforClient, Transaction
 from airflow_provider_brightpearl.systems.infor.documents import Document
 from airflow_provider_brightpearl.systems.infor.journals import JournalWriter
 from airflow_provider_brightpearl.systems.infor.keyed import KeyedWriter, keys_of
@@ -217,15 +217,12 @@ class InforSink:
                 continue
             if entry is None or not entry.remove:
                 log.warning("%s rows of %s were deleted at the source and stay in M3", len(gone), name)
-                yield [_removed(source_id, removal) for source_id, removal in gone]
+                yield [_removed(source_id, removal, Answer()) for source_id, removal in gone]
                 continue
             sent = [Transaction(entry.remove, keys_of(entry, removal.target_id)) for _, removal in gone]
             for group in self.client.pack(sent):
                 answers = self.client.bulk(entry.program, [sent[place] for place in group], repeatable=True)
-                yield [
-                    _removed(*gone[place], "" if answer.done or answer.missing else answer.reason)
-                    for place, answer in zip(group, answers, strict=True)
-                ]
+                yield [_removed(*gone[place], answer) for place, answer in zip(group, answers, strict=True)]
 
     def _fewest_lookups(self, records: Sequence[RecordChange]) -> int:
         kinds = {PICK, *FINDING}
@@ -249,6 +246,10 @@ def _is_there(record: RecordChange, root: str) -> bool:
     )
 
 
-def _removed(source_id: str, removal: Removal, reason: str = "") -> RowResult:
-    outcome = RowOutcome.REFUSED if reason else RowOutcome.REMOVED
-    return RowResult(source_id, removal.object, removal.key, outcome, removal.target_id, reason=reason)
+def _removed(source_id: str, removal: Removal, answer: Answer) -> RowResult:
+    if answer.done or answer.missing:
+        return RowResult(source_id, removal.object, removal.key, RowOutcome.REMOVED, removal.target_id)
+    return RowResult(
+        source_id, removal.object, removal.key, RowOutcome.REFUSED, removal.target_id, reason=answer.reason,
+        passing=answer.passing,
+    )  # fmt: skip

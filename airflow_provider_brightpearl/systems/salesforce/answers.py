@@ -32,10 +32,10 @@ _UNREACHED = (HALTED, UNPROCESSED)
 RETRYABLE_CODES = frozenset({
     "UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "API_TEMPORARILY_UNAVAILABLE", *_UNREACHED,
 })  # fmt: skip
-# passes by itself, whatever error of a trigger or flow wraps it
+# passes by itself, whatever error of a trigger or flow wraps it; Apex names each of its limits in a LimitException
 _PASSING = (
-    "UNABLE_TO_LOCK_ROW", "STORAGE_LIMIT_EXCEEDED", "REQUEST_LIMIT_EXCEEDED", "Apex CPU time limit exceeded",
-    "Too many SOQL queries", NO_ID, "REQUEST_RUNNING_TOO_LONG",
+    *RETRYABLE_CODES, "STORAGE_LIMIT_EXCEEDED", "REQUEST_LIMIT_EXCEEDED", "Apex CPU time limit exceeded",
+    "Too many SOQL queries", "System.LimitException", "REQUEST_RUNNING_TOO_LONG", "UNKNOWN_EXCEPTION", NO_ID,
 )  # fmt: skip
 _PAUSE = 30.0
 # calls of a day count for 24 hours each, so that some are free again within an hour
@@ -99,7 +99,7 @@ class RowAnswer(msgspec.Struct, frozen=True, gc=False):
 
 def is_passing(code: str, message: str) -> bool:
     """Whether a refusal may pass with time."""
-    return code in RETRYABLE_CODES or any(text in f"{code} {message}" for text in _PASSING)
+    return any(text in f"{code} {message}" for text in _PASSING)
 
 
 class _Row(msgspec.Struct):

@@ -16,7 +16,7 @@ from more_itertools import chunked
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.estimate import WriteVolume
 from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.systems.salesforce.answers import GONE
+from airflow_provider_brightpearl.systems.salesforce.answers import GONE, is_passing
 from airflow_provider_brightpearl.systems.salesforce.client import (
     BULK_THRESHOLD,
     GRAPH_NODES,
@@ -26,6 +26,8 @@ from airflow_provider_brightpearl.systems.salesforce.client import (
 from airflow_provider_brightpearl.systems.salesforce.collections import COLLECTION_ROWS
 from airflow_provider_brightpearl.systems.salesforce.estimate import calls_by_graph, calls_by_object
 from airflow_provider_brightpearl.systems.salesforce.existing import ExistingRows, refused_as_existing
+from airflow_provider_brightpearl.systems.salesforce.lost import LostRows, refused_as_lost
+from airflow_provider_brightpearl.systems.salesforce.merged import MergedRows
 from airflow_provider_brightpearl.systems.salesforce.rows import (
     Row,
     decoded,
@@ -73,6 +75,7 @@ class SalesforceSink:
         self.whole_below = whole_below
         self.begun = begun
         self._jobs_with_refusals = 0
+        self._extra_calls = 0
         self._last_id = ""
 
     @property
@@ -89,12 +92,12 @@ class SalesforceSink:
         return self.client.looks
 
     def min_calls(self, records: Sequence[RecordChange]) -> int:
-        """The fewest calls; asked after writing, with those that tell why rows of bulk jobs were refused."""
+        """The fewest calls; asked after writing, with those that ask why bulk rows were refused and what was merged."""
         whole, others = self._ways(records)
         found = calls_by_graph(self.specs, self._volume(whole)) + calls_by_object(
             self.specs, self._volume(others)
         )
-        return found + self._jobs_with_refusals
+        return found + self._jobs_with_refusals + self._extra_calls
 
     def estimate_write(self, volume: WriteVolume) -> int:
         if self.whole and volume.records < self.whole_below:
@@ -108,24 +111,41 @@ class SalesforceSink:
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         """Writes the records; results come per call, refused rows as results with a reason.
 
-        Records with a row that is refused since it exists are looked up by external id, and written once more.
+        Rows that were merged away go to their survivors. Records with a row that is refused since it exists, or since
+        what it refers to was merged, are looked up and written once more.
         """
+        merged = MergedRows(self.client, self.flow, records)
+        self._extra_calls += merged.calls
+        if merged.refused:
+            yield [merged.noted(each) for each in merged.refused.values()]
+        records = merged.passing(records)
         doubtful: dict[str, list[RowResult]] = {}
         for results in self._write_once(records):
-            for each in filter(refused_as_existing, results):
+            for each in filter(_may_be_mended, results):
                 doubtful.setdefault(each.source_id, []).append(each)
-            yield [each for each in results if not refused_as_existing(each)]
-        if not doubtful:
-            return
+            yield [merged.noted(each) for each in results if not _may_be_mended(each)]
+        if doubtful:
+            yield from self._write_again([each for each in records if each.source_id in doubtful], doubtful)
+
+    def _write_again(
+        self, records: Sequence[RecordChange], refusals: Mapping[str, Sequence[RowResult]]
+    ) -> Iterator[list[RowResult]]:
+        """Writes records again of which a lookup shows why they were refused, and gives the refusals of all others."""
+        taken = {name for name, some in refusals.items() if any(map(refused_as_existing, some))}
         existing = ExistingRows(
-            self.client, self.flow, [each for each in records if each.source_id in doubtful], self.begun
+            self.client, self.flow, [each for each in records if each.source_id in taken], self.begun
         )
-        if not existing.ids:
-            yield [each for refusals in doubtful.values() for each in refusals]
-            return
-        log.info("%s exist already and are not bound: written without what is taken once", len(existing.ids))
-        for results in self._write_once(existing.bound()):
-            yield [existing.counted(each) for each in results]
+        lost = LostRows(self.client, [each for each in records if each.source_id not in taken])
+        again = existing.bound() if existing.ids else []
+        again += filter(None, (lost.followed(each) for each in records if each.source_id not in taken))
+        mended = {each.source_id for each in again}
+        yield [lost.noted(each) for name, some in refusals.items() if name not in mended for each in some]
+        if existing.ids:
+            log.info(
+                "%s exist already and are not bound: written without what is taken once", len(existing.ids)
+            )
+        for results in self._write_once(again) if again else ():
+            yield [lost.noted(existing.counted(each)) for each in results]
 
     def finds(self, object_name: str) -> bool:
         """Always: every object has an external id."""
@@ -254,6 +274,10 @@ class SalesforceSink:
             yield [_removed(*pair, answer) for pair, answer in zip(chunk, answers, strict=True)]
 
 
+def _may_be_mended(result: RowResult) -> bool:
+    return refused_as_existing(result) or refused_as_lost(result)
+
+
 def _note(results: list[RowResult], refused: set[str]) -> list[RowResult]:
     refused.update(result.source_id for result in results if result.refused)
     return results
@@ -264,5 +288,6 @@ def _removed(source_id: str, removal: Removal, answer: RowAnswer) -> RowResult:
         return was_removed(source_id, removal)
     reason = f"{answer.code}: {answer.message}"
     return RowResult(
-        source_id, removal.object, removal.key, RowOutcome.REFUSED, removal.target_id, reason=reason
-    )
+        source_id, removal.object, removal.key, RowOutcome.REFUSED, removal.target_id, reason=reason,
+        passing=is_passing(answer.code, answer.message),
+    )  # fmt: skip

@@ -8,9 +8,9 @@ import msgspec
 
 from airflow_provider_brightpearl.core.changes import RecordChange, Removal, RowOutcome, RowResult
 from airflow_provider_brightpearl.flow.spec import FlowSpec, ObjectSpec
-from airflow_provider_brightpearl.systems.salesforce.answers import GONE
+from airflow_provider_brightpearl.systems.salesforce.answers import GONE, is_passing
 from airflow_provider_brightpearl.systems.salesforce.client import Graph, GraphAnswer, SalesforceClient, pack
-from airflow_provider_brightpearl.systems.salesforce.graph import Node
+from airflow_provider_brightpearl.systems.salesforce.graph import Node, NodeAnswer
 from airflow_provider_brightpearl.systems.salesforce.rows import Row, raw, really_last, row_of, was_removed
 
 
@@ -106,12 +106,13 @@ def _graph_results(
     else:
         for node in answer.culprits or answer.nodes[:1]:
             item = named.get(node.reference.removesuffix("open").removesuffix("close"))
-            reason = f"{node.code}: {node.message}"
-            yield (
-                item.refused(node)
-                if isinstance(item, Row)
-                else RowResult(record.source_id, "", "", RowOutcome.REFUSED, reason=reason)
-            )
+            yield item.refused(node) if isinstance(item, Row) else _refused(record, node)
+
+
+def _refused(record: RecordChange, node: NodeAnswer) -> RowResult:
+    """The refusal of a node that is no row of the record's changes."""
+    reason, passing = f"{node.code}: {node.message}", is_passing(node.code, node.message)
+    return RowResult(record.source_id, "", "", RowOutcome.REFUSED, reason=reason, passing=passing)
 
 
 def _written(

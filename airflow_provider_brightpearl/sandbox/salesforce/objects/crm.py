@@ -20,6 +20,7 @@ ACCOUNT = SObject(
     "Account",
     "001",
     (
+        read_only(lookup("MasterRecordId", "Account")),
         text("Name", required=True),
         text("AccountNumber", 40),
         picklist("Type", "Customer", "Retail", "Wholesale", "Trade", "Prospect", "Other"),
@@ -61,6 +62,7 @@ CONTACT = SObject(
     "Contact",
     "003",
     (
+        read_only(lookup("MasterRecordId", "Contact")),
         lookup("AccountId", "Account", children="Contacts", indexed=True),
         read_only(lookup("MasterRecordId", "Contact")),
         text("LastName", 80, required=True),

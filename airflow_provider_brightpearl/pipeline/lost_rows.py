@@ -1,0 +1,130 @@
+"""What a target no longer has is unbound and sent again: a record's own rows, and those that it refers to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
+
+from airflow_provider_brightpearl.core.changes import Lost, RowOutcome, RowResult
+from airflow_provider_brightpearl.core.ports.stores import Binding, Crosswalk, DeadLetters
+from airflow_provider_brightpearl.core.records import Rejection, Stage
+from airflow_provider_brightpearl.pipeline.batch import Batch
+
+_REF = re.compile(r"\bref\s*\(\s*'([^'.]+)\.([^']+)'", re.IGNORECASE)
+
+
+class LostRows:
+    """The rows that the target lost, as its answers to one part show.
+
+    A record that has lost a row of its own is unbound, and created anew by the next run. One that refers to a lost row
+    waits for it, and a letter makes the flow of that row send it again. A merged row only has to be sent again, so that
+    its flow binds the survivor.
+
+    Args:
+        batch: the part.
+        crosswalk: what is bound.
+        letters: where the flows of lost rows learn of them.
+    """
+
+    def __init__(self, batch: Batch, crosswalk: Crosswalk, letters: DeadLetters) -> None:
+        self._batch = batch
+        self._crosswalk = crosswalk
+        self._letters = letters
+        self._parents: dict[Lost, list[Binding]] = {}
+        self.warnings: dict[str, None] = {}
+
+    def take(self, results: Sequence[RowResult]) -> None:
+        """Unbinds what these answers call lost, and rejects or parks the records that are concerned."""
+        for result in results:
+            self._take_recreated(result)
+            for lost in result.lost:
+                if lost.field:
+                    self._take_parent(result, lost)
+                elif lost.moved_to:
+                    self._warn(f"{lost.object} {lost.target_id} was merged into {lost.moved_to}")
+                elif result.refused:
+                    self._take_own(result, lost)
+
+    def _take_own(self, result: RowResult, lost: Lost) -> None:
+        flow, source_id = self._batch.flow, result.source_id
+        self._unbind(self._crosswalk.of_records(flow.flow, [source_id]))
+        reason = f"{flow.target} has deleted {lost.object} {lost.target_id}: the record is created anew by the next run"
+        self._batch.reject(source_id, reason, (result.object, result.key), passing=True)
+
+    def _take_recreated(self, result: RowResult) -> None:
+        """A bound row that the target has created had been deleted, and its children with it."""
+        flow, known = self._batch.flow, self._batch.bound[result.object].get(result.key)
+        created = result.outcome is RowOutcome.CREATED and known and known.target_id != result.target_id
+        if not created or result.object not in self._batch.parents:
+            return
+        bound = self._crosswalk.of_records(flow.flow, [result.source_id])
+        self._unbind([each for each in bound if each.object != result.object])
+        reason = f"{flow.target} had deleted this {result.object}: it is created anew, its other rows by the next run"
+        self._batch.reject(result.source_id, reason, (result.object, result.key), passing=True)
+
+    def _unbind(self, bindings: Sequence[Binding]) -> None:
+        self._crosswalk.unbind(bindings)
+        for each in bindings:
+            self._batch.bound[each.object].pop(each.key, None)
+
+    def _take_parent(self, result: RowResult, lost: Lost) -> None:
+        if lost not in self._parents:
+            self._parents[lost] = list(self._bound_to(lost))
+            for parent in self._parents[lost]:
+                self._release(parent, lost)
+        if not result.refused or not self._referred(lost):
+            return
+        row, more = (result.object, result.key), {"field": lost.field, "value": lost.target_id}
+        for parent in self._parents[lost]:
+            waits_for = (parent.flow, parent.object, parent.key)
+            reason = f"{self._loss(parent, lost)}; it is sent again"
+            self._batch.reject(result.source_id, reason, row, waits_for=waits_for, **more)
+        # another part has unbound it: the next run sees what it has become
+        reason = (
+            f"{self._batch.flow.target} has deleted what {lost.field} refers to: the next run looks again"
+        )
+        self._batch.reject(result.source_id, reason, row, passing=True, **more)
+
+    def _referred(self, lost: Lost) -> list[tuple[str, str]]:
+        """The flows and objects that a field refers to."""
+        return _REF.findall(self._batch.flow.objects[lost.object].fields.get(lost.field, ""))
+
+    def _bound_to(self, lost: Lost) -> Iterator[Binding]:
+        for flow, name in self._referred(lost):
+            bound = self._crosswalk.of_targets(name, [lost.target_id])
+            yield from (each for each in bound if each.flow == flow)
+
+    def _release(self, parent: Binding, lost: Lost) -> None:
+        """Unbinds a lost row, or makes a merged one differ, and has its flow send it again."""
+        if lost.moved_to:
+            self._crosswalk.bind([replace(parent, fingerprint="")])
+        else:
+            self._crosswalk.unbind([parent])
+        self._warn(self._loss(parent, lost))
+        self._send_again(parent, self._loss(parent, lost))
+
+    def _loss(self, parent: Binding, lost: Lost) -> str:
+        target = self._batch.flow.target
+        place = f"{parent.object} {lost.target_id} ({parent.flow}, record {parent.source_id})"
+        if lost.moved_to:
+            return f"{target} has merged {place} into {lost.moved_to}"
+        return f"{target} has deleted {place}"
+
+    def _send_again(self, parent: Binding, reason: str) -> None:
+        # a letter that is there already has a reason of its own, which a person has to see
+        if self._letters.waiting(parent.flow, [parent.source_id]):
+            return
+        rejection = Rejection(
+            parent.source_id,
+            Stage.LOAD,
+            f"{reason}; it is sent again",
+            parent.object,
+            parent.key,
+            passing=True,
+        )
+        self._letters.keep(parent.flow, self._batch.run, "", [(rejection, b"")])
+
+    def _warn(self, text: str) -> None:
+        self.warnings[text] = None
