@@ -130,6 +130,36 @@ def test_orders_wait_for_customer_and_product_and_come_in_by_themselves(bare_sit
     assert {} == letters(bare_site, ORDERS)
 
 
+@pytest.mark.parametrize(
+    ("flow", "kind"), [("customers_to_infor", "Customer"), ("products_to_infor", "Item")]
+)
+def test_what_m3_has_deleted_is_sent_again_and_its_orders_wait_for_it(
+    site: Site, flow: str, kind: str
+) -> None:
+    order, row = an_order(site)
+    whole = site.here("order")[order]
+    parent = str(
+        whole["parties"]["customer"]["contactId"]
+        if kind == "Customer"
+        else whole["orderRows"][row]["productId"]
+    )
+    number = site.crosswalk.resolve(flow, kind, [parent])[parent]
+    site.sandbox.control("DELETE", f"/infor/{kind.lower()}s/{number}")
+    summary = site.run(ORDERS)
+    waiting = letters(site, ORDERS)
+    assert {(flow, kind, parent)} == {
+        (each.waits_flow, each.waits_object, each.waits_key) for each in waiting.values()
+    }
+    assert (len(waiting), 0) == (summary.counts.parked, summary.counts.rejected) and order in waiting
+    assert {parent: "retry"} == {key: each.state for key, each in letters(site, flow).items()}
+    assert f"infor has deleted {kind} {number} ({flow}, record {parent})" in summary.warnings
+
+    site.run(flow)
+    assert {} == letters(site, flow)
+    assert len(waiting) == site.run(ORDERS).counts.created
+    assert ({}, 1) == (letters(site, ORDERS), in_m3(site).count(order))
+
+
 def test_a_line_of_quantity_zero_is_named(site: Site) -> None:
     order, row = an_order(site)
     site.patch(f"/brightpearl/order/{order}", {"orderRows": {row: {"quantity": {"magnitude": "0.0000"}}}})
