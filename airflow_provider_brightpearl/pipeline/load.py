@@ -108,7 +108,7 @@ def load_part(
         rejections=_stage_refusals(staging, mapped, batch, refused),
         loaded_money=batch.money(passed),
         rejected_money=money_of(refused),
-        warnings=tuple(lost.warnings),
+        warnings=lost.warnings,
     )
 
 

@@ -13,6 +13,7 @@ from airflow_provider_brightpearl.core.records import Rejection, Stage
 from airflow_provider_brightpearl.pipeline.batch import Batch
 
 _REF = re.compile(r"\bref\s*\(\s*'([^'.]+)\.([^']+)'", re.IGNORECASE)
+_WARNINGS = 10
 
 
 class LostRows:
@@ -33,7 +34,14 @@ class LostRows:
         self._crosswalk = crosswalk
         self._letters = letters
         self._parents: dict[Lost, list[Binding]] = {}
-        self.warnings: dict[str, None] = {}
+        self._warnings: dict[str, None] = {}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was lost, the first few by name."""
+        named = list(self._warnings)
+        more = len(named) - _WARNINGS
+        return (*named[:_WARNINGS], *([f"{more:,} more rows were deleted or merged"] if more > 0 else []))
 
     def take(self, results: Sequence[RowResult]) -> None:
         """Unbinds what these answers call lost, and rejects or parks the records that are concerned."""
@@ -127,4 +135,4 @@ class LostRows:
         self._letters.keep(parent.flow, self._batch.run, "", [(rejection, b"")])
 
     def _warn(self, text: str) -> None:
-        self.warnings[text] = None
+        self._warnings[text] = None
