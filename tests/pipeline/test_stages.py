@@ -612,7 +612,7 @@ TAMPERED: list[tuple[Callable[[Reported], Reported], str]] = [
 def test_a_run_that_does_not_add_up_fails_and_leaves_the_watermark(stages: Fixture) -> None:
     honest = reported(stages)
     for change, problem in TAMPERED:
-        stages.ledger = MemoryLedger(name=stages.ledger.name)
+        stages.ledger = MemoryLedger(name=stages.ledger.name, writes=stages.ledger.writes)
         with pytest.raises(OutOfBalance) as caught:
             change(honest).settle(stages)
         assert problem in str(caught.value)
