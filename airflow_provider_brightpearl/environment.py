@@ -38,6 +38,7 @@ def airflow_environment(mappings: str | Path | None = None) -> Environment:
     keep = Retention(
         staging=timedelta(days=settings.number("keep_staging_days")),
         payloads=timedelta(days=settings.number("payload_days")),
+        events=timedelta(days=settings.number("event_days")),
         history=timedelta(days=settings.number("history_days")),
     )
     return Environment(

@@ -60,6 +60,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "payload_days": _option(
         "Days after which the record in a closed dead letter is removed, likewise.", "30", "integer"
     ),
+    "event_days": _option(
+        "Days after which what happened to a record is removed, likewise.", "90", "integer"
+    ),
     "history_days": _option(
         "Days after which closed dead letters, runs, reconciliations and settled intents are removed, likewise.",
         "365",

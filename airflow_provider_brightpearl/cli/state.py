@@ -60,6 +60,7 @@ _KINDS = {
     "dead_letters": "closed dead letters",
     "runs": "runs",
     "reconciliations": "reconciliations",
+    "events": "events of records",
     "intents": "settled intents",
     "staging": "staging folders",
 }

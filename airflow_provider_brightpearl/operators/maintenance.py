@@ -11,7 +11,7 @@ from airflow_provider_brightpearl.operators.retry import airflow_errors
 class CleanOperator(BaseOperator):
     """Removes staging files and state older than the settings say; returns how many of each kind.
 
-    Settings: ``keep_staging_days``, ``payload_days``, ``history_days``.
+    Settings: ``keep_staging_days``, ``payload_days``, ``event_days``, ``history_days``.
     """
 
     ui_color = "#eeeeee"

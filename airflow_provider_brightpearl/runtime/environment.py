@@ -23,11 +23,13 @@ class Retention:
     Args:
         staging: staging files.
         payloads: the records in closed dead letters.
+        events: what happened to each record.
         history: closed dead letters, runs, reconciliations and settled intents.
     """
 
     staging: timedelta = timedelta(days=14)
     payloads: timedelta = timedelta(days=30)
+    events: timedelta = timedelta(days=90)
     history: timedelta = timedelta(days=365)
 
 

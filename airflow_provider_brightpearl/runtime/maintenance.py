@@ -24,13 +24,17 @@ def clean(
 
     Returns:
         How many of each kind were removed, or would be: ``payloads``, ``dead_letters``, ``runs``,
-        ``reconciliations``, ``intents``, and ``staging`` folders.
+        ``reconciliations``, ``events``, ``intents``, and ``staging`` folders.
 
     Raises:
         Unavailable: the state database does not answer.
     """
     now, keep = environment.now(), environment.keep
-    cutoffs = Cutoffs(before or now - keep.payloads, before or now - keep.history)
+    cutoffs = Cutoffs(
+        payloads=before or now - keep.payloads,
+        events=before or now - keep.events,
+        history=before or now - keep.history,
+    )
     removed = clean_state(environment.state(), cutoffs, dry_run=dry_run)
     oldest = now - max(keep.staging, _SHORTEST)
     removed["staging"] = sweep(environment.staging(), oldest, dry_run=dry_run)

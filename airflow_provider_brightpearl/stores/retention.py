@@ -24,10 +24,12 @@ from airflow_provider_brightpearl.stores.engine import reading, writing
 class Cutoffs:
     """Aware instants before which each kind of state is removed.
 
-    ``payloads``: the records in closed letters. ``history``: closed letters, runs, reconciliations, settled intents.
+    ``payloads``: the records in closed letters. ``events``: what happened to records. ``history``: closed letters,
+    runs, reconciliations, settled intents.
     """
 
     payloads: datetime
+    events: datetime
     history: datetime
 
 
@@ -86,6 +88,7 @@ def _rules(dialect: str, cutoffs: Cutoffs) -> Iterator[_Rule]:
     yield _Rule("dead_letters", tables.dead_letter, gone)
     for name, table in (("runs", tables.run), ("reconciliations", tables.reconciliation)):
         yield _Rule(name, table, (table.c.started_at < cutoffs.history, _has_newer(table)))
+    yield _Rule("events", tables.record_event, (tables.record_event.c.at < cutoffs.events,))
     yield _Rule("intents", tables.intent, _needless(cutoffs))
 
 

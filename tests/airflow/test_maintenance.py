@@ -53,7 +53,7 @@ def test_the_dag_cleans_both(home: Path) -> None:
     closed_letter(400)
     [task] = maintenance_dag().tasks
     assert {
-        "payloads": 1, "dead_letters": 1, "runs": 0, "reconciliations": 0, "intents": 0, "staging": 1,
+        "payloads": 1, "dead_letters": 1, "runs": 0, "reconciliations": 0, "events": 0, "intents": 0, "staging": 1,
     } == run_task(task)  # fmt: skip
     assert (False, True) == (old.exists(), new.exists())
 
@@ -95,10 +95,15 @@ def test_files_of_today_stay_whatever_is_configured(home: Path, monkeypatch: pyt
 
 
 def test_settings_decide(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, days in (("KEEP_STAGING_DAYS", "3"), ("PAYLOAD_DAYS", "4"), ("HISTORY_DAYS", "5")):
+    for name, days in (
+        ("KEEP_STAGING_DAYS", "3"),
+        ("PAYLOAD_DAYS", "4"),
+        ("EVENT_DAYS", "5"),
+        ("HISTORY_DAYS", "6"),
+    ):
         monkeypatch.setenv(f"AIRFLOW__BRIGHTPEARL__{name}", days)
     keep = airflow_environment().keep
-    assert [3, 4, 5] == [keep.staging.days, keep.payloads.days, keep.history.days]
+    assert [3, 4, 5, 6] == [each.days for each in (keep.staging, keep.payloads, keep.events, keep.history)]
 
 
 def test_parsing_its_dag_file_imports_nothing_heavy(run) -> None:

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
 from airflow_provider_brightpearl.core.ports.stores import Binding, Intent
 from airflow_provider_brightpearl.core.records import Calls, Counts, Rejection, Stage
 from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState, RunSummary
@@ -21,12 +22,15 @@ from airflow_provider_brightpearl.stores.engine import reading, writing
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from airflow_provider_brightpearl.stores.reconciliations import SqlReconciliations
+from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
 from airflow_provider_brightpearl.stores.retention import Cutoffs, clean_state
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=400)
 FLOW = "orders_to_infor"
-CUTOFFS = Cutoffs(payloads=NOW - timedelta(days=30), history=NOW - timedelta(days=365))
+CUTOFFS = Cutoffs(
+    payloads=NOW - timedelta(days=30), events=NOW - timedelta(days=90), history=NOW - timedelta(days=365)
+)
 
 
 def run_at(instant: datetime, name: str, **other: Any) -> RunSummary:
@@ -161,3 +165,12 @@ def test_a_new_intent_stays_although_its_row_is_bound(engine: Engine) -> None:
     )
     SqlCrosswalk(engine).bind([Binding(FLOW, "Order", "1", "1", "M3", "print", "r1", "r1")])
     assert 0 == clean_state(engine, CUTOFFS)["intents"]
+
+
+def test_events_go_after_their_own_time(engine: Engine) -> None:
+    events = SqlRecordEvents(engine)
+    for days in (91, 89):
+        at = NOW - timedelta(days=days)
+        events.record(FLOW, [RecordEvent("1", f"run {days}", Stage.LOAD.value, EventOutcome.CREATED, at)])
+    assert 1 == clean_state(engine, CUTOFFS)["events"]
+    assert ["run 89"] == [each.run for each in events.of_record(FLOW, "1")]
