@@ -38,7 +38,13 @@ _jobs = msgspec.json.Decoder(_Job)
 
 
 def bulk_query(
-    call: Call, look: Call, sleep: Callable[[float], None], soql: str, page: int = PAGE
+    call: Call,
+    look: Call,
+    sleep: Callable[[float], None],
+    soql: str,
+    *,
+    deleted: bool = False,
+    page: int = PAGE,
 ) -> Iterator[dict[str, str]]:
     """Rows of a query as text by column; empty text stands for null.
 
@@ -47,6 +53,7 @@ def bulk_query(
         look: the same for polls of the running job, which the client counts separately.
         sleep: seconds to sleep between looks.
         soql: no sums, no child queries; the order is the org's.
+        deleted: whether rows in the recycle bin count too.
         page: rows a call.
 
     Raises:
@@ -54,7 +61,7 @@ def bulk_query(
         Unavailable: it failed for another reason, or was aborted; the same query may pass.
         TimedOut: it is not done after hours.
     """
-    wanted = dumps({"operation": "query", "query": soql})
+    wanted = dumps({"operation": "queryAll" if deleted else "query", "query": soql})
     # creating the job again after a lost answer is harmless
     job = call("POST", "jobs/query", _job, body=wanted, repeatable=True)
     path = f"jobs/query/{job.id}"
@@ -95,7 +102,8 @@ def _job(response: requests.Response) -> _Job:
 
 
 def _rows(response: requests.Response) -> tuple[list[dict[str, str]], str]:
-    rows = csv.read(response.content.decode("utf-8-sig"))
+    # a byte that is not UTF-8 stays in its cell, so that it spoils one row and not the page
+    rows = csv.read(response.content.decode("utf-8-sig", "surrogateescape"))
     expected = response.headers.get("Sforce-NumberOfRecords", "")
     if expected.isdigit() and int(expected) != len(rows):
         raise broken(response, ValueError(f"{len(rows)} result rows of {expected}"))

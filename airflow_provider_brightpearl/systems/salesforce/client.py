@@ -149,9 +149,11 @@ class SalesforceClient:
         """The answer to a ``SELECT COUNT()``."""
         return pages.count(self._call, self.data_path, soql, deleted=deleted)
 
-    def bulk_query(self, soql: str) -> Iterator[dict[str, str]]:
-        """Rows of a query through a Bulk API 2.0 job, as text by column; in no given order."""
-        return bulk_query.bulk_query(self._call, self._look, self._sleep, soql)
+    def bulk_query(
+        self, soql: str, *, deleted: bool = False, page: int = bulk_query.PAGE
+    ) -> Iterator[dict[str, str]]:
+        """Rows of a query through a Bulk API 2.0 job, as text by column, ``page`` a call; in no given order."""
+        return bulk_query.bulk_query(self._call, self._look, self._sleep, soql, deleted=deleted, page=page)
 
     def describe(self, object_name: str) -> dict[str, Any]:
         """Fields and properties of an object; ``SchemaMismatch`` where the org does not have it."""

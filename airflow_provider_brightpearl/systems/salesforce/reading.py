@@ -74,7 +74,7 @@ class Reading:
         self.min_calls += max(1, ceil(rows / PAGE))
 
     def rows(self, *conditions: str) -> Iterator[Row]:
-        """The rows of the stream's object that fulfil all conditions, deleted ones too, as records with their rows."""
+        """The rows of the stream's object that fulfil all conditions, deleted ones too, with their rows."""
         soql = f"SELECT {self._select} FROM {self.stream.shape.object}{where(*conditions)} ORDER BY Id"  # noqa: S608
         rows = 0
         for raw in self.client.query_records(soql, deleted=True):
@@ -108,8 +108,8 @@ class Reading:
         try:
             found = _decode(raw)
         except UNREADABLE as error:
-            return Row(_id_in(raw), Unread(unusable(raw) or f"not the expected JSON: {error}", raw))
-        source_id = full_id(str(found.get("Id"))) or _id_in(raw)
+            return Row(id_in(raw), Unread(unusable(raw) or f"not the expected JSON: {error}", raw))
+        source_id = full_id(str(found.get("Id"))) or id_in(raw)
         record = self.fields[""].record(found)
         for relation in self.stream.children:
             try:
@@ -138,7 +138,7 @@ def _described(name: str, answer: Mapping[str, Any]) -> list[Described]:
         raise SchemaMismatch(f"the describe of {name} cannot be read: {error}", system=SYSTEM) from None
 
 
-def _id_in(raw: bytes) -> str:
+def id_in(raw: bytes) -> str:
     """The id in a raw row that cannot be read as a whole.
 
     Raises:

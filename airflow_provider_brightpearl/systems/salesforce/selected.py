@@ -35,6 +35,7 @@ class Selected:
     fields: tuple[str, ...]
     custom: tuple[str, ...]
     parents: Mapping[str, Selected]
+    booleans: frozenset[str]
 
     @classmethod
     def of(cls, shape: Shape, describe: Describe) -> Selected:
@@ -61,6 +62,7 @@ class Selected:
             tuple(name for name in shape.fields if name in there),
             tuple(custom),
             {relation: cls.of(parent, describe) for relation, parent in shape.parents.items()},
+            frozenset(name for name, kind in shape.fields.items() if kind == "BOOLEAN"),
         )
 
     def paths(self, prefix: str = "") -> Iterator[str]:
@@ -70,12 +72,13 @@ class Selected:
             yield from parent.paths(f"{prefix}{relation}.")
 
     def record(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """The record of an answer: fields, custom fields as text, and its parents."""
+        """The record of an answer: fields, custom fields as text, and its parents; bulk queries answer in text."""
         record = {name: _instant(found.get(name)) for name in self.fields}
+        record |= {name: found[name] == "true" for name in self.booleans if isinstance(found.get(name), str)}
         record[CUSTOM] = {name: _text(found.get(name)) for name in self.custom}
         for relation, parent in self.parents.items():
             up = found.get(relation)
-            record[relation] = parent.record(up) if isinstance(up, Mapping) else None
+            record[relation] = parent.record(up) if isinstance(up, Mapping) and up.get("Id") else None
         return record
 
 

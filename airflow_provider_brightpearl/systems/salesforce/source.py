@@ -11,6 +11,8 @@ from airflow_provider_brightpearl.core.estimate import ReadEstimate, SearchCount
 from airflow_provider_brightpearl.core.ports.source import Read, Unread
 from airflow_provider_brightpearl.core.window import Selection, Window
 from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.systems.salesforce.bulk_query import QUERY_THRESHOLD
+from airflow_provider_brightpearl.systems.salesforce.bulk_reading import bulk_rows, min_calls
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 from airflow_provider_brightpearl.systems.salesforce.ids import full_id
 from airflow_provider_brightpearl.systems.salesforce.pages import PAGE
@@ -37,12 +39,18 @@ class SalesforceSource:
     Args:
         client: calls to the org.
         stream: its name.
+        bulk_from: records from which on bulk queries are used.
     """
 
     def __init__(
-        self, client: SalesforceClient, stream: str, filters: Mapping[str, str] | None = None
+        self,
+        client: SalesforceClient,
+        stream: str,
+        filters: Mapping[str, str] | None = None,
+        bulk_from: int = QUERY_THRESHOLD,
     ) -> None:
         self.name = stream
+        self.bulk_from = bulk_from
         self.stream: SalesforceStream = find_stream(stream)
         self.reading = Reading(client, self.stream)
         self._announced = 0
@@ -64,10 +72,10 @@ class SalesforceSource:
         """Raw records as pages come in; those that only their rows select come last."""
         window = selection.window
         if selection.full_resync:
-            yield from ((row.source_id, row.record) for row in self._found())
+            yield from ((row.source_id, row.record) for row in self._found(None))
         elif window is not None and not window.empty:
             touched = self._touched(window) if window.start else set()
-            for row in self._found(period(STAMP, window)):
+            for row in self._found(window):
                 if row.source_id in touched or inside(row.fields.get(STAMP), window):
                     yield row.source_id, row.record
                 touched.discard(row.source_id)
@@ -108,14 +116,20 @@ class SalesforceSource:
             self._searched.append((each.shape.object, rows))
         return touched
 
-    def _found(self, *conditions: str) -> Iterator[Row]:
-        """The rows of this stream that fulfil all conditions; one call where there are none."""
-        every = (*having(self.stream.only), *conditions)
-        rows = self.reading.count(self.stream.shape.object, *every)
+    def _found(self, window: Window | None) -> Iterator[Row]:
+        """The rows of this stream whose stamp lies in a window, or all; one call where there are none."""
+        rows = self.reading.count(self.stream.shape.object, *self._conditions(window))
         self._announced += rows
         self._searched.append((self.stream.shape.object, rows))
-        if rows:
-            yield from self.reading.rows(*every)
+        if rows >= self.bulk_from:
+            yield from bulk_rows(self.reading, lambda parent: self._conditions(window, parent))
+        elif rows:
+            yield from self.reading.rows(*self._conditions(window))
+
+    def _conditions(self, window: Window | None, parent: str = "") -> tuple[str, ...]:
+        """Those of this stream and a window, of fields behind a relationship where one is given."""
+        stamped = period(f"{parent}{STAMP}", window) if window is not None else ""
+        return (*having(self.stream.only, parent), stamped)
 
     def _by_id(self, ids: Sequence[str], *, named: bool) -> Iterator[Read]:
         """Records by id; those of another stream are left out where they were not named."""
@@ -145,15 +159,17 @@ class SalesforceSource:
     def count(self, selection: Selection) -> SearchCounts:
         """How many rows the queries of a selection have, asked for in one small call each."""
         window, reading = selection.window, Reading(self.reading.client, self.stream)
-        stamped = period(STAMP, window) if window is not None and not selection.full_resync else ""
+        if selection.full_resync:
+            window = None
         searched: list[tuple[str, int]] = []
-        if stamped and window is not None and window.start:
+        if window is not None and window.start:
             for each in self.stream.children.values():
                 kind = having(self.stream.only, f"{each.parent}.")
-                searched.append((each.shape.object, reading.count(each.shape.object, stamped, *kind)))
-        if stamped or selection.full_resync:
+                rows = reading.count(each.shape.object, period(STAMP, window), *kind)
+                searched.append((each.shape.object, rows))
+        if window is not None or selection.full_resync:
             own = self.stream.shape.object
-            searched.append((own, reading.count(own, stamped, *having(self.stream.only))))
+            searched.append((own, reading.count(own, *self._conditions(window))))
         return _counts(searched, len(selection.ids))
 
     def counted(self, selection: Selection) -> SearchCounts:
@@ -166,8 +182,14 @@ class SalesforceSource:
         own = rows.pop(self.stream.shape.object, None)
         calls = sum(max(1, ceil(each / PAGE)) for each in rows.values()) + (own is not None)
         if own or counts.named:
-            calls += len(self.stream.objects) + ceil((own or 0) / PAGE) + ceil(counts.named / KEYS_ASKED)
+            calls += len(self.stream.objects) + self._min_calls(own or 0) + ceil(counts.named / KEYS_ASKED)
         return ReadEstimate((own or 0) + counts.named, calls)
+
+    def _min_calls(self, rows: int) -> int:
+        """The fewest calls that return so many records with few rows each."""
+        if rows < self.bulk_from:
+            return ceil(rows / PAGE)
+        return min_calls(rows) * len(self.stream.shapes)
 
 
 def _counts(searched: Sequence[tuple[str, int]], named: int) -> SearchCounts:

@@ -139,6 +139,28 @@ def test_deleted_and_merged_records_are_read_with_what_became_of_them(org: Sandb
     assert records == decoded(source(org).read_ids([loser, dropped]))
 
 
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("selection", [ALL, since(60 * 24 * 8)], ids=["all", "window"])
+def test_bulk_queries_give_the_same_records(org: Sandbox, stream: str, selection: Selection) -> None:
+    loser = rows(org, "Account")[-1]["Id"]
+    edit(org, "Account", loser, MasterRecordId=rows(org, "Account")[0]["Id"], Description='a\n"b", é')
+    delete(org, "Account", loser)
+    in_bulk = SalesforceSource(salesforce(org), stream, bulk_from=1)
+    assert found(source(org, stream), selection) == found(in_bulk, selection)
+    assert in_bulk.min_calls == in_bulk.calls
+
+
+def test_one_odd_row_of_a_bulk_query_spoils_its_record_only(org: Sandbox) -> None:
+    def spoil(asked: Asked, content: bytes) -> bytes:
+        return content.replace(b"Person 0", b"Person \xff", 1)
+
+    with altered(org, spoil) as odd:
+        read = dict(SalesforceSource(salesforce(odd), "accounts", bulk_from=1).read(ALL))
+    unread = {name for name, record in read.items() if isinstance(record, Unread)}
+    assert 1 == len(unread)
+    assert {row["Id"] for row in rows(org, "Account")} == set(read)
+
+
 # what a window holds
 
 

@@ -42,9 +42,14 @@ def getter(org: Org, entity: Entity, path: tuple[str, ...]) -> tuple[Getter, Fie
                 return getter(org, entity, path[1:])
             raise ApiError("INVALID_FIELD", f"Didn't understand relationship '{path[0]}' in field path.")
         inner, field = getter(org, org.schema.in_body(link.refers_to), path[1:])
-        rows = org.store[link.refers_to].rows
+        table = org.store[link.refers_to]
         link_of = _own_getter(org, link)
-        return lambda row: None if (up := rows.get(link_of(row))) is None else inner(up), field
+
+        def parent(row: Row) -> Row | None:
+            wanted = link_of(row)
+            return table.rows.get(wanted) or table.recycle_bin.get(wanted)
+
+        return lambda row: None if (up := parent(row)) is None else inner(up), field
     found = entity.field(path[0])
     if found is None:
         raise no_such_column(path[0], entity.name)
