@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
-from airflow_provider_brightpearl.core.ports.source import AnnouncesTotal, Source, Unread
+from airflow_provider_brightpearl.core.ports.source import (
+    AnnouncesTotal,
+    NarrowsByFilters,
+    Read,
+    Source,
+    Unread,
+)
 from airflow_provider_brightpearl.core.ports.stores import DeadLetters, Staging
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.raw import unusable
@@ -39,12 +45,14 @@ def with_due(flow: FlowSpec, selection: Selection, letters: DeadLetters, version
 class Extracted:
     """What was staged: parts, and the rejections of what could not be read, None where all could.
 
-    ``lost`` of those were found, the others were named.
+    ``lost`` of those were found, the others were named. ``filtered`` are ids of dead letters whose records the filters
+    of the flow file leave out by now.
     """
 
     parts: tuple[PartRef, ...]
     unread: PartRef | None = None
     lost: int = 0
+    filtered: tuple[str, ...] = ()
 
 
 def extract_parts(flow: FlowSpec, selection: Selection, source: Source, staging: Staging) -> Extracted:
@@ -67,7 +75,7 @@ def extract_parts(flow: FlowSpec, selection: Selection, source: Source, staging:
             parts.append(staging.write_lines(f"raw/{len(parts):05}.jsonl", lines))
         reading.check()
         staged = unread.stage(staging, UNREAD) if reading.reason else None
-        return Extracted(tuple(parts), staged, reading.lost)
+        return Extracted(tuple(parts), staged, reading.lost, tuple(reading.filtered))
 
 
 @dataclass(slots=True)
@@ -79,6 +87,7 @@ class _Reading:
     source: Source
     unread: RejectionSpool
     reason: str = ""
+    filtered: list[str] = field(default_factory=list)
     found: int = 0
     lost: int = 0
 
@@ -86,13 +95,28 @@ class _Reading:
         """Those of the window, then the named ones not among them."""
         named = frozenset(self.selection.ids)
         left, progress = dict.fromkeys(self.selection.ids), current()
+        outside = self._outside(self.selection.ids)
+        for source_id, record in self._read(left):
+            progress.advance()
+            exists = not isinstance(record, Unread) or record.foreign
+            if source_id in outside and exists:
+                self.filtered.append(source_id)
+            else:
+                yield from self._usable(source_id, record, named)
+
+    def _read(self, left: dict[str, None]) -> Iterator[Read]:
         for source_id, record in self.source.read(self.selection):
             left.pop(source_id, None)
-            progress.advance()
-            yield from self._usable(source_id, record, named)
-        for source_id, record in self.source.read_ids(tuple(left)) if left else ():
-            progress.advance()
-            yield from self._usable(source_id, record, named)
+            yield source_id, record
+        if left:
+            yield from self.source.read_ids(tuple(left))
+
+    def _outside(self, ids: Sequence[str]) -> set[str]:
+        """Ids of dead letters that the flow's filters leave out, though reading by id does not."""
+        letters = ids if self.selection.moves_watermark and self.flow.filters else ()
+        if not letters or not isinstance(self.source, NarrowsByFilters):
+            return set()
+        return set(letters) - self.source.matching(letters)
 
     def _usable(self, source_id: str, record: bytes | Unread, named: frozenset[str]) -> Iterator[bytes]:
         problem = "" if isinstance(record, Unread) else unusable(record)

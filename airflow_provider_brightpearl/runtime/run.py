@@ -108,6 +108,9 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         made = source.calls - before
         records = sum(part.records for part in parts)
         unread = [f"{staged.unread.records:,} not read"] if staged.unread else []
+        if staged.filtered:
+            wiring.letters.resolve(flow.flow, run, staged.filtered)
+            unread.append(f"{len(staged.filtered):,} of dead letters outside of the filters")
         progress.result = ", ".join(
             [counted(records, "record"), *unread, counted(len(parts), "part"), counted(made, "call")]
         )

@@ -76,6 +76,19 @@ class KnowsItsIds(Protocol):
 
 
 @runtime_checkable
+class NarrowsByFilters(Protocol):
+    """A source whose search is narrowed by the filters of the flow file, which reading by id passes by."""
+
+    def matching(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that the search finds with the filters of the flow file.
+
+        Raises:
+            SyncError: the system does not answer as it should.
+        """
+        ...
+
+
+@runtime_checkable
 class AnnouncesTotal(Protocol):
     """A source that knows how many records it will read before it has read them."""
 

@@ -11,7 +11,11 @@ from airflow_provider_brightpearl.core.window import Selection
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
 from airflow_provider_brightpearl.systems.brightpearl.session import CountingSession, ReadSession
-from airflow_provider_brightpearl.systems.brightpearl.streams.stream import KnowsIdForm, Stream
+from airflow_provider_brightpearl.systems.brightpearl.streams.stream import (
+    KnowsIdForm,
+    SearchedStream,
+    Stream,
+)
 from airflow_provider_brightpearl.systems.brightpearl.streams.table import filtered_stream
 
 
@@ -29,7 +33,9 @@ class BrightpearlSource:
     ) -> None:
         self.name = stream
         self.stream: Stream = filtered_stream(stream, filters or {})
+        self.narrowed = bool(filters)
         self.session = ReadSession(client)
+        self._asked = ReadSession(client)
 
     @property
     def calls(self) -> int:
@@ -37,7 +43,7 @@ class BrightpearlSource:
 
     @property
     def min_calls(self) -> int:
-        return self.session.min_calls
+        return self.session.min_calls + self._asked.min_calls
 
     @property
     def announced(self) -> int | None:
@@ -50,6 +56,12 @@ class BrightpearlSource:
     def read_ids(self, ids: Sequence[str]) -> Iterator[Read]:
         """Raw records by id, or why they could not be read."""
         return self.read(Selection(window=None, ids=tuple(ids)))
+
+    def matching(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that the search finds with the filters of the flow file; all where there are none."""
+        if not self.narrowed or not isinstance(self.stream, SearchedStream):
+            return set(ids)
+        return self.stream.matching(self._asked, ids)
 
     def check_ids(self, ids: Sequence[str]) -> None:
         """Raises ``Misconfigured`` for text that is no id of this stream, such as ``SO100001`` for order 100001."""

@@ -16,6 +16,7 @@ from airflow_provider_brightpearl.core.ports.source import Read, Unread
 from airflow_provider_brightpearl.core.schema import StreamSchema
 from airflow_provider_brightpearl.core.window import Selection, Window
 from airflow_provider_brightpearl.errors import SchemaMismatch
+from airflow_provider_brightpearl.systems.brightpearl import idset
 from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, period
 from airflow_provider_brightpearl.systems.brightpearl.complete import Collected, is_number
 from airflow_provider_brightpearl.systems.brightpearl.estimate import EstimateRead
@@ -23,6 +24,8 @@ from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession
 
 # records joined at a time; large enough that joined ids fill their calls
 CHUNK = 10 * MAX_IDS
+# characters of an id set in an address
+_LONGEST = 1500
 # periods hold milliseconds and may exclude their ends, so searches reach a little beyond the window
 MARGIN = timedelta(milliseconds=1)
 
@@ -91,6 +94,17 @@ class SearchedStream:
                 other = other_kind(record, self.filters) if source_id in named else ""
                 reason = f"{self.resource} {source_id} is not of this stream: {other}"
                 yield source_id, Unread(reason, foreign=True) if other else record
+
+    def matching(self, session: ReadSession, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that the search finds, with its filters."""
+        numbers = sorted({int(text) for text in ids if is_number(text)})
+        found: set[str] = set()
+        for group in idset.batches(numbers, MAX_IDS, _LONGEST):
+            asked = {**self.filters, self.id_column: idset.compress(group)}
+            found.update(
+                str(row[self.id_column]) for row in session.search(self.search, (self.id_column,), asked)
+            )
+        return found
 
     def is_id(self, text: str) -> bool:
         return is_number(text)
