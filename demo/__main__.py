@@ -88,6 +88,7 @@ class Demonstration:
             checks.written_back(now),
             checks.balanced(now),
             checks.agrees(both),
+            checks.known(self.systems.unknown()),
         )
         return Pass(name, flows, (*held, *more), tuple(both))
 
@@ -122,7 +123,7 @@ def play(build: Path, size: Mapping[str, int]) -> list[Pass]:
     build.mkdir(parents=True, exist_ok=True)
     with display() as progress, ExitStack() as running:
         with step(progress, "sandbox: " + ", ".join(f"{count:,} {name}" for name, count in size.items())):
-            systems = running.enter_context(sandbox.running(size, build / "sandbox.log"))
+            systems = running.enter_context(sandbox.running(size, build / "sandbox.log", variety=True))
             systems.run_behind(BEHIND)
             systems.let_stock_go_below_zero()
         with step(progress, "a fresh Airflow home"):

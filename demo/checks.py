@@ -102,3 +102,8 @@ def nothing_written(flows: tuple[FlowResult, ...], writes: list[str]) -> Check:
             against.append(f"{flow.flow}: {done} of {flow.counts['extracted']} created or updated")
     read = sum(flow.counts["extracted"] for flow in flows)
     return Check(f"all {read:,} records read again, no call made to write", tuple(against))
+
+
+def known(unknown: list[str]) -> Check:
+    """Whether only addresses were requested that the systems have."""
+    return Check("no address was requested that Brightpearl, Salesforce or M3 does not have", tuple(unknown))

@@ -104,6 +104,13 @@ class Sandbox:
             if not call["transaction"].startswith(READING)
         })  # fmt: skip
 
+    def unknown(self) -> list[str]:
+        """Addresses that were requested and that no system has, with how often."""
+        return [
+            f"{each['system'] or 'nobody'} was asked {each['times']} times for {each['address']}"
+            for each in self.control("GET", "/unknown")
+        ]
+
     def let_stock_go_below_zero(self) -> None:
         """Lets M3 take picks of goods whose stock it hears of with the next count, or never."""
         self.control("POST", "/settings/infor", {"stock_checked_at_pick": False})
@@ -114,14 +121,18 @@ class Sandbox:
 
 
 @contextmanager
-def running(size: Mapping[str, int], log: Path, port: int | None = None) -> Iterator[Sandbox]:
+def running(
+    size: Mapping[str, int], log: Path, port: int | None = None, *, variety: bool = False
+) -> Iterator[Sandbox]:
     """A sandbox with so many customers, products and orders, until the end of the block.
+
+    ``variety`` adds what an even history does not have: part shipped and part paid orders, purchases, nested bundles.
 
     Raises:
         RuntimeError: it did not start; says why.
     """
     until = datetime.now(UTC) - timedelta(hours=1)
-    options = [f"--{name}={count}" for name, count in size.items()]
+    options = [f"--{name}={count}" for name, count in size.items()] + ["--variety"] * variety
     command = [
         sys.executable,
         "-m",

@@ -124,7 +124,8 @@ def shipments(source: Source, wanted: Expected) -> None:
         if order not in deliveries:
             waiting.add(str(note["goodsOutNoteId"]))
             continue
-        deliveries[order]["ETRN"] = _either(deliveries[order]["ETRN"], _reference(note))
+        if reference := _reference(note):
+            deliveries[order]["ETRN"] = _either(deliveries[order]["ETRN"], reference)
         for key, fields in _picks(note, by_id[order]):
             picks[key] = fields
             _deliver(wanted.records["OrderLine"][f"{order}|{fields['CUPO']}"], fields["QTYP"])

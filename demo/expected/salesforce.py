@@ -29,7 +29,7 @@ from demo.expected.salesforce_goods import returns, shipments, stock
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 GROUPS = {"7": "Retail", "8": "Wholesale", "9": "Trade"}
-CHANNELS = {1: "Brightpearl", 2: "Web store UK", 3: "Web store EU", 4: "Amazon US", 5: "Trade desk"}
+CHANNELS = {0: None, 1: "Brightpearl", 2: "Web store UK", 3: "Web store EU", 4: "Amazon US", 5: "Trade desk"}
 STATUSES = {
     "Draft / Quote": "Draft",
     "On hold - payment": "Draft",
