@@ -1,4 +1,4 @@
-"""One stage of a run, or all five, in this process, as a task of Airflow runs it; reports its outcome and peak memory.
+"""One stage of a run, all five, or a comparison, as a task of Airflow runs it; reports outcome and peak memory.
 
 A stage takes and returns reports as plain JSON, as they pass from task to task through XCom.
 """
@@ -12,11 +12,11 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from airflow_provider_brightpearl.core.reports import ExtractReport, RunSummary
+from airflow_provider_brightpearl.core.reports import ExtractReport, ReconcileReport, RunSummary
 from airflow_provider_brightpearl.core.window import Request, RunKind
 from airflow_provider_brightpearl.environment import airflow_environment
 from airflow_provider_brightpearl.errors import GateClosed
-from airflow_provider_brightpearl.runtime import run
+from airflow_provider_brightpearl.runtime import reconcile, run
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from benchmarks.workbench import give, peak_megabytes
 
@@ -35,6 +35,10 @@ def everything(wiring: Wiring, name: str) -> RunSummary:
     return run.run_flow(wiring, MANUAL, name)
 
 
+def compared(wiring: Wiring, name: str) -> ReconcileReport | None:
+    return reconcile.compare(wiring, name, full_resync=True)
+
+
 STAGES: dict[str, Callable[..., Any]] = {
     "import": nothing,
     "extract": extract,
@@ -43,6 +47,7 @@ STAGES: dict[str, Callable[..., Any]] = {
     "load": run.load,
     "settle": run.settle,
     "everything": everything,
+    "reconcile": compared,
 }
 
 

@@ -15,8 +15,6 @@ from airflow_provider_brightpearl.core.records import Money
 
 # differences remembered by id; all of them are counted
 KEEP = 10_000
-# sorts before every character of an id, so that lines sort as their ids do
-_SEPARATOR = "\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +28,6 @@ class Entry:
     amount: Decimal | None = None
     currency: str = ""
     fields: str = ""
-
-
-class Side:
-    """The entries of one system in any order of arrival; iterates by id, takes some 90 bytes an entry.
-
-    Ids hold no NUL.
-    """
-
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self._lines: list[str] = []
-        self._sorted = True
-        for entry in entries:
-            self.add(entry)
-
-    def add(self, entry: Entry) -> None:
-        amount = "" if entry.amount is None else str(entry.amount)
-        self._lines.append(_SEPARATOR.join((entry.id, amount, entry.currency, entry.fields)))
-        self._sorted = False
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def __iter__(self) -> Iterator[Entry]:
-        if not self._sorted:
-            self._lines.sort()
-            self._sorted = True
-        for line in self._lines:
-            name, amount, currency, fields = line.split(_SEPARATOR)
-            yield Entry(name, Decimal(amount) if amount else None, currency, fields)
 
 
 @dataclass(slots=True)
@@ -117,7 +86,7 @@ def compare(
     """What differs between two sides, read side by side in one pass.
 
     Args:
-        source: entries in ascending order of their ids as text, as ``Side`` gives them.
+        source: entries in ascending order of their ids as text, several of one id in any order.
         target: likewise.
         amounts: whether amount and currency have to agree.
         tolerance: how far two amounts may lie apart, for targets that keep fewer decimals.

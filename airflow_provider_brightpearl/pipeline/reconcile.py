@@ -5,11 +5,13 @@ Only records that the flow must have read are compared: those last changed befor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 
 from airflow_provider_brightpearl.core.compare import Comparison, compare
+from airflow_provider_brightpearl.core.ports.sides import Sides
 from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
 from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.flow.identity import (
@@ -18,7 +20,7 @@ from airflow_provider_brightpearl.flow.identity import (
 )
 from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
 from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.pipeline.sides import Ports, SourceSide, source_side, target_side
+from airflow_provider_brightpearl.pipeline.sides import Ports, Unjudged, read_source, read_target
 from airflow_provider_brightpearl.pipeline.transform import OpenMapper
 
 # ids shown of each kind of difference
@@ -66,18 +68,20 @@ def find_drift(
         now: when the comparison began, aware.
     """
     spec = flow.reconcile or ReconcileSpec()
-    plain = key_is_id(flow, id_column)
-    source = source_side(flow, id_column, period, watermark, ports, open_mapper)
-    target = target_side(flow, source, ports, plain)
-    found = compare(source.side, target, amounts=spec.amount is not None, tolerance=spec.tolerance)
-    drift = _judged(flow, found, source, ports)
-    return _report(flow, run, spec, period, now, found, drift, source, ports)
+    with ports.open_sides() as sides:
+        unjudged = read_source(flow, id_column, period, watermark, ports, sides, open_mapper)
+        read_target(flow, ports, sides, key_is_id(flow, id_column))
+        found = compare(
+            sides.source(), sides.target(), amounts=spec.amount is not None, tolerance=spec.tolerance
+        )
+        drift = _judged(flow, found, sides, ports)
+    return _report(flow, run, spec, period, now, found, drift, unjudged, ports)
 
 
 # what differs
 
 
-def _judged(flow: FlowSpec, found: Comparison, source: SourceSide, ports: Ports) -> Drift:
+def _judged(flow: FlowSpec, found: Comparison, sides: Sides, ports: Ports) -> Drift:
     drift = Drift()
     waiting = ports.letters.waiting(flow.flow, [*found.missing.ids, *found.differing.ids])
     rows = ports.crosswalk.of_records(flow.flow, found.missing.ids)
@@ -90,7 +94,7 @@ def _judged(flow: FlowSpec, found: Comparison, source: SourceSide, ports: Ports)
     if flow.reconcile and flow.reconcile.deleted == "ignore":
         drift.unmatched += found.extra.ids
     else:
-        _sweep(flow, drift, found.extra.ids, source, ports)
+        _sweep(flow, drift, found.extra.ids, sides, ports)
     return drift
 
 
@@ -101,18 +105,18 @@ def _place(drift: Drift, name: str, usual: list[str], waits: bool, written: bool
         (drift.manual if written and not ports.target.can_rewrite else usual).append(name)
 
 
-def _sweep(flow: FlowSpec, drift: Drift, extra: Sequence[str], source: SourceSide, ports: Ports) -> None:
+def _sweep(flow: FlowSpec, drift: Drift, extra: Sequence[str], sides: Sides, ports: Ports) -> None:
     """Finds rows that are left of deleted records: those that only the target has, and those bound to nothing."""
-    bound = {
-        row.source_id: row.target_id
-        for row in ports.crosswalk.roots(flow.flow, flow.root)
-        if row.source_id not in source.seen
-    }
-    names = set(bound) if ports.inventory.lists_all_ids else _within(bound, source.seen)
-    gone = ports.inventory.deleted_ids({*names, *extra} - _constant_ids(flow))
+    sides.add_bound((row.source_id, row.target_id) for row in ports.crosswalk.roots(flow.flow, flow.root))
+    # a source without a list of all ids is asked only for those between the first and the last one listed
+    unlisted = sides.unlisted(within=not ports.inventory.lists_all_ids)
+    known = {*extra, *_constant_ids(flow)}
+    names = (name for name in unlisted if name not in known)
+    gone = ports.inventory.deleted_ids(chain(sorted(set(extra) - _constant_ids(flow)), names))
     for name in extra:
         (drift.deleted if name in gone else drift.unmatched).append(name)
     lost = sorted(gone.difference(extra))
+    bound = sides.target_ids(lost)
     there = ports.target.existing_ids(flow.root, [bound[name] for name in lost])
     for name in lost:
         (drift.deleted if bound[name] in there else drift.stale_bindings).append(name)
@@ -120,15 +124,6 @@ def _sweep(flow: FlowSpec, drift: Drift, extra: Sequence[str], source: SourceSid
 
 def _constant_ids(flow: FlowSpec) -> set[str]:
     return {str(record["id"]) for record in flow.constants if "id" in record}
-
-
-def _within(names: Iterable[str], seen: Iterable[str]) -> set[str]:
-    """The ids between the first and the last one seen: a source without a sweep is not asked for all."""
-    numbers = [int(name) for name in seen if name.isdigit()]
-    if not numbers:
-        return set()
-    low, high = min(numbers), max(numbers)
-    return {name for name in names if name.isdigit() and low <= int(name) <= high}
 
 
 # result
@@ -149,7 +144,7 @@ def _report(
     started_at: datetime,
     found: Comparison,
     drift: Drift,
-    source: SourceSide,
+    unjudged: Unjudged,
     ports: Ports,
 ) -> ReconcileReport:
     # more than the remembered ids is over the limit, so nothing is repaired
@@ -167,10 +162,12 @@ def _report(
             name: len(getattr(drift, name))
             for name in ("waiting", "manual", "deleted", "unmatched", "stale_bindings")
         },
-        "pending": source.pending,
-        "unreadable": source.unreadable,
+        "pending": unjudged.pending,
+        "unreadable": unjudged.unreadable.count,
         "repeated": found.repeated.count,
     }
+    listed = {name: getattr(drift, name) for name in Drift.__slots__}
+    listed["unreadable"] = unjudged.unreadable.ids
     small = size <= spec.max_repair
     return ReconcileReport(
         flow=flow.flow,
@@ -179,7 +176,7 @@ def _report(
         period=period,
         counts=counts,
         money={"source": found.source.money, "target": found.target.money},
-        ids={name: tuple(ids[:SHOWN]) for name in Drift.__slots__ if (ids := getattr(drift, name))},
+        ids={name: tuple(some[:SHOWN]) for name, some in listed.items() if some},
         calls={flow.source_system: ports.inventory.calls, flow.target: ports.target.calls},
         note="; ".join(filter(None, (_fields_note(flow, found), ports.target.note))),
         started_at=started_at,

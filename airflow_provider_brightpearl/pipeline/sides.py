@@ -8,17 +8,16 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import msgspec
 from more_itertools import chunked
 
-from airflow_provider_brightpearl.core.compare import Entry, Side
+from airflow_provider_brightpearl.core.compare import KEEP, Difference, Entry
+from airflow_provider_brightpearl.core.ports.sides import Sides
 from airflow_provider_brightpearl.core.ports.source import ListedRecord, Source, SourceInventory
 from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetters, Staging
-from airflow_provider_brightpearl.core.ports.target import Target, TargetRow
+from airflow_provider_brightpearl.core.ports.target import ReadsSpans, Target, TargetRow
 from airflow_provider_brightpearl.core.progress import Progress, current
-from airflow_provider_brightpearl.core.records import PartRef
 from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.flow.identity import (
     compared_fields,
@@ -30,12 +29,17 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.mapped import read_mapped
 from airflow_provider_brightpearl.pipeline.transform import OpenMapper
 
+# records handled together; whole calls of every target
+_CHUNK = 10_000
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What one reconciliation of a flow works on; ``source`` is read where fields are compared."""
+    """What one reconciliation of a flow works on; ``source`` is read where fields are compared.
+
+    ``open_sides`` gives the place where both sides are kept while they are compared.
+    """
 
     inventory: SourceInventory
     target: Target
@@ -43,70 +47,80 @@ class Ports:
     letters: DeadLetters
     staging: Staging
     source: Callable[[], Source]
+    open_sides: Callable[[], Sides]
 
 
 @dataclass(slots=True)
-class SourceSide:
-    """What the source has: entries by id, the keys of those with another key, and what is not judged."""
+class Unjudged:
+    """Records of the source that are not compared: changed since the flow last read, or not to be read or mapped."""
 
-    side: Side = field(default_factory=Side)
-    keys: dict[str, str] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
     pending: int = 0
-    unreadable: int = 0
+    unreadable: Difference = field(default_factory=Difference)
 
 
-def source_side(
+def read_source(
     flow: FlowSpec,
     id_column: str,
     period: Window,
     watermark: datetime,
     ports: Ports,
+    sides: Sides,
     open_mapper: OpenMapper,
-) -> SourceSide:
-    """What the source has of a period, as the flow would write it; see ``find_drift`` for the arguments."""
-    source = SourceSide()
+) -> Unjudged:
+    """Adds what the source has of a period, as the flow would write it; see ``find_drift`` for the arguments."""
+    unjudged = Unjudged()
     whole = needs_records(flow, id_column)
     before = ports.inventory.calls
     current().begin("listed", "source records", calls=lambda: ports.inventory.calls - before)
-    due = _due(ports.inventory.created(period), watermark, source)
+    due = _due(ports.inventory.created(period), watermark, sides, unjudged)
     for number, chunk in enumerate(chunked(due, flow.part_size)):
         if whole:
-            _map(flow, number, chunk, source, ports, open_mapper)
+            _map(flow, number, chunk, ports, sides, open_mapper, unjudged)
         else:
-            for seen in chunk:
-                source.side.add(Entry(seen.source_id))
-    return source
+            sides.add_source((Entry(each.source_id), each.source_id) for each in chunk)
+    return unjudged
 
 
-def _due(listed: Iterable[ListedRecord], watermark: datetime, source: SourceSide) -> Iterator[ListedRecord]:
+def _due(
+    listed: Iterable[ListedRecord], watermark: datetime, sides: Sides, unjudged: Unjudged
+) -> Iterator[ListedRecord]:
     """The records that the flow must have read."""
     progress = current()
-    for seen in listed:
-        progress.advance()
-        source.seen.add(seen.source_id)
-        if seen.changed is not None and seen.changed >= watermark:
-            source.pending += 1
-        else:
-            yield seen
+    for some in chunked(listed, _CHUNK):
+        sides.add_listed(each.source_id for each in some)
+        progress.advance(len(some))
+        due = [each for each in some if each.changed is None or each.changed < watermark]
+        unjudged.pending += len(some) - len(due)
+        yield from due
 
 
 def _map(
     flow: FlowSpec,
     number: int,
     chunk: Sequence[ListedRecord],
-    source: SourceSide,
     ports: Ports,
+    sides: Sides,
     open_mapper: OpenMapper,
+    unjudged: Unjudged,
 ) -> None:
     fields = compared_fields(flow)
+    bare = identity_of(flow)
     part = ports.staging.write_lines(
         f"reconcile/{number:05}.jsonl", _records(chunk, ports, whole=bool(fields))
     )
-    for row in _identities(identity_of(flow), part, source, ports.staging, open_mapper):
-        source.side.add(Entry(row.source_id, row.amount, row.currency, _expected(row.payload, fields)))
-        if row.key != row.source_id:
-            source.keys[row.source_id] = row.key
+    with ports.staging.local(part) as raw, TemporaryDirectory() as work:
+        with open_mapper((raw.parent, Path(work))) as mapper:
+            result = mapper.map_part(raw, Path(work))
+        rows = read_mapped(Path(work) / f"{bare.root}.parquet")
+    sides.add_source(
+        (Entry(row.source_id, row.amount, row.currency, _expected(row.payload, fields)), row.key)
+        for row in rows
+    )
+    judged = {row.source_id for row in rows} | {*result.filtered_ids}
+    for each in chunk:
+        # neither compared nor unwanted: it could not be read or mapped
+        if each.source_id not in judged:
+            unjudged.unreadable.add(each.source_id, KEEP)
 
 
 def _records(chunk: Sequence[ListedRecord], ports: Ports, *, whole: bool) -> Iterator[bytes]:
@@ -127,35 +141,24 @@ def _expected(payload: str, fields: Sequence[str]) -> str:
     return f"[{','.join(bytes(values.get(name, b'null')).decode() for name in fields)}]"
 
 
-def _identities(
-    bare: FlowSpec, part: PartRef, source: SourceSide, staging: Staging, open_mapper: OpenMapper
-) -> Iterator[Any]:
-    with staging.local(part) as raw, TemporaryDirectory() as work:
-        with open_mapper((raw.parent, Path(work))) as mapper:
-            result = mapper.map_part(raw, Path(work))
-        source.unreadable += len(result.rejections)
-        yield from read_mapped(Path(work) / f"{bare.root}.parquet")
-
-
-def target_side(flow: FlowSpec, source: SourceSide, ports: Ports, plain: bool) -> Side:
-    """What the target holds for the records of the source, or between them; ``plain``: keys are ids of the source."""
-    ids = [entry.id for entry in source.side]
-    between = plain and all(name.isdigit() for name in ids)
-    of_key = {key: source_id for source_id, key in source.keys.items()}
-    keys = ids if plain else [source.keys.get(name, name) for name in ids]
+def read_target(flow: FlowSpec, ports: Ports, sides: Sides, plain: bool) -> None:
+    """Adds what the target holds for the records of the source, or between them; ``plain``: keys are their ids."""
     fields = _Compared.of(flow)
     before = ports.target.calls
     progress = current()
-    progress.begin("read", "target rows", len(keys), lambda: ports.target.calls - before)
-    rows = ports.target.read(keys, fields.names, _bound_keys(flow, ids, ports), between=between)
-    # a record that is not compared is not missing on the other side either
-    unjudged = source.seen.difference(ids)
-    return Side(
-        fields.entry(name, row)
-        for row in _counted(rows, progress)
-        if (name := of_key.get(row.key, row.key)) not in unjudged
-        and not (row.retired and name not in source.seen)
-    )
+    progress.begin("read", "target rows", None, lambda: ports.target.calls - before)
+    span = sides.span() if plain and isinstance(ports.target, ReadsSpans) else None
+    if span and isinstance(ports.target, ReadsSpans):
+        rows = ports.target.read_span(span, fields.names)
+    else:
+        rows = _rows_of_keys(flow, ports, sides, fields.names)
+    sides.add_target((fields.entry(row), row.retired) for row in _counted(rows, progress))
+
+
+def _rows_of_keys(flow: FlowSpec, ports: Ports, sides: Sides, fields: Sequence[str]) -> Iterator[TargetRow]:
+    for chunk in chunked(sides.keys(), _CHUNK):
+        bound = _bound_keys(flow, [name for name, _ in chunk], ports)
+        yield from ports.target.read([key for _, key in chunk], fields, bound)
 
 
 def _counted(rows: Iterable[TargetRow], progress: Progress) -> Iterator[TargetRow]:
@@ -182,12 +185,12 @@ class _Compared:
         named = [name for name in (self.amount, self.currency) if name]
         return list(dict.fromkeys([*named, *self.fields]))
 
-    def entry(self, name: str, row: TargetRow) -> Entry:
+    def entry(self, row: TargetRow) -> Entry:
         amount = row.fields.get(self.amount) if self.amount else None
         currency = row.fields.get(self.currency) if self.currency else None
         values = [row.fields.get(each) for each in self.fields]
         held = _encode(values).decode() if values else ""
-        return Entry(name, None if amount is None else Decimal(str(amount)), str(currency or ""), held)
+        return Entry(row.key, None if amount is None else Decimal(str(amount)), str(currency or ""), held)
 
 
 def _bound_keys(flow: FlowSpec, ids: Sequence[str], ports: Ports) -> dict[str, str]:

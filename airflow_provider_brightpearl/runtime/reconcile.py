@@ -27,6 +27,7 @@ from airflow_provider_brightpearl.runtime.reconcile_report import reconcile_line
 from airflow_provider_brightpearl.runtime.run import run_flow
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.reconciliations import SqlReconciliations
+from airflow_provider_brightpearl.stores.sides import SqlSides
 from airflow_provider_brightpearl.systems import registry
 
 log = logging.getLogger(__name__)
@@ -165,6 +166,7 @@ def _ports(wiring: Wiring, run: str) -> Ports:
         wiring.letters,
         wiring.staging(run),
         wiring.source,
+        SqlSides,
     )
 
 

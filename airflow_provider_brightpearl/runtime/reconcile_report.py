@@ -18,7 +18,7 @@ KINDS = {
     "unmatched": "in the target, not among the records of this flow and period",
     "stale_bindings": "bound, gone from both systems",
     "pending": "changed since the flow last read",
-    "unreadable": "cannot be mapped: see dead letters",
+    "unreadable": "cannot be read or mapped: see dead letters",
     "repeated": "listed more than once",
 }
 

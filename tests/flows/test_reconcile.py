@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from airflow_provider_brightpearl.core.ports.sides import Span
 from airflow_provider_brightpearl.core.records import Counts, Rejection, Stage
 from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
 from airflow_provider_brightpearl.errors import Misconfigured
@@ -260,8 +261,9 @@ def test_a_bulk_query_lists_the_same(auditor: Auditor) -> None:
         client = auditor.site.salesforce()
         client._sleep = lambda seconds: None
         keys = sorted(row.key for row in auditor.site.crosswalk.roots(name, flow.root))
+        span = Span(min(map(int, keys)), max(map(int, keys)), len(keys))
         few, many = (
-            SalesforceTarget(client, flow, bulk_from=bulk_from).read(keys, [], {}, between=True)
+            SalesforceTarget(client, flow, bulk_from=bulk_from).read_span(span, [])
             for bulk_from in (10**6, 1)
         )
         ours, theirs = (sorted(rows, key=lambda row: row.key) for rows in (few, many))

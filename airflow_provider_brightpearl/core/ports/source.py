@@ -135,7 +135,7 @@ class SourceInventory(Protocol):
         ...
 
     def deleted_ids(self, ids: Iterable[str]) -> set[str]:
-        """Those of the ids that the source no longer has.
+        """Those of the ids that the source no longer has; the ids may be very many, and are read once.
 
         Raises:
             SyncError: the system does not answer as it should.

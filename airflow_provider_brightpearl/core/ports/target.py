@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
+from airflow_provider_brightpearl.core.ports.sides import Span
 from airflow_provider_brightpearl.core.ports.stores import Binding
 
 
@@ -109,7 +110,7 @@ class Target(Protocol):
         ...
 
     def read(
-        self, keys: Sequence[str], fields: Sequence[str], bound: Mapping[str, str], *, between: bool = False
+        self, keys: Sequence[str], fields: Sequence[str], bound: Mapping[str, str]
     ) -> Iterator[TargetRow]:
         """Reads rows of the flow's first object.
 
@@ -117,7 +118,6 @@ class Target(Protocol):
             keys: values of the external id, not repeated.
             fields: names of fields wanted with each row.
             bound: target id by key, for those in the crosswalk; needed where ``reads_bound_rows_only``.
-            between: the keys are numbers, and rows whose key lies between them are wanted too.
 
         Raises:
             SyncError: the system does not answer as it should.
@@ -144,4 +144,21 @@ class Target(Protocol):
     @property
     def calls(self) -> int:
         """API calls made so far."""
+        ...
+
+
+@runtime_checkable
+class ReadsSpans(Protocol):
+    """A target that finds rows between two keys in few calls."""
+
+    def read_span(self, span: Span, fields: Sequence[str]) -> Iterator[TargetRow]:
+        """Reads the rows of the flow's first object whose key is a number within a span.
+
+        Args:
+            span: the numbers, of which ``count`` rows are expected.
+            fields: names of fields wanted with each row.
+
+        Raises:
+            SyncError: the system does not answer as it should.
+        """
         ...

@@ -188,9 +188,14 @@ class BrightpearlClient:
 
     def list_ids(self, resource: str) -> Iterator[int]:
         """Every existing id of a resource such as ``order-service/order``, in one call."""
+        for ids in self.list_ranges(resource):
+            yield from ids
+
+    def list_ranges(self, resource: str) -> Iterator[range]:
+        """The same as ranges, which are few where the ids are many."""
         answer = self.options(resource) or {}
         for uri in answer.get("getUris", ()):
-            yield from idset.parse(str(uri).rsplit("/", 1)[-1])
+            yield from idset.ranges(str(uri).rsplit("/", 1)[-1])
 
     def get(self, path: str, params: Params | None = None) -> Any:
         """The ``response`` of a GET, numbers with a point as Decimal; None where nothing was found."""

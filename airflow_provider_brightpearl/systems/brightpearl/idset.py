@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 
-def parse(text: str) -> Iterator[int]:
-    """The ids of an id set such as ``1-2,5``; both separators ``,`` and ``.`` are read."""
+def ranges(text: str) -> Iterator[range]:
+    """The ids of an id set such as ``1-2,5``, piece by piece; both separators ``,`` and ``.`` are read."""
     for piece in text.replace(".", ",").split(","):
         first, _, last = piece.strip().partition("-")
         if first:
-            yield from range(int(first), int(last or first) + 1)
+            yield range(int(first), int(last or first) + 1)
+
+
+def parse(text: str) -> Iterator[int]:
+    """The ids of an id set."""
+    for ids in ranges(text):
+        yield from ids
 
 
 def compress(ids: Iterable[int]) -> str:

@@ -5,12 +5,14 @@ No search shows amounts of orders, so records are read for them, 200 a call, wit
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import msgspec
+from more_itertools import chunked, peekable
 
 from airflow_provider_brightpearl.core.ports.source import ListedRecord, Unread
 from airflow_provider_brightpearl.core.window import Selection, Window
@@ -39,6 +41,8 @@ class Listing:
     whole: bool = False
 
 
+# ids looked for in one go
+_AT_ONCE = 10_000
 _NOTES = Listing(
     "warehouse-service/goods-note/goods-out-search",
     ("goodsOutNoteId", "createdOn", "shippedOn"),
@@ -68,6 +72,17 @@ def listing_of(stream: str, filters: Mapping[str, str] | None = None) -> Listing
     return Listing(
         known.search, (known.id_column, "createdOn", "updatedOn"), known.filters, resource=known.resource
     )
+
+
+class _Ranges:
+    """Numbers as ranges, which take little memory; of two that overlap, some numbers may not be found."""
+
+    def __init__(self, ranges: Iterable[range]) -> None:
+        self._ranges = sorted(ranges, key=lambda each: each.start)
+
+    def __contains__(self, number: int) -> bool:
+        place = bisect_right(self._ranges, number, key=lambda each: each.start)
+        return place > 0 and number in self._ranges[place - 1]
 
 
 class BrightpearlInventory:
@@ -118,28 +133,34 @@ class BrightpearlInventory:
 
     def deleted_ids(self, ids: Iterable[str]) -> set[str]:
         """Those of the ids that no longer exist; one call where all can be listed and none is missing."""
-        left = set(ids)
-        if not left:
-            return left
+        asked = peekable(ids)
+        if not asked:
+            return set()
         if self.lists_all_ids:
-            left.difference_update(map(str, self.session.client.list_ids(self.listing.resource)))
-            # a list may be late or hide records: rows are removed only if reading does not find the record either
-            looked_for = self.session.fetch(
-                self.listing.resource,
-                [int(text) for text in left if is_number(text)],
-                self.stream.schema.id_column,
-            )
-            left.difference_update(map(str, looked_for.records))
-            left.difference_update(str(number) for number, why in looked_for.unread.items() if not why.gone)
-        elif self.listing.whole:
-            left.difference_update(self._searched(sorted(left)))
-        else:
-            found = self.stream.read(self.session, Selection(None, tuple(sorted(left))))
-            # a record that cannot be read still exists
-            left.intersection_update(
-                source_id for source_id, record in found if isinstance(record, Unread) and record.gone
-            )
+            return self._unlisted(asked)
+        return {source_id for some in chunked(asked, _AT_ONCE) for source_id in self._not_found(set(some))}
+
+    def _unlisted(self, ids: Iterable[str]) -> set[str]:
+        listed = _Ranges(self.session.client.list_ranges(self.listing.resource))
+        left = {text for text in ids if not (is_number(text) and int(text) in listed)}
+        # a list may be late or hide records: rows are removed only if reading does not find the record either
+        looked_for = self.session.fetch(
+            self.listing.resource,
+            [int(text) for text in left if is_number(text)],
+            self.stream.schema.id_column,
+        )
+        left.difference_update(map(str, looked_for.records))
+        left.difference_update(str(number) for number, why in looked_for.unread.items() if not why.gone)
         return left
+
+    def _not_found(self, ids: set[str]) -> set[str]:
+        if self.listing.whole:
+            return ids.difference(self._searched(sorted(ids)))
+        found = self.stream.read(self.session, Selection(None, tuple(sorted(ids))))
+        # a record that cannot be read still exists
+        return ids.intersection(
+            source_id for source_id, record in found if isinstance(record, Unread) and record.gone
+        )
 
     def _searched(self, ids: Sequence[str]) -> Iterator[str]:
         name = self.listing.columns[0]

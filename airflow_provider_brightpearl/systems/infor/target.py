@@ -67,7 +67,7 @@ class InforTarget:
         return self.client.calls
 
     def read(
-        self, keys: Sequence[str], fields: Sequence[str], bound: Mapping[str, str], *, between: bool = False
+        self, keys: Sequence[str], fields: Sequence[str], bound: Mapping[str, str]
     ) -> Iterator[TargetRow]:
         """The rows of these keys that are bound and that M3 has."""
         known = [(key, bound[key]) for key in keys if key in bound]

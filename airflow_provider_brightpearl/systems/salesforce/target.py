@@ -10,6 +10,7 @@ import msgspec
 from more_itertools import chunked
 
 from airflow_provider_brightpearl.core.changes import RowOutcome, RowResult
+from airflow_provider_brightpearl.core.ports.sides import Span
 from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.ports.target import TargetRow
 from airflow_provider_brightpearl.flow.spec import FlowSpec
@@ -49,21 +50,19 @@ class SalesforceTarget:
         return self.client.calls
 
     def read(
-        self, keys: Sequence[str], fields: Sequence[str], bound: Mapping[str, str], *, between: bool = False
+        self, keys: Sequence[str], fields: Sequence[str], bound: Mapping[str, str]
     ) -> Iterator[TargetRow]:
-        """The rows of these keys, or of all keys between the first and the last number."""
-        if between and keys:
-            numbers = [int(key) for key in keys]
-            yield from self._between(min(numbers), max(numbers), len(keys), fields)
-            return
+        """The rows of these keys."""
         for chunk in chunked(keys, KEYS_ASKED):
             yield from self._query(f"{self.key} IN {listed(chunk)}", fields)
 
-    def _between(self, low: int, high: int, expected: int, fields: Sequence[str]) -> Iterator[TargetRow]:
-        parts = [f"({self.key} >= '{first}' AND {self.key} <= '{last}')" for first, last in _spans(low, high)]
-        for row in self._query(" OR ".join(parts), fields, bulk=expected >= self.bulk_from):
+    def read_span(self, span: Span, fields: Sequence[str]) -> Iterator[TargetRow]:
+        """The rows whose key is a number within the span."""
+        pieces = _pieces(span.low, span.high)
+        parts = [f"({self.key} >= '{first}' AND {self.key} <= '{last}')" for first, last in pieces]
+        for row in self._query(" OR ".join(parts), fields, bulk=span.count >= self.bulk_from):
             # as text, 1000 lies between 10 and 20 too
-            if row.key.isdigit() and low <= int(row.key) <= high:
+            if row.key.isdigit() and span.low <= int(row.key) <= span.high:
                 yield row
 
     def _query(self, condition: str, fields: Sequence[str], *, bulk: bool = False) -> Iterator[TargetRow]:
@@ -137,7 +136,7 @@ def _result(row: Binding, answer: RowAnswer) -> RowResult:
     )
 
 
-def _spans(low: int, high: int) -> Iterator[tuple[int, int]]:
+def _pieces(low: int, high: int) -> Iterator[tuple[int, int]]:
     """The range in pieces of equal length as text, where the order of text is that of numbers."""
     while low <= high:
         last = min(high, 10 ** len(str(low)) - 1)

@@ -14,6 +14,7 @@ from airflow_provider_brightpearl.core.ports.source import Unread
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.core.window import Selection
 from airflow_provider_brightpearl.errors import Misconfigured, SchemaMismatch, Unavailable
+from airflow_provider_brightpearl.runtime import reconcile
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.tables import dead_letter
 from airflow_provider_brightpearl.systems.brightpearl import idset
@@ -317,3 +318,15 @@ def test_a_record_of_another_stream_is_refused_and_not_looked_for(site: OddSite)
     site.run("customers_to_salesforce")
     site.pass_time(60)
     assert (0, 0, 0) == settled(site.run("customers_to_salesforce"))
+
+
+def test_a_reconciliation_counts_and_lists_what_it_cannot_read(site: OddSite) -> None:
+    flow = "customers_to_salesforce"
+    site.run(flow)
+    first, *others = customers(site.sandbox)
+    site.account.alter = when(CONTACTS, without(first, "contactId"))
+    found = reconcile.compare(site.wiring(flow), "nightly", full_resync=True, fields=["Name"])
+    assert found
+    counts = found.counts
+    assert (len(others), 1, 0) == (counts["matched"], counts["unreadable"], counts["unmatched"])
+    assert (str(first),) == found.ids["unreadable"]

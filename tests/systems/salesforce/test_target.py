@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_provider_brightpearl.systems.salesforce.target import SalesforceTarget, _spans
+from airflow_provider_brightpearl.core.ports.sides import Span
+from airflow_provider_brightpearl.systems.salesforce.target import SalesforceTarget, _pieces
 from tests.systems.reconciled import flow
 
 
-def test_a_range_of_numbers_is_asked_for_in_spans_whose_text_sorts_alike() -> None:
-    assert [(8, 9), (10, 99), (100, 120)] == list(_spans(8, 120))
-    assert [(5, 5)] == list(_spans(5, 5))
+def test_a_range_of_numbers_is_asked_for_in_pieces_whose_text_sorts_alike() -> None:
+    assert [(8, 9), (10, 99), (100, 120)] == list(_pieces(8, 120))
+    assert [(5, 5)] == list(_pieces(5, 5))
 
 
 class Asked:
@@ -35,7 +36,7 @@ def target(org: Asked) -> SalesforceTarget:
 
 def test_rows_that_only_sort_into_a_range_are_left_out() -> None:
     org = Asked({"Id": "a", "Key__c": "998"}, {"Id": "b", "Key__c": "9985"}, {"Id": "c", "Key__c": "x"})
-    rows = target(org).read(["998", "1002"], [], {}, between=True)
+    rows = target(org).read_span(Span(998, 1002, 5), [])
     assert ["998"] == [row.key for row in rows]
     assert [
         "SELECT Id, Key__c FROM Order WHERE (Key__c >= '998' AND Key__c <= '999')"
