@@ -46,7 +46,7 @@ def spoil(sandbox: Sandbox, source: Source) -> Spoiled:
     """Breaks customers for Salesforce, customers for both, and payments for M3."""
     customers = [each for each in source["contact"] if is_customer(each)]
     many = max(1, len(customers) // ONE_CUSTOMER_IN)
-    orders = Counter(order["parties"]["customer"]["contactId"] for order in source["order"])
+    orders = Counter(_customers(source).values())
     by_id = {contact["contactId"]: contact for contact in customers}
     emails = {
         str(id): _email(by_id[id]) for id, _ in orders.most_common() if id in by_id and _email(by_id[id])
@@ -69,7 +69,7 @@ def _countries(source: Source, customers: list[int], count: int) -> dict[str, tu
 
     What M3 hears of a shipment after the stock was counted makes its count wrong until the next one.
     """
-    of_order = {order["id"]: order["parties"]["customer"]["contactId"] for order in source["order"]}
+    of_order = _customers(source)
     shipped = {
         of_order.get(note["orderId"]) for note in source["goods-out-note"] if note["status"]["shipped"]
     }
@@ -78,6 +78,12 @@ def _countries(source: Source, customers: list[int], count: int) -> dict[str, tu
     chosen = [id for id in customers if id not in shipped][:count]
     addresses = {str(id): contacts[id]["postAddressIds"]["BIL"] for id in chosen}
     return {id: (address, countries[address]) for id, address in addresses.items()}
+
+
+def _customers(source: Source) -> dict[int, int]:
+    """The customer of each order; a purchase has a supplier."""
+    orders = (order for order in source["order"] if "customer" in order["parties"])
+    return {order["id"]: order["parties"]["customer"]["contactId"] for order in orders}
 
 
 def repair(sandbox: Sandbox, spoiled: Spoiled, mappings: Path) -> None:
