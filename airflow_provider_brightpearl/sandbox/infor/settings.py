@@ -74,7 +74,7 @@ def _answers() -> dict[str, object]:
         "records_in_errors": False,  # inforion reads `records` of failed transactions, so some servers send []
         "default_maxrecs": 100,
         # a list ends after so many records, whatever maxrecs says, without a sign of it; 0 = never
-        "list_ceiling": 0,
+        "list_ceiling": 1_000,
         "list_ceilings": {},  # by transaction, such as {"GLS200MI LstVouchersByDt": 100}
         "decimal_sign": ".",  # "," as the decimal format of the user (MNS150) has it, in and out
         "unknown_column": "refuse",  # "ignore"

@@ -74,6 +74,8 @@ class JournalWriter:
         self.intent_log = intent_log
         self.steps = DocumentSteps(client, intent_log, entry.program)
         self.resumed: set[str] = set()
+        # journals whose voucher was not found in a list that may have been cut
+        self.unseen: set[str] = set()
 
     def min_calls(self, documents: Sequence[Document]) -> int:
         """The fewest calls for new journals: heads, lines, validation, posting, a look at each date."""
@@ -142,10 +144,24 @@ class JournalWriter:
             journal.refuse(journal.head.refused(problem))
 
     def _look_for(self, journals: Sequence[Document]) -> None:
-        found = self._vouchers(journals)
+        found, cut = self._vouchers(journals)
         for journal in journals:
             if journal.key in found:
                 journal.number, journal.progress = found[journal.key], Progress.CLOSED
+            elif _date(journal) in cut:
+                self.unseen.add(journal.key)
+            else:
+                self.unseen.discard(journal.key)
+
+    def _refuse_unseen(self, journal: Document) -> None:
+        """Not found in a list that may have been cut: to post again, or to say that nothing was, would be a guess."""
+        journal.refuse(
+            journal.head.refused(
+                f"M3's list of vouchers of {_date(journal)} ends at a ceiling, so whether batch {journal.reference} "
+                "is posted cannot be seen: look for its text in GLS200, and do not delete the batch before"
+            )
+        )
+        journal.refuse_for_now()
 
     # the steps
 
@@ -155,6 +171,8 @@ class JournalWriter:
         self._look_for(existing)
         blocked = at(existing, Progress.NEW)
         for journal in blocked:
+            if journal.key in self.unseen:
+                self._refuse_unseen(journal)
             problem = f"batch {journal.reference} is in GLS840 with unknown content and is not posted"
             journal.refuse(
                 journal.head.refused(f"{problem}: delete it there, the next try sends this one", "KEY1")
@@ -208,6 +226,8 @@ class JournalWriter:
         self.intent_log.confirm({journal.key: journal.number for journal in undone})
         yield [result for journal in posted for result in journal.results()]
         for journal in open_ones:
+            if journal.key in self.unseen:
+                self._refuse_unseen(journal)
             problem = (
                 f"M3 accepted batch {journal.reference} but created no voucher; GLS840 shows the reason, "
                 "such as an account or a period: correct it there, the next try takes the voucher or posts "
@@ -215,20 +235,23 @@ class JournalWriter:
             )
             journal.refuse(journal.head.refused(problem))
 
-    def _vouchers(self, journals: Sequence[Document]) -> dict[str, str]:
-        """Voucher by journal key, for the accounting dates of these journals."""
+    def _vouchers(self, journals: Sequence[Document]) -> tuple[dict[str, str], set[str]]:
+        """Voucher by journal key, and the accounting dates of these journals of which there may be more vouchers."""
         dates = sorted({_date(journal) for journal in journals})
         asked = [Transaction("LstVouchersByDt", {"FRDT": date, "TODT": date}) for date in dates]
         keys = {journal.key for journal in journals}
         found: dict[str, str] = {}
-        for answer in self.client.bulk("GLS200MI", asked, columns=_VOUCHER):
+        cut: set[str] = set()
+        answers = self.client.bulk("GLS200MI", asked, columns=_VOUCHER)
+        for date, answer in zip(dates, answers, strict=True):
+            cut |= {date} if answer.may_be_cut else set()
             if not answer.done and not answer.missing:
                 raise answer.error("GLS200MI LstVouchersByDt")
             for record in answer.records:
                 key = _journal_key(record, keys)
                 if key:
                     found[key] = f"{record.get('YEA4', '')}|{record.get('VSER', '')}|{record.get('VONO', '')}"
-        return found
+        return found, cut
 
 
 def _journal_key(voucher: Record, keys: set[str]) -> str:

@@ -7,7 +7,7 @@ anew.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from airflow_provider_brightpearl.core.changes import RowResult
@@ -195,8 +195,9 @@ class OrderDoubts:
 
         One that is not confirmed is refused, since nobody can say whose it is.
         """
-        found = self._by_order_number({order.head.fields.get("CUNO", "") for order in orders})
+        found, cut = self._by_order_number({order.head.fields.get("CUNO", "") for order in orders})
         for order in orders:
+            self._refuse_unseen(order, order.head.fields.get("CUNO", ""), found, cut)
             for record in found.get(order.head.fields.get("CUOR", ""), ()):
                 if number := record.get("ORNR", ""):
                     order.number, order.progress = number, Progress.CLOSED
@@ -210,21 +211,40 @@ class OrderDoubts:
                     )
                 )
 
-    def _by_order_number(self, customers: Collection[str]) -> dict[str, list[Record]]:
-        """Batch orders of customers, by the customer's order number, which is that of the source."""
+    def _refuse_unseen(
+        self, order: Document, customer: str, found: Mapping[str, object], cut: Collection[str]
+    ) -> None:
+        """Refuses for now what is not found in a list that may have been cut: sent again, it could be doubled."""
+        number = order.head.fields.get("CUOR", "")
+        if customer in cut and number not in found:
+            order.refuse(
+                order.head.refused(
+                    f"M3's list of batch orders of customer {customer} ends at a ceiling, so whether it has order "
+                    f"{number} cannot be seen: look for it in OIS275, and delete old batch orders there",
+                    "CUOR",
+                )
+            )
+            order.refuse_for_now()
+
+    def _by_order_number(self, customers: Collection[str]) -> tuple[dict[str, list[Record]], set[str]]:
+        """Batch orders by the customer's order number, which is the source's, and customers who may have more."""
         found: dict[str, list[Record]] = {}
-        asked = [Transaction("LstBatchHead", {"CUNO": customer}) for customer in sorted(customers)]
-        for answer in self.client.bulk(self.entry.program, asked):
+        cut: set[str] = set()
+        ordered = sorted(customers)
+        asked = [Transaction("LstBatchHead", {"CUNO": customer}) for customer in ordered]
+        for customer, answer in zip(ordered, self.client.bulk(self.entry.program, asked), strict=True):
+            cut |= {customer} if answer.may_be_cut else set()
             if not answer.done and not answer.missing:
                 raise answer.error(f"{self.entry.program} LstBatchHead")
             for record in answer.records:
                 found.setdefault(record.get("CUOR", ""), []).append(record)
-        return found
+        return found, cut
 
     def _find_heads(self, orders: Sequence[Document]) -> None:
         """Looks for batch orders whose number was never returned, and deletes what it finds."""
-        found = self._by_order_number({order.reference for order in orders})
+        found, cut = self._by_order_number({order.reference for order in orders})
         for order in orders:
+            self._refuse_unseen(order, order.reference, found, cut)
             for record in found.get(order.head.fields.get("CUOR", ""), ()):
                 order.reference, order.number = record["ORNO"], record.get("ORNR", "")
                 if order.number:

@@ -43,7 +43,7 @@ objects:
 def m3(sandbox: Sandbox, tmp_path: Path) -> Iterator[Tenant]:
     tenant = Tenant(sandbox, SqlIntents(open_engine(f"sqlite:///{tmp_path / 'state.db'}")))
     yield tenant
-    tenant.switch(closed_periods=[], ledger_validation="job")
+    tenant.switch(closed_periods=[], ledger_validation="job", list_ceilings={})
 
 
 def payment(number: int, amount: str = "47.98", account: str = "1930", **more: Any) -> Any:
@@ -152,6 +152,24 @@ def test_a_batch_is_posted_when_its_period_is_open_again(m3: Tenant) -> None:
     assert "" == m3.write(JOURNALS, [payment(1, ACDT="2026-10-31")])[0].reason
     assert {"BP1 1 card"} == {text for text, _ in vouchers(m3)}
     assert 2 == len(vouchers(m3))
+
+
+@pytest.mark.parametrize("state_is_lost", [False, True])
+def test_a_voucher_beyond_the_end_of_a_list_is_neither_posted_again_nor_called_missing(
+    m3: Tenant, tmp_path: Path, state_is_lost: bool
+) -> None:
+    m3.switch(list_ceilings={"GLS200MI LstVouchersByDt": 100})
+    records = [payment(number) for number in range(1, 61)]
+    for _ in range(2):
+        refused = [each for each in m3.write(JOURNALS, records) if each.refused]
+        assert 10 == len(refused)
+        assert all(each.passing and "do not delete the batch" in each.reason for each in refused)
+        assert not any("delete it there" in each.reason for each in refused)
+        if state_is_lost:
+            m3.intents = SqlIntents(open_engine(f"sqlite:///{tmp_path / 'other.db'}"))
+    m3.switch(list_ceilings={})
+    assert [] == [each.reason for each in m3.write(JOURNALS, records) if each.refused]
+    assert 120 == len(vouchers(m3))
 
 
 def test_a_journal_that_does_not_balance_is_not_sent(m3: Tenant) -> None:

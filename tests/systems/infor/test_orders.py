@@ -188,6 +188,22 @@ def test_orders_are_found_again_after_all_state_was_lost(m3: Tenant, tmp_path: P
     assert {"1", "2", "3", "4"} == set(m3.intents.of(ORDERS.flow, "Order", ["1", "2", "3", "4"]))
 
 
+def test_an_order_that_a_list_may_have_cut_off_is_not_sent_again(m3: Tenant, tmp_path: Path) -> None:
+    records = [order(number) for number in range(1, 103)]
+    m3.write(ORDERS, records)
+    m3.intents = SqlIntents(open_engine(f"sqlite:///{tmp_path / 'new.db'}"))
+    m3.switch(list_ceilings={"OIS100MI LstBatchHead": 100})
+    try:
+        refused = [each for each in m3.write(ORDERS, records) if each.refused]
+    finally:
+        m3.switch(list_ceilings={})
+    assert 2 == len(refused)
+    assert all(each.passing and "cannot be seen" in each.reason for each in refused)
+    assert {str(number): 1 for number in range(1, 103)} == orders_per_number(m3)
+    assert {} == errors(m3.write(ORDERS, records))
+    assert {str(number): 1 for number in range(1, 103)} == orders_per_number(m3)
+
+
 def test_an_unconfirmed_order_that_nobody_knows_is_left_to_a_person(m3: Tenant, tmp_path: Path) -> None:
     head = {"CUNO": "BP1", "ORTP": "W01", "FACI": "A01", "CUOR": "1", "RLDT": "20261125"}
     m3.client().write("OIS100MI", "AddBatchHead", head)
