@@ -15,7 +15,18 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 
 @pytest.mark.parametrize(
     "figure",
-    ["transform", "quota", "nothing_new", "calls", "imports", "load", "small", "rejected", "reconcile"],
+    [
+        "transform",
+        "quota",
+        "nothing_new",
+        "calls",
+        "imports",
+        "load",
+        "small",
+        "rejected",
+        "reconcile",
+        "bookkeeping",
+    ],
 )
 def test_a_figure_gives_rows_with_goals(figure: str, tmp_path: Path) -> None:
     report = tmp_path / "report.json"

@@ -59,8 +59,8 @@ _CODES: dict[str, type[SyncError]] = {
 }
 # a lock, and a record that another user changed in between: both pass
 _PASSING = frozenset({"XO_1130", "XUP0001"})
-# at which lists of tenants were seen to end
-_CEILINGS = (100, 1_000, 10_000)
+# lists of tenants were seen to end at multiples of it
+_CEILINGS = 100
 _EXISTS = re.compile(r"XRE0104|[A-Z]{3}\d\d04|WMS3804")
 _MISSING = re.compile(r"XRE0103|[A-Z]{3}\d\d03|WMS3703|XDE0001")
 
@@ -72,6 +72,11 @@ class State(StrEnum):
     REFUSED = "refused"
     NOT_PROCESSED = "not processed"
     UNKNOWN = "unknown"
+
+
+def may_be_cut(records: Sequence[object]) -> bool:
+    """Whether a list has as many records as M3 ends its lists at, without a sign, however many were asked for."""
+    return bool(records) and len(records) % _CEILINGS == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +97,6 @@ class Answer:
     def first(self) -> Record:
         """Its first record, empty where it gave none."""
         return self.records[0] if self.records else {}
-
-    @property
-    def may_be_cut(self) -> bool:
-        """Whether its list may go on: M3 ends one at a ceiling in silence, however many records were asked for."""
-        return len(self.records) in _CEILINGS
 
     @property
     def passing(self) -> bool:

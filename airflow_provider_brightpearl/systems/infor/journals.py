@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 
 from airflow_provider_brightpearl.core.changes import RowResult
 from airflow_provider_brightpearl.core.ports.stores import Intent, IntentState
+from airflow_provider_brightpearl.systems.infor.answers import may_be_cut
 from airflow_provider_brightpearl.systems.infor.client import Answer, InforClient, Record, Transaction
 from airflow_provider_brightpearl.systems.infor.documents import (
     Document,
@@ -244,7 +245,7 @@ class JournalWriter:
         cut: set[str] = set()
         answers = self.client.bulk("GLS200MI", asked, columns=_VOUCHER)
         for date, answer in zip(dates, answers, strict=True):
-            cut |= {date} if answer.may_be_cut else set()
+            cut |= {date} if may_be_cut(answer.records) else set()
             if not answer.done and not answer.missing:
                 raise answer.error("GLS200MI LstVouchersByDt")
             for record in answer.records:

@@ -12,22 +12,16 @@ from datetime import UTC, datetime, timedelta
 
 from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.errors import SchemaMismatch, Unavailable
-from airflow_provider_brightpearl.systems.infor.answers import SYSTEM
+from airflow_provider_brightpearl.systems.infor.answers import SYSTEM, may_be_cut
 from airflow_provider_brightpearl.systems.infor.client import InforClient, Record
 from airflow_provider_brightpearl.systems.infor.streams.stream import SEPARATOR, Find
 
-_CEILINGS = 100
 # whether a list counts its timestamp in is not documented; stamps hold milliseconds
 _MARGIN = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # dates are those of the company's time zone, whose day may have begun the day before
 _DAY = timedelta(days=1)
 _COLUMN_SEPARATOR = "~"
-
-
-def may_be_cut(rows: Sequence[object]) -> bool:
-    """Whether a list has as many records as M3 ends its lists at."""
-    return bool(rows) and len(rows) % _CEILINGS == 0
 
 
 def since(window: Window | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from airflow_provider_brightpearl.core.changes import RowResult
 from airflow_provider_brightpearl.core.ports.stores import IntentState
+from airflow_provider_brightpearl.systems.infor.answers import may_be_cut
 from airflow_provider_brightpearl.systems.infor.client import Answer, InforClient, Record, Transaction
 from airflow_provider_brightpearl.systems.infor.documents import (
     Document,
@@ -233,7 +234,7 @@ class OrderDoubts:
         ordered = sorted(customers)
         asked = [Transaction("LstBatchHead", {"CUNO": customer}) for customer in ordered]
         for customer, answer in zip(ordered, self.client.bulk(self.entry.program, asked), strict=True):
-            cut |= {customer} if answer.may_be_cut else set()
+            cut |= {customer} if may_be_cut(answer.records) else set()
             if not answer.done and not answer.missing:
                 raise answer.error(f"{self.entry.program} LstBatchHead")
             for record in answer.records:

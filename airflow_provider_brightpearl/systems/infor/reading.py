@@ -12,8 +12,8 @@ from more_itertools import chunked
 from airflow_provider_brightpearl.core.ports.source import Read, Unread
 from airflow_provider_brightpearl.core.schema import Schema
 from airflow_provider_brightpearl.errors import Unavailable
+from airflow_provider_brightpearl.systems.infor.answers import may_be_cut
 from airflow_provider_brightpearl.systems.infor.client import Answer, InforClient, Record, Transaction
-from airflow_provider_brightpearl.systems.infor.listing import may_be_cut
 from airflow_provider_brightpearl.systems.infor.streams.stream import InforStream, Part
 
 CHUNK = 500
