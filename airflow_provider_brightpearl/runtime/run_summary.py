@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 
 from airflow_provider_brightpearl.core.progress import counted
@@ -17,8 +18,9 @@ _REASONS = 10
 
 
 def summary_lines(run: RunSummary) -> list[str]:
-    """Records by outcome, calls beside plan and minimum, money by currency, top reasons, write-backs."""
-    return [_records(run), *_calls(run.calls), *_money(run.money), *_reasons(run), *_write_back(run)]
+    """Records by outcome, calls beside plan and minimum, money by currency, top reasons, write-backs, warnings."""
+    parts = (_calls(run.calls), _money(run.money), _reasons(run), _write_back(run), run.warnings)
+    return [_records(run), *chain.from_iterable(parts)]
 
 
 def write_page(path: Path, run: RunSummary) -> None:
@@ -62,6 +64,7 @@ def _reasons(run: RunSummary) -> Iterator[str]:
 def _write_back(run: RunSummary) -> Iterator[str]:
     if run.write_back:
         yield f"written back: {write_back_outcome(run.write_back)}"
+        yield from filter(None, [run.write_back.note])
 
 
 def write_back_outcome(report: WriteBackReport) -> str:

@@ -96,6 +96,24 @@ def test_what_is_planned_is_what_a_run_then_makes(home: Path, flow: str) -> None
         assert made == pytest.approx(summary.calls.planned[system], rel=0.2, abs=3)
 
 
+@pytest.mark.slow
+def test_a_run_is_planned_with_no_more_write_backs_than_it_sends(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, whole = planned("orders_to_infor")
+    monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__WRITE_BACK_LIMIT", "20")
+    _, table = planned("orders_to_infor")
+    # ten messages a call
+    assert 2 < int(whole["brightpearl"][0]) - int(table["brightpearl"][0])
+    for flow in ("customers_to_infor", "products_to_infor"):
+        carried_out(flow)
+    summary = carried_out("orders_to_infor")
+    assert summary.write_back is not None
+    assert 10 == summary.write_back.delivered
+    assert summary.calls.planned["brightpearl"] == int(table["brightpearl"][0])
+    assert summary.calls.made["brightpearl"] <= summary.calls.planned["brightpearl"] + 3
+
+
 def test_a_plan_writes_nothing_and_asks_once_per_search(home: Path, sandbox: Sandbox) -> None:
     said, table = planned("orders_to_infor", "--from", "2020-01-01")
     calls = sandbox.control("GET", "/log")

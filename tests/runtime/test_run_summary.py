@@ -52,3 +52,14 @@ def test_a_run_by_ids_without_money_is_two_lines() -> None:
         "orders_to_infor: 5 records: 2 created, 0 updated, 1 unchanged, 1 rejected, 1 parked",
         "brightpearl: 1 API calls (5 planned, minimum 4)",
     ] == summary_lines(short)
+
+
+def test_what_waits_and_what_has_to_be_checked_are_lines_of_their_own() -> None:
+    told = WriteBackReport(waiting=3, warnings=("no answer",), note="2 wait for later runs")
+    lines = summary_lines(replace(RUN, write_back=told, warnings=("a new key", *told.warnings)))
+    assert [
+        "written back: 0 delivered, 3 waiting, 0 given up",
+        "2 wait for later runs",
+        "a new key",
+        "no answer",
+    ] == lines[-4:]
