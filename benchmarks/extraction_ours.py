@@ -48,7 +48,7 @@ def extracted(source: Source, flow_name: str, folder: Path) -> Extraction:
     staging = FileStaging(str(folder), flow.flow, "bench")
     selection = Selection(Window(None, datetime.now(UTC)), moves_watermark=True)
     started = time.perf_counter()
-    parts = extract_parts(flow, selection, source, staging).parts
+    parts = extract_parts(flow, selection, source, staging, lambda: datetime.now(UTC)).parts
     seconds = time.perf_counter() - started
     paths = [str(staging.folder / part.path) for part in parts]
     return Extraction(seconds, sum(part.records for part in parts), paths)

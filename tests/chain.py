@@ -12,9 +12,16 @@ from typing import Any, TypeVar, cast
 
 from airflow_provider_brightpearl.core.ports.gate import Gate
 from airflow_provider_brightpearl.core.ports.source import Source, WriteBack
-from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetters, Intents, Ledger, Staging
+from airflow_provider_brightpearl.core.ports.stores import (
+    Crosswalk,
+    DeadLetters,
+    Intents,
+    Ledger,
+    RecordEvents,
+    Staging,
+)
 from airflow_provider_brightpearl.core.ports.target import Sink
-from airflow_provider_brightpearl.core.records import PartRef
+from airflow_provider_brightpearl.core.records import PartRef, RawPart
 from airflow_provider_brightpearl.core.reports import (
     ExtractReport,
     GateReport,
@@ -34,7 +41,14 @@ from airflow_provider_brightpearl.runtime import run
 from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.staging import FileStaging
-from tests.fakes import MemoryCrosswalk, MemoryIntents, MemoryLedger, MemoryLetters, PassingGate
+from tests.fakes import (
+    MemoryCrosswalk,
+    MemoryIntents,
+    MemoryLedger,
+    MemoryLetters,
+    MemoryRecordEvents,
+    PassingGate,
+)
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 R = TypeVar("R", bound=Report)
@@ -51,6 +65,7 @@ class Chain:
     crosswalk: Crosswalk = field(default_factory=MemoryCrosswalk)
     letters: DeadLetters = field(default_factory=MemoryLetters)
     ledger: Ledger = field(default_factory=MemoryLedger)
+    events: RecordEvents = field(default_factory=MemoryRecordEvents)
     judge: Gate = field(default_factory=PassingGate)
     intents: Intents = field(default_factory=MemoryIntents)
     replies: WriteBack | None = None
@@ -124,7 +139,7 @@ class Chain:
         self.info: RunInfo = through_xcom(report).run
         return through_xcom(report)
 
-    def transform(self, part: PartRef) -> TransformReport:
+    def transform(self, part: RawPart) -> TransformReport:
         return through_xcom(run.transform(self.wiring, self.info, part))
 
     def evaluate(self, mapped: Sequence[TransformReport]) -> GateReport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ from airflow_provider_brightpearl.core.ports.stores import (
 from airflow_provider_brightpearl.core.ports.target import Sink
 from airflow_provider_brightpearl.core.readings import both_wrote, is_as_read
 from airflow_provider_brightpearl.core.records import Rejection
-from airflow_provider_brightpearl.core.reports import RunSummary, StateMark
+from airflow_provider_brightpearl.core.reports import RunSummary, StateMark, run_of
 from airflow_provider_brightpearl.core.window import Selection
 from airflow_provider_brightpearl.errors import SyncError, TimedOut, Unavailable
 
@@ -116,7 +116,7 @@ class MemoryRecordEvents:
 
     rows: dict[tuple[str, ...], RecordEvent] = field(default_factory=dict)
 
-    def record(self, flow: str, events: Sequence[RecordEvent]) -> None:
+    def record(self, flow: str, events: Iterable[RecordEvent]) -> None:
         for each in events:
             key = (flow, each.source_id, each.run, each.stage, each.outcome, each.object)
             self.rows.setdefault(key, each)
@@ -139,6 +139,8 @@ class Letter:
     rejection: Rejection
     payload: bytes
     mapping_version: str
+    run: str
+    seen: datetime
 
 
 @dataclass
@@ -147,6 +149,7 @@ class MemoryLetters:
 
     crosswalk: Resolver = field(default_factory=NothingBound)
     letters: dict[tuple[str, str], Letter] = field(default_factory=dict)
+    now: Callable[[], datetime] = lambda: datetime.min.replace(tzinfo=UTC)
 
     @property
     def kept(self) -> dict[str, tuple[Rejection, bytes]]:
@@ -160,14 +163,23 @@ class MemoryLetters:
         for rejection, payload in letters:
             earlier = chosen.get(rejection.source_id)
             if earlier is None or (earlier.rejection.waits_for and not rejection.waits_for):
-                chosen[rejection.source_id] = Letter(rejection, payload, mapping_version)
+                chosen[rejection.source_id] = Letter(rejection, payload, mapping_version, run, self.now())
         for name in sorted(chosen):
             self.letters.pop((flow, name), None)
             self.letters[flow, name] = chosen[name]
         return []
 
-    def resolve(self, flow: str, run: str, source_ids: Sequence[str]) -> int:
-        return sum(self.letters.pop((flow, name), None) is not None for name in set(source_ids))
+    def resolve(
+        self, flow: str, run: str, source_ids: Sequence[str], read_since: datetime | None = None
+    ) -> int:
+        known = [(flow, name) for name in set(source_ids) if (flow, name) in self.letters]
+        closed = [each for each in known if self._is_settled(self.letters[each], run, read_since)]
+        for each in closed:
+            del self.letters[each]
+        return len(closed)
+
+    def _is_settled(self, letter: Letter, run: str, read_since: datetime | None) -> bool:
+        return read_since is None or letter.seen <= read_since or letter.run == run_of(run)
 
     def due(self, flow: str, mapping_version: str, limit: int) -> list[str]:
         turns: Counter[tuple[object, ...]] = Counter()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Protocol
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -30,6 +32,36 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
     source_version: str = ""
     read_at: datetime | None = None
+
+
+# two runs that read a record within this time and in which it has one version count as one reading
+_TICK = timedelta(milliseconds=100)
+
+
+class ReadTimes:
+    """When each record of a part was read, to a tenth of a second; kept as the lines at which the time changes."""
+
+    def __init__(self, times: Sequence[tuple[int, str]] = ()) -> None:
+        self._lines = [line for line, _ in times]
+        self._instants = [datetime.fromisoformat(text) for _, text in times]
+
+    def timed(self, records: Iterable[bytes], now: Callable[[], datetime]) -> Iterator[bytes]:
+        """The records, each noted as read when it comes."""
+        for line, record in enumerate(records):
+            at = now()
+            if not self._instants or at - self._instants[-1] >= _TICK:
+                self._lines.append(line)
+                self._instants.append(at)
+            yield record
+
+    def at(self, line: int) -> datetime | None:
+        """When the record at a line of the part was read, None where that was not noted."""
+        place = bisect_right(self._lines, line)
+        return self._instants[place - 1] if place else None
+
+    def as_plain(self) -> list[Any]:
+        """What another ``ReadTimes`` is made of, as plain JSON."""
+        return [(line, at.isoformat()) for line, at in zip(self._lines, self._instants, strict=True)]
 
 
 def is_newer(one: Versioned, other: Versioned) -> bool:

@@ -40,6 +40,13 @@ class PartRef:
 
 
 @dataclass(frozen=True, slots=True)
+class RawPart(PartRef):
+    """A staged file of raw records; ``times``, staged beside it, says when they were read (``core.readings``)."""
+
+    times: PartRef
+
+
+@dataclass(frozen=True, slots=True)
 class Rejection:
     """Why one source record did not go through, with the field and value that a person has to check.
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import msgspec
 
-from airflow_provider_brightpearl.core.records import Calls, Cause, Counts, Money, PartRef
+from airflow_provider_brightpearl.core.records import Calls, Cause, Counts, Money, PartRef, RawPart
 from airflow_provider_brightpearl.core.window import RunKind, Selection, Window
 
 
@@ -69,6 +69,11 @@ class RunInfo(Report):
         return f"{self.run}@{self.started_at.isoformat()}"
 
 
+def run_of(attempt: str) -> str:
+    """The run's id in the name of one of its attempts."""
+    return attempt.rpartition("@")[0] or attempt
+
+
 def begun_at(attempt: str) -> datetime | None:
     """When an attempt of a run began, aware, by its name; None where the name does not hold it."""
     _, separator, stamp = attempt.rpartition("@")
@@ -80,7 +85,7 @@ class ExtractReport(Report):
     """What extract staged: the raw parts, none where there was nothing new."""
 
     run: RunInfo
-    parts: tuple[PartRef, ...]
+    parts: tuple[RawPart, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class TransformReport(Report):
     """
 
     name: str
-    raw: PartRef
+    raw: RawPart
     records: int
     objects: dict[str, PartRef]
     rejections: PartRef

@@ -33,10 +33,14 @@ class ListOf:
 
 @dataclass(frozen=True, slots=True)
 class StreamSchema:
-    """The columns of a stream and the path of the id that names a record."""
+    """The columns of a stream and the path of the id that names a record.
+
+    ``version``: columns of which the first with a value grows with each change of a record; none where it has none.
+    """
 
     id_column: str
     columns: Schema
+    version: tuple[str, ...] = ()
 
 
 class UnknownColumn(LookupError):

@@ -31,7 +31,7 @@ class _Flow:
         self.schema = schema
         self.lookups = frozenset(lookups)
         self.warning = {name for name, table in lookups.items() if table.unknown == "warn"}
-        self.paths: set[Path] = {tuple(schema.id_column.split("."))}
+        self.paths: set[Path] = {(name,) for name in schema.version} | {tuple(schema.id_column.split("."))}
 
     def compile(self) -> CompiledFlow:
         objects = tuple(self._object(name, spec) for name, spec in self.flow.objects.items())

@@ -105,7 +105,7 @@ class Session:
             f"{name} {sql_type(c, raw=True)}" for name, c in raw_columns(self.compiled).items()
         )
         run(f"CREATE TEMP TABLE raw ({columns})")
-        run(f"CREATE TEMP VIEW rec AS SELECT {record_table(self.compiled, self.schema.id_column)} FROM raw")
+        run(f"CREATE TEMP VIEW rec AS SELECT {record_table(self.compiled, self.schema)} FROM raw")
         run(f"SET TimeZone = '{self.flow.timezone}'")
         run(f"SET allowed_directories = [{', '.join(literal(folder) for folder in folders)}]")
         run("SET enable_external_access = false")

@@ -76,6 +76,13 @@ def read_mapped(path: Path, object_name: str = "") -> list[MappedRow]:
     return found
 
 
+def read_versions(path: Path) -> list[tuple[str, int, str]]:
+    """Source id, line in the raw part, and the source's version of the rows of one mapped file."""
+    with _reader(os.getpid()).cursor() as cursor:
+        cursor.execute("SELECT _source_id, _pos, _version FROM read_parquet($1)", [str(path)])
+        return list(cursor.fetchall())
+
+
 def share_keys(paths: Sequence[Path]) -> bool:
     """Whether a key stands in more than one of these mapped files of one object, each of which holds a key once."""
     with _reader(os.getpid()).cursor() as cursor:

@@ -2,8 +2,8 @@
 
 Queries read ``rec``: one row a record, with ``_pos``, ``_source_id``, and each path that the mapping uses as a
 column of its own (``"totalValue.net"``), typed and, as ``"_raw_totalValue.net"``, as text: flat columns are cheap to
-join, nested ones are not. They give ``_pos, _source_id, _row, _row_no, _key, _parent``, the fields, and ``_bad`` where
-a check fails; what the checks say is a second query over the bad rows.
+join, nested ones are not. They give ``_pos, _source_id, _version, _row, _row_no, _key, _parent``, the fields, and
+``_bad`` where a check fails; what the checks say is a second query over the bad rows.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from airflow_provider_brightpearl.core.schema import (
     MapOf,
     Path,
     Schema,
+    StreamSchema,
     find,
     inexact,
     sql_type,
@@ -27,7 +28,7 @@ from airflow_provider_brightpearl.mapping.expressions import Call, Check
 from airflow_provider_brightpearl.mapping.syntax import quoted
 
 _OF_CALL = re.compile(r"\b_[kfc](\d+)\b")
-META = ("_pos", "_source_id", "_row", "_row_no", "_key", "_parent")
+META = ("_pos", "_source_id", "_version", "_row", "_row_no", "_key", "_parent")
 
 
 def _access(base: str, path: Path) -> str:
@@ -64,14 +65,29 @@ def raw_table(compiled: CompiledFlow) -> str:
     return ", ".join(f"{sql} AS {column_name('_raw_', path)}" for path, sql in access.items())
 
 
-def record_table(compiled: CompiledFlow, id_column: str) -> str:
+def record_table(compiled: CompiledFlow, schema: StreamSchema) -> str:
     """SELECT list that turns the raw table into ``rec``."""
-    raw_id = column_name("_raw_", tuple(id_column.split(".")))
+    raw_id = column_name("_raw_", tuple(schema.id_column.split(".")))
     parts = [f"*, rowid AS _pos, coalesce({raw_id}, 'line ' || (rowid + 1)) AS _source_id"]
+    parts.append(f"{_version(compiled, schema.version)} AS _version")
     parts += [
         _typed(column_name("_raw_", path), path, find(compiled.columns, path)) for path in compiled.paths
     ]
     return ", ".join(parts)
+
+
+def _version(compiled: CompiledFlow, columns: Sequence[str]) -> str:
+    """The source's version of a record as text that sorts by age; empty where there is none, or none that is valid."""
+    cases = ""
+    for name in columns:
+        raw = column_name("_raw_", (name,))
+        kind = sql_type(find(compiled.columns, (name,)), raw=False)
+        text = {
+            "TIMESTAMPTZ": f"strftime(TRY_CAST({raw} AS TIMESTAMPTZ) AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')",
+            "BIGINT": f"lpad(CAST(TRY_CAST({raw} AS BIGINT) AS VARCHAR), 20, '0')",
+        }.get(kind, raw)
+        cases += f" WHEN {raw} <> '' THEN TRY({text})"
+    return f"coalesce(CASE{cases} END, '')" if cases else "''"
 
 
 def _typed(raw: str, path: Path, column: Column) -> str:

@@ -111,13 +111,13 @@ class TransformOperator(StageOperator):
     def stage(self, wiring: Any, context: Any) -> Plain | list[Plain]:
         import msgspec
 
-        from airflow_provider_brightpearl.core.records import PartRef
+        from airflow_provider_brightpearl.core.records import RawPart
         from airflow_provider_brightpearl.core.reports import RunInfo
         from airflow_provider_brightpearl.runtime import run
 
         info = RunInfo.from_dict(self.run)
         return _each(
-            self.part, lambda part: run.transform(wiring, info, msgspec.convert(part, PartRef)).as_dict()
+            self.part, lambda part: run.transform(wiring, info, msgspec.convert(part, RawPart)).as_dict()
         )
 
 
@@ -215,11 +215,11 @@ class SettleOperator(StageOperator):
     def _settled(self, wiring: Any, context: Any) -> Any:
         import msgspec
 
-        from airflow_provider_brightpearl.core.records import PartRef
+        from airflow_provider_brightpearl.core.records import RawPart
         from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, RunInfo, TransformReport
         from airflow_provider_brightpearl.runtime import run
 
-        parts = [msgspec.convert(each, PartRef) for each in _all(self.parts)]
+        parts = [msgspec.convert(each, RawPart) for each in _all(self.parts)]
         # no template field: where the gate was skipped, Airflow 3 would log that there is none as an error
         judged = context["ti"].xcom_pull(task_ids=self.gate_task_id) if parts else None
         return run.settle(

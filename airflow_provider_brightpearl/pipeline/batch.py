@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -53,6 +54,11 @@ class Batch:
     def parents(self) -> set[str]:
         """Objects that others of a record belong to."""
         return {name for spec in self.flow.objects.values() for name in spec.parent.values()}
+
+    @property
+    def read_since(self) -> datetime | None:
+        """When the first of the records was read."""
+        return min((each.read_at for each in self.readings.values() if each.read_at), default=None)
 
     def superseded(self) -> set[str]:
         """Records that are bound by a newer reading than this run's."""

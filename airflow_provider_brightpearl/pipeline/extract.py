@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import chain, islice
 
 from airflow_provider_brightpearl.core.ports.source import (
@@ -17,7 +18,8 @@ from airflow_provider_brightpearl.core.ports.source import (
 from airflow_provider_brightpearl.core.ports.stores import DeadLetters, Staging
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.raw import unusable
-from airflow_provider_brightpearl.core.records import PartRef, Rejection, Stage
+from airflow_provider_brightpearl.core.readings import ReadTimes
+from airflow_provider_brightpearl.core.records import PartRef, RawPart, Rejection, Stage
 from airflow_provider_brightpearl.core.window import Selection
 from airflow_provider_brightpearl.errors import Unavailable
 from airflow_provider_brightpearl.flow.spec import FlowSpec
@@ -49,14 +51,23 @@ class Extracted:
     of the flow file leave out by now.
     """
 
-    parts: tuple[PartRef, ...]
+    parts: tuple[RawPart, ...]
     unread: PartRef | None = None
     lost: int = 0
     filtered: tuple[str, ...] = ()
 
 
-def extract_parts(flow: FlowSpec, selection: Selection, source: Source, staging: Staging) -> Extracted:
-    """Stages the records of a selection, ``part_size`` per part; no part where there is nothing new.
+def extract_parts(
+    flow: FlowSpec, selection: Selection, source: Source, staging: Staging, now: Callable[[], datetime]
+) -> Extracted:
+    """Stages the records of a selection, ``part_size`` per part, and when they were read; no part if nothing is new.
+
+    Args:
+        flow: the flow.
+        selection: what is read.
+        source: from which it is read.
+        staging: the run's files.
+        now: the clock, aware.
 
     Raises:
         Unavailable: the source finds records and returns none of them.
@@ -69,10 +80,13 @@ def extract_parts(flow: FlowSpec, selection: Selection, source: Source, staging:
     with RejectionSpool() as unread:
         reading = _Reading(flow, selection, source, unread)
         records = chain(constants(flow, selection), reading.records())
-        parts: list[PartRef] = []
+        parts: list[RawPart] = []
         while first := next(records, None):
-            lines = chain([first], islice(records, flow.part_size - 1))
-            parts.append(staging.write_lines(f"raw/{len(parts):05}.jsonl", lines))
+            lines, times = chain([first], islice(records, flow.part_size - 1)), ReadTimes()
+            name = f"raw/{len(parts):05}"
+            part = staging.write_lines(f"{name}.jsonl", times.timed(lines, now))
+            read = staging.write_json(f"{name}.times.json", times.as_plain())
+            parts.append(RawPart(part.path, part.records, part.digest, read))
         reading.check()
         staged = unread.stage(staging, UNREAD) if reading.reason else None
         return Extracted(tuple(parts), staged, reading.lost, tuple(reading.filtered))

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
-from airflow_provider_brightpearl.core.ports.stores import Binding, Crosswalk, DeadLetters, Staging
+from airflow_provider_brightpearl.core.ports.stores import (
+    Binding,
+    Crosswalk,
+    DeadLetters,
+    RecordEvents,
+    Staging,
+)
 from airflow_provider_brightpearl.core.ports.target import Sink
-from airflow_provider_brightpearl.core.progress import current
+from airflow_provider_brightpearl.core.progress import counted, current
+from airflow_provider_brightpearl.core.readings import Reading, ReadTimes
 from airflow_provider_brightpearl.core.records import Calls, Counts, PartRef, Rejection
 from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, TransformReport
 from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.mapping.mapped import read_mapped
+from airflow_provider_brightpearl.mapping.mapped import read_mapped, read_versions
 from airflow_provider_brightpearl.pipeline.batch import Batch
+from airflow_provider_brightpearl.pipeline.history import load_events
 from airflow_provider_brightpearl.pipeline.lost_rows import LostRows
 from airflow_provider_brightpearl.pipeline.owners import with_owned_rows
 from airflow_provider_brightpearl.pipeline.rejections import (
@@ -39,11 +49,13 @@ def load_part(
     crosswalk: Crosswalk,
     letters: DeadLetters,
     staging: Staging,
+    events: RecordEvents,
+    now: Callable[[], datetime],
     outbox: Outbox | None = None,
     *,
     sweep: bool = False,
 ) -> LoadReport:
-    """Writes what passed the gate and has changed.
+    """Writes what passed the gate and has changed, unless another run has read it later.
 
     A repeat after a crash writes only what is not bound yet, and counts what the earlier try wrote.
 
@@ -56,6 +68,8 @@ def load_part(
         crosswalk: what is bound.
         letters: closed for records that go through.
         staging: the run's files.
+        events: the history of the records.
+        now: the clock, aware.
         outbox: where write-backs are recorded; a flow with ``write_back`` needs it.
         sweep: whether unchanged rows are sent of objects that say so.
     """
@@ -66,7 +80,7 @@ def load_part(
         batch.bound[each.object][each.key] = each
     superseded = batch.superseded() - held
     if superseded:
-        log.info("%s records are left out: another run has read and written them since", len(superseded))
+        log.info("%s left out: another run has read it later", counted(len(superseded), "record"))
     left = held | superseded
     takers = batch.reject_taken_keys(crosswalk, left)
     changes = with_owned_rows(flow, list(batch.changes(left | batch.rejected.keys())), crosswalk)
@@ -98,7 +112,9 @@ def load_part(
     refused = list(batch.rejected.values())
     passed = [source_id for source_id in outcomes if source_id not in batch.rejected]
     # what a newer reading was rejected for is not settled by an older one
-    letters.resolve(flow.flow, run, [source_id for source_id in passed if source_id not in superseded])
+    went_through = [source_id for source_id in passed if source_id not in superseded]
+    letters.resolve(flow.flow, run, went_through, batch.read_since)
+    events.record(flow.flow, load_events(batch, outcomes, superseded, now()))
     # rows of refused records are not sent, which the fewest do not know
     fewest = min(made - looked, sink.min_calls(changes)) if isinstance(sink, EstimatesWrites) else made
     return LoadReport(
@@ -130,9 +146,16 @@ def read_rows(batch: Batch, mapped: TransformReport, staging: Staging) -> None:
     for name in batch.flow.objects:
         with staging.local(mapped.objects[name]) as path:
             rows = read_mapped(path, name)
+            if name == batch.flow.root:
+                _note_readings(batch, path, mapped, staging)
         batch.fingerprints[name] = {row.key: row.fingerprint for row in rows}
         for row in rows:
             batch.rows.setdefault(row.source_id, []).append(row)
+
+
+def _note_readings(batch: Batch, path: Path, mapped: TransformReport, staging: Staging) -> None:
+    times = ReadTimes(staging.read_json(mapped.raw.times))
+    batch.readings = {name: Reading(version, times.at(pos)) for name, pos, version in read_versions(path)}
 
 
 def _forget(batch: Batch, crosswalk: Crosswalk, changes: Sequence[RecordChange]) -> None:

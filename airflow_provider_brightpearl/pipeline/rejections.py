@@ -116,7 +116,7 @@ class Causes:
     _met: dict[str, _Met] = field(default_factory=dict)
 
     def add(self, rejection: Rejection) -> None:
-        cause = _cause(rejection)
+        cause = cause_of(rejection)
         if cause not in self._met and len(self._met) >= _CAUSES:
             self._met = dict(self._commonest(_CAUSES // 2))
         met = self._met.setdefault(cause, _Met(rejection))
@@ -141,7 +141,8 @@ class Causes:
         return sorted(self._met.items(), key=lambda item: -item[1].count)[:limit]
 
 
-def _cause(rejection: Rejection) -> str:
+def cause_of(rejection: Rejection) -> str:
+    """Why a record did not go through, without its value, so that equal causes add up."""
     reason = rejection.reason
     if rejection.waits_for:
         reason = f"waits for {rejection.waits_for[0]} {rejection.waits_for[1]}"

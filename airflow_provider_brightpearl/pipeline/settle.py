@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from airflow_provider_brightpearl.core.ports.stores import DeadLetters, Ledger, Staging
+from airflow_provider_brightpearl.core.ports.stores import DeadLetters, Ledger, RecordEvents, Staging
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.records import Cause, Counts, Money, PartRef, add_money
 from airflow_provider_brightpearl.core.reports import (
@@ -19,6 +19,7 @@ from airflow_provider_brightpearl.core.reports import (
 )
 from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance, TooManyRefused
 from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.pipeline.history import rejection_events
 from airflow_provider_brightpearl.pipeline.rejections import Causes, open_rejections
 
 _WARNINGS = 10
@@ -31,6 +32,7 @@ class Stores:
 
     ledger: Ledger
     letters: DeadLetters
+    events: RecordEvents
     staging: Staging
 
 
@@ -111,7 +113,7 @@ def settle_run(
     window = run.selection.window
     moves = run.selection.moves_watermark and window is not None and not problem
     with stores.ledger.transaction():
-        causes, gone = _keep_letters(flow, run, reports.rejections, stores)
+        causes, gone = _keep_letters(flow, run, reports.rejections, stores, now)
         lost_rows = dict.fromkeys(text for each in reports.loads for text in each.warnings)
         warnings = (*mapping_warnings(reports.mapped), *lost_rows, *gone)
         summary = RunSummary(
@@ -158,7 +160,7 @@ def gate_closed_error(
     closed = gate.closed if gate else ""
     counts = reports.counts
     with stores.ledger.transaction():
-        causes, _ = _keep_letters(flow, run, reports.rejections, stores)
+        causes, _ = _keep_letters(flow, run, reports.rejections, stores, now)
         summary = RunSummary(
             run=run.run,
             flow=flow.flow,
@@ -217,12 +219,14 @@ def _money_gap(extracted: Mapping[str, object], ended: Mapping[str, object]) -> 
 
 
 def _keep_letters(
-    flow: FlowSpec, run: RunInfo, rejections: Iterable[PartRef], stores: Stores
+    flow: FlowSpec, run: RunInfo, rejections: Iterable[PartRef], stores: Stores, now: datetime
 ) -> tuple[tuple[Cause, ...], list[str]]:
     """Stores the dead letters of a run; returns their most common causes, and which letters are closed as gone."""
     causes = Causes()
     with open_rejections(stores.staging, rejections) as letters:
         gone = stores.letters.keep(flow.flow, run.run, run.mapping_version, causes.counting(letters))
+    with open_rejections(stores.staging, rejections) as letters:
+        stores.events.record(flow.flow, rejection_events(run.attempt, (each for each, _ in letters), now))
     return causes.top(_REASONS), list(_gone(flow, gone))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from airflow_provider_brightpearl.core.ports.stores import Staging
-from airflow_provider_brightpearl.core.records import Outcome, PartRef
+from airflow_provider_brightpearl.core.records import Outcome, PartRef, RawPart
 from airflow_provider_brightpearl.core.reports import TransformReport
 from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.pipeline.rejections import money_of, with_raw, write_rejections
@@ -17,7 +17,7 @@ OpenMapper = Callable[[Sequence[Path]], Mapper]
 
 
 def map_part(
-    part: PartRef,
+    part: RawPart,
     open_mapper: OpenMapper,
     staging: Staging,
     resolve: Callable[[Sequence[str]], object] = lambda _: None,

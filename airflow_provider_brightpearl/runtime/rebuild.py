@@ -44,7 +44,9 @@ def rebuild(wiring: Wiring, run: str, *, merge: bool = False, dry_run: bool = Fa
     report = RebuildReport(flow.flow, dry_run)
     with logged_progress(f"{flow.flow} rebuild") as progress:
         staging = wiring.staging(run)
-        staged = extract_parts(flow, Selection(None, full_resync=True), wiring.source(), staging)
+        staged = extract_parts(
+            flow, Selection(None, full_resync=True), wiring.source(), staging, wiring.environment.now
+        )
         report.not_mapped = staged.unread.records if staged.unread else 0
         lookups = wiring.lookups()
         for part in staged.parts:

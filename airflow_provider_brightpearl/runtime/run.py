@@ -16,7 +16,7 @@ from airflow_provider_brightpearl.core.ports.source import KnowsItsIds
 from airflow_provider_brightpearl.core.ports.stores import Staging
 from airflow_provider_brightpearl.core.ports.target import ShowsRows
 from airflow_provider_brightpearl.core.progress import Progress, counted
-from airflow_provider_brightpearl.core.records import Calls, PartRef
+from airflow_provider_brightpearl.core.records import Calls, PartRef, RawPart
 from airflow_provider_brightpearl.core.reports import (
     ExtractReport,
     GateReport,
@@ -103,7 +103,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         if isinstance(source, KnowsItsIds):
             source.check_ids(planned.ids)
         before = source.calls
-        staged = extract_parts(flow, selection, source, staging)
+        staged = extract_parts(flow, selection, source, staging, wiring.environment.now)
         parts = staged.parts
         made = source.calls - before
         records = sum(part.records for part in parts)
@@ -127,7 +127,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         return ExtractReport(info, parts)
 
 
-def transform(wiring: Wiring, run: RunInfo, part: PartRef) -> TransformReport:
+def transform(wiring: Wiring, run: RunInfo, part: RawPart) -> TransformReport:
     """Maps one raw part."""
     with _stage(wiring, "transform", run, Path(part.path).stem) as progress:
         progress.begin(f"mapping {part.records:,} records")
@@ -135,7 +135,7 @@ def transform(wiring: Wiring, run: RunInfo, part: PartRef) -> TransformReport:
         tables = staging.read_json(run.lookups) if run.lookups else {}
         lookups = {name: LookupTable(**plain) for name, plain in tables.items()}
         # a record that is not wanted any more would be read again for ever for the sake of its letter
-        resolve = partial(wiring.letters.resolve, wiring.flow.flow, run.run)
+        resolve = partial(wiring.letters.resolve, wiring.flow.flow, run.attempt, read_since=run.started_at)
         report = map_part(part, partial(wiring.open_mapper, lookups), staging, resolve)
         rows = [f"{ref.records:,} of {name}" for name, ref in report.objects.items()]
         progress.result = (
@@ -175,7 +175,8 @@ def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateRepo
         sink = wiring.sink(run.attempt)
         report = load_part(
             wiring.flow, run.attempt, mapped, judged, sink, wiring.crosswalk, wiring.letters,
-            wiring.staging(run.run), wiring.outbox(run.attempt), sweep=run.selection.sweep,
+            wiring.staging(run.run), wiring.events, wiring.environment.now, wiring.outbox(run.attempt),
+            sweep=run.selection.sweep,
         )  # fmt: skip
         made = sum(report.calls.made.values())
         progress.result = f"{outcomes(report.counts)}; {counted(made, 'call')}"
@@ -283,4 +284,4 @@ def _stage_page(staging: Staging, path: Path) -> None:
 
 
 def _stores(wiring: Wiring, staging: Staging) -> Stores:
-    return Stores(wiring.ledger, wiring.letters, staging)
+    return Stores(wiring.ledger, wiring.letters, wiring.events, staging)

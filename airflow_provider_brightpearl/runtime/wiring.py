@@ -11,7 +11,14 @@ from typing import Any
 
 from airflow_provider_brightpearl.core.ports.gate import Gate
 from airflow_provider_brightpearl.core.ports.source import Source, SourceInventory, WriteBack
-from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetters, Intents, Ledger, Staging
+from airflow_provider_brightpearl.core.ports.stores import (
+    Crosswalk,
+    DeadLetters,
+    Intents,
+    Ledger,
+    RecordEvents,
+    Staging,
+)
 from airflow_provider_brightpearl.core.ports.target import Sink, Target
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.identity import mapping_version
@@ -27,6 +34,7 @@ from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.instances import SqlInstances
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
+from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
 from airflow_provider_brightpearl.stores.staging import FileStaging
 from airflow_provider_brightpearl.systems import registry
 
@@ -117,6 +125,10 @@ class Wiring:
         return SqlDeadLetters(
             self.environment.state(), self.environment.now, self.pair, self.environment.letters
         )
+
+    @cached_property
+    def events(self) -> RecordEvents:
+        return SqlRecordEvents(self.environment.state(), self.pair)
 
     @cached_property
     def intents(self) -> Intents:

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.core.letters import LetterPolicy
 from airflow_provider_brightpearl.core.records import Rejection
+from airflow_provider_brightpearl.core.reports import run_of
 from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
 from airflow_provider_brightpearl.stores.tables import binding, dead_letter, storable, upsert
 
@@ -118,17 +119,24 @@ class SqlDeadLetters:
         since = earlier.state_since if earlier and earlier.state == row["state"] else now
         return {"next_try_at": self._policy.next_try(since, now), "closed_at": None, "closed_run": None}
 
-    def resolve(self, flow: str, run: str, source_ids: Sequence[str]) -> int:
-        """Closes the letters of records that went through; returns how many there were."""
+    def resolve(
+        self, flow: str, run: str, source_ids: Sequence[str], read_since: datetime | None = None
+    ) -> int:
+        """Closes the letters of records that went through, unless another run has kept them since they were read."""
         change = {
             "state": LetterState.RESOLVED.value, "next_try_at": None, "closed_at": self._now(), "closed_run": run,
         }  # fmt: skip
         states = letter.state.in_([*WAITING, LetterState.GONE.value])
+        known = (
+            sa.true()
+            if read_since is None
+            else sa.or_(letter.last_seen <= read_since, letter.run == run_of(run))
+        )
         closed = 0
         with writing(self._engine) as connection:
             self._alone(connection, flow)
             for ids in chunked(sorted(set(source_ids)), CHUNK):
-                where = (*self._mine(flow), letter.source_id.in_(ids), states)
+                where = (*self._mine(flow), letter.source_id.in_(ids), states, known)
                 closed += connection.execute(dead_letter.update().where(*where).values(**change)).rowcount
         return closed
 

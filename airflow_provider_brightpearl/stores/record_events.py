@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -32,15 +32,13 @@ class SqlRecordEvents:
         self._engine = engine
         self.pair = pair
 
-    def record(self, flow: str, events: Sequence[RecordEvent]) -> None:
+    def record(self, flow: str, events: Iterable[RecordEvent]) -> None:
         """Adds events; those of a stage that is repeated by the same run are there once, as they were first."""
-        if not events:
-            return
-        # in one order everywhere: two workers that record the same ones must not wait for each other
-        rows = sorted((self.pair, flow, *astuple(_storable(each))) for each in events)
-        with writing(self._engine) as connection:
-            for some in chunked(rows, _ROWS):
-                insert_new(connection, record_event, ("pair", "flow", *_FIELDS), some)
+        for some in chunked(events, _ROWS):
+            rows = [(self.pair, flow, *astuple(_storable(each))) for each in some]
+            with writing(self._engine) as connection:
+                # in one order everywhere: two workers that record the same ones must not wait for each other
+                insert_new(connection, record_event, ("pair", "flow", *_FIELDS), sorted(rows))
 
     def of_record(self, flow: str, source_id: str) -> list[RecordEvent]:
         """What happened to a record, oldest first."""

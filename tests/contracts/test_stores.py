@@ -62,7 +62,13 @@ class Clock:
 
 def in_memory() -> Stores:
     crosswalk = MemoryCrosswalk()
-    return Stores(crosswalk, MemoryLetters(crosswalk), MemoryIntents(), MemoryLedger(), MemoryRecordEvents())
+    return Stores(
+        crosswalk,
+        MemoryLetters(crosswalk, now=Clock()),
+        MemoryIntents(),
+        MemoryLedger(),
+        MemoryRecordEvents(),
+    )
 
 
 def on_database(engine: Engine) -> Stores:
@@ -292,6 +298,15 @@ def test_rejected_and_parked_records_wait_and_those_that_went_through_do_not(let
     assert {"1", "2"} == letters.waiting("orders", ["1", "2", "3", "4", "5"])
     assert {"2"} == letters.waiting("orders", ["2"])
     assert set() == letters.waiting("products", ["1", "2"])
+
+
+def test_a_letter_outlasts_what_was_read_before_it_unless_it_is_of_the_same_run(stores: Stores) -> None:
+    letters = stores.letters
+    keep(letters, refused("1"), refused("2"), run="run 1")
+    before, after = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, tzinfo=UTC)
+    assert 0 == letters.resolve("orders", "run 2@2024-01-01T00:00:00+00:00", ["1"], before)
+    assert 1 == letters.resolve("orders", "run 1@2024-01-01T00:00:00+00:00", ["2"], before)
+    assert 1 == letters.resolve("orders", "run 2@2024-01-02T00:00:00+00:00", ["1"], after)
 
 
 def test_a_record_rejected_again_has_one_letter(letters: DeadLetters) -> None:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_brightpearl.core import reports
-from airflow_provider_brightpearl.core.records import PartRef
+from airflow_provider_brightpearl.core.records import PartRef, RawPart
 from airflow_provider_brightpearl.core.reports import ExtractReport, Report, RunInfo, RunSummary
 from airflow_provider_brightpearl.core.window import RunKind, Selection, Window
 
@@ -76,12 +76,15 @@ def test_a_report_survives_xcom(kind: type[Report], data: st.DataObject) -> None
     assert plain == again.as_dict()
 
 
-@pytest.mark.parametrize("part", [PartRef("raw/00000.jsonl", 5, "abc")])
+@pytest.mark.parametrize(
+    "part", [RawPart("raw/00000.jsonl", 5, "abc", PartRef("raw/00000.times.json", 1, "def"))]
+)
 @pytest.mark.parametrize("window", [None, Window(None, NOON), Window(NOON - timedelta(hours=1), NOON)])
-def test_a_report_is_plain_to_read(part: PartRef, window: Window | None) -> None:
+def test_a_report_is_plain_to_read(part: RawPart, window: Window | None) -> None:
     info = RunInfo("run 1", RunKind.MANUAL, Selection(window), "v1", NOON)
     plain = ExtractReport(info, (part,)).as_dict()
-    assert [{"path": "raw/00000.jsonl", "records": 5, "digest": "abc"}] == plain["parts"]
+    times = {"path": "raw/00000.times.json", "records": 1, "digest": "def"}
+    assert [{"path": "raw/00000.jsonl", "records": 5, "digest": "abc", "times": times}] == plain["parts"]
     assert ("run 1", "manual", "2026-03-31T12:00:00Z") == tuple(
         plain["run"][name] for name in ("run", "kind", "started_at")
     )

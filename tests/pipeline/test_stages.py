@@ -15,7 +15,7 @@ import pytest
 
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, RowResult
 from airflow_provider_brightpearl.core.ports.stores import Binding
-from airflow_provider_brightpearl.core.records import Counts, PartRef, Rejection, Stage
+from airflow_provider_brightpearl.core.records import Counts, RawPart, Rejection, Stage
 from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, RunSummary, TransformReport
 from airflow_provider_brightpearl.core.window import Request, RunKind, Window
 from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance, TooManyRefused
@@ -552,7 +552,7 @@ def test_a_gate_with_much_to_say_says_ten_lines(stages: Fixture) -> None:
 class Reported:
     """What the stages of a run reported that is still to be settled."""
 
-    parts: Sequence[PartRef]
+    parts: Sequence[RawPart]
     mapped: Sequence[TransformReport]
     judged: GateReport
     loads: Sequence[LoadReport]

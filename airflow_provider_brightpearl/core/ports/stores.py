@@ -193,8 +193,17 @@ class DeadLetters(Protocol):
         """
         ...
 
-    def resolve(self, flow: str, run: str, source_ids: Sequence[str]) -> int:
-        """Closes the letters of records that went through; returns how many there were."""
+    def resolve(
+        self, flow: str, run: str, source_ids: Sequence[str], read_since: datetime | None = None
+    ) -> int:
+        """Closes the letters of records that went through; returns how many there were.
+
+        Args:
+            flow: the flow.
+            run: the attempt of a run in which they did.
+            source_ids: the records.
+            read_since: when the run began to read them (aware): what another run has kept since stays.
+        """
         ...
 
     def due(self, flow: str, mapping_version: str, limit: int) -> list[str]:
@@ -213,7 +222,7 @@ class DeadLetters(Protocol):
 class RecordEvents(Protocol):
     """The history of each record; every method raises ``Unavailable`` where it does not answer."""
 
-    def record(self, flow: str, events: Sequence[RecordEvent]) -> None:
+    def record(self, flow: str, events: Iterable[RecordEvent]) -> None:
         """Adds events; those of a stage that is repeated by the same run are there once, as they were first."""
         ...
 

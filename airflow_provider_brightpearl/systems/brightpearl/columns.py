@@ -113,7 +113,10 @@ _ORDER: Schema = {
     "customFields": "JSON",
 }
 
-ORDER = StreamSchema("id", _ORDER)
+# an order that was never changed has no updatedOn
+_CHANGED = ("updatedOn", "createdOn")
+
+ORDER = StreamSchema("id", _ORDER, _CHANGED)
 
 CREDIT = StreamSchema(
     "id",
@@ -127,6 +130,7 @@ CREDIT = StreamSchema(
         },
         "originalRows": "JSON",
     },
+    _CHANGED,
 )
 
 CONTACT = StreamSchema(
@@ -161,6 +165,7 @@ CONTACT = StreamSchema(
         # joined by the stream
         "addresses": {"DEF": _POSTAL, "BIL": _POSTAL, "DEL": _POSTAL},
     },
+    _CHANGED,
 )
 
 PRODUCT = StreamSchema(
@@ -216,6 +221,7 @@ PRODUCT = StreamSchema(
             }
         ),
     },
+    _CHANGED,
 )
 
 AVAILABILITY = StreamSchema(
@@ -272,6 +278,7 @@ SHIPMENT = StreamSchema(
         # order rows in the note, made flat by the stream
         "lines": ListOf({"orderRowId": "VARCHAR", "productId": "BIGINT", "quantity": MONEY}),
     },
+    ("createdOn",),
 )
 
 PAYMENT = StreamSchema(
@@ -301,4 +308,5 @@ PAYMENT = StreamSchema(
             },
         },
     },
+    ("createdOn",),
 )
