@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from airflow_provider_brightpearl.alerts import failure
 from airflow_provider_brightpearl.cli.app import app
 from airflow_provider_brightpearl.core.records import Rejection, Stage
 from airflow_provider_brightpearl.dag import maintenance_dag
 from airflow_provider_brightpearl.environment import airflow_environment, state_engine
-from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.errors import Misconfigured, Unavailable
 from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.staging import FileStaging
+from tests.airflow.tasks import context_of
 from tests.airflow.tasks import run as run_task
 from tests.airflow.test_dag import assert_nothing_heavy
 
@@ -108,3 +110,10 @@ def test_settings_decide(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_parsing_its_dag_file_imports_nothing_heavy(run) -> None:
     assert_nothing_heavy(run, "dag.maintenance_dag()")
+
+
+def test_its_failure_is_an_alert_of_its_own() -> None:
+    [task] = maintenance_dag().tasks
+    down = Unavailable("the state database does not answer", system="state database")
+    alert = failure({**context_of(task), "exception": down})
+    assert ("mine: clean failed", True) == (alert.subject, "does not answer" in alert.text)

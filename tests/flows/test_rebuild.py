@@ -15,6 +15,7 @@ from airflow_provider_brightpearl.runtime.rebuild import rebuild
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.engine import writing
+from airflow_provider_brightpearl.systems.salesforce.sink import SalesforceSink
 from tests.flows.site import Site
 
 TO_SALESFORCE = (
@@ -192,3 +193,11 @@ def test_records_whose_parents_are_not_bound_are_counted(ordered: Site) -> None:
     lose_state(ordered)
     report = rebuilt(ordered, ORDERS)
     assert (report.records, 0) == (report.not_mapped, report.found.total())
+
+
+def test_a_target_that_cannot_be_searched_is_refused_before_anything_is_read(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(SalesforceSink, "find")
+    with pytest.raises(Misconfigured, match="salesforce cannot be searched for rows by their keys"):
+        rebuilt(site, "customers_to_salesforce")
