@@ -104,9 +104,14 @@ class JournalWriter:
         self.steps.unanswered.check("infor")
 
     def find(self, journals: Sequence[Document]) -> Iterator[list[RowResult]]:
-        """Results of the journals that have a voucher; writes none."""
+        """Results of the journals that have a voucher, and refusals of those that cannot be seen; writes none."""
         self._look_for(journals)
+        for journal in journals:
+            if journal.key in self.unseen:
+                journal.reference = journal.key
+                self._refuse_unseen(journal)
         yield [result for each in at(journals, Progress.CLOSED) for result in each.results()]
+        yield refusals(journals)
 
     # what an earlier try left
 

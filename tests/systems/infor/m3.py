@@ -55,6 +55,9 @@ class Tenant:
     def write(self, spec: FlowSpec, records: Sequence[RecordChange], **options: Any) -> list[RowResult]:
         return [result for results in self.sink(spec, **options).write(records) for result in results]
 
+    def find(self, spec: FlowSpec, records: Sequence[RecordChange]) -> list[RowResult]:
+        return [result for results in self.sink(spec).find(records) for result in results]
+
     def rows(self, collection: str, **wanted: str) -> list[dict[str, Any]]:
         mine = {"CONO": "100", **wanted}
         rows = self.sandbox.snapshot("infor", collection)

@@ -222,3 +222,18 @@ def test_any_mirrored_amounts_balance_and_any_slip_is_seen(
     currency, amount, _ = mirrored[0]
     assert imbalance(lines((currency, str(Decimal(amount) + slip), "D"), *mirrored[1:]))
     assert IntentState.DONE
+
+
+def test_journals_are_found_by_their_vouchers_and_none_is_written(m3: Tenant, tmp_path: Path) -> None:
+    records = [payment(number) for number in range(1, 61)]
+    m3.write(JOURNALS, records)
+    before = vouchers(m3)
+    m3.intents = SqlIntents(open_engine(f"sqlite:///{tmp_path / 'other.db'}"))
+    assert [] == m3.find(JOURNALS, [payment(61)])
+    assert 180 == len([each for each in m3.find(JOURNALS, records) if not each.refused])
+
+    m3.switch(list_ceilings={"GLS200MI LstVouchersByDt": 100})
+    refused = [each for each in m3.find(JOURNALS, records) if each.refused]
+    assert 10 == len(refused)
+    assert all("cannot be seen" in each.reason for each in refused)
+    assert before == vouchers(m3)
