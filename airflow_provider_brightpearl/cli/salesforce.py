@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,6 +66,7 @@ def deploy(
 
 
 def _compared(client: SalesforceClient) -> list[Finding]:
+    from airflow_provider_brightpearl.systems.salesforce.address_codes import has_picklists
     from airflow_provider_brightpearl.systems.salesforce.metadata.compare import compare, wanted_fields
 
     wanted = wanted_fields()
@@ -74,6 +74,8 @@ def _compared(client: SalesforceClient) -> list[Finding]:
     for finding in findings:
         say(str(finding))
     say(f"{counted(len(wanted), 'field')} compared, {counted(len(findings), 'problem')}")
+    kinds = {True: "on, flows write codes", False: "off, flows write text", None: "not visible to this user"}
+    say(f"state and country picklists: {kinds[has_picklists(client.described('Account'))]}")
     return findings
 
 
@@ -84,9 +86,8 @@ def _flows_compared(client: SalesforceClient) -> list[str]:
 
     flows, problems = load_flows(settings.mappings_folder(Path.cwd()))
     writing = [flow for flow in flows if flow.target == "salesforce"]
-    describe = cache(client.describe)
     for flow in writing:
-        problems += problems_of(flow, describe, lambda: object_names(client))
+        problems += problems_of(flow, client.described, lambda: object_names(client))
     for problem in problems:
         say(problem)
     say(f"{counted(len(writing), 'flow file')} compared, {counted(len(problems), 'problem')}")

@@ -59,6 +59,11 @@ _ROUNDED = " ".join(f"WHEN {digits} THEN CAST(round(amount, {digits}) AS {_WIDE}
 
 MACROS = {
     "text(value)": "nullif(trim(CAST(value AS VARCHAR)), '')",
+    # without case, accents, punctuation and article; text of signs alone stays, so that it is no country
+    "country_key(value)": (
+        "coalesce(nullif(regexp_replace(trim(regexp_replace(upper(strip_accents(replace(value, '.', ''))), "
+        "'[^\\p{L}\\p{N}]+', ' ', 'g')), '^THE ', ''), ''), nullif(trim(value), ''))"
+    ),
     # half away from zero at six decimals; DuckDB's own division of decimals gives floating point
     "divide(a, b)": f"CASE WHEN b = 0 THEN NULL ELSE {_either()} END",
     "minor_units(currency)": _minor_units(),
@@ -114,8 +119,10 @@ def register(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
             connection.create_function(
                 name, function, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling="special", side_effects=False
             )
-    known = addresses.countries()
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE country AS SELECT unnest($1::VARCHAR[]) AS key, unnest($2::VARCHAR[]) AS value",
-        [list(known), list(known.values())],
-    )
+    if _calls(sql, "country_key"):
+        known = addresses.countries()
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE country AS SELECT country_key(name) AS key, min(code) AS value "
+            "FROM (SELECT unnest($1::VARCHAR[]) AS name, unnest($2::VARCHAR[]) AS code) GROUP BY ALL",
+            [list(known), list(known.values())],
+        )

@@ -150,7 +150,7 @@ def levels(
 
 
 def _key(call: Call) -> str:
-    return f"nullif(upper(trim({call.key})), '')" if call.kind == "country" else call.key
+    return f"country_key({call.key})" if call.kind == "country" else call.key
 
 
 def _join(index: int, call: Call, tables: Mapping[int, str]) -> str:

@@ -16,7 +16,7 @@ from airflow_provider_brightpearl.core.compare import KEEP, Difference, Entry
 from airflow_provider_brightpearl.core.ports.sides import Sides
 from airflow_provider_brightpearl.core.ports.source import ListedRecord, Source, SourceInventory
 from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetters, Staging
-from airflow_provider_brightpearl.core.ports.target import ReadsSpans, Target, TargetRow
+from airflow_provider_brightpearl.core.ports.target import AdaptsValues, ReadsSpans, Target, TargetRow
 from airflow_provider_brightpearl.core.progress import Progress, current
 from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.flow.identity import (
@@ -113,7 +113,10 @@ def _map(
             result = mapper.map_part(raw, Path(work))
         rows = read_mapped(Path(work) / f"{bare.root}.parquet")
     sides.add_source(
-        (Entry(row.source_id, row.amount, row.currency, _expected(row.payload, fields)), row.key)
+        (
+            Entry(row.source_id, row.amount, row.currency, _expected(row.payload, fields, ports.target)),
+            row.key,
+        )
         for row in rows
     )
     judged = {row.source_id for row in rows} | {*result.filtered_ids}
@@ -133,10 +136,12 @@ def _records(chunk: Sequence[ListedRecord], ports: Ports, *, whole: bool) -> Ite
     return ports.inventory.records(missing) if missing else lines
 
 
-def _expected(payload: str, fields: Sequence[str]) -> str:
+def _expected(payload: str, fields: Sequence[str], target: Target) -> str:
     """The values that the flow would write, as a JSON array."""
     if not fields:
         return ""
+    if isinstance(target, AdaptsValues):
+        payload = target.as_written(payload)
     values: dict[str, msgspec.Raw] = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
     return f"[{','.join(bytes(values.get(name, b'null')).decode() for name in fields)}]"
 

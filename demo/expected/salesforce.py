@@ -46,13 +46,12 @@ PRICE_BOOKS = {3: "Trade", 4: "Retail EUR", 5: "Retail USD"}
 FREE_TEXT = 1000
 FREE_TEXT_LISTS = {4: "EUR", 5: "USD"}
 CURRENCIES = ("GBP", "EUR", "USD", "JPY", "KWD", "CAD", "AUD")
-# how post offices abbreviate the regions of the sandbox's customers; elsewhere the name is written in full
+# codes of the regions of the sandbox's customers; the org lists states of no other countries
 REGIONS = {
     "US": {"California": "CA", "New York": "NY", "Oregon": "OR", "Texas": "TX"},
     "CA": {"Ontario": "ON", "Québec": "QC"},
     "AU": {"New South Wales": "NSW", "South Australia": "SA"},
-    "IT": {"Milano": "MI", "Roma": "RM"},
-    "ES": {"A Coruña": "C", "Madrid": "M"},
+    "IE": {"Co. Dublin": "D", "Co. Galway": "G"},
 }
 
 
@@ -118,14 +117,17 @@ def _contact(contact: Record, addresses: Mapping[int, Record]) -> Fields:
 
 def _address(prefix: str, address: Record) -> Fields:
     country = address.get("countryIsoCode2")
-    state = text(address.get("addressLine4"))
     return {
         f"{prefix}Street": _street(address),
         f"{prefix}City": text(address.get("addressLine3")),
-        f"{prefix}State": REGIONS.get(country or "", {}).get(state or "", state),
+        f"{prefix}StateCode": _state(address, country),
         f"{prefix}PostalCode": postcode(address.get("postalCode"), country),
         f"{prefix}CountryCode": country,
     }
+
+
+def _state(address: Record, country: str | None) -> str | None:
+    return REGIONS.get(country or "", {}).get(text(address.get("addressLine4")) or "")
 
 
 def _street(address: Record) -> str | None:
@@ -208,7 +210,7 @@ def _party(prefix: str, party: Record) -> Fields:
     return {
         f"{prefix}Street": _street(party),
         f"{prefix}City": text(party.get("addressLine3")),
-        f"{prefix}State": text(party.get("addressLine4")),
+        f"{prefix}StateCode": _state(party, text(party.get("countryIsoCode"))),
         f"{prefix}PostalCode": code.upper() if code else None,
         f"{prefix}CountryCode": text(party.get("countryIsoCode")),
     }

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_brightpearl.mapping.addresses import countries, phone, postcode, region
+from airflow_provider_brightpearl.mapping.addresses import phone, postcode, region
 from tests.mapping.bench import flow, run
 
 
@@ -48,6 +48,21 @@ def test_postcodes_are_spelled_as_their_country_does(
         ("Texas", "XX", "Texas"),
         ("", "US", None),
         (None, "US", None),
+        # codes of ISO 3166-2, not abbreviations of the post
+        ("Jalisco", "MX", "JAL"),
+        ("jal.", "MX", "JAL"),
+        ("Co. Cork", "IE", "CO"),
+        ("Sao Paulo", "BR", "SP"),
+        ("Quebec", "CA", "QC"),
+        ("QUÉBEC", "CA", "QC"),
+        ("a coruna", "ES", "C"),
+        ("Dubai", "AE", "DU"),
+        # in Latin script where codes are numbers
+        ("Seoul", "KR", "Seoul"),
+        ("서울", "KR", "Seoul"),
+        ("東京都", "JP", "Tokyo"),
+        ("Kowloon", "HK", "Kowloon"),
+        ("England", "GB", "England"),
     ],
 )
 def test_regions_become_the_code_their_country_writes(
@@ -78,9 +93,50 @@ def test_phones_become_e164_where_they_are_valid(
     assert expected == phone(number, country)
 
 
-@pytest.mark.parametrize("spelling", ["GB", "GBR", "826", "UNITED KINGDOM"])
-def test_countries_are_known_by_every_spelling(spelling: str) -> None:
-    assert "GB" == countries()[spelling]
+@pytest.mark.parametrize(
+    ("code", "spellings"),
+    [
+        (
+            "GB",
+            "GB, gbr, 826, United Kingdom, UK, U.K., Great Britain, England, Scotland, Wales, Northern Ireland",
+        ),
+        ("US", "USA, U.S.A., United States of America, America"),
+        ("TR", "Turkey, Türkiye, Turkiye"),
+        ("RU", "Russia, Russian Federation"),
+        ("CI", "Ivory Coast, Côte d'Ivoire, Cote d’Ivoire"),
+        ("XK", "XK, Kosovo"),
+        ("KR", "South Korea, Korea (Republic of)"),
+        ("CZ", "Czechia, Czech Republic"),
+        ("MK", "Macedonia, North Macedonia"),
+        ("NL", "Holland, the Netherlands"),
+        ("MM", "Burma, Myanmar"),
+        ("SZ", "Swaziland, Eswatini"),
+        ("CV", "Cape Verde, Cabo Verde"),
+        ("GR", "EL, Greece"),
+        ("AE", "UAE, United Arab Emirates"),
+        ("VA", "Vatican, Vatican City"),
+        ("CG", "Congo"),
+        ("FI", "Finland"),
+        ("BO", "Bolivia, Plurinational State of Bolivia"),
+        ("LC", "St Lucia, St. Lucia, Saint Lucia"),
+    ],
+)
+def test_countries_are_known_by_every_spelling(code: str, spellings: str) -> None:
+    names = [name.strip() for name in spellings.split(",")]
+    records = [{"id": number, "name": name} for number, name in enumerate(names)]
+    mapped = run(flow({"Country": "country(name)"}), records)
+    assert {name: code for name in names} == {
+        names[int(row["_id"])]: row["Country"] for row in mapped.rows["Thing"]
+    }
+
+
+def test_a_name_that_two_countries_share_is_none() -> None:
+    names = ["Channel Islands", "Virgin Islands", "Korea", "XX", "-", "Россия"]
+    mapped = run(
+        flow({"Country": "country(name)"}), [{"id": n, "name": name} for n, name in enumerate(names)]
+    )
+    assert [] == mapped.rows["Thing"]
+    assert "'-' is not a country" in mapped.reasons["4"][2]
 
 
 def test_an_expression_reads_a_country_in_any_case_and_rejects_what_is_none() -> None:

@@ -137,7 +137,6 @@ def test_country_code_fills_the_country(api: Api) -> None:
 def test_text_of_states_in_orgs_with_picklists(
     api: Api, country: str | None, state: str, code: str | None
 ) -> None:
-    api.settings(state_text_checked=True)
     body = {"Name": "A", "BillingCountryCode": country, "BillingState": state}
     if code is None:
         assert (400, "FIELD_INTEGRITY_EXCEPTION") == api.refusal("POST", "sobjects/Account", body)

@@ -91,6 +91,15 @@ class TargetRow:
     retired: bool = False
 
 
+@runtime_checkable
+class AdaptsValues(Protocol):
+    """A target that keeps some values in another form than a flow gives them."""
+
+    def as_written(self, payload: str) -> str:
+        """The JSON fields of a row of the flow's first object, with the values that the target is sent."""
+        ...
+
+
 class Target(Protocol):
     """The rows of a flow's objects in their target, as a reconciliation reads and removes them."""
 

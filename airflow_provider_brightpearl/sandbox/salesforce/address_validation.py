@@ -41,6 +41,9 @@ def check_addresses(entity: Entity, record: Row, changes: Row, settings: Mapping
             if changes[f"{prefix}StateCode"] not in known:
                 raise _invalid_value("state", f"{prefix}StateCode")
             changes[f"{prefix}State"] = known[changes[f"{prefix}StateCode"]]
+        elif code in changes and settings["state_text_checked"] and not _fits(prefix, record):
+            text = f"The existing country doesn't recognize the state value: {record[f'{prefix}StateCode']}"
+            raise ApiError("FIELD_INTEGRITY_EXCEPTION", text, [f"{prefix}StateCode"])
         elif f"{prefix}State" in changes and _checks_state_names(settings):
             changes[f"{prefix}StateCode"] = _state_code(prefix, record, changes[f"{prefix}State"])
         if settings["country_text_checked"] and changes.get(f"{prefix}Country") not in ("", None, *_NAMES):
@@ -49,6 +52,11 @@ def check_addresses(entity: Entity, record: Row, changes: Row, settings: Mapping
 
 def _checks_state_names(settings: Mapping[str, object]) -> bool:
     return bool(settings["country_picklists"] and settings["state_text_checked"])
+
+
+def _fits(prefix: str, record: Row) -> bool:
+    """Whether the country of a record has its state, which may be one of the country it had before."""
+    return record.get(f"{prefix}StateCode") in (None, "", *STATES.get(_country(prefix, record), {}))
 
 
 def _country(prefix: str, record: Row) -> str:

@@ -41,7 +41,7 @@ def default_settings() -> dict[str, object]:
         "country_picklists": True,
         "country_text_checked": False,
         # with picklists, a state's text must be the full name of a state of a country that has a list
-        "state_text_checked": False,
+        "state_text_checked": True,
         "optional_pricebook": False,
         "negative_quantity": False,
         "reduction_orders": False,

@@ -92,6 +92,7 @@ class SalesforceClient:
         self._sleep = sleep
         self._chance = chance
         self._jobs: BulkJobs | None = None
+        self._described: dict[str, dict[str, Any]] = {}
 
     @property
     def calls(self) -> int:
@@ -157,7 +158,12 @@ class SalesforceClient:
 
     def describe(self, object_name: str) -> dict[str, Any]:
         """Fields and properties of an object; ``SchemaMismatch`` where the org does not have it."""
-        return dict(self.request("GET", f"sobjects/{object_name}/describe"))
+        found = self._described[object_name] = dict(self.request("GET", f"sobjects/{object_name}/describe"))
+        return found
+
+    def described(self, object_name: str) -> dict[str, Any]:
+        """The same as this client was last told; asks where it was not told yet."""
+        return self._described.get(object_name) or self.describe(object_name)
 
     def objects(self) -> list[dict[str, Any]]:
         """All objects that the user may see, with their names and what may be done with them."""

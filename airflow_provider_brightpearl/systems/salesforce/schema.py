@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from airflow_provider_brightpearl.core.suggest import did_you_mean
 from airflow_provider_brightpearl.errors import SyncError
 from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.systems.salesforce.address_codes import text_field
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 
 Describe = Callable[[str], Mapping[str, Any]]
@@ -20,7 +20,7 @@ def schema_problems(client: SalesforceClient, flow: FlowSpec) -> list[str]:
 
     One call for each object that the flow writes, and one more where an object does not exist.
     """
-    return problems_of(flow, cache(client.describe), lambda: object_names(client))
+    return problems_of(flow, client.described, lambda: object_names(client))
 
 
 def problems_of(flow: FlowSpec, describe: Describe, objects: Callable[[], Sequence[str]]) -> list[str]:
@@ -45,7 +45,7 @@ def _problems(flow: FlowSpec, describe: Describe, objects: Callable[[], Sequence
             continue
         known = [field["name"] for field in fields.values()]
         for part, field in _written(flow, name):
-            if field.casefold() not in fields:
+            if not {field.casefold(), text_field(field).casefold()}.intersection(fields):
                 hint = did_you_mean(field, known)
                 yield f"{place}.{part}: {target} has no field {field} in the org, {_HIDDEN}{hint}"
         key = fields.get(spec.key_field.casefold())

@@ -16,6 +16,7 @@ from more_itertools import chunked
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.estimate import WriteVolume
 from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.systems.salesforce.address_codes import AddressCodes
 from airflow_provider_brightpearl.systems.salesforce.answers import GONE, is_passing
 from airflow_provider_brightpearl.systems.salesforce.client import (
     BULK_THRESHOLD,
@@ -69,6 +70,7 @@ class SalesforceSink:
         self.client = client
         self.flow = flow
         self.specs = flow.objects
+        self._codes = AddressCodes(client, flow)
         self._closing = {name for name, spec in self.specs.items() if spec.set_last}
         self.whole = bool(self._closing)
         self.bulk_from = bulk_from
@@ -97,12 +99,11 @@ class SalesforceSink:
         found = calls_by_graph(self.specs, self._volume(whole)) + calls_by_object(
             self.specs, self._volume(others)
         )
-        return found + self._jobs_with_refusals + self._extra_calls
+        return found + self._jobs_with_refusals + self._extra_calls + self._codes.calls
 
     def estimate_write(self, volume: WriteVolume) -> int:
-        if self.whole and volume.records < self.whole_below:
-            return calls_by_graph(self.specs, volume)
-        return calls_by_object(self.specs, volume)
+        way = calls_by_graph if self.whole and volume.records < self.whole_below else calls_by_object
+        return way(self.specs, volume) + bool(volume.records and self._codes.named)
 
     def _volume(self, records: Sequence[RecordChange]) -> WriteVolume:
         closed = sum(self._closes(change) for record in records for change in record.changes)
@@ -112,13 +113,15 @@ class SalesforceSink:
         """Writes the records; results come per call, refused rows as results with a reason.
 
         Rows that were merged away go to their survivors. Records with a row that is refused since it exists, or since
-        what it refers to was merged, are looked up and written once more.
+        what it refers to was merged, are looked up and written once more. Codes of states that the org does not have
+        are left out, with a warning.
         """
         merged = MergedRows(self.client, self.flow, records)
         self._extra_calls += merged.calls
         if merged.refused:
             yield [merged.noted(each) for each in merged.refused.values()]
-        records = merged.passing(records)
+        records = [self._codes.written(record) for record in merged.passing(records)]
+        self._codes.log_left_out()
         doubtful: dict[str, list[RowResult]] = {}
         for results in self._write_once(records):
             for each in filter(_may_be_mended, results):

@@ -14,6 +14,7 @@ from airflow_provider_brightpearl.core.ports.sides import Span
 from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.ports.target import TargetRow
 from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.systems.salesforce.address_codes import AddressCodes, text_field
 from airflow_provider_brightpearl.systems.salesforce.answers import GONE, RowAnswer
 from airflow_provider_brightpearl.systems.salesforce.bulk_query import QUERY_THRESHOLD
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
@@ -44,6 +45,7 @@ class SalesforceTarget:
         self.soft_delete = flow.reconcile.soft_delete if flow.reconcile else {}
         self.object = flow.target_object(flow.root)
         self.key = flow.objects[flow.root].key_field
+        self._codes = AddressCodes(client, flow)
 
     @property
     def calls(self) -> int:
@@ -65,18 +67,24 @@ class SalesforceTarget:
             if row.key.isdigit() and span.low <= int(row.key) <= span.high:
                 yield row
 
+    def as_written(self, payload: str) -> str:
+        """The JSON fields of the first object's row, with the values that the org takes."""
+        return self._codes.valued(self.flow.root, payload)
+
     def _query(self, condition: str, fields: Sequence[str], *, bulk: bool = False) -> Iterator[TargetRow]:
-        names = dict.fromkeys(["Id", self.key, *fields, *self.soft_delete])
+        renamed = self._codes.renamed(self.flow.root) if any(map(text_field, fields)) else {}
+        held = {name: renamed.get(name, name) for name in fields}
+        names = dict.fromkeys(["Id", self.key, *held.values(), *self.soft_delete])
         soql = f"SELECT {', '.join(names)} FROM {self.object} WHERE {condition}"  # noqa: S608
         for record in self.client.bulk_query(soql) if bulk else self.client.query(soql):
-            yield self._row(record, fields)
+            yield self._row(record, held)
 
-    def _row(self, record: Mapping[str, Any], fields: Sequence[str]) -> TargetRow:
+    def _row(self, record: Mapping[str, Any], held: Mapping[str, str]) -> TargetRow:
         retired = self.soft_delete.items()
         return TargetRow(
             str(record[self.key]),
             str(record["Id"]),
-            {name: _value(record[name]) for name in fields},
+            {name: _value(record[column]) for name, column in held.items()},
             retired=bool(retired) and all(_same(record[name], value) for name, value in retired),
         )
 

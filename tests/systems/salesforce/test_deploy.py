@@ -239,6 +239,7 @@ def test_the_command_applies_once_and_then_finds_nothing_to_do() -> None:
     assert "permission set Brightpearl_Sync is assigned to the user of the connection" in said
     assert f"{len(wanted_fields())} fields compared, 0 problems" in said
     assert said.rstrip().endswith("flow files compared, 0 problems")
+    assert "state and country picklists: on, flows write codes" in said
     code, said = run("--apply")
     assert (0, True, False) == (code, "nothing to deploy" in said, "Deployment" in said)
     assert 0 == run("--check")[0]
@@ -265,6 +266,12 @@ def test_the_command_compares_the_flow_files_of_the_user(
     assert "did you mean Name?" in said
     assert "typo.yaml: sauce: unknown key" in said
     assert said.rstrip().endswith("1 flow file compared, 2 problems")
+
+
+@pytest.mark.usefixtures("connected")
+def test_the_command_says_where_states_are_text(org: Sandbox) -> None:
+    org.control("POST", "/settings/salesforce", {"country_picklists": False})
+    assert "state and country picklists: off, flows write text" in run("--check")[1]
 
 
 @pytest.mark.usefixtures("connected")
