@@ -56,14 +56,15 @@ def check(
 
 
 def _fields(client: BrightpearlClient, flows: list[FlowSpec]) -> list[dict[str, str]]:
-    """The custom fields that the account lacks."""
+    """The custom fields that the account lacks, or has as another type."""
     from airflow_provider_brightpearl.systems.brightpearl.account import fields_missing, fields_needed
 
     needed = fields_needed(flows)
     missing = fields_missing(client, needed)
     for each in missing:
-        say(f"{each.flow} needs custom field {each.code}, which the API cannot create: {each.steps}")
-    say(f"{counted(len(needed), 'custom field')} compared, {len(missing)} missing")
+        problem = "" if each.kind else f" needs custom field {each.code}, which the API cannot create"
+        say(f"{each.flow}{problem}: {each.steps}")
+    say(f"{counted(len(needed), 'custom field')} compared, {len(missing)} missing or of another type")
     return [{"flow": each.flow, "field": each.code, "to_do": each.steps} for each in missing]
 
 

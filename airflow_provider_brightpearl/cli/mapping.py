@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,8 +38,11 @@ def check(
     problems = {str(file): found for file in chosen if (found := _problems(file))}
     for file, text in _shared_fields(chosen):
         problems.setdefault(str(file), []).append(text)
+    notes = [note for file in chosen if str(file) not in problems for note in _notes(file)]
+    for note in notes:
+        say(note)
     if as_json:
-        print_json({"files": [str(file) for file in chosen], "problems": problems})
+        print_json({"files": [str(file) for file in chosen], "problems": problems, "notes": notes})
     else:
         for problem in (line for found in problems.values() for line in found):
             say(problem)
@@ -58,6 +61,15 @@ def _shared_fields(files: list[Path]) -> Iterator[tuple[Path, str]]:
         for problem in writer_problems(load_flows(folder)[0]):
             if about := [file for file in here if file.stem in problem.flows]:
                 yield about[0], problem.text
+
+
+def _notes(file: Path) -> Sequence[str]:
+    """What one flow file does that its author may not expect."""
+    from airflow_provider_brightpearl.flow.load import load_flow
+    from airflow_provider_brightpearl.systems.registry import find_system
+
+    flow = load_flow(file)
+    return find_system(flow.source_system).notes(flow)
 
 
 def _problems(file: Path) -> list[str]:

@@ -13,6 +13,7 @@ import duckdb
 from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.mapping import addresses
 from airflow_provider_brightpearl.mapping.expressions import known_macro, value_macro
+from airflow_provider_brightpearl.mapping.queries import country_key
 from airflow_provider_brightpearl.mapping.syntax import quoted
 
 # ISO 4217 currencies whose minor unit is not two decimals
@@ -59,11 +60,6 @@ _ROUNDED = " ".join(f"WHEN {digits} THEN CAST(round(amount, {digits}) AS {_WIDE}
 
 MACROS = {
     "text(value)": "nullif(trim(CAST(value AS VARCHAR)), '')",
-    # without case, accents, punctuation and article; text of signs alone stays, so that it is no country
-    "country_key(value)": (
-        "coalesce(nullif(regexp_replace(trim(regexp_replace(upper(strip_accents(replace(value, '.', ''))), "
-        "'[^\\p{L}\\p{N}]+', ' ', 'g')), '^THE ', ''), ''), nullif(trim(value), ''))"
-    ),
     # half away from zero at six decimals; DuckDB's own division of decimals gives floating point
     "divide(a, b)": f"CASE WHEN b = 0 THEN NULL ELSE {_either()} END",
     "minor_units(currency)": _minor_units(),
@@ -119,7 +115,8 @@ def register(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
             connection.create_function(
                 name, function, ["VARCHAR", "VARCHAR"], "VARCHAR", null_handling="special", side_effects=False
             )
-    if _calls(sql, "country_key"):
+    if '"country"' in sql:
+        connection.execute(f"CREATE OR REPLACE TEMP MACRO country_key(name) AS {country_key('name')}")
         known = addresses.countries()
         connection.execute(
             "CREATE OR REPLACE TEMP TABLE country AS SELECT country_key(name) AS key, min(code) AS value "

@@ -149,8 +149,15 @@ def levels(
     return ctes
 
 
+def country_key(value: str) -> str:
+    """SQL of a country's name without case, accents, punctuation and article; text of signs alone stays."""
+    plain = f"upper(strip_accents(replace({value}, '.', '')))"
+    words = f"trim(regexp_replace({plain}, '[^\\p{{L}}\\p{{N}}]+', ' ', 'g'))"
+    return f"coalesce(nullif(regexp_replace({words}, '^THE ', ''), ''), nullif(trim({value}), ''))"
+
+
 def _key(call: Call) -> str:
-    return f"country_key({call.key})" if call.kind == "country" else call.key
+    return country_key(call.key) if call.kind == "country" else call.key
 
 
 def _join(index: int, call: Call, tables: Mapping[int, str]) -> str:

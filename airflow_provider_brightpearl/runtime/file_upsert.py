@@ -7,9 +7,9 @@ been sent is in the state, so that whoever goes on with it sends nothing again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from itertools import filterfalse, islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from airflow_provider_brightpearl.systems.salesforce.collections import (
     row_json,
     row_of_cells,
 )
+from airflow_provider_brightpearl.systems.salesforce.csv import has_null_text
 
 # rows in memory at a time
 _CHUNK = 20_000
@@ -47,11 +48,13 @@ class JobRef:
 class UpsertState:
     """What has been sent so far, as plain values for ``next_kwargs`` of a deferred task.
 
-    ``rows`` are those of the file, once it has been read, else -1. The jobs of attempt ``awaited`` have ended.
+    ``rows`` are those of the file, once it has been read, else -1; so are those ``apart``, which no job can hold and
+    which are sent first. The jobs of attempt ``awaited`` have ended.
     ``digest`` is that of the file whose rows were counted.
     """
 
     rows: int = -1
+    apart: int = -1
     sent: int = 0
     attempt: int = 1
     awaited: int = 0
@@ -173,8 +176,14 @@ class FileUpsert:
         return number
 
     def _submit(self, state: UpsertState) -> None:
+        if state.apart < 0:
+            # in a CSV file #N/A is null already
+            state.apart = 0 if self.kind is RowFormat.CSV else sum(map(has_null_text, self._texts()))
+        if state.sent < state.apart:
+            self._upsert(state, islice(filter(has_null_text, self._texts()), state.sent, None))
         jobs = self.client.bulk_jobs()
-        for texts in chunked(islice(self._texts(), state.sent, None), _CHUNK):
+        others = filterfalse(has_null_text, self._texts())
+        for texts in chunked(islice(others, state.sent - state.apart, None), _CHUNK):
             for path, count in jobs.submit(self.object_name, self.key_field, texts):
                 state.jobs.append(JobRef(path, count, state.attempt))
                 state.sent += count
@@ -184,7 +193,10 @@ class FileUpsert:
         if self.kind is RowFormat.CSV:
             described = self.client.describe(self.object_name)["fields"]
             kinds = {str(each["name"]): str(each["type"]) for each in described}
-        for texts in chunked(islice(self._texts(kinds), state.sent, None), COLLECTION_ROWS):
+        self._upsert(state, islice(self._texts(kinds), state.sent, None))
+
+    def _upsert(self, state: UpsertState, rows: Iterable[str]) -> None:
+        for texts in chunked(rows, COLLECTION_ROWS):
             answers = self.client.upsert(self.object_name, self.key_field, texts)
             pairs = zip(answers, texts, strict=True)
             state.refused += [

@@ -78,6 +78,15 @@ def test_a_missing_field_is_named_click_by_click(
     assert "Settings > Custom fields > Sales > Add a field: code NOWHERE" in said
 
 
+def test_a_field_that_takes_no_text_is_named(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__MAPPINGS", str(flow_with(tmp_path, "PCF_ZONE")))
+    code, said = run()
+    assert 1 == code
+    assert "orders_to_infor: PCF_ZONE is of type SELECT, and text is written to it" in said
+
+
 def test_web_hooks_are_made_once(sandbox: Sandbox) -> None:
     code, said = run("--webhook-url", ADDRESS)
     assert (1, True) == (code, "no webhook for sales-order.created" in said)

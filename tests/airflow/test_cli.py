@@ -132,6 +132,19 @@ def test_a_new_flow_passes_the_check_and_has_a_dag(tmp_path, target, monkeypatch
         invoke(*arguments)
 
 
+def test_a_flow_that_would_miss_changes_of_custom_fields_says_so(tmp_path):
+    arguments = ["flow", "new", "web_orders", str(tmp_path), "--target", "salesforce", "--object", "Order"]
+    assert 0 == invoke(*arguments).exit_code
+    file = tmp_path / "include" / "mappings" / "web_orders.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("fields: {}", """fields: {Gift__c: "customFields->>'PCF_GIFT'"}"""))
+    checked = invoke("mapping", "check", str(file))
+    assert (0, True) == (checked.exit_code, "web_orders.yaml: reads customFields" in checked.stdout)
+    assert 1 == len(json.loads(invoke("mapping", "check", "--json", str(file)).stdout)["notes"])
+    file.write_text(file.read_text() + "\nwindow: {sweep: 0 2 * * *}\n")
+    assert "customFields" not in invoke("mapping", "check", str(file)).stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

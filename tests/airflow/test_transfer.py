@@ -223,6 +223,16 @@ def test_a_csv_file_is_typed_by_the_org(sandbox, tmp_path, bulk):
     assert ("Üñ", None, "first") == (row["Name"], row.get("NumberOfEmployees"), row["Description"])
 
 
+def test_a_text_that_bulk_jobs_take_for_null_is_written(sandbox, tmp_path):
+    path = tmp_path / "accounts.jsonl"
+    rows = [{KEY: f"n{number}", "Name": "#N/A" if number in (1, 3) else f"N{number}"} for number in range(5)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert 5 == run(upsert(path, bulk=True))["written"]
+    assert {row[KEY]: row["Name"] for row in rows} == {
+        key: row["Name"] for key, row in accounts(sandbox).items() if key in {row[KEY] for row in rows}
+    }
+
+
 def test_a_parquet_file_in_object_storage(sandbox, tmp_path):
     local = tmp_path / "accounts.parquet"
     duckdb.sql(

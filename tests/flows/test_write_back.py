@@ -13,6 +13,8 @@ import pytest
 from sqlalchemy import select
 
 from airflow_provider_brightpearl.core.reports import RunSummary
+from airflow_provider_brightpearl.sandbox.brightpearl import json_patch
+from airflow_provider_brightpearl.sandbox.brightpearl.call import ServiceError
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.engine import open_engine
@@ -202,6 +204,28 @@ def test_an_account_without_the_custom_field_is_named_after_one_call_and_told_wh
     site.mappings = right
     assert (len(numbers(site)), 0, 0) == outcome(site.run(FLOW))
     assert_all_told_once(site)
+
+
+@pytest.mark.parametrize("answer", [None, {"code": "CMNU-003", "message": "An unexpected error occurred"}])
+def test_a_custom_field_of_another_type_is_refused_once(
+    site: Site, tmp_path: Path, answer: dict[str, str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, site.mappings = site.mappings, tmp_path / "mappings"
+    copytree(right, site.mappings)
+    file = site.mappings / f"{FLOW}.yaml"
+    file.write_text(file.read_text().replace("PCF_M3ORDER", "PCF_ZONE"))
+    if answer:
+        error = ServiceError(500, answer["code"], answer["message"])
+        monkeypatch.setattr(json_patch, "invalid_operation", lambda _: error)
+    summary = site.run(FLOW)
+    assert (0, len(numbers(site))) == outcome(summary)[1:]
+    assert "PCF_ZONE is of type SELECT and does not take '" in summary.warnings[0]
+    assert "make it a text field" in summary.warnings[0]
+    # the notes are there all the same, and nothing is sent again
+    assert len(numbers(site)) == sum(notes(site).values())
+    sent = posts(site)
+    again = run_later(site)
+    assert ((), sent) == (again.warnings, posts(site))
 
 
 def test_an_order_that_is_gone_in_brightpearl_is_given_up_and_said(site: Site) -> None:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
-from airflow_provider_brightpearl.systems.brightpearl.write_back import PLACES
+from airflow_provider_brightpearl.systems.brightpearl.write_back import (
+    PLACES,
+    TEXT_TYPES,
+    custom_field_types,
+)
 
 _HOOKS = "integration-service/webhook"
 _CODE = re.compile(r"\bPCF_[A-Z0-9_]+")
@@ -45,15 +49,22 @@ _VARIABLES = {
 
 @dataclass(frozen=True, slots=True)
 class FieldNeeded:
-    """A custom field that a flow names: its code, the flow, and the kind of records it belongs to."""
+    """A custom field that a flow names: its code, the flow, and the kind of records it belongs to.
+
+    ``written`` ones are written back to, with text; ``kind`` is the type of one that exists and takes no text.
+    """
 
     code: str
     flow: str
     metadata: str
+    written: bool = False
+    kind: str = ""
 
     @property
     def steps(self) -> str:
-        """How a person creates it."""
+        """How a person creates it, or another one."""
+        if self.kind:
+            return f"{self.code} is of type {self.kind}, and text is written to it: name a field of type Freeform text"
         kind, code = _MENU[self.metadata], self.code.removeprefix("PCF_")
         return (
             f"Settings > Custom fields > {kind} > Add a field: code {code}, type Freeform text, not required"
@@ -67,17 +78,25 @@ def fields_needed(flows: Sequence[FlowSpec]) -> list[FieldNeeded]:
         place = PLACES.get(flow.stream) if flow.source_system == "brightpearl" else None
         if place is None:
             continue
+        written = {name for spec in flow.write_back.values() for name in spec.fields}
         for code in sorted(set(_CODE.findall(flow.model_dump_json()))):
-            found.setdefault((place.metadata, code), FieldNeeded(code, flow.flow, place.metadata))
+            need = FieldNeeded(code, flow.flow, place.metadata, code in written)
+            if need.written or (place.metadata, code) not in found:
+                found[place.metadata, code] = need
     return list(found.values())
 
 
 def fields_missing(client: BrightpearlClient, needed: Sequence[FieldNeeded]) -> list[FieldNeeded]:
-    """Those that the account does not have; one call for each kind of record."""
-    existing: dict[str, set[str]] = {}
-    for path in {each.metadata for each in needed}:
-        existing[path] = {str(each.get("code")) for each in client.get(path) or ()}
-    return [each for each in needed if each.code not in existing[each.metadata]]
+    """Those that the account does not have or that, with their ``kind``, take no text; a call per kind of record."""
+    types = {path: custom_field_types(client, path) for path in {each.metadata for each in needed}}
+    missing: list[FieldNeeded] = []
+    for each in needed:
+        kind = types[each.metadata].get(each.code)
+        if kind is None:
+            missing.append(each)
+        elif each.written and kind not in TEXT_TYPES:
+            missing.append(replace(each, kind=kind))
+    return missing
 
 
 def events_needed(flows: Sequence[FlowSpec]) -> list[str]:

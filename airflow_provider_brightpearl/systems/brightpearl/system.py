@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from airflow_provider_brightpearl.core.schema import StreamSchema
@@ -16,6 +17,8 @@ from airflow_provider_brightpearl.systems.brightpearl.streams.table import filte
 from airflow_provider_brightpearl.systems.brightpearl.target import BrightpearlTarget, check_reconcile
 from airflow_provider_brightpearl.systems.brightpearl.write_back import BrightpearlWriteBack, misfit
 from airflow_provider_brightpearl.systems.system import Quota, System
+
+_CUSTOM = re.compile(r"\bcustomFields\b")
 
 
 class _Schemas(Mapping[str, StreamSchema]):
@@ -51,6 +54,17 @@ def _check_target(flow: FlowSpec) -> None:
     check_reconcile(flow)
 
 
+def _notes(flow: FlowSpec) -> list[str]:
+    """Changes that the flow's searches do not find."""
+    texts = [text for spec in flow.objects.values() for text in (*spec.fields.values(), spec.where or "")]
+    if flow.window.sweep or not any(_CUSTOM.search(text) for text in texts):
+        return []
+    return [
+        f"{flow.flow}.yaml: reads customFields, and Brightpearl does not count a change of those alone as a change of "
+        "the record: add window: {sweep: 0 2 * * *}, which reads everything each night"
+    ]
+
+
 BRIGHTPEARL = System(
     name="brightpearl",
     hook="airflow_provider_brightpearl.hooks.brightpearl.BrightpearlHook",
@@ -64,6 +78,7 @@ BRIGHTPEARL = System(
     check_source=_check_source,
     check_target=_check_target,
     returned_fields=returned_fields_of,
+    notes=_notes,
     takes_filters=True,
     # all private apps of an account together
     quota=lambda _: Quota(per_minute=CALLS_PER_MINUTE),

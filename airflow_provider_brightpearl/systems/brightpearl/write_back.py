@@ -23,7 +23,11 @@ from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, Bri
 _GROUP = 10
 _NOTES = "order-service/order-note-search"
 _CODE = re.compile(r"PCF_[A-Z0-9_]+")
+_INTEGER = re.compile(r"-?[0-9]+")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _BAD_PATCH = "CMNC-044"
+# custom fields of these types take any text
+TEXT_TYPES = ("TEXT", "TEXT_AREA")
 _NOTE_COLUMNS = ("orderId", "noteId", "noteText")
 
 
@@ -80,14 +84,15 @@ class BrightpearlWriteBack:
         by_label = {each.label: each for each in self.client.multi_message(sent, repeatable=harmless)}
         answers = [by_label.get(str(place), MessageAnswer("", 0)) for place in range(len(messages))]
         replies = [_reply(*pair) for pair in zip(messages, answers, strict=True)]
-        bad = [place for place, each in enumerate(answers) if _error(each)[0] == _BAD_PATCH]
-        missing = self._missing_fields([messages[place] for place in bad]) if bad else []
-        if missing:
-            reason = (
-                f"custom field {', '.join(missing)} does not exist: create it in Brightpearl, of type text"
-            )
-            for place in bad:
-                replies[place] = Reply(IntentState.DUE, reason, stops=True)
+        # some accounts answer a value of the wrong type with a bare 500
+        bad = [
+            place
+            for place, each in enumerate(answers)
+            if _error(each)[0] == _BAD_PATCH or (each.status == 500 and messages[place].fields)
+        ]
+        types = custom_field_types(self.client, self.place.metadata) if bad else {}
+        for place in bad:
+            replies[place] = _judged(messages[place], types, replies[place], _error(answers[place])[0])
         return replies
 
     def _sent(self, label: str, message: Message) -> dict[str, Any]:
@@ -98,11 +103,6 @@ class BrightpearlWriteBack:
         body = [{"op": "add", "path": f"/{name}", "value": text} for name, text in message.fields.items()]
         return {"label": label, "uri": f"{record}/custom-field", "httpMethod": "PATCH", "body": body}
 
-    def _missing_fields(self, messages: Sequence[Message]) -> list[str]:
-        """Which of the fields of these messages the account does not have."""
-        known = {str(each.get("code")) for each in self.client.get(self.place.metadata) or ()}
-        return sorted({name for message in messages for name in message.fields} - known)
-
     def find_notes(self, messages: Sequence[Message]) -> list[bool]:
         """Whether each of these notes exists on its order, compared by text."""
         existing: set[tuple[str, str]] = set()
@@ -112,6 +112,40 @@ class BrightpearlWriteBack:
             )
             existing |= {(str(row["orderId"]), _plain(row["noteText"])) for row in rows}
         return [(message.source_id, _plain(message.note)) in existing for message in messages]
+
+
+def custom_field_types(client: BrightpearlClient, metadata: str) -> dict[str, str]:
+    """Type of each custom field of an account by its code, such as ``TEXT``; one call."""
+    return {
+        str(each.get("code")): str(each.get("customFieldType", "")) for each in client.get(metadata) or ()
+    }
+
+
+def _judged(message: Message, types: Mapping[str, str], reply: Reply, code: str) -> Reply:
+    """The reply to fields that were not taken: a missing one stops all until it exists, a wrong one is refused."""
+    missing = sorted(message.fields.keys() - types.keys())
+    if missing:
+        reason = f"custom field {', '.join(missing)} does not exist: create it in Brightpearl, of type text"
+        return Reply(IntentState.DUE, reason, stops=True)
+    wrong = [
+        f"{name} is of type {types[name]} and does not take {text!r}"
+        for name, text in message.fields.items()
+        if not _fits(text, types[name])
+    ]
+    if wrong:
+        return Reply(IntentState.REFUSED, f"custom field {', '.join(wrong)}: make it a text field")
+    return Reply(IntentState.REFUSED, reply.reason) if code == _BAD_PATCH and message.fields else reply
+
+
+def _fits(text: str, kind: str) -> bool:
+    """Whether a custom field of a type may take a text."""
+    if kind == "INTEGER":
+        return _INTEGER.fullmatch(text) is not None
+    if kind == "DATE":
+        return _DATE.match(text) is not None
+    if kind == "YES_NO":
+        return text.lower() in ("true", "false")
+    return kind != "SELECT"
 
 
 def _reply(message: Message, answer: MessageAnswer) -> Reply:

@@ -45,6 +45,7 @@ from airflow_provider_brightpearl.systems.salesforce.collections import (
     pack,
     with_type,
 )
+from airflow_provider_brightpearl.systems.salesforce.csv import has_null_text
 from airflow_provider_brightpearl.systems.salesforce.graph import Graph, GraphAnswer, graph_answers, payload
 from airflow_provider_brightpearl.systems.salesforce.login import login_errors
 
@@ -225,14 +226,17 @@ class SalesforceClient:
         """Answers to an upsert through Bulk API 2.0, in no given order: match by ``key``; see ``upsert``.
 
         Rows that were locked go in another job, or in collections where they are few, after a longer pause each time.
+        Rows with the text ``#N/A``, which means null in a job, go in collections, too.
 
         Raises:
             SchemaMismatch: the job failed for a field or object that the org does not have.
             Unavailable: the job failed for another reason, was aborted, or left rows out again and again.
             TimedOut: the job is still running; sending the rows again is harmless.
         """
+        if literal := [row for row in rows if has_null_text(row)]:
+            yield from self.upsert(object_name, key_field, literal)
         self._jobs = jobs = BulkJobs(self._call, self._look, self._sleep)
-        waiting = rows
+        waiting = [row for row in rows if not has_null_text(row)] if literal else rows
         for attempt in range(1, self._row_backoff.tries + 1):
             last = attempt == self._row_backoff.tries
             place = {key: number for number, key in enumerate(keys_of(key_field, waiting))}

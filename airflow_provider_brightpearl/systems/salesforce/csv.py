@@ -46,6 +46,11 @@ def files(rows: Sequence[str], key_field: str, limit: int) -> Iterator[tuple[byt
         yield b"".join(parts), len(parts) - 1
 
 
+def has_null_text(row: str) -> bool:
+    """Whether a row holds a text that a CSV file would give as null, and so cannot go in one; JSON without blanks."""
+    return f'"{NULL}"' in row
+
+
 def read(text: str) -> list[dict[str, str]]:
     """The rows of a result file by column name."""
     _allow_long_cells()

@@ -64,6 +64,17 @@ def test_bulk_gives_the_same_rows_as_collections(sandbox: Sandbox) -> None:
     assert by_bulk == names(sandbox)
 
 
+def test_a_text_that_a_csv_file_takes_for_null_is_written(sandbox: Sandbox) -> None:
+    rows = [account(number, Site="#N/A" if number == 2 else "s") for number in range(4)]
+    rows += [account("quoted", Site='"#N/A"'), account("null", Site=None)]
+    client = salesforce(sandbox)
+    answers = list(client.bulk_upsert("Account", KEY, rows))
+    assert [True] * 6 == [answer.created for answer in answers]
+    sites = {row[KEY]: row.get("Site") for row in sandbox.snapshot("salesforce", "Account") if row.get(KEY)}
+    assert {"c-0": "s", "c-1": "s", "c-2": "#N/A", "c-3": "s", "c-quoted": '"#N/A"', "c-null": None} == sites
+    assert 1 == len(list(client.bulk_upsert("Account", KEY, rows[2:3])))
+
+
 @pytest.mark.parametrize("count", [3, 1_001])
 def test_rows_that_stay_locked_are_refused(sandbox: Sandbox, count: int) -> None:
     locked = {

@@ -25,7 +25,7 @@ from airflow_provider_brightpearl.systems.salesforce.metadata.deploy import (
     deployable,
     package,
 )
-from tests.systems.live import salesforce
+from tests.systems.live import salesforce, switch
 
 META = "http://soap.sforce.com/2006/04/metadata"
 
@@ -270,8 +270,10 @@ def test_the_command_compares_the_flow_files_of_the_user(
 
 @pytest.mark.usefixtures("connected")
 def test_the_command_says_where_states_are_text(org: Sandbox) -> None:
-    org.control("POST", "/settings/salesforce", {"country_picklists": False})
-    assert "state and country picklists: off, flows write text" in run("--check")[1]
+    switch(org, "salesforce", country_picklists=False)
+    said = run("--check")[1]
+    switch(org, "salesforce", country_picklists=True)
+    assert "state and country picklists: off, flows write text" in said
 
 
 @pytest.mark.usefixtures("connected")
