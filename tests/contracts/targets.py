@@ -373,6 +373,40 @@ def _bp_stock(site: Site) -> Records:
     return Records([count(product) for product in products[:3]], count(98765432))
 
 
+_BP_SHIPMENT = _flow(
+    """
+  GoodsOutNote:
+    key: {id: id}
+    fields: {orderId: a, warehouseId: b, shippingMethodId: c, reference: d, shippedOn: e}
+  GoodsOutRow:
+    key: {id: id}
+    parent: {of: GoodsOutNote}
+    fields: {orderRowId: a, productId: b, quantity: c}
+""",
+    "brightpearl",
+)
+
+
+def _bp_shipments(site: Site) -> Records:
+    order = {
+        "customer": {"id": 203},
+        "rows": [{"productId": 1001, "quantity": "9", "taxCode": "T20", "net": "1"}],
+    }
+    client = site.brightpearl()
+    number = client.post("order-service/sales-order", order)
+    [line] = client.get(f"order-service/sales-order/{number}")[0]["rows"]
+
+    def note(key: str, quantity: int) -> RecordChange:
+        head = {
+            "orderId": number, "warehouseId": 2, "shippingMethodId": 1, "reference": f"1Z{key}",
+            "shippedOn": "2026-03-31T12:00:00.000Z",
+        }  # fmt: skip
+        row = {"orderRowId": f"{number}|{line['id']}", "productId": 1001, "quantity": quantity}
+        return record(key, change("GoodsOutNote", key, head), change("GoodsOutRow", f"{key}-1", row, key))
+
+    return Records([note("D1", 2), note("D2", 1)], note("D3", 10))
+
+
 def _bp_sales(kind: str) -> Callable[[Site], Records]:
     def sale(number: int, tax_code: str = "T20") -> RecordChange:
         key = f"SO{number}"
@@ -445,5 +479,6 @@ TARGETS = [
     ),
     TargetExample("brightpearl.orders", _BP_ORDER, ("order",), _bp_sales("SalesOrder"), "98765432"),
     TargetExample("brightpearl.stock", _BP_STOCK, ("stock-correction",), _bp_stock, "98765432"),
+    TargetExample("brightpearl.shipments", _BP_SHIPMENT, ("goods-out-note",), _bp_shipments, "98765432"),
     TargetExample("brightpearl.credits", _BP_CREDIT, ("order",), _bp_sales("SalesCredit"), "98765432"),
 ]  # fmt: skip

@@ -22,6 +22,7 @@ class Kind(Enum):
     FLAG = "true or false"
     DATE = "a date such as 2026-03-31"
     INSTANT = "an instant with a time zone"
+    PART = "an id of its own or with that of its owner, such as 100231|5001"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,10 @@ def _id(value: Any) -> int:
     return int(str(value))
 
 
+def _part(value: Any) -> int:
+    return int(str(value).rpartition("|")[2])
+
+
 def _number(value: Any) -> Decimal:
     number = Decimal(str(value))
     if not number.is_finite():
@@ -114,6 +119,7 @@ _READERS = {
     Kind.FLAG: _flag,
     Kind.DATE: _date,
     Kind.INSTANT: _instant,
+    Kind.PART: _part,
 }
 _COMPARED = {
     Kind.TEXT: lambda value: str(value).strip(),
@@ -122,6 +128,7 @@ _COMPARED = {
     Kind.FLAG: lambda value: str(value).lower(),
     Kind.DATE: _day,
     Kind.INSTANT: _second,
+    Kind.PART: _part,
 }
 
 

@@ -49,6 +49,12 @@ class Answer:
     def done(self) -> bool:
         return self.state is State.DONE
 
+    @property
+    def made(self) -> str:
+        """The id of what was created, also where it comes as a list of one; empty where there is none."""
+        value = self.value[0] if isinstance(self.value, list) and len(self.value) == 1 else self.value
+        return str(value) if self.done and isinstance(value, (int, str)) else ""
+
 
 def min_calls(*messages: int) -> int:
     """The fewest calls for so many messages of each of several steps that wait for each other."""
@@ -163,7 +169,7 @@ def send_once(
         pairs = list(zip(group, answers, strict=True))
         undone = (State.REFUSED, State.UNREACHED)
         intent_log.fail({each.key: answer.reason for each, answer in pairs if answer.state in undone})
-        intent_log.confirm({each.key: str(a.value) for each, a in pairs if a.done and a.value is not None})
+        intent_log.confirm({each.key: answer.made for each, answer in pairs if answer.made})
         for each, answer in pairs:
             note_missing(pending, each.key, answer)
         yield pairs

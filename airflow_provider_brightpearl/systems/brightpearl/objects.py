@@ -128,6 +128,30 @@ STOCK = TargetObject(
     },
     ("warehouseId", "productId", "inStock"),
 )
+GOODS_OUT = TargetObject(
+    {
+        "orderId": Field("orderId", Kind.ID),
+        "warehouseId": Field("warehouseId", Kind.ID),
+        "releaseDate": Field("releaseDate", Kind.INSTANT),
+        "priority": Field("priority", Kind.FLAG),
+        "labelUri": Field("labelUri"),
+        "shippingMethodId": Field("shipping/shippingMethodId", Kind.ID),
+        "reference": Field("shipping/reference", longest=64),
+        "boxes": Field("shipping/boxes", Kind.NUMBER),
+        "weight": Field("shipping/weight", Kind.NUMBER),
+        "shippedOn": Field("status/shippedOn", Kind.INSTANT),
+        "shippedById": Field("status/shippedById", Kind.ID),
+    },
+    ("orderId", "warehouseId"),
+)
+GOODS_OUT_ROW = TargetObject(
+    {
+        "orderRowId": Field("orderRowId", Kind.PART),
+        "productId": Field("productId", Kind.ID),
+        "quantity": Field("quantity", Kind.NUMBER),
+    },
+    ("orderRowId", "productId", "quantity"),
+)
 _SALE_PARTS = {"OrderRow": SALE_ROW, "OrderAddress": SALE_ADDRESS}
 
 ROOTS: Mapping[str, Mapping[str, TargetObject]] = {
@@ -135,6 +159,7 @@ ROOTS: Mapping[str, Mapping[str, TargetObject]] = {
     "SalesOrder": {"SalesOrder": SALE, **_SALE_PARTS},
     "SalesCredit": {"SalesCredit": SALE, **_SALE_PARTS},
     "StockCorrection": {"StockCorrection": STOCK},
+    "GoodsOutNote": {"GoodsOutNote": GOODS_OUT, "GoodsOutRow": GOODS_OUT_ROW},
 }
 """Each first object by name, with itself and its parts."""
 
@@ -147,6 +172,7 @@ _KEYS = {"SalesOrder": "externalRef", "SalesCredit": "externalRef", "OrderRow": 
 class Resource:
     """Where a first object is read: its path, the name of its id, and which of its parts a record has.
 
+    Records without an id of their own come as a map by id.
     ``rewritable`` ones are created anew where somebody deleted them.
     """
 
@@ -164,10 +190,15 @@ def _sale_parts(kind: str, sale: Mapping[str, Any]) -> Iterable[str]:
     return PARTIES if kind == "OrderAddress" else (str(row["id"]) for row in sale["rows"])
 
 
+def _note_rows(_kind: str, note: Mapping[str, Any]) -> Iterable[str]:
+    return note.get("orderRows") or {}
+
+
 _RESOURCES: Mapping[str, Resource] = {
     "Contact": Resource("contact-service/contact", "contactId", _slots, rewritable=True),
     "SalesOrder": Resource("order-service/sales-order", "id", _sale_parts),
     "SalesCredit": Resource("order-service/sales-credit", "id", _sale_parts),
+    "GoodsOutNote": Resource("warehouse-service/order/*/goods-note/goods-out", "", _note_rows),
 }
 
 

@@ -1,8 +1,8 @@
-"""Brightpearl as a target: contacts and sales with their parts, and stock, in messages of which ten make one call."""
+"""Brightpearl as a target: objects that a flow names, in messages of which ten make one call."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from airflow_provider_brightpearl.core.ports.stores import Intents
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, BrightpearlClient
 from airflow_provider_brightpearl.systems.brightpearl.contacts import ContactWriter
+from airflow_provider_brightpearl.systems.brightpearl.goods_out import GoodsOutWriter
 from airflow_provider_brightpearl.systems.brightpearl.messages import min_calls
 from airflow_provider_brightpearl.systems.brightpearl.objects import check_objects
 from airflow_provider_brightpearl.systems.brightpearl.sales import SaleWriter
@@ -31,11 +32,12 @@ class Writer(Protocol):
     def min_calls(self, records: Sequence[RecordChange]) -> int: ...
 
 
-_WRITERS: Mapping[str, type[ContactWriter] | type[SaleWriter] | type[StockWriter]] = {
+_WRITERS: Mapping[str, Callable[[BrightpearlClient, FlowSpec, IntentLog], Writer]] = {
     "Contact": ContactWriter,
     "SalesOrder": SaleWriter,
     "SalesCredit": SaleWriter,
     "StockCorrection": StockWriter,
+    "GoodsOutNote": GoodsOutWriter,
 }
 
 

@@ -65,8 +65,7 @@ class BrightpearlTarget:
             yield from (TargetRow(key, target_id) for target_id, key in known.items())
             return
         entry = fields_of(self.flow, self.flow.root)
-        for record in self._records(self.resource, list(known)):
-            target_id = str(record[self.resource.id])
+        for target_id, record in self._records(self.resource, list(known)):
             found = {name: _value(at(record, entry.fields[name].path)) for name in fields}
             yield TargetRow(known[target_id], target_id, found)
 
@@ -79,15 +78,16 @@ class BrightpearlTarget:
             owners.setdefault(owner_of(target_id), []).append(target_id)
         kind = self.flow.target_object(object_name)
         there: set[str] = set()
-        for record in self._records(self.resource, list(owners)):
-            owner = str(record[self.resource.id])
+        for owner, record in self._records(self.resource, list(owners)):
             parts = {f"{owner}{SEPARATOR}{part}" for part in self.resource.parts(kind, record)}
             there.update(({owner} if object_name == self.flow.root else parts).intersection(owners[owner]))
         return there
 
-    def _records(self, resource: Resource, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
-        for raw in self.client.get_records(resource.path, [int(each) for each in ids]):
-            yield _decode(raw)
+    def _records(self, resource: Resource, ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Id and record, of those that Brightpearl has."""
+        for key, raw in self.client.get_map(resource.path, [int(each) for each in ids]):
+            record = _decode(raw)
+            yield key or str(record[resource.id]), record
 
     def remove(self, rows: Sequence[Binding]) -> Iterator[list[RowResult]]:
         """Brightpearl keeps its rows; ``check_reconcile`` refuses a flow that asks for more."""
