@@ -407,6 +407,38 @@ def _bp_shipments(site: Site) -> Records:
     return Records([note("D1", 2), note("D2", 1)], note("D3", 10))
 
 
+_BP_PRODUCT = _flow(
+    """
+  Product:
+    key: {sku: id}
+    fields: {name: a, brandId: b, weight: c, stockTracked: d, PCF_CARE: e}
+  ProductPrice:
+    key: {id: id}
+    parent: {of: Product}
+    fields: {priceListId: a, price: b}
+""",
+    "brightpearl",
+)
+
+
+def _bp_products(site: Site) -> Records:
+    brand = site.sandbox.snapshot("brightpearl", "brand")[0]["id"]
+
+    def product(number: int, brand_id: int = brand) -> RecordChange:
+        key = f"NEW-{number}"
+        head = {
+            "name": f"Lamp {number}",
+            "brandId": brand_id,
+            "weight": 0.25,
+            "stockTracked": True,
+            "PCF_CARE": "dry",
+        }
+        price = change("ProductPrice", f"{key}-2", {"priceListId": 2, "price": 9.99}, key)
+        return record(key, change("Product", key, head), price)
+
+    return Records([product(number) for number in range(11, 16)], product(16, 98765432))
+
+
 def _bp_sales(kind: str) -> Callable[[Site], Records]:
     def sale(number: int, tax_code: str = "T20") -> RecordChange:
         key = f"SO{number}"
@@ -480,5 +512,6 @@ TARGETS = [
     TargetExample("brightpearl.orders", _BP_ORDER, ("order",), _bp_sales("SalesOrder"), "98765432"),
     TargetExample("brightpearl.stock", _BP_STOCK, ("stock-correction",), _bp_stock, "98765432"),
     TargetExample("brightpearl.shipments", _BP_SHIPMENT, ("goods-out-note",), _bp_shipments, "98765432"),
+    TargetExample("brightpearl.products", _BP_PRODUCT, ("product", "product-price"), _bp_products, "98765432"),
     TargetExample("brightpearl.credits", _BP_CREDIT, ("order",), _bp_sales("SalesCredit"), "98765432"),
 ]  # fmt: skip

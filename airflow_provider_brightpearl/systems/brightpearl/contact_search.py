@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from airflow_provider_brightpearl.core.ports.stores import IntentState
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient, period
-from airflow_provider_brightpearl.systems.brightpearl.messages import read
+from airflow_provider_brightpearl.systems.brightpearl.messages import read, rows_of
 from airflow_provider_brightpearl.systems.brightpearl.rows import Whole
 from airflow_provider_brightpearl.systems.intent_log import IntentLog
 
@@ -68,7 +68,7 @@ class ContactFinder:
         paths = [f"{_SEARCH}?primaryEmail={quote(email, safe='')}&columns={columns}" for email in emails]
         found = {}
         for email, answer in zip(emails, read(self.client, paths), strict=True):
-            rows = list(_rows(answer)) if _complete(answer) else self._all(email)
+            rows = list(rows_of(answer)) if _complete(answer) else self._all(email)
             found[email] = [row for row in rows if str(row["primaryEmail"] or "").strip().casefold() == email]
         return found
 
@@ -108,9 +108,3 @@ def _names(values: Mapping[str, Any]) -> list[str]:
 
 def _complete(answer: Any) -> bool:
     return not answer["metaData"].get("morePagesAvailable")
-
-
-def _rows(answer: Any) -> Iterator[dict[str, Any]]:
-    names = [column["name"] for column in answer["metaData"]["columns"]]
-    for row in answer["results"]:
-        yield dict(zip(names, row, strict=True))

@@ -18,6 +18,7 @@ from airflow_provider_brightpearl.core.ports.stores import IntentState
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, BrightpearlClient
 from airflow_provider_brightpearl.systems.brightpearl.contact_search import ContactFinder
+from airflow_provider_brightpearl.systems.brightpearl.custom_fields import custom_fields
 from airflow_provider_brightpearl.systems.brightpearl.fields import at, nested
 from airflow_provider_brightpearl.systems.brightpearl.messages import (
     Message,
@@ -122,8 +123,8 @@ class ContactWriter:
                 if answer.state is State.REFUSED:
                     each.refuse(answer.reason)
                 elif answer.done:
-                    each.id, each.created = str(answer.value), True
-        self._send([(each, _custom(each)) for each in new.values() if each.open])
+                    each.id, each.created, each.sent = answer.made, True, True
+        self._send([(each, custom_fields(each, _CONTACT)) for each in new.values() if each.open])
 
     def _addresses(self, wanted: Sequence[tuple[Whole, Sequence[Row]]]) -> dict[str, dict[str, int]]:
         """Creates addresses and returns their ids by record and slot; equal ones of one contact are one.
@@ -158,7 +159,7 @@ class ContactWriter:
         for each in people:
             operations = [*_operations(each), *_pointed(each, ids[each.source_id])]
             patch = [Message("PATCH", f"{_CONTACT}/{each.id}", operations)] if operations else []
-            sent.append((each, [*patch, *_custom(each)]))
+            sent.append((each, [*patch, *custom_fields(each, _CONTACT)]))
         self._send([pair for pair in sent if pair[0].open])
 
     def _moved(self, people: Sequence[Whole]) -> dict[str, list[Row]]:
@@ -253,25 +254,6 @@ def _pointed(each: Whole, ids: Mapping[str, int]) -> Iterator[dict[str, Any]]:
             each.refuse(f"a contact keeps its default address: map another one to type {_DEFAULT}")
         elif slot in slots and slot not in sent:
             yield {"op": "remove", "path": f"/postAddressIds/{slot}"}
-
-
-def _custom(each: Whole) -> list[Message]:
-    """The message that sets custom fields which differ, if any."""
-    there = (each.there or {}).get("customFields") or {}
-    only_new = each.head.only_new if each.head and each.there else frozenset()
-    operations = [
-        {"op": "remove", "path": f"/{name}"}
-        if value is None
-        else {"op": "add", "path": f"/{name}", "value": value}
-        for name, value in (each.head.custom if each.head else {}).items()
-        if name not in only_new and str(value or "") != _shown(there.get(name))
-    ]
-    return [Message("PATCH", f"{_CONTACT}/{each.id}/custom-field", operations)] if operations else []
-
-
-def _shown(value: Any) -> str:
-    """A custom field's value as text; that of a list is its name."""
-    return str((value.get("value") if isinstance(value, dict) else value) or "")
 
 
 def _differs(row: Row, there: Mapping[str, Any] | None) -> bool:

@@ -120,6 +120,13 @@ def read(client: BrightpearlClient, paths: Sequence[str]) -> list[Any]:
     return found
 
 
+def rows_of(answer: Any) -> Iterator[dict[str, Any]]:
+    """The rows of a search that ``read`` made, by column name."""
+    names = [column["name"] for column in answer["metaData"]["columns"]]
+    for row in answer["results"]:
+        yield dict(zip(names, row, strict=True))
+
+
 def send_all(
     client: BrightpearlClient, messages: Sequence[Message], *, repeatable: bool
 ) -> Iterator[tuple[int, Answer]]:

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_brightpearl.core.suggest import did_you_mean
-from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.flow.spec import FlowSpec, ObjectSpec
+from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.fields import CUSTOM, Field, Kind
 
 
@@ -152,6 +150,38 @@ GOODS_OUT_ROW = TargetObject(
     },
     ("orderRowId", "productId", "quantity"),
 )
+_IDENTITY = ("sku", "barcode", "ean", "upc", "isbn", "mpn")
+_SIZES = ("length", "height", "width")
+PRODUCT = TargetObject(
+    {
+        **{name: Field(f"identity/{name}") for name in _IDENTITY},
+        # of the first sales channel
+        "name": Field(""),
+        "categoryCode": Field(""),
+        "description": Field(""),
+        "brandId": Field("brandId", Kind.ID),
+        "productTypeId": Field("productTypeId", Kind.ID),
+        "collectionId": Field("collectionId", Kind.ID),
+        "stockTracked": Field("stock/stockTracked", Kind.FLAG),
+        "weight": Field("stock/weight/magnitude", Kind.NUMBER),
+        **{name: Field(f"stock/dimensions/{name}", Kind.NUMBER) for name in _SIZES},
+        "taxable": Field("financialDetails/taxable", Kind.FLAG),
+        "taxCodeId": Field("financialDetails/taxCode/id", Kind.ID),
+        "nominalCodeStock": Field("nominalCodeStock"),
+        "nominalCodePurchases": Field("nominalCodePurchases"),
+        "nominalCodeSales": Field("nominalCodeSales"),
+        "status": Field("status"),
+    },
+    custom=True,
+)
+PRICE = TargetObject(
+    {
+        "priceListId": Field("priceListId", Kind.ID),
+        "quantity": Field("quantity", Kind.ID),
+        "price": Field("price", Kind.NUMBER),
+    },
+    ("priceListId", "price"),
+)
 _SALE_PARTS = {"OrderRow": SALE_ROW, "OrderAddress": SALE_ADDRESS}
 
 ROOTS: Mapping[str, Mapping[str, TargetObject]] = {
@@ -159,13 +189,19 @@ ROOTS: Mapping[str, Mapping[str, TargetObject]] = {
     "SalesOrder": {"SalesOrder": SALE, **_SALE_PARTS},
     "SalesCredit": {"SalesCredit": SALE, **_SALE_PARTS},
     "StockCorrection": {"StockCorrection": STOCK},
+    "Product": {"Product": PRODUCT, "ProductPrice": PRICE},
     "GoodsOutNote": {"GoodsOutNote": GOODS_OUT, "GoodsOutRow": GOODS_OUT_ROW},
 }
 """Each first object by name, with itself and its parts."""
 
 
 # where Brightpearl has a field for the key of another system, it holds it
-_KEYS = {"SalesOrder": "externalRef", "SalesCredit": "externalRef", "OrderRow": "externalRef"}
+KEYS = {
+    "SalesOrder": "externalRef",
+    "SalesCredit": "externalRef",
+    "OrderRow": "externalRef",
+    "Product": "sku",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +226,10 @@ def _sale_parts(kind: str, sale: Mapping[str, Any]) -> Iterable[str]:
     return PARTIES if kind == "OrderAddress" else (str(row["id"]) for row in sale["rows"])
 
 
+def _no_parts(_kind: str, _record: Mapping[str, Any]) -> Iterable[str]:
+    return ()
+
+
 def _note_rows(_kind: str, note: Mapping[str, Any]) -> Iterable[str]:
     return note.get("orderRows") or {}
 
@@ -198,6 +238,7 @@ _RESOURCES: Mapping[str, Resource] = {
     "Contact": Resource("contact-service/contact", "contactId", _slots, rewritable=True),
     "SalesOrder": Resource("order-service/sales-order", "id", _sale_parts),
     "SalesCredit": Resource("order-service/sales-credit", "id", _sale_parts),
+    "Product": Resource("product-service/product", "id", _no_parts),
     "GoodsOutNote": Resource("warehouse-service/order/*/goods-note/goods-out", "", _note_rows),
 }
 
@@ -205,46 +246,6 @@ _RESOURCES: Mapping[str, Resource] = {
 def resource_of(root: str) -> Resource | None:
     """Where a first object is read, None where Brightpearl keeps none of it."""
     return _RESOURCES.get(root)
-
-
-def check_objects(flow: FlowSpec) -> None:
-    """Raises ``Misconfigured`` where a flow writes an object or field that Brightpearl does not take."""
-    root = flow.target_object(flow.root)
-    if root not in ROOTS:
-        hint = did_you_mean(root, [*ROOTS]) or f"; known: {', '.join(ROOTS)}"
-        raise Misconfigured(
-            f"{flow.flow}.yaml: objects.{flow.root}: flows into Brightpearl begin with no {root!r}{hint}"
-        )
-    for name, spec in flow.objects.items():
-        kind = flow.target_object(name)
-        place = f"{flow.flow}.yaml: objects.{name}"
-        if kind not in ROOTS[root] or (kind == root) != (name == flow.root):
-            parts = [each for each in ROOTS[root] if each != root]
-            raise Misconfigured(f"{place}: {kind!r} is no part of {root}; parts: {', '.join(parts)}")
-        if name != flow.root and [*spec.parent.values()] != [flow.root]:
-            raise Misconfigured(
-                f"{place}.parent: write a field of yours with {flow.root}, such as {{of: {flow.root}}}"
-            )
-        if kind in _KEYS and spec.key_field != _KEYS[kind]:
-            raise Misconfigured(
-                f"{place}.key: {kind} holds its key in {_KEYS[kind]}: write {{{_KEYS[kind]}: …}}"
-            )
-        if spec.set_last:
-            raise Misconfigured(f"{place}.set_last: Brightpearl takes all fields at once; leave it out")
-        _check_fields(place, spec, kind, ROOTS[root][kind])
-
-
-def _check_fields(place: str, spec: ObjectSpec, kind: str, entry: TargetObject) -> None:
-    for name in spec.fields:
-        if entry.field(name) is None:
-            custom = ", or the code of a custom field such as PCF_TIER" if entry.custom else ""
-            hint = (
-                did_you_mean(name, [*entry.fields]) or f"; known: {', '.join(sorted(entry.fields))}{custom}"
-            )
-            raise Misconfigured(f"{place}.fields.{name}: is not a field of {kind}{hint}")
-    for name in entry.needed:
-        if name not in spec.fields:
-            raise Misconfigured(f"{place}.fields: {kind} needs {name}")
 
 
 def fields_of(flow: FlowSpec, name: str) -> TargetObject:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from airflow_provider_brightpearl.systems.brightpearl.fields import CUSTOM, at, nested
+from airflow_provider_brightpearl.systems.brightpearl.custom_fields import custom_fields
+from airflow_provider_brightpearl.systems.brightpearl.fields import at, nested
 from airflow_provider_brightpearl.systems.brightpearl.messages import Message
 from airflow_provider_brightpearl.systems.brightpearl.objects import PARTIES, SALE, SALE_ADDRESS, SALE_ROW
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, Row, Whole
@@ -62,13 +63,13 @@ def changes(sale: Whole) -> list[Message]:
     if head or rows:
         _refuse_closed(sale, rows=bool(rows))
     patch = [Message("PATCH", f"{ORDER}/{sale.id}", head)] if head else []
-    found = [*patch, *rows, *custom_fields(sale), *_status(sale)]
+    found = [*patch, *rows, *custom_fields(sale, ORDER), *_status(sale)]
     return found if sale.open else []
 
 
 def row_changes(sale: Whole) -> list[Message]:
-    """The messages that bring the rows of a sale just created to ours: Brightpearl had it already."""
-    return list(_rows(sale))
+    """The messages for a sale just created: custom fields, and its rows where Brightpearl had it already."""
+    return [*_rows(sale), *custom_fields(sale, ORDER)]
 
 
 def _refuse_closed(sale: Whole, *, rows: bool) -> None:
@@ -172,17 +173,6 @@ def _removed(sale: Whole) -> Iterator[Message]:
             )
         elif part in there:
             yield _deleted(sale, part)
-
-
-def custom_fields(sale: Whole) -> list[Message]:
-    """The message that sets custom fields; setting one again is harmless."""
-    values = sale.head.changeable() if sale.head else {}
-    operations = [
-        {"op": "add", "path": f"/{name}", "value": value}
-        for name, value in values.items()
-        if CUSTOM.fullmatch(name) and value is not None
-    ]
-    return [Message("PATCH", f"{ORDER}/{sale.id}/custom-field", operations)] if operations else []
 
 
 def _status(sale: Whole) -> Iterator[Message]:

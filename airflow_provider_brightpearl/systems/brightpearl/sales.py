@@ -29,6 +29,7 @@ from airflow_provider_brightpearl.systems.brightpearl.messages import (
     min_calls,
     note_missing,
     read,
+    rows_of,
     send_all,
     send_once,
 )
@@ -37,7 +38,6 @@ from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, Row
 from airflow_provider_brightpearl.systems.brightpearl.sale_changes import (
     changes,
     check_addresses,
-    custom_fields,
     new_sale,
     row_changes,
     stored_row,
@@ -121,9 +121,7 @@ class SaleWriter:
         paths = [f"{_SEARCH}?externalRef={quote(sale.key, safe='')}&{kind}" for sale in sales]
         found = []
         for sale, answer in zip(sales, read(self.client, paths), strict=True):
-            names = [column["name"] for column in answer["metaData"]["columns"]]
-            rows = [dict(zip(names, row, strict=True)) for row in answer["results"]]
-            ids = [str(row["orderId"]) for row in rows if row["externalRef"] == sale.key]
+            ids = [str(row["orderId"]) for row in rows_of(answer) if row["externalRef"] == sale.key]
             if len(ids) > 1:
                 sale.refuse(
                     f"Brightpearl has {len(ids)} orders of this externalRef: {', '.join(ids)}; delete all but one"
@@ -162,10 +160,10 @@ class SaleWriter:
                 sale.unanswered = answer.state in (State.UNKNOWN, State.UNREACHED)
                 if answer.state is State.REFUSED:
                     sale.refuse(answer.reason)
-                elif answer.done and answer.value is None:
+                elif answer.done and not answer.made:
                     nameless.append(sale)
                 elif answer.done:
-                    sale.id, sale.created, sale.sent = str(answer.value), True, True
+                    sale.id, sale.created, sale.sent = answer.made, True, True
         # a repeat may be answered without the id
         self._find(nameless)
 
@@ -203,7 +201,7 @@ class SaleWriter:
 
     def _planned(self, sale: Whole) -> list[Message]:
         # what is stored of a head that was just sent may look different, its figures may not
-        return [*row_changes(sale), *custom_fields(sale)] if sale.sent else changes(sale)
+        return row_changes(sale) if sale.sent else changes(sale)
 
     def _results(self, sale: Whole) -> Iterator[RowResult]:
         stored = {row.key: stored_row(sale, row) for row in sale.of_kind("OrderRow")} if sale.open else {}

@@ -16,9 +16,10 @@ from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, Bri
 from airflow_provider_brightpearl.systems.brightpearl.contacts import ContactWriter
 from airflow_provider_brightpearl.systems.brightpearl.goods_out import GoodsOutWriter
 from airflow_provider_brightpearl.systems.brightpearl.messages import min_calls
-from airflow_provider_brightpearl.systems.brightpearl.objects import check_objects
+from airflow_provider_brightpearl.systems.brightpearl.products import ProductWriter
 from airflow_provider_brightpearl.systems.brightpearl.sales import SaleWriter
 from airflow_provider_brightpearl.systems.brightpearl.stock import StockWriter
+from airflow_provider_brightpearl.systems.brightpearl.target_check import check_objects
 from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows
 
 
@@ -38,6 +39,7 @@ _WRITERS: Mapping[str, Callable[[BrightpearlClient, FlowSpec, IntentLog], Writer
     "SalesCredit": SaleWriter,
     "StockCorrection": StockWriter,
     "GoodsOutNote": GoodsOutWriter,
+    "Product": ProductWriter,
 }
 
 

@@ -10,11 +10,12 @@ from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import CALLS_PER_MINUTE
 from airflow_provider_brightpearl.systems.brightpearl.inventory import BrightpearlInventory, listing_of
-from airflow_provider_brightpearl.systems.brightpearl.objects import check_objects, returned_fields_of
+from airflow_provider_brightpearl.systems.brightpearl.objects import returned_fields_of
 from airflow_provider_brightpearl.systems.brightpearl.sink import BrightpearlSink
 from airflow_provider_brightpearl.systems.brightpearl.source import BrightpearlSource
 from airflow_provider_brightpearl.systems.brightpearl.streams.table import filtered_stream, streams
-from airflow_provider_brightpearl.systems.brightpearl.target import BrightpearlTarget, check_reconcile
+from airflow_provider_brightpearl.systems.brightpearl.target import BrightpearlTarget
+from airflow_provider_brightpearl.systems.brightpearl.target_check import check_objects, check_reconcile
 from airflow_provider_brightpearl.systems.brightpearl.write_back import BrightpearlWriteBack, misfit
 from airflow_provider_brightpearl.systems.system import Quota, System
 

@@ -18,7 +18,7 @@ from airflow_provider_brightpearl.core.ports.target import TargetRow
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
-from airflow_provider_brightpearl.systems.brightpearl.fields import CUSTOM, at
+from airflow_provider_brightpearl.systems.brightpearl.fields import at
 from airflow_provider_brightpearl.systems.brightpearl.objects import Resource, fields_of, resource_of
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, owner_of
 
@@ -99,26 +99,3 @@ def _value(value: Any) -> Decimal | str | None:
     if value in (None, ""):
         return None
     return Decimal(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else str(value)
-
-
-def check_reconcile(flow: FlowSpec) -> None:
-    """Raises ``Misconfigured`` where a flow wants of a reconciliation what Brightpearl cannot do."""
-    spec = flow.reconcile
-    if spec is None:
-        return
-    place = f"{flow.flow}.yaml: reconcile"
-    if spec.deleted == "remove":
-        raise Misconfigured(
-            f"{place}.deleted: rows of Brightpearl are not removed by flows; use report or ignore"
-        )
-    root = flow.target_object(flow.root)
-    compared = [
-        *(flow.objects[flow.root].fields if spec.fields == "all" else spec.named),
-        *filter(None, [spec.amount]),
-    ]
-    if compared and resource_of(root) is None:
-        raise Misconfigured(f"{place}: Brightpearl reports no fields of {root}; leave out fields and amount")
-    if custom := [name for name in compared if CUSTOM.fullmatch(name)]:
-        raise Misconfigured(
-            f"{place}.fields: custom fields such as {custom[0]} are not compared; name the others"
-        )
