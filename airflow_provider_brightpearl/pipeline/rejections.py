@@ -5,7 +5,7 @@ They pass one by one, since a run may reject every record it reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,12 +47,21 @@ def read_rejections(staging: Staging, ref: PartRef) -> Iterator[Rejected]:
         yield from _lines_of(path)
 
 
+@dataclass(frozen=True, slots=True)
+class LocalRejections:
+    """The rejections of several files on this machine, to be read as often as wanted."""
+
+    paths: Sequence[Path]
+
+    def __iter__(self) -> Iterator[Rejected]:
+        return (each for path in self.paths for each in _lines_of(path))
+
+
 @contextmanager
-def open_rejections(staging: Staging, refs: Iterable[PartRef]) -> Iterator[Iterator[Rejected]]:
+def open_rejections(staging: Staging, refs: Iterable[PartRef]) -> Iterator[LocalRejections]:
     """The rejections of several files, all fetched before the first is read: their reader may hold a lock."""
     with ExitStack() as stack:
-        paths = [stack.enter_context(staging.local(ref)) for ref in refs]
-        yield (each for path in paths for each in _lines_of(path))
+        yield LocalRejections([stack.enter_context(staging.local(ref)) for ref in refs])
 
 
 def _lines_of(path: Path) -> Iterator[Rejected]:

@@ -20,7 +20,7 @@ from airflow_provider_brightpearl.core.reports import (
 from airflow_provider_brightpearl.errors import GateClosed, OutOfBalance, TooManyRefused
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline.history import rejection_events
-from airflow_provider_brightpearl.pipeline.rejections import Causes, open_rejections
+from airflow_provider_brightpearl.pipeline.rejections import Causes, LocalRejections, open_rejections
 
 _WARNINGS = 10
 _REASONS = 10
@@ -112,8 +112,8 @@ def settle_run(
     calls = sum((each.calls for each in reports.loads), run.calls)
     window = run.selection.window
     moves = run.selection.moves_watermark and window is not None and not problem
-    with stores.ledger.transaction():
-        causes, gone = _keep_letters(flow, run, reports.rejections, stores, now)
+    with open_rejections(stores.staging, reports.rejections) as letters, stores.ledger.transaction():
+        causes, gone = _keep_letters(flow, run, letters, stores, now)
         lost_rows = dict.fromkeys(text for each in reports.loads for text in each.warnings)
         warnings = (*mapping_warnings(reports.mapped), *lost_rows, *gone)
         summary = RunSummary(
@@ -159,8 +159,8 @@ def gate_closed_error(
     gate = reports.gate
     closed = gate.closed if gate else ""
     counts = reports.counts
-    with stores.ledger.transaction():
-        causes, _ = _keep_letters(flow, run, reports.rejections, stores, now)
+    with open_rejections(stores.staging, reports.rejections) as letters, stores.ledger.transaction():
+        causes, _ = _keep_letters(flow, run, letters, stores, now)
         summary = RunSummary(
             run=run.run,
             flow=flow.flow,
@@ -219,14 +219,12 @@ def _money_gap(extracted: Mapping[str, object], ended: Mapping[str, object]) -> 
 
 
 def _keep_letters(
-    flow: FlowSpec, run: RunInfo, rejections: Iterable[PartRef], stores: Stores, now: datetime
+    flow: FlowSpec, run: RunInfo, letters: LocalRejections, stores: Stores, now: datetime
 ) -> tuple[tuple[Cause, ...], list[str]]:
     """Stores the dead letters of a run; returns their most common causes, and which letters are closed as gone."""
     causes = Causes()
-    with open_rejections(stores.staging, rejections) as letters:
-        gone = stores.letters.keep(flow.flow, run.run, run.mapping_version, causes.counting(letters))
-    with open_rejections(stores.staging, rejections) as letters:
-        stores.events.record(flow.flow, rejection_events(run.attempt, (each for each, _ in letters), now))
+    gone = stores.letters.keep(flow.flow, run.run, run.mapping_version, causes.counting(letters))
+    stores.events.record(flow.flow, rejection_events(run.attempt, (each for each, _ in letters), now))
     return causes.top(_REASONS), list(_gone(flow, gone))
 
 
