@@ -125,12 +125,6 @@ class MemoryRecordEvents:
         mine = (each for key, each in self.rows.items() if key[:2] == (flow, source_id))
         return sorted(mine, key=lambda each: (each.at, each.stage, each.outcome))
 
-    def prune(self, before: datetime) -> int:
-        old = [key for key, each in self.rows.items() if each.at < before]
-        for key in old:
-            del self.rows[key]
-        return len(old)
-
 
 @dataclass(frozen=True)
 class Letter:

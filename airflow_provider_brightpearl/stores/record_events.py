@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 import sqlalchemy as sa
 from more_itertools import chunked
@@ -48,11 +47,6 @@ class SqlRecordEvents:
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(event.at, event.stage, event.outcome)).mappings()
             return [RecordEvent(**{**row, "outcome": EventOutcome(row["outcome"])}) for row in rows]
-
-    def prune(self, before: datetime) -> int:
-        """Removes the events of all flows before an instant (aware); returns how many."""
-        with writing(self._engine) as connection:
-            return connection.execute(record_event.delete().where(record_event.c.at < before)).rowcount
 
 
 def _storable(event: RecordEvent) -> RecordEvent:

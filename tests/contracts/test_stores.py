@@ -505,15 +505,6 @@ def test_a_repeat_of_a_stage_records_nothing_twice(events: RecordEvents) -> None
     assert [event("2")] == events.of_record("orders", "2")
 
 
-def test_events_are_pruned_before_an_instant(events: RecordEvents) -> None:
-    old = event("1", at=NOON - timedelta(microseconds=1))
-    events.record("orders", [old, event("2")])
-    events.record("products", [old])
-    assert 2 == events.prune(NOON)
-    assert ([], [event("2")]) == (events.of_record("orders", "1"), events.of_record("orders", "2"))
-    assert 0 == events.prune(NOON)
-
-
 def test_an_odd_id_has_a_history_too(events: RecordEvents) -> None:
     events.record("orders", [msgspec.structs.replace(event("1"), source_id="a\x00b", note="\ud800")])
 

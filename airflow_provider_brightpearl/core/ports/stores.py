@@ -230,10 +230,6 @@ class RecordEvents(Protocol):
         """What happened to a record, oldest first."""
         ...
 
-    def prune(self, before: datetime) -> int:
-        """Removes the events of all flows before an instant (aware); returns how many."""
-        ...
-
 
 class Ledger(Protocol):
     """What each run did, and how far each flow has read."""
