@@ -439,6 +439,29 @@ def _bp_products(site: Site) -> Records:
     return Records([product(number) for number in range(11, 16)], product(16, 98765432))
 
 
+_BP_INVOICE = _flow(
+    """
+  OrderInvoice:
+    key: {id: id}
+    fields: {orderId: a, taxDate: b, gross: c}
+""",
+    "brightpearl",
+)
+
+
+def _bp_invoices(site: Site) -> Records:
+    client = site.brightpearl()
+
+    def invoice(key: str, gross: float) -> RecordChange:
+        row = {"productId": 1001, "quantity": "1", "taxCode": "T20", "net": "10.00", "tax": "2.00"}
+        number = client.post("order-service/sales-order", {"customer": {"id": 203}, "rows": [row]})
+        return record(
+            key, change("OrderInvoice", key, {"orderId": number, "taxDate": "2026-03-30", "gross": gross})
+        )
+
+    return Records([invoice("I1", 12), invoice("I2", 12.00)], invoice("I3", 12.01))
+
+
 def _bp_sales(kind: str) -> Callable[[Site], Records]:
     def sale(number: int, tax_code: str = "T20") -> RecordChange:
         key = f"SO{number}"
@@ -513,5 +536,6 @@ TARGETS = [
     TargetExample("brightpearl.stock", _BP_STOCK, ("stock-correction",), _bp_stock, "98765432"),
     TargetExample("brightpearl.shipments", _BP_SHIPMENT, ("goods-out-note",), _bp_shipments, "98765432"),
     TargetExample("brightpearl.products", _BP_PRODUCT, ("product", "product-price"), _bp_products, "98765432"),
+    TargetExample("brightpearl.invoices", _BP_INVOICE, ("order",), _bp_invoices, "98765432"),
     TargetExample("brightpearl.credits", _BP_CREDIT, ("order",), _bp_sales("SalesCredit"), "98765432"),
 ]  # fmt: skip

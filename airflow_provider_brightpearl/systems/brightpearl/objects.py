@@ -150,6 +150,17 @@ GOODS_OUT_ROW = TargetObject(
     },
     ("orderRowId", "productId", "quantity"),
 )
+INVOICE = TargetObject(
+    {
+        "orderId": Field("id", Kind.ID),
+        "taxDate": Field("invoice/taxDate", Kind.DATE),
+        "net": _total("net"),
+        "tax": _total("tax"),
+        "gross": _total("gross"),
+    },
+    ("orderId", "gross"),
+    custom=True,
+)
 _IDENTITY = ("sku", "barcode", "ean", "upc", "isbn", "mpn")
 _SIZES = ("length", "height", "width")
 PRODUCT = TargetObject(
@@ -188,6 +199,7 @@ ROOTS: Mapping[str, Mapping[str, TargetObject]] = {
     "Contact": {"Contact": CONTACT, "Address": ADDRESS},
     "SalesOrder": {"SalesOrder": SALE, **_SALE_PARTS},
     "SalesCredit": {"SalesCredit": SALE, **_SALE_PARTS},
+    "OrderInvoice": {"OrderInvoice": INVOICE},
     "StockCorrection": {"StockCorrection": STOCK},
     "Product": {"Product": PRODUCT, "ProductPrice": PRICE},
     "GoodsOutNote": {"GoodsOutNote": GOODS_OUT, "GoodsOutRow": GOODS_OUT_ROW},

@@ -15,6 +15,7 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, BrightpearlClient
 from airflow_provider_brightpearl.systems.brightpearl.contacts import ContactWriter
 from airflow_provider_brightpearl.systems.brightpearl.goods_out import GoodsOutWriter
+from airflow_provider_brightpearl.systems.brightpearl.invoices import InvoiceWriter
 from airflow_provider_brightpearl.systems.brightpearl.messages import min_calls
 from airflow_provider_brightpearl.systems.brightpearl.products import ProductWriter
 from airflow_provider_brightpearl.systems.brightpearl.sales import SaleWriter
@@ -39,6 +40,7 @@ _WRITERS: Mapping[str, Callable[[BrightpearlClient, FlowSpec, IntentLog], Writer
     "SalesCredit": SaleWriter,
     "StockCorrection": StockWriter,
     "GoodsOutNote": GoodsOutWriter,
+    "OrderInvoice": InvoiceWriter,
     "Product": ProductWriter,
 }
 
