@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_brightpearl import compat, settings
 from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.extra import Extra
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -75,7 +76,8 @@ def connect(system: System, conn_id: str | None = None) -> Any:
 def address(system: System, conn_id: str | None = None) -> str:
     """What a connection says of where it leads to: another text for another account, the same for a new secret."""
     connection = compat.BaseHook.get_connection(conn_id or system.conn_id)
-    extra = {name: value for name, value in connection.extra_dejson.items() if not _SECRET.search(name)}
+    given = Extra.of(connection).values
+    extra = {name: value for name, value in given.items() if not _SECRET.search(name)}
     parts = (connection.host, connection.port, connection.schema, connection.login, sorted(extra.items()))
     digest = sha256(repr(parts).encode()).hexdigest()[:16]
     return f"{system.name}:{conn_id or system.conn_id}:{digest}"
@@ -153,7 +155,7 @@ def _url(connection: Any) -> str:
         )
     if driver == "sqlite":
         return f"sqlite:///{connection.host or connection.schema}"
-    extra = connection.extra_dejson
+    extra = Extra.of(connection)
     return URL.create(
         driver,
         username=connection.login,
@@ -161,7 +163,7 @@ def _url(connection: Any) -> str:
         host=connection.host,
         port=connection.port,
         database=connection.schema,
-        query={name: str(extra[name]) for name in _LIBPQ if name in extra},
+        query={name: extra.text(name) for name in _LIBPQ if name in extra.values},
     ).render_as_string(hide_password=False)
 
 

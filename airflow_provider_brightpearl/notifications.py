@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow_provider_brightpearl import alerts, compat, settings
 from airflow_provider_brightpearl.compat import BaseNotifier
+from airflow_provider_brightpearl.extra import Extra
 
 log = logging.getLogger(__name__)
 
@@ -116,5 +117,5 @@ def _smtp_notifier(to: Sequence[str]) -> Any:
     except compat.AirflowNotFoundException:
         return None
     # the provider of Airflow 2.11.0 asks its hook before that has its connection
-    notifier.from_email = notifier.from_email or connection.extra_dejson.get("from_email")
+    notifier.from_email = notifier.from_email or Extra.of(connection).text("from_email")
     return notifier

@@ -12,6 +12,8 @@ from typing import Any
 
 SECTION = "brightpearl"
 VERSION_ADDED = "0.1.0"
+_ON = {"true", "t", "yes", "on", "1"}
+_OFF = {"false", "f", "no", "off", "0", ""}
 _ON_THIS_MACHINE = {"LocalExecutor", "SequentialExecutor", "DebugExecutor"}
 
 
@@ -144,14 +146,23 @@ def number(option: str) -> int:
     from airflow_provider_brightpearl.errors import Misconfigured
 
     value = text(option)
-    if not value.isdigit():
+    if not (value.isascii() and value.isdigit()):
         raise Misconfigured(f"[{SECTION}] {option} is {value!r}; write a whole number")
     return int(value)
 
 
 def switch(option: str) -> bool:
-    """One option as on or off."""
-    return text(option).lower() in {"true", "t", "yes", "on", "1"}
+    """One option as on or off.
+
+    Raises:
+        Misconfigured: it is neither.
+    """
+    from airflow_provider_brightpearl.errors import Misconfigured
+
+    value = text(option).lower()
+    if value not in _ON | _OFF:
+        raise Misconfigured(f"[{SECTION}] {option} is {value!r}; write true or false")
+    return value in _ON
 
 
 def airflow_home() -> Path:

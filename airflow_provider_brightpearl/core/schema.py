@@ -134,6 +134,13 @@ def sql_type(column: Column, *, raw: bool) -> str:
     return f"STRUCT({inner})"
 
 
+def decimals(kind: str) -> int | None:
+    """How many decimals a type of numbers keeps; None for other types."""
+    if kind == "BIGINT":
+        return 0
+    return int(kind.rstrip(")").rpartition(",")[2]) if kind.startswith("DECIMAL") else None
+
+
 def inexact(column: Column) -> bool:
     """Whether this column may hold decimal numbers: DECIMAL and JSON, at any depth."""
     if isinstance(column, str):

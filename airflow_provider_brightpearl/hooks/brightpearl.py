@@ -16,6 +16,7 @@ from airflow.providers.http.hooks.http import HttpHook
 from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.environment import token_store
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SchemaMismatch, SyncError
+from airflow_provider_brightpearl.extra import Extra
 from airflow_provider_brightpearl.hooks.masking import MaskedTokens
 from airflow_provider_brightpearl.systems.brightpearl.auth import (
     OAuthApp,
@@ -223,16 +224,15 @@ class BrightpearlHook(HttpHook):
         return BrightpearlClient(base_url(connection), account, auth, session, **options)
 
     def _auth(self, connection: Any, account: str, session: requests.Session) -> AuthBase:
-        extra: Mapping[str, Any] = connection.extra_dejson
-        app_ref = _required(extra.get("app_ref"), "extra app_ref")
-        dev_ref = str(extra.get("dev_ref") or "")
-        kind = str(extra.get("token_kind") or ("oauth" if extra.get("refresh_token") else "staff"))
+        extra = Extra.of(connection)
+        app_ref, dev_ref = extra.required("app_ref"), extra.text("dev_ref")
+        kind = extra.text("token_kind") or ("oauth" if extra.text("refresh_token") else "staff")
         if kind not in _KINDS:
-            raise Misconfigured(f"connection: token_kind {kind!r} must be one of {', '.join(_KINDS)}")
+            raise extra.wrong("token_kind", f"{kind!r} must be one of {', '.join(_KINDS)}")
         if kind != "oauth":
             token = _required(connection.password, f"password (the {kind} token)")
             return PrivateAppAuth(app_ref, token, kind=kind, dev_ref=dev_ref)
-        app = OAuthApp(app_ref, dev_ref, _token_url(extra, account), str(extra.get("client_secret") or ""))
+        app = OAuthApp(app_ref, dev_ref, _token_url(extra, account), extra.text("client_secret"))
         initial = _initial(extra)
         store = self._tokens or token_store()
         if store is None:
@@ -310,21 +310,21 @@ def base_url(connection: Any) -> str:
     return url
 
 
-def _token_url(extra: Mapping[str, Any], account: str) -> str:
-    return str(extra.get("token_url") or _TOKEN_URL).replace("{account}", account)
+def _token_url(extra: Extra, account: str) -> str:
+    return (extra.text("token_url") or _TOKEN_URL).replace("{account}", account)
 
 
-def _initial(extra: Mapping[str, Any]) -> Token:
-    expires = str(extra.get("expires_at") or "")
+def _initial(extra: Extra) -> Token:
+    expires = extra.text("expires_at")
     try:
         moment = datetime.fromisoformat(expires) if expires else None
     except ValueError:
         moment = None
     if expires and (moment is None or moment.tzinfo is None):
-        raise Misconfigured("connection: expires_at is not an ISO 8601 instant with a time zone")
-    access, refresh = str(extra.get("access_token") or ""), str(extra.get("refresh_token") or "")
+        raise extra.wrong("expires_at", f"{expires!r} is not an ISO 8601 instant with a time zone")
+    access, refresh = extra.text("access_token"), extra.text("refresh_token")
     if not access and not refresh:
-        raise Misconfigured("connection: extra has neither refresh_token nor access_token")
+        raise extra.wrong("refresh_token", "is missing, and so is access_token")
     return Token(access, refresh, moment)
 
 

@@ -13,6 +13,7 @@ from airflow.providers.http.hooks.http import HttpHook
 from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.environment import token_store
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError
+from airflow_provider_brightpearl.extra import Extra
 from airflow_provider_brightpearl.hooks.masking import MaskedTokens, mask
 from airflow_provider_brightpearl.systems.http.oauth import BearerAuth, MemoryTokens, TokenStore
 from airflow_provider_brightpearl.systems.http.transport import new_session
@@ -173,20 +174,20 @@ class InforHook(HttpHook):
 
     def _new_client(self, **options: Any) -> InforClient:
         connection = self.get_connection(self.infor_conn_id)
-        extra: Mapping[str, Any] = connection.extra_dejson
-        app = IonApp.of(_ionapi(connection.password, extra))
+        extra = Extra.of(connection)
+        app = IonApp.of(_ionapi(connection.password, extra.values))
         for secret in (app.access_key, app.secret_key, app.client_secret):
             mask(secret)
         _warn_of_plain_http(app)
-        session = new_session(read_seconds=_number(extra, "timeout", READ_SECONDS))
+        session = new_session(read_seconds=extra.number("timeout", READ_SECONDS, least=1))
         # apart from the session that get_conn signs, or the login would sign itself
         auth = BearerAuth(ServiceAccountTokens(app, self._store(), new_session()))
         return InforClient(
             app.gateway, app.tenant, auth, session,
-            company=_company(extra), division=_text(extra, "divi"), suite=_text(extra, "suite") or "M3",
-            version=_text(extra, "api_version") or "v2",
-            bulk_size=int(_number(extra, "batch_size", BULK_SIZE)),
-            settle_seconds=_number(extra, "settle_seconds", 60.0), **options,
+            company=_company(extra), division=extra.text("divi"), suite=extra.text("suite") or "M3",
+            version=extra.text("api_version") or "v2",
+            bulk_size=int(extra.number("batch_size", BULK_SIZE, least=1)),
+            settle_seconds=extra.number("settle_seconds", 60.0), **options,
         )  # fmt: skip
 
     def _store(self) -> TokenStore:
@@ -241,26 +242,11 @@ def _ionapi(password: str | None, extra: Mapping[str, Any]) -> str | Mapping[str
     return {**extra, "sask": extra.get("sask") or password or ""}
 
 
-def _text(extra: Mapping[str, Any], name: str) -> str:
-    return str(extra.get(name) or "").strip()
-
-
-def _company(extra: Mapping[str, Any]) -> str:
-    company = _text(extra, "cono")
-    if company and not company.isdigit():
-        raise Misconfigured(f"connection: cono {company!r} is not a company number")
+def _company(extra: Extra) -> str:
+    company = extra.text("cono")
+    if company and not (company.isascii() and company.isdigit()):
+        raise extra.wrong("cono", f"{company!r} is not a company number; write 100, for example")
     return company
-
-
-def _number(extra: Mapping[str, Any], name: str, default: float) -> float:
-    given = _text(extra, name) if extra.get(name) != 0 else "0"
-    try:
-        value = float(given) if given else default
-    except ValueError:
-        value = -1.0
-    if value < 0 or (name == "batch_size" and value < 1):
-        raise Misconfigured(f"connection: {name} {given!r} is not a valid number")
-    return value
 
 
 def _warn_of_plain_http(app: IonApp) -> None:

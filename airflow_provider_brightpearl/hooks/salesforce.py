@@ -12,6 +12,7 @@ from airflow.providers.salesforce.hooks.salesforce import SalesforceHook as Prov
 
 from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError
+from airflow_provider_brightpearl.extra import Extra
 from airflow_provider_brightpearl.hooks.masking import mask
 from airflow_provider_brightpearl.systems.http.transport import READ_SECONDS, new_session
 from airflow_provider_brightpearl.systems.salesforce.client import BULK_THRESHOLD, RowAnswer, SalesforceClient
@@ -59,7 +60,9 @@ class SalesforceHook(ProviderSalesforceHook):
             Misconfigured: the connection has no complete set of credentials.
             Unavailable: the login endpoint does not answer, or is not available.
         """
-        extra = self.get_connection(self.conn_id).extra_dejson
+        extra = Extra.of(self.get_connection(self.conn_id))
+        for name in _TEXTS:
+            extra.text(name)
         self.session: requests.Session | None = self.session or _session(extra)
         self._check_login(extra)
         try:
@@ -140,11 +143,10 @@ class SalesforceHook(ProviderSalesforceHook):
             f"{self.conn.sf_instance} answers ({daily.get('Remaining', 'unknown')} API calls left today)",
         )
 
-    def _check_login(self, extra: Mapping[str, Any]) -> None:
+    def _check_login(self, extra: Extra) -> None:
         """Catches credentials that a login would refuse with a misleading message, or use otherwise than meant."""
         connection = self.get_connection(self.conn_id)
-        names = ("consumer_key", "consumer_secret", "domain")
-        key, secret, domain = (self._get_field(dict(extra), name) for name in names)
+        key, secret, domain = map(extra.text, ("consumer_key", "consumer_secret", "domain"))
         with_password = connection.login and connection.password
         if key and secret and not domain and not with_password:
             raise Misconfigured(
@@ -166,15 +168,15 @@ _INCOMPLETE = (
 )
 
 
-def _session(extra: Mapping[str, Any]) -> requests.Session:
+# what the official hook hands to simple-salesforce as it is
+_TEXTS = (
+    "security_token", "domain", "instance", "instance_url", "organization_id", "version", "client_id", "consumer_key",
+    "consumer_secret", "private_key_file_path", "private_key",
+)  # fmt: skip
+
+
+def _session(extra: Extra) -> requests.Session:
     return new_session(
-        read_seconds=_seconds(extra, "request_timeout", READ_SECONDS),
-        endpoint_override=str(extra.get("endpoint_override") or ""),
+        read_seconds=extra.number("request_timeout", READ_SECONDS, least=1),
+        endpoint_override=extra.text("endpoint_override"),
     )
-
-
-def _seconds(extra: Mapping[str, Any], name: str, default: float) -> float:
-    try:
-        return float(extra.get(name) or default)
-    except ValueError:
-        raise Misconfigured(f"connection: {name} is not a number of seconds", system=SYSTEM) from None

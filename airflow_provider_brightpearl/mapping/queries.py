@@ -18,6 +18,7 @@ from airflow_provider_brightpearl.core.schema import (
     Path,
     Schema,
     StreamSchema,
+    decimals,
     find,
     inexact,
     sql_type,
@@ -43,13 +44,17 @@ def raw_columns(compiled: CompiledFlow) -> dict[str, Column]:
 
 
 def maybe_rounded(column: Column, access: str, depth: int = 0) -> Iterator[str]:
-    """SQL conditions under which a DECIMAL or JSON of a raw column, at any depth, may have lost digits."""
+    """SQL conditions under which a number or JSON of a raw column, at any depth, may have lost digits or would."""
     if isinstance(column, str):
         if inexact(column):
             # DuckDB reads 12345678901234.5678 as floating point, which holds 15 digits; money has at most six decimals.
             # The length is asked first, as few texts are long and expressions take time.
             text = f"CAST({access} AS VARCHAR)"
             yield f"(strlen({text}) > 10 AND regexp_matches({text}, '[0-9]{{10}}[.e]'))"
+        if (places := decimals(column)) is not None:
+            # a cast would round
+            yield f"position('.' IN {access}) BETWEEN 1 AND strlen({access}) - {places + 1}"
+            yield f"contains({access}, 'e-') OR contains({access}, 'E-')"
     elif isinstance(column, (MapOf, ListOf)):
         if conditions := list(maybe_rounded(column.entry, f"e{depth}", depth + 1)):
             entries = f"map_values({access})" if isinstance(column, MapOf) else access

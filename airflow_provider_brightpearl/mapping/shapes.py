@@ -11,7 +11,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_brightpearl.core.schema import Column, ListOf, MapOf, Path, Schema
+from airflow_provider_brightpearl.core.numbers import decimal_of
+from airflow_provider_brightpearl.core.schema import Column, ListOf, MapOf, Path, Schema, decimals
 
 _SHOWN = 200
 
@@ -44,7 +45,7 @@ class _Fitting:
         if value is None:
             return None
         if isinstance(column, str):
-            return self._text(value, path) if isinstance(value, str) else value
+            return self._text(column, value, path) if isinstance(value, str) else value
         if isinstance(column, ListOf):
             return self._list(column, value, path)
         return self._members(column, value, path)
@@ -65,7 +66,11 @@ class _Fitting:
             name: self.fit(inner[name], each, (*path, name)) for name, each in value.items() if name in inner
         }
 
-    def _text(self, text: str, path: Path) -> str:
+    def _text(self, kind: str, text: str, path: Path) -> str:
+        places = decimals(kind)
+        if places is not None and _too_exact(text, places):
+            kept = f"has more than {places} decimals" if places else "is not a whole number"
+            self._wrong(path, text, f"{kept}: correct it at its source")
         if not text.isascii() and text != _storable(text):
             self._wrong(path, text, "holds half a character")
         return text
@@ -73,6 +78,16 @@ class _Fitting:
     def _wrong(self, path: Path, value: Any, reason: str) -> None:
         shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         self.problems.append(Misshapen(".".join(path), _storable(shown)[:_SHOWN], reason))
+
+
+def _too_exact(text: str, places: int) -> bool:
+    """Whether a number has more decimals than this, zeros at its end left aside."""
+    number = decimal_of(text)
+    if number is None or not number:
+        return False
+    _, digits, exponent = number.as_tuple()
+    zeros = len(digits) - len("".join(map(str, digits)).rstrip("0"))
+    return -int(exponent) - zeros > places
 
 
 def reshape(line: bytes, columns: Schema) -> tuple[bytes, Misshapen | None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,12 +12,14 @@ import msgspec
 from more_itertools import chunked
 
 from airflow_provider_brightpearl.core.compare import KEEP, Difference, Entry
+from airflow_provider_brightpearl.core.numbers import decimal_of
 from airflow_provider_brightpearl.core.ports.sides import Sides
 from airflow_provider_brightpearl.core.ports.source import ListedRecord, Source, SourceInventory
 from airflow_provider_brightpearl.core.ports.stores import Crosswalk, DeadLetters, Staging
 from airflow_provider_brightpearl.core.ports.target import AdaptsValues, ReadsSpans, Target, TargetRow
 from airflow_provider_brightpearl.core.progress import Progress, current
 from airflow_provider_brightpearl.core.window import Window
+from airflow_provider_brightpearl.errors import SchemaMismatch
 from airflow_provider_brightpearl.flow.identity import (
     compared_fields,
     currency_field,
@@ -195,7 +196,12 @@ class _Compared:
         currency = row.fields.get(self.currency) if self.currency else None
         values = [row.fields.get(each) for each in self.fields]
         held = _encode(values).decode() if values else ""
-        return Entry(row.key, None if amount is None else Decimal(str(amount)), str(currency or ""), held)
+        if isinstance(amount, str) and (amount := decimal_of(amount)) is None:
+            raise SchemaMismatch(
+                f"record {row.key}: the target returns {self.amount} {row.fields[self.amount or '']!r}, which is not a "
+                "number such as 1234.56; correct it there, or the number format of the connection's user"
+            )
+        return Entry(row.key, amount, str(currency or ""), held)
 
 
 def _bound_keys(flow: FlowSpec, ids: Sequence[str], ports: Ports) -> dict[str, str]:

@@ -54,10 +54,13 @@ def test_account_tokens_and_oauth_answer_too(sandbox: Sandbox, connect: Connect)
         ({"password": ""}, "password (the staff token) is missing"),
         ({"extra": {}}, "extra app_ref is missing"),
         ({"extra": {"app_ref": "a", "token_kind": "master"}}, "token_kind 'master' must be one of"),
-        ({"extra": {"app_ref": "a", "token_kind": "oauth"}}, "neither refresh_token nor access_token"),
+        (
+            {"extra": {"app_ref": "a", "token_kind": "oauth"}},
+            "refresh_token is missing, and so is access_token",
+        ),
         (
             {"extra": {"app_ref": "a", "refresh_token": "r", "expires_at": "tomorrow"}},
-            "expires_at is not an ISO 8601 instant",
+            "expires_at 'tomorrow' is not an ISO 8601 instant",
         ),
         ({"password": "wrong"}, "Brightpearl refused the token for this account"),
         ({"login": "nobody"}, "Brightpearl refused the token for this account"),

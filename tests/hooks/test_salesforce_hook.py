@@ -50,7 +50,7 @@ def test_a_login_beside_a_key_pair_is_warned_about(
         ({**PAIR, "domain": ""}, {}, "domain is missing"),
         ({}, {}, "no complete set of credentials"),
         ({**PAIR, "endpoint_override": "http://127.0.0.1:9"}, {}, "cannot be reached"),
-        ({**PAIR, "request_timeout": "soon"}, {}, "request_timeout is not a number"),
+        ({**PAIR, "request_timeout": "soon"}, {}, "request_timeout 'soon' is not a valid number"),
     ],
 )
 def test_a_connection_that_fails_says_why(

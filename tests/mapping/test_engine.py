@@ -448,3 +448,41 @@ def test_a_key_with_nul_is_refused() -> None:
     mapped = run(flow({"Name": "name"}, rows={"Tag": tag}), records)
     assert ["1"] == list(mapped.rejections)
     assert "the key has a NUL character" in mapped.rejections["1"].reason
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "reason"),
+    [
+        ("count", 1.5, "count: '1.5' is not a whole number"),
+        ("count", "100001.5", "count: '100001.5' is not a whole number"),
+        ("count", "15e-1", "count: '15e-1' is not a whole number"),
+        ("amount", "1.23456", "amount: '1.23456' has more than 4 decimals"),
+        ("amount", 0.00005, "amount: '5e-05' has more than 4 decimals"),
+        ("amount", "1,25", "amount is not a DECIMAL(18,4)"),
+        ("lines", {"7": {"net": "0.12345"}}, "lines.7.net: '0.12345' has more than 4 decimals"),
+        ("tags", [{"rank": 2.5}], "tags.1.rank: '2.5' is not a whole number"),
+        ("party", {"id": "7.25"}, "party.id: '7.25' is not a whole number"),
+    ],
+)
+def test_no_digit_is_rounded_away_in_silence(member: str, value: Any, reason: str) -> None:
+    spec = flow(
+        {
+            "Count": "count",
+            "Amount": "amount",
+            "Sum": "sum_rows(lines, row.net)",
+            "Ranks": "sum_rows(tags, row.rank)",
+            "Party": "party.id",
+        }
+    )
+    good = {
+        "count": "3.0", "amount": "1.50000", "lines": {"1": {"net": "2.5"}}, "tags": [{"rank": 1}],
+        "party": {"id": 4},
+    }  # fmt: skip
+    mapped = run(spec, [{"id": 1, **good}, {"id": 2, **good, member: value}, {"id": 3, **good}])
+    assert ["1", "3"] == [row["_id"] for row in mapped.rows["Thing"]]
+    assert reason in mapped.reasons["2"][2]
+
+
+def test_an_id_with_a_fraction_is_a_letter_under_itself() -> None:
+    mapped = run(flow({"Amount": "amount"}), [{"id": 100001.5, "amount": "1"}, {"id": 2, "amount": "1"}])
+    assert (["2"], {"100001.5"}) == ([row["_id"] for row in mapped.rows["Thing"]], set(mapped.reasons))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -18,7 +18,7 @@ from requests.auth import AuthBase
 
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, Unavailable
 from airflow_provider_brightpearl.systems.brightpearl.answers import SYSTEM
-from airflow_provider_brightpearl.systems.http.oauth import BearerAuth, Token, TokenStore
+from airflow_provider_brightpearl.systems.http.oauth import BearerAuth, Token, TokenStore, has_token, lifetime
 from airflow_provider_brightpearl.systems.http.secrets import redacted
 from airflow_provider_brightpearl.systems.http.transport import excerpt, exchange
 
@@ -118,9 +118,9 @@ def _token_answer(response: requests.Response) -> dict[str, Any]:
         answer = response.json()
     except ValueError:
         raise Unavailable(f"the token address answered {excerpt(response)}", **evidence) from None
-    if response.status_code == 200 and isinstance(answer, dict) and "access_token" in answer:
+    if response.status_code == 200 and isinstance(answer, dict) and has_token(answer):
         return answer
-    if response.status_code >= 500:
+    if response.status_code >= 500 or not isinstance(answer, dict):
         raise Unavailable("the token endpoint is not available", **evidence)
     reason = " ".join(str(answer[key]) for key in ("error", "error_description") if key in answer)
     raise CredentialsRefused(
@@ -130,11 +130,11 @@ def _token_answer(response: requests.Response) -> dict[str, Any]:
 
 def _token(answer: Mapping[str, Any], refresh_token: str, now: datetime) -> Token:
     # an early refresh returns the current token with its remaining life: trust expires_in only
-    lifetime = timedelta(seconds=int(answer.get("expires_in", 0)))
+    valid = lifetime(answer)
     return Token(
         access_token=str(answer["access_token"]),
         refresh_token=str(answer.get("refresh_token") or refresh_token),
-        expires_at=now + lifetime if lifetime else None,
+        expires_at=now + valid if valid else None,
     )
 
 

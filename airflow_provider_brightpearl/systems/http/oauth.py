@@ -6,11 +6,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeGuard
 
 import requests
 from requests.auth import AuthBase
+
+# of a lifetime in seconds that an instant can hold
+_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,22 @@ class Token:
     def fresh(self, now: datetime) -> bool:
         # not refreshed early: Brightpearl would return the current token with its remaining seconds
         return bool(self.access_token) and (self.expires_at is None or now < self.expires_at)
+
+
+def has_token(answer: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether a login's answer holds an access token."""
+    return (
+        isinstance(answer, dict)
+        and isinstance(answer.get("access_token"), str)
+        and bool(answer["access_token"])
+    )
+
+
+def lifetime(answer: Mapping[str, Any], default: int = 0) -> timedelta:
+    """How long the token of an answer is valid; ``default`` seconds where it does not say so in whole seconds."""
+    text = str(answer.get("expires_in") or default)
+    whole = text.isascii() and text.isdigit() and len(text) < _DIGITS
+    return timedelta(seconds=int(text) if whole else default)
 
 
 class TokenSlot(Protocol):

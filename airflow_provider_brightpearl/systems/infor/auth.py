@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, RateLimited, Unavailable
-from airflow_provider_brightpearl.systems.http.oauth import Token, TokenStore
+from airflow_provider_brightpearl.systems.http.oauth import Token, TokenStore, has_token, lifetime
 from airflow_provider_brightpearl.systems.http.retry_after import retry_after
 from airflow_provider_brightpearl.systems.http.secrets import redacted
 from airflow_provider_brightpearl.systems.http.transport import excerpt, exchange
@@ -50,7 +50,7 @@ class IonApp:
             Misconfigured: not JSON, or a field is missing; never repeats what it holds.
         """
         values = _decoded(content) if isinstance(content, str) else content
-        missing = [name for name in _REQUIRED if not values.get(name)]
+        missing = [name for name in _REQUIRED if not str(values.get(name) or "").strip()]
         if missing:
             raise Misconfigured(_missing(missing), system=SYSTEM)
         given = {name: str(values[name]).strip() for name in _REQUIRED}
@@ -161,7 +161,7 @@ def _answer(response: requests.Response) -> Mapping[str, Any]:
         answer = response.json()
     except ValueError:
         raise Unavailable(f"the token address answered {excerpt(response)}", **evidence) from None
-    if status == 200 and isinstance(answer, dict) and answer.get("access_token"):
+    if status == 200 and has_token(answer):
         return answer
     if status >= 500 or not isinstance(answer, dict):
         raise Unavailable("the token endpoint is not available", **evidence)
@@ -171,6 +171,6 @@ def _answer(response: requests.Response) -> Mapping[str, Any]:
 
 def _token(answer: Mapping[str, Any], now: datetime) -> Token:
     # a refresh token is an option of the app and a login costs as much, so it is not used
-    lifetime = timedelta(seconds=int(answer.get("expires_in") or 7200))
-    usable = max(lifetime - EARLY, lifetime / 2)
+    valid = lifetime(answer, default=7200)
+    usable = max(valid - EARLY, valid / 2)
     return Token(str(answer["access_token"]), expires_at=now + usable)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from functools import cache
+
+from airflow_provider_brightpearl.core.numbers import decimal_of
 
 _TABLE = """
 CRS610MI Add
@@ -191,14 +192,9 @@ def _reason(field: Input | None, value: str) -> str:
         return "is not a field of this transaction"
     if len(value) > field.length:
         return f"is {len(value)} characters long, at most {field.length} are allowed"
-    return "is not a number" if field.number and value and not _is_number(value) else ""
-
-
-def _is_number(value: str) -> bool:
-    try:
-        return Decimal(value).is_finite()
-    except InvalidOperation:
-        return False
+    if field.number and value and decimal_of(value) is None:
+        return "is not a number, such as 1234.56"
+    return ""
 
 
 @cache

@@ -8,9 +8,10 @@ Vouchers carry the key at the beginning of their text, by which they are found.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from airflow_provider_brightpearl.core.changes import RowResult
+from airflow_provider_brightpearl.core.numbers import decimal_of
 from airflow_provider_brightpearl.core.ports.stores import Intent, IntentState
 from airflow_provider_brightpearl.systems.infor.answers import may_be_cut
 from airflow_provider_brightpearl.systems.infor.client import Answer, InforClient, Record, Transaction
@@ -41,7 +42,7 @@ def imbalance(lines: Sequence[Row]) -> str:
         for name in _AMOUNTS:
             if name in line.fields:
                 currency = line.fields.get("CUCD", "") if name == "CUAM" else ""
-                amount = _amount(line.fields[name])
+                amount = decimal_of(line.fields[name])
                 if amount is None or not _sign_fits(amount, line.fields.get("DBCR", "")):
                     return (
                         f"{name} {line.fields[name]} does not match DBCR {line.fields.get('DBCR', 'empty')}"
@@ -53,13 +54,6 @@ def imbalance(lines: Sequence[Row]) -> str:
         f"{name} {currency} {total}".replace("  ", " ") for (name, currency), total in sums.items() if total
     ]
     return f"the lines do not add up to zero: {', '.join(wrong)}" if wrong else ""
-
-
-def _amount(text: str) -> Decimal | None:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return None
 
 
 def _sign_fits(amount: Decimal, side: str) -> bool:

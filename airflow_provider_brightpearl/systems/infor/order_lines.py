@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from airflow_provider_brightpearl.core.numbers import decimal_of
 from airflow_provider_brightpearl.systems.infor.client import InforClient, Record, Transaction
 from airflow_provider_brightpearl.systems.infor.documents import Document
 from airflow_provider_brightpearl.systems.infor.rows import Row, same
@@ -37,7 +38,7 @@ def _unnumbered(order: Document, add: str) -> list[Row]:
 
 def _number(order: Document, rows: Sequence[Row], there: Sequence[Record]) -> None:
     # in the order in which they were added, so that rows that are alike take theirs
-    left = sorted(there, key=lambda line: (int(line.get("PONR") or 0), int(line.get("POSX") or 0)))
+    left = sorted(there, key=lambda line: [decimal_of(line.get(name, "")) or 0 for name in ("PONR", "POSX")])
     for row in rows:
         line = next((each for each in left if _fits(row, each)), None)
         if line is None:

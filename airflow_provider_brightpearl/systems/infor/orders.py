@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from airflow_provider_brightpearl.core.changes import RowResult
+from airflow_provider_brightpearl.core.numbers import decimal_of
 from airflow_provider_brightpearl.core.ports.stores import IntentState
 from airflow_provider_brightpearl.systems.infor.answers import may_be_cut
 from airflow_provider_brightpearl.systems.infor.client import Answer, InforClient, Record, Transaction
@@ -149,7 +150,10 @@ class OrderWriter:
 
     def _judged(self, order: Document, there: Record) -> Iterator[RowResult]:
         for name in sorted(self.entry.compared & order.head.fields.keys() & there.keys()):
-            ours, theirs = Decimal(order.head.fields[name]), Decimal(there[name] or 0)
+            ours, theirs = decimal_of(order.head.fields[name]), decimal_of(there[name] or "0")
+            if ours is None or theirs is None:
+                yield order.head.refused(_no_number(order, name, there[name]), name)
+                return
             if abs(ours - theirs) > _TOLERANCE:
                 yield order.head.refused(_difference(order, name, ours, theirs), name)
                 return
@@ -312,6 +316,14 @@ class OrderDoubts:
                 f"batch order {order.reference} waits in OIS275; release it there, "
                 "the next try takes its number"
             )
+
+
+def _no_number(order: Document, name: str, found: str) -> str:
+    return (
+        f"order {order.number} is in M3, which returns its {name} as {found!r}, while the flow gives "
+        f"{order.head.fields[name]!r}: not both are numbers such as 1234.56; set a decimal point for the user of the "
+        "API (MNS150), then sync the order by its id"
+    )
 
 
 def _difference(order: Document, name: str, ours: Decimal, theirs: Decimal) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import Change, Lost, RecordChange, RowOutcome, RowResult
+from airflow_provider_brightpearl.core.numbers import decimal_of
 from airflow_provider_brightpearl.flow.spec import ObjectSpec
 from airflow_provider_brightpearl.systems.infor.answers import State
 from airflow_provider_brightpearl.systems.infor.client import Answer, mi_text
@@ -86,7 +87,5 @@ def same(ours: str, theirs: str) -> bool:
     """Whether two texts of MI fields mean the same value; numbers may have more or fewer zeros."""
     if ours == theirs:
         return True
-    try:
-        return Decimal(ours) == Decimal(theirs)
-    except ArithmeticError:
-        return False
+    number = decimal_of(ours)
+    return number is not None and number == decimal_of(theirs)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from airflow_provider_brightpearl.core.changes import RowResult
+from airflow_provider_brightpearl.core.numbers import decimal_of
 from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.ports.target import TargetRow
 from airflow_provider_brightpearl.errors import Misconfigured
@@ -104,10 +105,10 @@ class InforTarget:
 
 
 def _value(text: str | None) -> Decimal | str | None:
-    try:
-        return Decimal(text) if text else None
-    except InvalidOperation:
-        return text
+    if not text:
+        return None
+    number = decimal_of(text)
+    return text if number is None else number
 
 
 def check_reconcile(flow: FlowSpec) -> None:

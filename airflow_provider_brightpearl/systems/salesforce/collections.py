@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from math import ceil
 from typing import Any
 
 import msgspec
 
+from airflow_provider_brightpearl.core.numbers import decimal_of
 from airflow_provider_brightpearl.systems.salesforce.csv import NULL
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -131,10 +131,9 @@ def row_of_cells(cells: Mapping[str, str], kinds: Mapping[str, str] | None = Non
 
 def _typed(column: str, cell: str, kind: str) -> Any:
     if kind in _NUMBERS:
-        try:
-            return Decimal(cell)
-        except InvalidOperation:
-            raise ValueError(f"{column}: {cell!r} is not a number") from None
+        if (number := decimal_of(cell)) is None:
+            raise ValueError(f"{column}: {cell!r} is not a number such as 1234.56")
+        return number
     if kind == "boolean":
         if cell.lower() not in ("true", "false", "1", "0"):
             raise ValueError(f"{column}: {cell!r} must be true or false")
