@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.engine import open_engine, writing
 from airflow_provider_brightpearl.stores.tables import metadata
 from tests.postgres import postgres_url, state_url
+
+# machines of CI are slow at times; HYPOTHESIS_PROFILE=long looks for days rather than seconds
+_UNHURRIED: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+settings.register_profile("normal", max_examples=100, **_UNHURRIED)
+settings.register_profile("long", max_examples=100_000, print_blob=True, **_UNHURRIED)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
 
 __all__ = ["database_url", "engine", "postgres_url"]
 

@@ -72,7 +72,8 @@ def parse_flow(text: str, name: str) -> FlowSpec:
         mark = error.problem_mark
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise Misconfigured(f"{name}{where}: not YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
+    # such as 2026-02-30, which YAML takes for a date
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Misconfigured(f"{name}: not YAML: {error}") from error
     if not isinstance(data, dict):
         raise Misconfigured(f"{name}: a flow file holds keys such as flow, source and objects")

@@ -59,7 +59,7 @@ def format_share(share: float) -> str:
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"{value!r} is not a time zone; write a name such as Europe/London") from error
     return value
 

@@ -295,8 +295,12 @@ def base_url(connection: Any) -> str:
     """
     host = _required(connection.host, "host (the API domain)").rstrip("/")
     url = host if "://" in host else f"{connection.schema or 'https'}://{host}"
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        named = None
+    if not named:
         raise Misconfigured(f"connection: {host!r} is not an API domain such as euw1.brightpearlconnect.com")
     if "public-api" in parts.path.split("/"):
         raise Misconfigured(
@@ -332,6 +336,8 @@ def _required(value: Any, name: str) -> str:
     text = str(value or "").strip()
     if not text:
         raise Misconfigured(f"connection: {name} is missing")
+    if not text.isprintable():
+        raise Misconfigured(f"connection: {name} holds a character that cannot be typed; write it anew")
     return text
 
 

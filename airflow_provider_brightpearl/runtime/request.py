@@ -33,7 +33,7 @@ def request_from(
         start=start,
         end=end,
         ids=_ids(params.get("ids")),
-        full_resync=bool(params.get("full_resync")),
+        full_resync=_flag(params, "full_resync"),
     )
 
 
@@ -59,8 +59,24 @@ def read_instant(params: Mapping[str, Any], name: str) -> datetime | None:
         ) from None
 
 
+def _flag(params: Mapping[str, Any], name: str) -> bool:
+    value = params.get(name)
+    known = {"true": True, "false": False, "": False, "none": False}
+    if (found := known.get(str("" if value is None else value).strip().lower())) is None:
+        raise Misconfigured(f"{name}: {value!r} must be true or false")
+    return found
+
+
 def _ids(value: Any) -> tuple[str, ...]:
-    if not value:
+    if value is None or value in ("", [], ()):
         return ()
-    entries = value.replace(",", " ").split() if isinstance(value, str) else value
-    return tuple(str(entry).strip() for entry in entries if str(entry).strip())
+    if isinstance(value, str):
+        entries: Any = value.replace(",", " ").split()
+    else:
+        entries = value if isinstance(value, list | tuple | set | frozenset) else [value]
+    odd = [each for each in entries if isinstance(each, bool) or not isinstance(each, str | int)]
+    found = tuple(str(entry).strip() for entry in entries if str(entry).strip())
+    # a run without ids would read everything
+    if odd or not found:
+        raise Misconfigured(f"ids: {(odd or [value])[0]!r} names no record; write ids such as 1001, 1002")
+    return found

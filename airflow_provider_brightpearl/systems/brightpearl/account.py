@@ -107,8 +107,8 @@ def events_needed(flows: Sequence[FlowSpec]) -> list[str]:
 
 def hooks_missing(client: BrightpearlClient, events: Sequence[str], address: str) -> list[str]:
     """The events that no webhook of the account sends to this address; a wider event covers those below it."""
-    ours = [hook for hook in client.get(_HOOKS) or () if str(hook.get("uriTemplate")) == address]
-    covered = [str(hook["subscribeTo"]) for hook in ours]
+    ours = [hook for hook in client.get_list(_HOOKS) if str(hook.get("uriTemplate")) == address]
+    covered = [str(hook.get("subscribeTo")) for hook in ours]
     return [event for event in events if not any(_covers(wide, event) for wide in covered)]
 
 

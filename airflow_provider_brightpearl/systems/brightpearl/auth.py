@@ -116,7 +116,7 @@ def _token_answer(response: requests.Response) -> dict[str, Any]:
     }  # fmt: skip
     try:
         answer = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Unavailable(f"the token address answered {excerpt(response)}", **evidence) from None
     if response.status_code == 200 and isinstance(answer, dict) and has_token(answer):
         return answer

@@ -24,7 +24,14 @@ from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.errors import RateLimited
 from airflow_provider_brightpearl.systems.brightpearl import idset
-from airflow_provider_brightpearl.systems.brightpearl.answers import SYSTEM, UNREADABLE, check, entries, value
+from airflow_provider_brightpearl.systems.brightpearl.answers import (
+    SYSTEM,
+    UNREADABLE,
+    broken,
+    check,
+    entries,
+    value,
+)
 from airflow_provider_brightpearl.systems.brightpearl.narrow import OddIds, SetAside, narrowed
 from airflow_provider_brightpearl.systems.brightpearl.search import Page, Walk
 from airflow_provider_brightpearl.systems.http.quota import Budget, LocalBudget
@@ -34,6 +41,7 @@ from airflow_provider_brightpearl.systems.http.transport import (
     exchange,
     meter_of,
     new_session,
+    understood,
     with_retries,
 )
 
@@ -193,13 +201,15 @@ class BrightpearlClient:
 
     def list_ranges(self, resource: str) -> Iterator[range]:
         """The same as ranges, which are few where the ids are many."""
-        answer = self.options(resource) or {}
-        for uri in answer.get("getUris", ()):
-            yield from idset.ranges(str(uri).rsplit("/", 1)[-1])
+        yield from self._call("OPTIONS", resource, _listed_ids)
 
     def get(self, path: str, params: Params | None = None) -> Any:
         """The ``response`` of a GET, numbers with a point as Decimal; None where nothing was found."""
         return self._call("GET", path, value, params=params)
+
+    def get_list(self, path: str) -> list[dict[str, Any]]:
+        """The objects that a GET lists; none where nothing was found."""
+        return self._call("GET", path, _objects)
 
     def options(self, path: str) -> Any:
         """The ``response`` of OPTIONS, which lists existing ids by URI."""
@@ -251,9 +261,7 @@ class BrightpearlClient:
             raise ValueError(f"a multi-message holds at most 10 messages, got {len(messages)}")
         mode = "PARALLEL" if parallel else "SEQUENTIAL"
         body = {"processingMode": mode, "onFail": on_fail, "messages": messages}
-        answer = self.post("multi-message", body, repeatable=repeatable)
-        done = [_message(entry) for entry in answer.get("processedMessages", ())]
-        return done + [_message(entry) for entry in answer.get("unprocessedMessages", ())]
+        return self._call("POST", "multi-message", _messages, body=body, repeatable=repeatable)
 
     # one call
 
@@ -289,7 +297,7 @@ class BrightpearlClient:
         backoff: Backoff | None = None,
     ) -> T:
         return with_retries(
-            lambda: read(self._once(method, path, params, body)),
+            lambda: understood(read, self._once(method, path, params, body), broken),
             repeatable=repeatable or method in READS,
             backoff=backoff or self._backoff,
             sleep=self.sleep,
@@ -353,6 +361,21 @@ def _as_json(body: Body | None) -> bytes | None:
     if body is None or isinstance(body, bytes):
         return body
     return body.encode() if isinstance(body, str) else _encode(body)
+
+
+def _objects(response: requests.Response) -> list[dict[str, Any]]:
+    return msgspec.convert(value(response) or [], list[dict[str, Any]])
+
+
+def _listed_ids(response: requests.Response) -> list[range]:
+    uris = (value(response) or {}).get("getUris", ())
+    return [ids for uri in uris for ids in idset.ranges(str(uri).rsplit("/", 1)[-1])]
+
+
+def _messages(response: requests.Response) -> list[MessageAnswer]:
+    answer = value(response)
+    done = [_message(entry) for entry in answer.get("processedMessages", ())]
+    return done + [_message(entry) for entry in answer.get("unprocessedMessages", ())]
 
 
 def _message(entry: Any) -> MessageAnswer:

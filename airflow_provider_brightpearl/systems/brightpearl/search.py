@@ -161,7 +161,12 @@ class Paging:
         overlap = self._overlap(page)
         self._overlapped = overlap == 1
         self._available = page.available
-        self.first = page.last + 1 - overlap
+        here, self.first = self.first or 1, page.last + 1 - overlap
+        if self.first <= here:
+            raise Unavailable(
+                f"the search announces more pages, and its page at {here} ends at {page.last}: no way on",
+                system="brightpearl",
+            )
 
     def _overlap(self, page: Page) -> int:
         left = page.available - page.last

@@ -116,9 +116,7 @@ class BrightpearlWriteBack:
 
 def custom_field_types(client: BrightpearlClient, metadata: str) -> dict[str, str]:
     """Type of each custom field of an account by its code, such as ``TEXT``; one call."""
-    return {
-        str(each.get("code")): str(each.get("customFieldType", "")) for each in client.get(metadata) or ()
-    }
+    return {str(each.get("code")): str(each.get("customFieldType", "")) for each in client.get_list(metadata)}
 
 
 def _judged(message: Message, types: Mapping[str, str], reply: Reply, code: str) -> Reply:

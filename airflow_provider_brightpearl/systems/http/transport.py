@@ -6,6 +6,7 @@ was done (or that it was a read), ``TimedOut`` that a write may or may not have 
 
 from __future__ import annotations
 
+import csv
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
@@ -215,6 +217,29 @@ def _never_sent(error: requests.RequestException) -> bool:
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
     return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
+
+
+# what reading an answer of another shape raises
+ODD_SHAPE = (
+    msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
+    csv.Error,
+)  # fmt: skip
+
+
+def understood(
+    read: Callable[[requests.Response], T],
+    response: requests.Response,
+    broken: Callable[[requests.Response, Exception], SyncError],
+) -> T:
+    """What ``read`` makes of an answer.
+
+    Raises:
+        SyncError: what ``broken`` says of an answer that has another shape than ``read`` expects.
+    """
+    try:
+        return read(response)
+    except ODD_SHAPE as error:
+        raise broken(response, error) from error
 
 
 def with_retries(

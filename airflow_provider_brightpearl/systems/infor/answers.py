@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 import requests
@@ -192,11 +192,11 @@ def answers(response: requests.Response, operation: str, count: int, *, read: bo
     try:
         envelope = _envelopes.decode(response.content)
     except UNREADABLE as error:
-        _broken(response, operation, error, read)
+        raise broken(response, error, operation=operation, read=read) from None
     found = [_answer(result) for result in envelope.results[:count]]
     refused = sum(answer.state is State.REFUSED for answer in found)
     if len(found) == count and refused < (envelope.nrOfFailedTransactions or 0):
-        _broken(response, operation, "more failures are counted than returned", read)
+        raise broken(response, "more failures are counted than returned", operation=operation, read=read)
     missing = Answer(State.UNKNOWN, message="the answer to this transaction is missing")
     found += [missing] * (count - len(found))
     _raise_if_hopeless(found, operation)
@@ -224,7 +224,7 @@ def answer_v1(response: requests.Response, operation: str, *, read: bool) -> Ans
     try:
         body = _v1.decode(response.content)
     except UNREADABLE as error:
-        _broken(response, operation, error, read)
+        raise broken(response, error, operation=operation, read=read) from None
     if body.ErrorMessage is not None:
         details = {name: str(value or "").strip() for name, value in body.ErrorMessage.items()}
         refused = Answer(
@@ -262,8 +262,9 @@ def _texts(records: Sequence[Mapping[str, Any]]) -> tuple[Record, ...]:
     return tuple(record for record in plain if record)
 
 
-def _broken(response: requests.Response, operation: str, problem: object, read: bool) -> NoReturn:
-    raise (Unavailable if read else TimedOut)(
+def broken(response: requests.Response, problem: object, *, operation: str, read: bool) -> SyncError:
+    """The error for a good status with a body that is cut, not JSON, or of another shape."""
+    return (Unavailable if read else TimedOut)(
         f"unexpected answer: {problem} ({excerpt(response)})",
         system=SYSTEM,
         operation=operation,

@@ -159,7 +159,7 @@ def _answer(response: requests.Response) -> Mapping[str, Any]:
         raise RateLimited("too many logins", wait_seconds=seconds, **evidence)
     try:
         answer = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Unavailable(f"the token address answered {excerpt(response)}", **evidence) from None
     if status == 200 and has_token(answer):
         return answer

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from math import ceil
 from typing import TypeVar
 from urllib.parse import quote, urlencode
@@ -17,8 +18,14 @@ import requests
 from requests.auth import AuthBase
 
 from airflow_provider_brightpearl.core.retry import Backoff, delay
-from airflow_provider_brightpearl.errors import Misconfigured, TimedOut
-from airflow_provider_brightpearl.systems.http.transport import exchange, meter_of, new_session, with_retries
+from airflow_provider_brightpearl.errors import Misconfigured, SyncError, TimedOut
+from airflow_provider_brightpearl.systems.http.transport import (
+    exchange,
+    meter_of,
+    new_session,
+    understood,
+    with_retries,
+)
 from airflow_provider_brightpearl.systems.infor.answers import (
     SYSTEM,
     Answer,
@@ -26,6 +33,7 @@ from airflow_provider_brightpearl.systems.infor.answers import (
     State,
     answer_v1,
     answers,
+    broken,
     check,
 )
 from airflow_provider_brightpearl.systems.infor.calls import (
@@ -223,6 +231,7 @@ class InforClient:
         return self._call(
             lambda: self._once("POST", f"/v2/execute?{urlencode(query)}", operation, reads, content),
             lambda response: answers(response, operation, len(transactions), read=reads),
+            partial(broken, operation=operation, read=reads),
             repeatable=safe,
         )
 
@@ -248,7 +257,12 @@ class InforClient:
             return answers(response, operation, 1, read=reads)[0]
 
         safe = reads if repeatable is None else repeatable
-        return self._call(lambda: self._once("GET", path, operation, reads), read, repeatable=safe)
+        return self._call(
+            lambda: self._once("GET", path, operation, reads),
+            read,
+            partial(broken, operation=operation, read=reads),
+            repeatable=safe,
+        )
 
     def _path_v1(self, program: str, transaction: Transaction, columns: Sequence[str]) -> str:
         # the spelling of excludempty is the server's
@@ -266,13 +280,17 @@ class InforClient:
         self,
         send: Callable[[], requests.Response],
         read: Callable[[requests.Response], T],
+        unreadable: Callable[[requests.Response, Exception], SyncError],
         *,
         repeatable: bool,
     ) -> T:
         return with_retries(
-            lambda: read(send()), repeatable=repeatable, backoff=self._backoff, sleep=self.sleep,
+            lambda: understood(read, send(), unreadable),
+            repeatable=repeatable,
+            backoff=self._backoff,
+            sleep=self.sleep,
             chance=self._chance,
-        )  # fmt: skip
+        )
 
     def _once(
         self, method: str, path: str, operation: str, reads: bool, body: bytes | None = None

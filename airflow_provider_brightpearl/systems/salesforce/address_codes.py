@@ -156,7 +156,7 @@ def _states(described: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         for choice in field["picklistValues"]:
             for country in _controlling(choice, countries):
                 known = found.setdefault(country.upper(), {})
-                code, label = choice["value"], choice["label"]
+                code, label = choice["value"], choice.get("label") or choice["value"]
                 for spelling in (region(label, country) or label, label, code):
                     known[spelling.casefold()] = code
         return found

@@ -20,7 +20,7 @@ from airflow_provider_brightpearl.errors import (
 )
 from airflow_provider_brightpearl.systems.http.retry_after import retry_after
 from airflow_provider_brightpearl.systems.http.secrets import redacted
-from airflow_provider_brightpearl.systems.http.transport import excerpt, request_id
+from airflow_provider_brightpearl.systems.http.transport import ODD_SHAPE, excerpt, request_id
 
 SYSTEM = "salesforce"
 # unreadable answers: no JSON, unexpected JSON, bytes that are not UTF-8, or nested too deeply
@@ -143,11 +143,9 @@ def _wait(response: requests.Response, code: str, message: str) -> float:
 def _reason(response: requests.Response) -> tuple[str, str]:
     try:
         errors = _errors.decode(response.content)
-    except UNREADABLE:
+        code, message, _ = describe_error(errors[0]) if errors else ("", "an error without a reason", ())
+    except ODD_SHAPE:
         return "", f"not the expected JSON ({excerpt(response)})"
-    if not errors:
-        return "", "an error without a reason"
-    code, message, _ = describe_error(errors[0])
     return code, redacted(message)
 
 

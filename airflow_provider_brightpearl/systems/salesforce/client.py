@@ -20,7 +20,13 @@ from more_itertools import chunked
 from airflow_provider_brightpearl.core.raw import unusable
 from airflow_provider_brightpearl.core.retry import Backoff, delay
 from airflow_provider_brightpearl.errors import Unavailable
-from airflow_provider_brightpearl.systems.http.transport import READS, exchange, meter_of, with_retries
+from airflow_provider_brightpearl.systems.http.transport import (
+    READS,
+    exchange,
+    meter_of,
+    understood,
+    with_retries,
+)
 from airflow_provider_brightpearl.systems.salesforce import bulk_query, pages
 from airflow_provider_brightpearl.systems.salesforce.answers import (
     SYSTEM,
@@ -159,7 +165,8 @@ class SalesforceClient:
 
     def describe(self, object_name: str) -> dict[str, Any]:
         """Fields and properties of an object; ``SchemaMismatch`` where the org does not have it."""
-        found = self._described[object_name] = dict(self.request("GET", f"sobjects/{object_name}/describe"))
+        found = self._call("GET", f"sobjects/{object_name}/describe", _description)
+        self._described[object_name] = found
         return found
 
     def described(self, object_name: str) -> dict[str, Any]:
@@ -168,7 +175,7 @@ class SalesforceClient:
 
     def objects(self) -> list[dict[str, Any]]:
         """All objects that the user may see, with their names and what may be done with them."""
-        return list(self.request("GET", "sobjects")["sobjects"])
+        return self._call("GET", "sobjects", _objects)
 
     def organization_id(self) -> str:
         """The id of the org, of 15 characters; an access token begins with it as a rule, others take a query."""
@@ -180,7 +187,7 @@ class SalesforceClient:
 
     def limits(self) -> dict[str, Any]:
         """``{"DailyApiRequests": {"Max": …, "Remaining": …}, …}`` of the org."""
-        return dict(self.request("GET", "limits"))
+        return self._call("GET", "limits", _limits)
 
     # writing rows
 
@@ -315,7 +322,7 @@ class SalesforceClient:
     ) -> T:
         data = body.encode() if isinstance(body, str) else body
         return with_retries(
-            lambda: read(self._once(method, path, data, content_type)),
+            lambda: understood(read, self._once(method, path, data, content_type), broken),
             repeatable=repeatable or method in READS,
             backoff=self._backoff,
             sleep=self._sleep,
@@ -399,6 +406,47 @@ def _json(response: requests.Response) -> Any:
         return _decode(response.content)
     except UNREADABLE as error:
         raise broken(response, error) from None
+
+
+class _Choice(msgspec.Struct):
+    """A value of a picklist, and for which values of its controlling field it is valid, a bit each."""
+
+    value: str
+    label: str | None = None
+    active: bool = True
+    validFor: bytes | None = None
+
+
+class _Field(msgspec.Struct):
+    """What we read of a field's description; the rest may be anything."""
+
+    name: str
+    type: str = ""
+    controllerName: str | None = None
+    picklistValues: list[_Choice] = []
+
+
+class _Description(msgspec.Struct):
+    fields: list[_Field]
+
+
+class _Object(msgspec.Struct):
+    name: str
+
+
+def _description(response: requests.Response) -> dict[str, Any]:
+    msgspec.json.decode(response.content, type=_Description)
+    return dict(_json(response))
+
+
+def _objects(response: requests.Response) -> list[dict[str, Any]]:
+    found = _json(response)["sobjects"]
+    msgspec.convert(found, list[_Object])
+    return list(found)
+
+
+def _limits(response: requests.Response) -> dict[str, Any]:
+    return msgspec.convert(_json(response), dict[str, dict[str, Any]])
 
 
 def _plain(record: Mapping[str, Any]) -> dict[str, Any]:

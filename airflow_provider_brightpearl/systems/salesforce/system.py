@@ -19,7 +19,8 @@ from airflow_provider_brightpearl.systems.system import Quota, System
 def _quota(client: SalesforceClient) -> Quota:
     """The org's own figures, in one call."""
     daily = client.limits().get("DailyApiRequests", {})
-    return Quota(None, daily.get("Max"), daily.get("Remaining"))
+    most, left = (each if isinstance(each, int) else None for each in map(daily.get, ("Max", "Remaining")))
+    return Quota(None, most, left)
 
 
 def _check_source(flow: FlowSpec) -> None:

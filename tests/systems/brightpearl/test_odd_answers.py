@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,7 +20,8 @@ from airflow_provider_brightpearl.systems.brightpearl.streams.table import STREA
 from tests.systems.altered import Account, account
 from tests.systems.stub import Asked, Reply
 
-EXAMPLES = int(os.environ.get("BRIGHTPEARL_ODD_EXAMPLES", "20"))
+# over HTTP, so fewer than of others
+EXAMPLES = settings().max_examples // 5
 NOW = datetime(2026, 3, 31, 12, 30, tzinfo=UTC)
 QUIET: dict[str, dict[str, object]] = {"brightpearl": {"throttle": False, "contact_updated_now": False}}
 SELECTIONS = [
