@@ -130,10 +130,10 @@ class BulkJobs:
         """Answer and cells of each row that a job of ``sent`` rows did not write."""
         job = self._call("GET", path, _job)
         if job.numberRecordsFailed:
-            for row in self._call("GET", f"{path}/failedResults", _table(job.numberRecordsFailed)):
+            for row in self._call("GET", f"{path}/failedResults", _table(job.numberRecordsFailed, key_field)):
                 yield _failed(row, key_field), _own_cells(row)
         if left := sent - job.numberRecordsProcessed:
-            for row in self._call("GET", f"{path}/unprocessedrecords", _table(left)):
+            for row in self._call("GET", f"{path}/unprocessedrecords", _table(left, key_field)):
                 yield _unprocessed(row, key_field), _own_cells(row)
 
     def abort(self, path: str) -> None:
@@ -203,11 +203,11 @@ class BulkJobs:
             for key, target_id, created in self._call("GET", f"{path}/successfulResults", read):
                 yield RowAnswer(key, target_id, created == "true")
         if job.numberRecordsFailed:
-            for row in self._call("GET", f"{path}/failedResults", _table(job.numberRecordsFailed)):
+            for row in self._call("GET", f"{path}/failedResults", _table(job.numberRecordsFailed, key_field)):
                 yield _failed(row, key_field)
         left = sent - job.numberRecordsProcessed
         if left:
-            for row in self._call("GET", f"{path}/unprocessedrecords", _table(left)):
+            for row in self._call("GET", f"{path}/unprocessedrecords", _table(left, key_field)):
                 yield _unprocessed(row, key_field)
 
 
@@ -230,9 +230,16 @@ def _nothing(response: requests.Response) -> None:
     return None
 
 
-def _table(expected: int) -> Callable[[requests.Response], list[dict[str, str]]]:
-    """Reads result rows by column name."""
-    return _checked(expected, csv.read)
+def _table(expected: int, key_field: str) -> Callable[[requests.Response], list[dict[str, str]]]:
+    """Reads result rows by column name; each has all columns, and a key."""
+
+    def parsed(text: str) -> list[dict[str, str]]:
+        rows = csv.read(text)
+        if any(not row.get(key_field) or None in row.values() or None in row for row in rows):
+            raise ValueError(f"a result row without {key_field}, or with other columns than the header")
+        return rows
+
+    return _checked(expected, parsed)
 
 
 def _cells(expected: int, names: Sequence[str]) -> Callable[[requests.Response], list[tuple[str, ...]]]:

@@ -249,6 +249,12 @@ class SalesforceClient:
             place = {key: number for number, key in enumerate(keys_of(key_field, waiting))}
             again: list[str] = []
             for answer in jobs.upsert(object_name, key_field, waiting):
+                if answer.key not in place:
+                    raise Unavailable(
+                        f"the bulk job answered row {answer.key!r}, which was not sent",
+                        system=SYSTEM,
+                        operation="bulk",
+                    )
                 if answer.unreached or (answer.retryable and not last):
                     again.append(waiting[place[answer.key]])
                 else:
