@@ -5,21 +5,30 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from more_itertools import chunked
+from msgspec.structs import astuple
+from sqlalchemy.engine import Engine
+
+from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.window import Request, RunKind
 from airflow_provider_brightpearl.pipeline.batch import Batch
 from airflow_provider_brightpearl.runtime.run import run_flow
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
-from airflow_provider_brightpearl.stores.engine import open_engine
+from airflow_provider_brightpearl.stores.engine import open_engine, writing
+from airflow_provider_brightpearl.stores.many_rows import replace_rows
 from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
+from airflow_provider_brightpearl.stores.tables import binding
 from benchmarks.load_worker import sandboxed
 from benchmarks.workbench import give
 
+_ROWS = 5_000
+Clock = Callable[[], float]
 MEASURED: dict[str, tuple[type, tuple[str, ...]]] = {
     "answers": (Batch, ("expect", "take_answers", "reject_unanswered")),
     "crosswalk rows, compared and set": (SqlCrosswalk, ("bind", "unbind")),
@@ -28,9 +37,10 @@ MEASURED: dict[str, tuple[type, tuple[str, ...]]] = {
 
 
 class Stopwatch:
-    """Seconds of the processor inside the measured calls, by purpose; a call within another one counts once."""
+    """Seconds inside the measured calls, by purpose; a call within another one counts once."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.seconds = dict.fromkeys(MEASURED, 0.0)
         self._inside = False
 
@@ -44,11 +54,11 @@ class Stopwatch:
         def timed(*arguments: Any, **named: Any) -> Any:
             if self._inside:
                 return call(*arguments, **named)
-            self._inside, began = True, time.process_time()
+            self._inside, began = True, self._clock()
             try:
                 return call(*arguments, **named)
             finally:
-                self.seconds[what] += time.process_time() - began
+                self.seconds[what] += self._clock() - began
                 self._inside = False
 
         return timed
@@ -56,16 +66,34 @@ class Stopwatch:
 
 def main(request: dict[str, Any]) -> dict[str, Any]:
     folder = Path(request["folder"])
-    environment = sandboxed(folder, request["url"], open_engine(f"sqlite:///{folder / 'state.db'}"))
+    engine = open_engine(f"sqlite:///{folder / 'state.db'}")
+    environment = sandboxed(folder, request["url"], engine)
     *before, flow = request["flows"]
     for name in before:
         run_flow(Wiring.of(name, environment), Request(RunKind.MANUAL), "before")
-    watch = Stopwatch()
+    clock: Clock = time.perf_counter if request["clock"] == "wall" else time.process_time
+    watch = Stopwatch(clock)
     watch.start()
-    began = time.process_time()
-    summary = run_flow(Wiring.of(flow, environment), Request(RunKind.MANUAL), "measured")
-    seconds = time.process_time() - began
-    return {"created": summary.counts.created, "seconds": seconds, "parts": watch.seconds}
+    began = clock()
+    wiring = Wiring.of(flow, environment)
+    summary = run_flow(wiring, Request(RunKind.MANUAL), "measured")
+    seconds = clock() - began
+    crosswalk = SqlCrosswalk(engine, wiring.pair)
+    bound = [each for name in wiring.flow.objects for each in crosswalk.roots(flow, name)]
+    return {
+        "created": summary.counts.created, "seconds": seconds, "parts": watch.seconds,
+        "plain": _written_plainly(bound, open_engine(f"sqlite:///{folder / 'plain.db'}"), clock),
+    }  # fmt: skip
+
+
+def _written_plainly(bound: Sequence[Binding], engine: Engine, clock: Clock) -> float:
+    """Seconds to write crosswalk rows without comparing them with anything."""
+    began = clock()
+    for some in chunked(bound, _ROWS):
+        with writing(engine) as connection:
+            rows = [("", *astuple(each)) for each in some]
+            replace_rows(connection, binding, ("pair", *Binding.__struct_fields__), rows)
+    return clock() - began
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ FIGURES = {
     "rejected": "peak memory of runs of which all 20,000 orders are rejected, over that of a good one",
     "rejected_200k": "the same over 200,000 orders; only when named",
     "reconcile": "peak memory of a reconciliation of 40,000 customers, over that of 10,000",
-    "bookkeeping": "share of a run's processor time for answers, crosswalk rows and record events, 20,000 orders",
+    "bookkeeping": "share of a run's time for answers, crosswalk rows and record events, 20,000 orders",
     "extraction": "records a second and API calls, beside dlt, singer-sdk and airbyte-cdk",
     "quota": "time of a run of 500 calls, beside what the quota of 200 a minute dictates",
     "nothing_new": "API calls of a run that finds nothing new",
