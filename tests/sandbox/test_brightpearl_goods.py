@@ -99,3 +99,33 @@ def test_goods_activity_moves_stock_and_returns_the_affected_ids(sandbox):
     assert asked == {name: len(touched[name]) for name in asked}
     after = {each["id"]: each["total"] for each in sandbox.snapshot("brightpearl", "product-availability")}
     assert set(touched["stock_corrected"]) <= {id for id, total in after.items() if total != before[id]}
+
+
+def test_a_reservation_takes_what_is_on_hand_and_is_released_by_shipping(sandbox: Sandbox) -> None:
+    order, row, line = waiting(sandbox)
+    product, pieces = line["productId"], int(Decimal(line["quantity"]["magnitude"]))
+
+    def figures() -> dict[str, Any]:
+        path = f"warehouse-service/product-availability/{product}"
+        found: dict[str, Any] = call(sandbox, "GET", path).json()["response"][str(product)]["warehouses"]["2"]
+        return found
+
+    before = figures()
+    base = f"warehouse-service/order/{order['id']}"
+    item = {"productId": product, "salesOrderRowId": int(row), "quantity": pieces}
+    path = f"{base}/reservation/warehouse/2"
+    assert 404 == call(sandbox, "GET", path).status_code
+    for _ in range(2):
+        assert {} == call(sandbox, "POST", path, {"products": [item]}).json()
+    taken = min(pieces, before["onHand"])
+    assert (before["inStock"], before["allocated"] + taken) == (figures()["inStock"], figures()["allocated"])
+    assert taken == call(sandbox, "GET", path).json()["response"]["orderRows"][row]["quantity"]
+    assert orders(sandbox)[order["id"]]["allocationStatusCode"] in ("AAA", "APA")
+    goods = {"warehouses": [{"warehouseId": 2, "products": [{**item, "quantity": 1}]}]}
+    [note] = call(sandbox, "POST", f"{base}/goods-note/goods-out", goods).json()["response"]
+    event = {"events": [{"eventCode": "SHW"}]}
+    assert {} == call(sandbox, "POST", f"warehouse-service/goods-note/goods-out/{note}/event", event).json()
+    after = figures()
+    assert (before["inStock"] - 1, before["allocated"] + taken - 1) == (after["inStock"], after["allocated"])
+    for bad in ({**item, "salesOrderRowId": 1}, {**item, "quantity": 0}):
+        assert 400 == call(sandbox, "POST", path, {"products": [bad]}).status_code

@@ -75,6 +75,7 @@ class Account:
             Collection("customer-payment", "paymentId", documents.payments, 81_201),
             Collection("drop-ship-note", "dropShipNoteId", first=31_001),
             Collection("order-note", "noteId"),
+            Collection("reservation", "orderId"),
             Collection("stock-correction", "goodsNoteId", first=7001),
             Collection("webhook", "id", first=121),
             Collection(LOG, "deliveryId"),

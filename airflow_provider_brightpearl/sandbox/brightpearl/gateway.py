@@ -28,6 +28,7 @@ from .services import (  # noqa: F401 - importing them registers their resources
     order,
     order_writes,
     product,
+    reservations,
     sales_orders,
     warehouse,
 )

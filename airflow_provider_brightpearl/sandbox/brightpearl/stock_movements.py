@@ -10,6 +10,7 @@ from .generated.order_documents import note_status
 from .generated.products import availability_counts, total_availability
 from .reference_data import STAFF
 
+RESERVATIONS = "reservation"
 _NO_VALUE = "0.0000"
 
 
@@ -22,6 +23,59 @@ def move_stock(account: Account, product: int, warehouse: str, quantity: int) ->
     )
     record["total"] = total_availability(record["warehouses"])
     account.webhooks.raise_event("product.modified.on-hand-modified", product)
+
+
+def reserve(account: Account, order: Record, warehouse: str, row: str, quantity: int) -> None:
+    """Reserve stock for a row: at most what it still needs and the warehouse has on hand."""
+    stock = account.collections["product-availability"]
+    product = order["orderRows"][row]["productId"]
+    if not stock.has(product):
+        return
+    held = (stock.get(product) or {})["warehouses"].get(warehouse, availability_counts(0, 0, 0))
+    needed = unshipped_quantities(account, order).get(row, 0) - sum(
+        _reserved(account, order["id"], row).values()
+    )
+    taken = max(0, min(quantity, needed, held["onHand"]))
+    _set_reserved(account, order["id"], warehouse, row, product, taken)
+    _set_allocation_status(account, order)
+
+
+def _reserved(account: Account, order_id: int, row: str) -> dict[str, int]:
+    """Pieces reserved for a row, by warehouse."""
+    found = (account.collections[RESERVATIONS].get(order_id) or {}).get("warehouses") or {}
+    return {warehouse: rows[row]["quantity"] for warehouse, rows in found.items() if row in rows}
+
+
+def _set_reserved(account: Account, order_id: int, warehouse: str, row: str, product: int, more: int) -> None:
+    """Reserve more pieces for a row, or fewer where negative."""
+    source = account.collections[RESERVATIONS]
+    if not source.has(order_id):
+        source.put(order_id, {"orderId": order_id, "warehouses": {}})
+    rows = source.edit(order_id)["warehouses"].setdefault(warehouse, {})
+    rows.setdefault(row, {"productId": product, "quantity": 0})["quantity"] += more
+    record = account.collections["product-availability"].edit(product)
+    now = record["warehouses"].get(warehouse, availability_counts(0, 0, 0))
+    figures = availability_counts(now["inStock"], now["allocated"] + more, now["inTransit"])
+    record["warehouses"][warehouse] = figures
+    record["total"] = total_availability(record["warehouses"])
+
+
+def _set_allocation_status(account: Account, order: Record) -> None:
+    left = unshipped_quantities(account, order)
+    reserved = {row: sum(_reserved(account, order["id"], row).values()) for row in left}
+    if any(reserved.values()):
+        whole = all(reserved[row] >= needed for row, needed in left.items())
+        order["allocationStatusCode"] = "AAA" if whole else "APA"
+
+
+def _release(account: Account, note: Record) -> None:
+    """What is shipped is no longer reserved."""
+    warehouse = str(note["warehouseId"])
+    for row, parts in note["orderRows"].items():
+        held = _reserved(account, note["orderId"], row).get(warehouse, 0)
+        if held:
+            shipped = min(held, sum(part["quantity"] for part in parts))
+            _set_reserved(account, note["orderId"], warehouse, row, parts[0]["productId"], -shipped)
 
 
 def record_movement(
@@ -77,6 +131,7 @@ def create_goods_out_note(
 
 def ship_note(account: Account, note: Record) -> None:
     """Ship a note: reduce stock, record the movements, update the status of the order."""
+    _release(account, note)
     stock = account.collections["product-availability"]
     for part in (part for parts in note["orderRows"].values() for part in parts):
         if stock.has(part["productId"]):

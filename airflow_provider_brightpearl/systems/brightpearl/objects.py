@@ -91,6 +91,8 @@ _SALE = {
     "fixedExchangeRate": Field("currency/fixedExchangeRate", Kind.FLAG),
     "deliveryDate": Field("delivery/date", Kind.DATE, "/delivery/deliveryDate"),
     "shippingMethodId": Field("delivery/shippingMethodId", Kind.ID, "/delivery/shippingMethodId"),
+    # stock is reserved for its rows
+    "allocate": Field("", Kind.FLAG),
     "net": _total("net"),
     "tax": _total("tax"),
     "gross": _total("gross"),
@@ -265,7 +267,7 @@ def fields_of(flow: FlowSpec, name: str) -> TargetObject:
     return ROOTS[flow.target_object(flow.root)][flow.target_object(name)]
 
 
-RETURNED = ("statusId", "net", "tax", "gross")
+RETURNED = ("statusId", "allocationStatusCode", "net", "tax", "gross")
 
 
 def returned_fields_of(name: str) -> tuple[str, ...]:

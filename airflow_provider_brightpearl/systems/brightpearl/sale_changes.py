@@ -63,13 +63,13 @@ def changes(sale: Whole) -> list[Message]:
     if head or rows:
         _refuse_closed(sale, rows=bool(rows))
     patch = [Message("PATCH", f"{ORDER}/{sale.id}", head)] if head else []
-    found = [*patch, *rows, *custom_fields(sale, ORDER), *_status(sale)]
+    found = [*patch, *rows, *custom_fields(sale, ORDER), *_allocation(sale), *_status(sale)]
     return found if sale.open else []
 
 
 def row_changes(sale: Whole) -> list[Message]:
-    """The messages for a sale just created: custom fields, and its rows where Brightpearl had it already."""
-    return [*_rows(sale), *custom_fields(sale, ORDER)]
+    """The messages for a sale just created: custom fields, stock, and its rows where Brightpearl had it already."""
+    return [*_rows(sale), *custom_fields(sale, ORDER), *_allocation(sale)]
 
 
 def _refuse_closed(sale: Whole, *, rows: bool) -> None:
@@ -88,7 +88,13 @@ def _patch(sale: Whole) -> Iterator[dict[str, Any]]:
     for name, value in (sale.head.changeable() if sale.head else {}).items():
         known = SALE.fields.get(name)
         # an empty value has no opinion
-        if value in (None, "") or known is None or known.computed or name in ("statusId", "externalRef"):
+        if (
+            value in (None, "")
+            or known is None
+            or known.computed
+            or not known.path
+            or name in ("statusId", "externalRef")
+        ):
             continue
         current = at(sale.there, known.path)
         if known.same(value, current):
@@ -173,6 +179,26 @@ def _removed(sale: Whole) -> Iterator[Message]:
             )
         elif part in there:
             yield _deleted(sale, part)
+
+
+def _allocation(sale: Whole) -> Iterator[Message]:
+    """The message that reserves stock for the rows of an order that has none; that there is too little is no error."""
+    there = sale.there or {}
+    wanted = bool(sale.head and sale.head.values.get("allocate"))
+    if not wanted or there.get("allocationStatusCode") != "ANA" or there.get("isCanceled"):
+        return
+    products = [
+        {
+            "productId": row["productId"],
+            "salesOrderRowId": row["id"],
+            "quantity": int(Decimal(row["quantity"])),
+        }
+        for row in there["rows"]
+        if row.get("productId") not in (None, _NO_PRODUCT) and Decimal(row["quantity"]) >= 1
+    ]
+    if products:
+        path = f"warehouse-service/order/{sale.id}/reservation/warehouse/{there['warehouseId']}"
+        yield Message("POST", path, {"products": products})
 
 
 def _status(sale: Whole) -> Iterator[Message]:

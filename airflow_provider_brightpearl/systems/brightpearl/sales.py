@@ -74,8 +74,9 @@ class SaleWriter:
         new = [sale for sale in sales if not sale.id]
         custom = sum(bool(sale.head and sale.head.custom) for sale in new)
         asked = 0 if self.intent_log.complete else sum(not _recognised(sale) for sale in new)
-        reads = ceil(len(sales) / MAX_IDS) + ceil(changed / MAX_IDS)
-        return min_calls(asked, len(new), custom, changed) + reads
+        allocated = sum(bool(sale.head and sale.head.values.get("allocate")) for sale in new)
+        reads = ceil(len(sales) / MAX_IDS) + ceil((changed + allocated) / MAX_IDS)
+        return min_calls(asked, len(new), custom + changed + allocated) + reads
 
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         """Results of all rows of these sales, of which there are at most as many as one call reads."""
@@ -242,5 +243,6 @@ def _target_id(sale: Whole, row: Row, stored: dict[str, dict[str, Any] | None]) 
 
 
 def _returned(sale: Whole) -> tuple[tuple[str, str], ...]:
-    values = ((name, at(sale.there, SALE.fields[name].path)) for name in RETURNED)
+    paths = {name: SALE.fields[name].path if name in SALE.fields else name for name in RETURNED}
+    values = ((name, at(sale.there, path)) for name, path in paths.items())
     return tuple((name, str(value)) for name, value in values if value is not None)

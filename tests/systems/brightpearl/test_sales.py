@@ -96,7 +96,13 @@ def test_new_orders_go_ten_to_a_call_and_are_read_back_together(merchant: Mercha
         "SO0-d": f"{first['id']}|delivery",
     } == {each.key: each.target_id for each in results if each.source_id == "SO0"}
     head = next(each for each in results if each.key == "SO0")
-    assert {"statusId": "2", "net": "50.55", "tax": "10.11", "gross": "60.66"} == dict(head.returned_fields)
+    assert {
+        "statusId": "2",
+        "allocationStatusCode": "ANA",
+        "net": "50.55",
+        "tax": "10.11",
+        "gross": "60.66",
+    } == dict(head.returned_fields)
     assert ("Ada Marsh", 1) == (
         first["parties"]["delivery"]["addressFullName"],
         first["assignment"]["current"]["channelId"],
@@ -326,6 +332,27 @@ def test_custom_fields_of_an_order_are_set(merchant: Merchant) -> None:
     spec = flow(TEXT.replace("contactId: a,", "contactId: a, PCF_GIFT: a,"))
     assert [] == reasons(merchant.write(spec, [order(1, PCF_GIFT="yes")]))
     assert "yes" == ours(merchant)[0]["customFields"]["PCF_GIFT"]
+
+
+def test_stock_is_allocated_once_as_far_as_there_is_some(merchant: Merchant) -> None:
+    spec = flow(TEXT.replace("contactId: a,", "contactId: a, allocate: a, warehouseId: a,"))
+    orders = [order(1, allocate=True, warehouseId=2), order(2, allocate=False, warehouseId=2)]
+    results = merchant.write(spec, orders)
+    assert [] == reasons(results)
+    # sent, read, allocated, read again
+    assert 4 == merchant.calls == merchant.fewest
+    made = ours(merchant)
+    assert ["AAA", "ANA"] == [each["allocationStatusCode"] for each in made]
+    assert "AAA" == dict(results[0].returned_fields)["allocationStatusCode"]
+    again = merchant.write(spec, [with_ids(each, results) for each in orders])
+    assert ([], []) == (merchant.sent, reasons(again))
+
+    many = {"1": {**LINES["1"], "quantity": 100000}}
+    merchant.fault(path="multi-message", drop="after", skip=1)
+    with pytest.raises(TimedOut, match="SO3"):
+        merchant.write(spec, [order(3, many, allocate=True, warehouseId=2)])
+    assert [] == reasons(merchant.write(spec, [order(3, many, allocate=True, warehouseId=2)]))
+    assert ("APA", []) == (ours(merchant)[2]["allocationStatusCode"], merchant.sent)
 
 
 def test_a_credit_is_linked_to_its_order(merchant: Merchant) -> None:
