@@ -2,7 +2,7 @@
 
 A schema is a mapping of names to column types in DuckDB's notation (``"DECIMAL(18,4)"``), to a nested schema, or to
 ``MapOf`` / ``ListOf`` a nested schema. Only text and what is cast from text: ``VARCHAR``, ``BIGINT``, ``DECIMAL``,
-``BOOLEAN``, ``DATE``, ``TIMESTAMPTZ`` and ``JSON`` for parts whose keys differ per account.
+``BOOLEAN``, ``DATE``, ``TIMESTAMPTZ``, and ``JSON`` or ``NAMED_JSON`` for parts whose keys differ per account.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Union
+
+NAMED_JSON = "JSON OBJECT"
+"""A JSON object that holds every member it can have, empty ones as null: one that is missing has a wrong name."""
 
 Column = Union[str, "Schema", "MapOf", "ListOf"]
 Schema = Mapping[str, "Column"]
@@ -125,7 +128,8 @@ def _pruned(column: Column, paths: list[Path]) -> Column:
 def sql_type(column: Column, *, raw: bool) -> str:
     """DuckDB's type of a column; with ``raw`` every leaf is text, so that a bad value can be named."""
     if isinstance(column, str):
-        return "VARCHAR" if raw and column != "JSON" else column
+        kind = "JSON" if column == NAMED_JSON else column
+        return "VARCHAR" if raw and kind != "JSON" else kind
     if isinstance(column, MapOf):
         return f"MAP(VARCHAR, {sql_type(column.entry, raw=raw)})"
     if isinstance(column, ListOf):
@@ -144,6 +148,6 @@ def decimals(kind: str) -> int | None:
 def inexact(column: Column) -> bool:
     """Whether this column may hold decimal numbers: DECIMAL and JSON, at any depth."""
     if isinstance(column, str):
-        return column.startswith("DECIMAL") or column == "JSON"
+        return column.startswith(("DECIMAL", "JSON"))
     inner = column.values() if isinstance(column, Mapping) else column.entry.values()
     return any(inexact(each) for each in inner)

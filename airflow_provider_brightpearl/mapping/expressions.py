@@ -20,7 +20,16 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-from airflow_provider_brightpearl.core.schema import ListOf, MapOf, Path, Schema, UnknownColumn, find, leaves
+from airflow_provider_brightpearl.core.schema import (
+    NAMED_JSON,
+    ListOf,
+    MapOf,
+    Path,
+    Schema,
+    UnknownColumn,
+    find,
+    leaves,
+)
 from airflow_provider_brightpearl.mapping import syntax
 from airflow_provider_brightpearl.mapping.syntax import ExpressionError
 
@@ -123,18 +132,29 @@ class _Compiler:
         names = syntax.names(node)
         if names is None:
             return self._rebuild(node, guards)
-        if self._is_member(names):
-            return syntax.member(self._named(node, names[:-1], guards), names[-1])
-        return self._named(node, names, guards)
+        kind = self._json_kind(names)
+        if kind is None:
+            return self._named(node, names, guards)
+        column = self._named(node, names[:-1], guards)
+        if kind == NAMED_JSON:
+            text, place = column.sql("duckdb"), ".".join(names)
+            self._check(
+                f"{text} IS NOT NULL AND NOT json_exists({text}, {syntax.quoted(syntax.json_path(names[-1]))})",
+                syntax.quoted(names[-1]),
+                f"{place} is not a field that is read: correct its name, or grant access to it",
+                guards,
+            )
+        return syntax.member(column, names[-1])
 
-    def _is_member(self, names: Path) -> bool:
-        """Whether a path leads to a member of a JSON column, such as ``custom.Loyalty__c``."""
+    def _json_kind(self, names: Path) -> str | None:
+        """The type of the JSON column whose member a path names, such as ``custom.Loyalty__c``; None for others."""
         in_row = names[0] == ROW and self.scope.row is not None
         schema = self.scope.row if in_row and self.scope.row is not None else self.scope.columns
         try:
-            return find(schema, names[int(in_row) : -1]) == "JSON"
+            column = find(schema, names[int(in_row) : -1])
         except UnknownColumn:
-            return False
+            return None
+        return column if column in ("JSON", NAMED_JSON) else None
 
     def _named(self, node: exp.Expression, names: Path, guards: tuple[str, ...]) -> exp.Expression:
         """The column of a path."""
@@ -167,7 +187,7 @@ class _Compiler:
 
     def _check_leaves(self, column: Any, names: Path, guards: tuple[str, ...]) -> None:
         for below, kind in leaves(column):
-            if kind in ("VARCHAR", "JSON"):
+            if kind in ("VARCHAR", "JSON", NAMED_JSON):
                 continue
             typed = self._column(names, below=below).sql("duckdb")
             raw = self._column(names, "_raw_", below).sql("duckdb")

@@ -90,7 +90,12 @@ def access(base: exp.Expression, names: Path) -> exp.Expression:
 
 def member(value: exp.Expression, name: str) -> exp.Expression:
     """A member of a JSON object, as text."""
-    return exp.Anonymous(this="json_extract_string", expressions=[value, exp.Literal.string(f'$."{name}"')])
+    return exp.Anonymous(this="json_extract_string", expressions=[value, exp.Literal.string(json_path(name))])
+
+
+def json_path(name: str) -> str:
+    """The path of a member in a JSON object."""
+    return f'$."{name}"'
 
 
 def text_argument(node: exp.Expression, usage: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_brightpearl.core.ports.stores import Resolver
 from airflow_provider_brightpearl.core.records import Rejection
-from airflow_provider_brightpearl.core.schema import ListOf, MapOf, StreamSchema
+from airflow_provider_brightpearl.core.schema import NAMED_JSON, ListOf, MapOf, StreamSchema
 from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.engine import Mapper
@@ -38,8 +38,9 @@ SCHEMA = StreamSchema(
         "lines": MapOf(
             {"sku": "VARCHAR", "qty": {"n": "DECIMAL(18,4)"}, "net": "DECIMAL(18,4)", "kind": "VARCHAR"}
         ),
-        "tags": ListOf({"name": "VARCHAR", "rank": "BIGINT", "more": "JSON"}),
+        "tags": ListOf({"name": "VARCHAR", "rank": "BIGINT", "more": "JSON", "named": NAMED_JSON}),
         "more": "JSON",
+        "named": NAMED_JSON,
     },
 )
 

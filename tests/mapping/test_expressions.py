@@ -124,6 +124,9 @@ VALUES: list[tuple[str, dict[str, Any], Any]] = [
     ("text(name)", {"name": "  "}, None),
     ("more->>'PCF_X'", {"more": {"PCF_X": "y"}}, "y"),
     ("more.PCF_X", {"more": {"PCF_X": "y"}}, "y"),
+    ("named.A__c", {"named": {"A__c": "y"}}, "y"),
+    ("named.A__c", {"named": {"A__c": None}}, None),
+    ("named.A__c", {}, None),
     ("more.Count__c::BIGINT + 1", {"more": {"Count__c": "4"}}, 5),
     ("coalesce(more.None__c, more.Flag__c)", {"more": {"Flag__c": True}}, "true"),
     ("join_rows(tags, row.more.X, '-')", {"tags": [{"more": {"X": "a"}}, {"more": {"X": "b"}}]}, "a-b"),
@@ -153,3 +156,11 @@ def test_expressions_give_the_value_they_say() -> None:
             expression,
             found,
         )
+
+
+@pytest.mark.parametrize("expression", ["named.Lyalty__c", "join_rows(tags, row.named.Lyalty__c, '-')"])
+def test_a_field_that_the_source_does_not_read_rejects_instead_of_being_empty(expression: str) -> None:
+    named = {"named": {"Loyalty__c": "gold"}}
+    mapped = run(flow({"Name": expression}), [{"id": 1, **named, "tags": [named]}])
+    reason = mapped.rejections["1"].reason
+    assert "named.Lyalty__c is not a field that is read: correct its name, or grant access to it" in reason

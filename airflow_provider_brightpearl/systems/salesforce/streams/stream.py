@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from airflow_provider_brightpearl.core.schema import ListOf, Schema, StreamSchema
+from airflow_provider_brightpearl.core.schema import NAMED_JSON, ListOf, Schema, StreamSchema
 
 # custom fields as text by name
 CUSTOM = "custom"
@@ -32,7 +32,7 @@ class Shape:
     @property
     def columns(self) -> Schema:
         parents = {relation: parent.columns for relation, parent in self.parents.items()}
-        return {**self.fields, CUSTOM: "JSON", **parents}
+        return {**self.fields, CUSTOM: NAMED_JSON, **parents}
 
 
 @dataclass(frozen=True, slots=True)
