@@ -69,8 +69,8 @@ def bulk_query(
     locator = ""
     while locator != "null":
         where = f"&locator={quote(locator)}" if locator else ""
-        rows, locator = call("GET", f"{path}/results?maxRecords={page}{where}", _rows)
-        yield from rows
+        text, locator = call("GET", f"{path}/results?maxRecords={page}{where}", _page)
+        yield from csv.rows(text)
 
 
 def _wait(look: Call, sleep: Callable[[float], None], path: str) -> None:
@@ -101,10 +101,11 @@ def _job(response: requests.Response) -> _Job:
         raise broken(response, error) from None
 
 
-def _rows(response: requests.Response) -> tuple[list[dict[str, str]], str]:
+def _page(response: requests.Response) -> tuple[str, str]:
+    """The text of a page of rows that are all there, and the locator of the next one."""
     # a byte that is not UTF-8 stays in its cell, so that it spoils one row and not the page
-    rows = csv.read(response.content.decode("utf-8-sig", "surrogateescape"))
-    expected = response.headers.get("Sforce-NumberOfRecords", "")
-    if expected.isdigit() and int(expected) != len(rows):
-        raise broken(response, ValueError(f"{len(rows)} result rows of {expected}"))
-    return rows, response.headers.get("Sforce-Locator") or "null"
+    text = response.content.decode("utf-8-sig", "surrogateescape")
+    expected, found = response.headers.get("Sforce-NumberOfRecords", ""), csv.count(text)
+    if expected.isdigit() and int(expected) != found:
+        raise broken(response, ValueError(f"{found} result rows of {expected}"))
+    return text, response.headers.get("Sforce-Locator") or "null"

@@ -22,8 +22,8 @@ from airflow_provider_brightpearl.systems.salesforce.spool import Spool, spool
 Conditions = Callable[[str], Sequence[str]]
 """The conditions of a selection, of fields behind the name of a relationship or, where it is empty, of own fields."""
 
-# rows a call; a page of them is in memory at a time
-PAGE = 20_000
+# rows a call; the text of a page is in memory at a time
+PAGE = 50_000
 _CHUNK = 500
 
 

@@ -53,8 +53,20 @@ def has_null_text(row: str) -> bool:
 
 def read(text: str) -> list[dict[str, str]]:
     """The rows of a result file by column name."""
+    return list(rows(text))
+
+
+def rows(text: str) -> Iterator[dict[str, str]]:
+    """The same one by one."""
     _allow_long_cells()
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    return csv.DictReader(io.StringIO(text, newline=""))
+
+
+def count(text: str) -> int:
+    """How many rows a result file has."""
+    _allow_long_cells()
+    # the reader skips empty lines only where it names columns
+    return max(0, sum(1 for row in csv.reader(io.StringIO(text, newline="")) if row) - 1)
 
 
 def pick(text: str, names: Sequence[str]) -> list[tuple[str, ...]]:
