@@ -5,8 +5,8 @@ SQLAlchemy would take longer to process each row than the database to write it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -108,13 +108,10 @@ def _run(connection: Connection, table: sa.Table, statement: Any, names: Sequenc
     dialect = connection.dialect
     compiled = statement.compile(dialect=dialect)
     order = [names.index(name.removeprefix(_NEW)) for name in compiled.positiontup]
-    stored = {
-        place: process
-        for place, name in enumerate(names)
-        if (process := table.c[name].type.dialect_impl(dialect).bind_processor(dialect))
-    }
-    if stored:
-        rows = [[stored[n](value) if n in stored else value for n, value in enumerate(row)] for row in rows]
-    if order != list(range(len(names))):
-        rows = list(map(itemgetter(*order), rows))
-    return connection.exec_driver_sql(str(compiled), [tuple(row) for row in rows])
+    given: list[Iterable[Any]] = list(zip(*rows, strict=True))
+    for place, name in enumerate(names):
+        process = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+        if process:
+            # few instants, many rows
+            given[place] = map(cache(process), given[place])
+    return connection.exec_driver_sql(str(compiled), list(zip(*(given[n] for n in order), strict=True)))

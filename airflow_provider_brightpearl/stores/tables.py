@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,7 +33,13 @@ class Instant(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Any) -> datetime | None:
         if value is None:
             return None
-        return (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
+        return _from_text(value) if isinstance(value, str) else value.astimezone(UTC)
+
+
+@lru_cache(maxsize=4096)
+def _from_text(text: str) -> datetime:
+    """Many rows hold one instant."""
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _text(name: str, **options: Any) -> sa.Column[Any]:
