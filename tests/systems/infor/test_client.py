@@ -289,7 +289,7 @@ def test_v1_refusals(m3: Any) -> None:
     [
         ({"CUNM": "x" * 37}, "CRS610MI Add: CUNM is 37 characters long, at most 36 are allowed"),
         ({"CUNM": ""}, "CRS610MI Add: CUNM is missing"),
-        ({"CFC2": "1,5"}, "CRS610MI Add: CFC2 is not a number"),
+        ({"CFC2": "1,5"}, "CRS610MI Add: CFC2 is not a number, such as 1234.56"),
         ({"NAME": "x"}, "CRS610MI Add: NAME is not a field of this transaction"),
     ],
 )
