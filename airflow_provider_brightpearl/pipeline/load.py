@@ -35,6 +35,7 @@ from airflow_provider_brightpearl.pipeline.rejections import (
     with_raw,
     write_rejections,
 )
+from airflow_provider_brightpearl.pipeline.shared_rows import SharedRows
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,8 @@ def load_part(
     left = held | superseded
     takers = batch.reject_taken_keys(crosswalk, left)
     changes = with_owned_rows(flow, list(batch.changes(left | batch.rejected.keys())), crosswalk)
+    shared = SharedRows(batch, sink, crosswalk)
+    changes = shared.refuse(changes)
     _forget(batch, crosswalk, changes)
     changes = [each for each in changes if each.source_id not in batch.contested]
     _bind(
@@ -107,6 +110,7 @@ def load_part(
         _take(batch, crosswalk, results)
         progress.advance(len(results))
     made, looked = sink.calls - calls, _looks(sink) - looks
+    shared.check()
     batch.reject_unanswered()
     outcomes = {source_id: batch.outcome(source_id) for source_id in batch.rows if source_id not in held}
     refused = list(batch.rejected.values())

@@ -160,6 +160,26 @@ def test_what_m3_has_deleted_is_sent_again_and_its_orders_wait_for_it(
     assert ({}, 1) == (letters(site, ORDERS), in_m3(site).count(order))
 
 
+@pytest.mark.parametrize("later", [False, True], ids=["in one run", "in a later run"])
+def test_two_products_of_one_sku_are_not_one_item(bare_site: Site, later: bool) -> None:
+    first, second = list(bare_site.here("product"))[:2]
+    bare_site.patch(f"/brightpearl/product/{first}", {"identity": {"sku": "SHARED"}})
+    if later:
+        bare_site.run("products_to_infor", ids=(first,))
+    bare_site.patch(f"/brightpearl/product/{second}", {"identity": {"sku": "SHARED"}})
+    bare_site.run("products_to_infor")
+    [letter] = letters(bare_site, "products_to_infor").values()
+    assert (second, "open", "SHARED") == (letter.source_id, letter.state, letter.value)
+    assert f"Item SHARED of infor is that of record {first}: two records cannot be one row" in letter.reason
+    assert {first: "SHARED"} == bare_site.crosswalk.resolve("products_to_infor", "Item", [first, second])
+
+    bare_site.patch(f"/brightpearl/product/{second}", {"identity": {"sku": "ITS-OWN"}})
+    bare_site.run("products_to_infor", ids=(second,))
+    assert {} == letters(bare_site, "products_to_infor")
+    found = bare_site.crosswalk.resolve("products_to_infor", "Item", [first, second])
+    assert {first: "SHARED", second: "ITS-OWN"} == found
+
+
 def test_a_line_of_quantity_zero_is_named(site: Site) -> None:
     order, row = an_order(site)
     site.patch(f"/brightpearl/order/{order}", {"orderRows": {row: {"quantity": {"magnitude": "0.0000"}}}})

@@ -15,6 +15,7 @@ import pytest
 
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, RowResult
 from airflow_provider_brightpearl.core.ports.stores import Binding
+from airflow_provider_brightpearl.core.ports.target import NewRow
 from airflow_provider_brightpearl.core.records import Counts, RawPart, Rejection, Stage
 from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, RunSummary, TransformReport
 from airflow_provider_brightpearl.core.window import Request, RunKind, Window
@@ -348,6 +349,49 @@ def _holds(sink: FakeSink, stages: Fixture, lines: dict[str, set[str]]) -> None:
     }
     assert lines == found
     assert set().union(*lines.values()) == set(keys(sink, "Line"))
+
+
+class KeyedSink(FakeSink):
+    """Rows have the ids that their names are; ``between`` happens while they are written."""
+
+    between: Callable[[], None] = staticmethod(lambda: None)
+
+    def new_rows(self, records: Sequence[RecordChange]) -> Iterator[NewRow]:
+        for record in records:
+            for change in record.changes:
+                if change.object == "Thing" and change.target_id is None:
+                    name = json.loads(change.payload)["Name"]
+                    yield NewRow(record.source_id, change.object, change.key, name)
+
+    def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        names = {(each.object, each.key): each.target_id for each in self.new_rows(records)}
+        for results in super().write(records):
+            self.between()
+            yield [
+                msgspec.structs.replace(each, target_id=names.get((each.object, each.key), each.target_id))
+                for each in results
+            ]
+
+
+def test_two_records_are_never_one_row_of_a_target_that_takes_the_ids_of_the_source(stages: Fixture) -> None:
+    summary = stages.go(source(record(1, name="same"), record(2, name="same"), record(3)), KeyedSink())
+    assert {"extracted": 3, "created": 2, "rejected": 1} == counts(summary)
+    assert "is that of record 1: two records cannot be one row" in stages.letters.kept["2"][0].reason
+
+
+def test_two_records_that_become_one_row_in_two_parts_at_a_time_are_read_again(stages: Fixture) -> None:
+    sink = KeyedSink()
+    flow_name = stages.flow.flow
+    other = Binding(flow_name, "Thing", "9", "9", "same", "f", "run0", "run0")
+    sink.between = lambda: None if stages.crosswalk.rows.get((flow_name, "Thing", "9")) else bind()
+
+    def bind() -> None:
+        stages.crosswalk.bind([other])
+
+    stages.go(source(record(1, name="same")), sink)
+    letter = stages.letters.kept["1"][0]
+    assert ("is that of record 9" in letter.reason, letter.passing) == (True, True)
+    assert {"9": "same"} == stages.crosswalk.resolve(flow_name, "Thing", ["1", "9"])
 
 
 @pytest.mark.parametrize("from_first", [True, False])

@@ -47,6 +47,25 @@ class ShowsRows(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """A row that is not bound yet: its record, object and key, and the id that it is going to have."""
+
+    source_id: str
+    object: str
+    key: str
+    target_id: str
+
+
+@runtime_checkable
+class KnowsIds(Protocol):
+    """A sink whose ids follow from the rows, so that two records of one row are noticed before one undoes the other."""
+
+    def new_rows(self, records: Sequence[RecordChange]) -> Iterator[NewRow]:
+        """The rows of these records that are not bound, as far as their ids are known before they are written."""
+        ...
+
+
 @runtime_checkable
 class FindsRows(Protocol):
     """A sink that finds rows by their keys and writes nothing, so that a lost crosswalk can be filled again."""

@@ -27,6 +27,11 @@ def keys_of(entry: KeyedObject, target_id: str) -> dict[str, str]:
     return dict(zip(entry.keys, values, strict=False))
 
 
+def target_id_of(entry: KeyedObject, row: Row) -> str:
+    """The id of a row, made of its key fields; its key in the crosswalk where the object has none."""
+    return SEPARATOR.join(row.fields.get(name, "") for name in entry.keys) or row.key
+
+
 class KeyedWriter:
     """Writes rows of one object; repeating any of its calls is harmless, so lost ones are sent again."""
 
@@ -75,7 +80,7 @@ class KeyedWriter:
         return replace(row, fields={**row.fields, **keys_of(self.entry, row.change.target_id)})
 
     def _target(self, row: Row) -> str:
-        return SEPARATOR.join(row.fields.get(name, "") for name in self.entry.keys) or row.key
+        return target_id_of(self.entry, row)
 
     def _first(self, row: Row) -> str:
         return self.entry.change if row.change.target_id is not None else self.entry.add

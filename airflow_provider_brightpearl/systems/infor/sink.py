@@ -11,11 +11,12 @@ import msgspec
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.estimate import WriteVolume
 from airflow_provider_brightpearl.core.ports.stores import Intents
+from airflow_provider_brightpearl.core.ports.target import NewRow
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.infor.client import Answer, InforClient, Transaction
 from airflow_provider_brightpearl.systems.infor.documents import Document
 from airflow_provider_brightpearl.systems.infor.journals import JournalWriter
-from airflow_provider_brightpearl.systems.infor.keyed import KeyedWriter, keys_of
+from airflow_provider_brightpearl.systems.infor.keyed import KeyedWriter, keys_of, target_id_of
 from airflow_provider_brightpearl.systems.infor.objects import (
     DOCUMENTS,
     FINDING,
@@ -114,6 +115,18 @@ class InforSink:
                 yield results
 
     # lookups
+
+    def new_rows(self, records: Sequence[RecordChange]) -> Iterator[NewRow]:
+        """Rows that M3 knows by keys of ours, which the source gives and may give twice: items, customers."""
+        entries = {
+            name: KEYED[kind] for name, kind in self.kinds.items() if kind in KEYED and KEYED[kind].add
+        }
+        for record in records:
+            for change in record.changes:
+                entry = entries.get(change.object)
+                if entry and entry.keys and change.target_id is None:
+                    target_id = target_id_of(entry, self._row(record, change))
+                    yield NewRow(record.source_id, change.object, change.key, target_id)
 
     def finds(self, object_name: str) -> bool:
         """Whether M3 has a transaction that finds rows of an object by our keys."""
