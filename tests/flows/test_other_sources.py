@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_brightpearl.core.records import Counts
+from airflow_provider_brightpearl.runtime.reconcile import compare
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from tests.contracts.org import RECORDS, fill_org
 from tests.contracts.tenant import fill_tenant
@@ -40,7 +41,7 @@ objects:
   Brightpearl_Return__c:
     key: {Brightpearl_Id__c: id}
     fields: {Net__c: AMT1, Total__c: AMT2, Returned_On__c: IDAT, Reference__c: "join_rows(lines, row.ORNO, ', ')"}
-totals: {amount: AMT2, currency: CUCD}
+reconcile: {}
 """
 
 
@@ -64,8 +65,23 @@ def test_accounts_become_customers_and_are_told_their_number(site: Site) -> None
     told = {key: row["AccountNumber"] for key, row in site.there("Account").items()}
     assert {key: f"S{key}" for key in told} == told
     # what was written back selects the accounts again, and changes nothing
+    site.pass_time(5)
     again = site.run("accounts_to_infor")
-    assert (0, 0) == (again.counts.created, again.counts.updated)
+    assert (RECORDS, 0, 0) == (again.counts.unchanged, again.counts.created, again.counts.updated)
+
+
+def test_deleted_records_are_found_by_reconciliation(site: Site) -> None:
+    for flow in ("accounts_to_infor", "invoices_from_infor"):
+        site.run(flow)
+    site.pass_time(5)
+    account = site.there("Account")["A3"]["Id"]
+    site.sandbox.control("DELETE", f"/salesforce/Account/{account}")
+    site.sandbox.control("DELETE", "/infor/invoices/AAA|2026|900203")
+    for flow, source_id in (("accounts_to_infor", account), ("invoices_from_infor", "2026|900203")):
+        site.run(flow)
+        report = compare(site.wiring(flow), "reconcile", full_resync=True)
+        assert report is not None
+        assert (source_id,) == report.ids["deleted"]
 
 
 def test_invoices_arrive_with_their_amounts(site: Site) -> None:

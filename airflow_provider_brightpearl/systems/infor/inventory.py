@@ -30,7 +30,7 @@ class InforInventory:
         stream: its name.
     """
 
-    lists_all_ids = False
+    lists_all_ids = True
 
     def __init__(self, client: InforClient, stream: str, filters: Mapping[str, str] | None = None) -> None:
         self.listing = listing_of(stream)
@@ -50,6 +50,11 @@ class InforInventory:
         return (record for _, record in self.reading.records(ids) if isinstance(record, bytes))
 
     def deleted_ids(self, ids: Iterable[str]) -> set[str]:
-        """Those of the ids that M3 says it does not have."""
-        found = self.reading.records(sorted(set(ids)))
+        """Those of the ids that the table does not hold and that M3 says it does not have."""
+        left = set(ids)
+        if not left:
+            return left
+        left.difference_update(joined(key) for key, _ in self.listing.rows(self.reading.client, None))
+        # a list may be late, or hide records
+        found = self.reading.records(sorted(left))
         return {source_id for source_id, record in found if isinstance(record, Unread) and record.gone}

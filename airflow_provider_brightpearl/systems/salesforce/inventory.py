@@ -8,6 +8,7 @@ from more_itertools import chunked
 
 from airflow_provider_brightpearl.core.ports.source import ListedRecord
 from airflow_provider_brightpearl.core.window import Window
+from airflow_provider_brightpearl.systems.salesforce.bulk_query import QUERY_THRESHOLD
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 from airflow_provider_brightpearl.systems.salesforce.ids import full_id
 from airflow_provider_brightpearl.systems.salesforce.reading import Reading
@@ -34,7 +35,7 @@ class SalesforceInventory:
         stream: its name.
     """
 
-    lists_all_ids = False
+    lists_all_ids = True
 
     def __init__(
         self, client: SalesforceClient, stream: str, filters: Mapping[str, str] | None = None
@@ -61,10 +62,16 @@ class SalesforceInventory:
                     yield row.record
 
     def deleted_ids(self, ids: Iterable[str]) -> set[str]:
-        """Those of the ids that are in the recycle bin or are gone; 400 a call."""
+        """Those of the ids that are in the recycle bin or are gone; 400 a call, or a bulk query for all of them."""
         known = {text: full_id(text) for text in ids}
-        there: set[str] = set()
-        for some in chunked(sorted({found for found in known.values() if found}), KEYS_ASKED):
-            soql = f"SELECT Id FROM {self.stream.shape.object}{where(f'Id IN {listed(some)}')}"  # noqa: S608
-            there.update(str(row["Id"]) for row in self.reading.client.query(soql))
+        wanted = sorted({found for found in known.values() if found})
+        there = {str(row["Id"]) for row in self._existing(wanted)}
         return {text for text, found in known.items() if found not in there}
+
+    def _existing(self, ids: Sequence[str]) -> Iterator[Mapping[str, str]]:
+        client, select = self.reading.client, f"SELECT Id FROM {self.stream.shape.object}"  # noqa: S608
+        if len(ids) >= QUERY_THRESHOLD:
+            yield from client.bulk_query(select)
+            return
+        for some in chunked(ids, KEYS_ASKED):
+            yield from client.query(select + where(f"Id IN {listed(some)}"))
