@@ -289,6 +289,16 @@ def test_deleted_records_are_not_listed(org: Sandbox) -> None:
     assert len(listed) == len(list(inventory.records([order, *listed])))
 
 
+def test_many_deleted_records_are_found_by_one_bulk_query(
+    org: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_brightpearl.systems.salesforce.inventory.QUERY_THRESHOLD", 2)
+    accounts = [row["Id"] for row in rows(org, "Account")]
+    delete(org, "Account", accounts[0])
+    inventory = SalesforceInventory(salesforce(org), "accounts")
+    assert {accounts[0], "x"} == inventory.deleted_ids([*accounts, "x"])
+
+
 # odd answers
 
 
