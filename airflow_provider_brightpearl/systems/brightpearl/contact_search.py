@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from airflow_provider_brightpearl.core.ports.stores import IntentState
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient, period
-from airflow_provider_brightpearl.systems.brightpearl.messages import read, rows_of
+from airflow_provider_brightpearl.systems.brightpearl.messages import Answer, read, rows_of
+from airflow_provider_brightpearl.systems.brightpearl.reading import refused_search
 from airflow_provider_brightpearl.systems.brightpearl.rows import Whole
 from airflow_provider_brightpearl.systems.intent_log import IntentLog
 
@@ -39,7 +40,11 @@ class ContactFinder:
         named = [each for each in asked if _email(each)]
         by_email = self._by_email(list(dict.fromkeys(map(_email, named))))
         for each in named:
-            self._take(each, by_email[_email(each)], f"email {_email(each)}")
+            found = by_email[_email(each)]
+            if not refused_search(each, found, "primaryEmail"):
+                rows = list(rows_of(found)) if _complete(found) else self._all(_email(each))
+                mine = [row for row in rows if _same_email(row["primaryEmail"], each)]
+                self._take(each, mine, f"email {_email(each)}")
         doubtful = [each for each in asked if not _email(each) and self._in_doubt(each)]
         created = list(self._created_since(doubtful)) if doubtful else []
         for each in doubtful:
@@ -62,15 +67,11 @@ class ContactFinder:
         elif ids:
             each.id, each.created = ids[0], self._in_doubt(each)
 
-    def _by_email(self, emails: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-        """Contacts by exact email; the search itself finds parts of one, too."""
+    def _by_email(self, emails: Sequence[str]) -> dict[str, Answer]:
+        """Searches by email, which find parts of one, too."""
         columns = ",".join(_COLUMNS)
         paths = [f"{_SEARCH}?primaryEmail={quote(email, safe='')}&columns={columns}" for email in emails]
-        found = {}
-        for email, answer in zip(emails, read(self.client, paths), strict=True):
-            rows = list(rows_of(answer)) if _complete(answer) else self._all(email)
-            found[email] = [row for row in rows if str(row["primaryEmail"] or "").strip().casefold() == email]
-        return found
+        return dict(zip(emails, read(self.client, paths), strict=True))
 
     def _all(self, email: str) -> list[dict[str, Any]]:
         filters = {"primaryEmail": email}
@@ -106,5 +107,9 @@ def _names(values: Mapping[str, Any]) -> list[str]:
     return [str(values.get(name) or "").strip() for name in _NAMES]
 
 
-def _complete(answer: Any) -> bool:
-    return not answer["metaData"].get("morePagesAvailable")
+def _complete(answer: Answer) -> bool:
+    return not (answer.value or {"metaData": {}})["metaData"].get("morePagesAvailable")
+
+
+def _same_email(theirs: Any, each: Whole) -> bool:
+    return str(theirs or "").strip().casefold() == _email(each)

@@ -30,6 +30,7 @@ from airflow_provider_brightpearl.systems.brightpearl.messages import (
     send_once,
 )
 from airflow_provider_brightpearl.systems.brightpearl.objects import ADDRESS, CONTACT, SLOTS
+from airflow_provider_brightpearl.systems.brightpearl.reading import Odd, read_there
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, Row, Whole, whole_of
 from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows, digest_of
 
@@ -96,11 +97,9 @@ class ContactWriter:
         """
         custom = any(each.head and each.head.custom for each in people)
         params = {"includeOptional": "customFields"} if custom else None
-        raw = self.client.get_records(_CONTACT, [int(each.id) for each in people], params=params)
-        records = {str(record["contactId"]): record for record in map(_decode, raw)}
+        read_there(self.client, _CONTACT, "contactId", people, params=params)
         for each in people:
-            each.there = records.get(each.id)
-            if each.there is None:
+            if each.there is None and each.open:
                 if each.head is None or each.head.bound_to:
                     each.refuse(f"Brightpearl no longer has contact {each.id}")
                 each.id, each.created = "", False
@@ -165,7 +164,9 @@ class ContactWriter:
     def _moved(self, people: Sequence[Whole]) -> dict[str, list[Row]]:
         """The address rows that differ from the address at their place, by record."""
         placed = [(each, row, _slots(each).get(row.values["type"])) for each in people for row in each.parts]
-        raw = self.client.get_records(_ADDRESS, [int(address) for *_, address in placed if address])
+        # an address that cannot be read is replaced
+        asked = [int(address) for *_, address in placed if address]
+        raw = self.client.get_records(_ADDRESS, asked, set_aside=Odd())
         there = {record["addressId"]: record for record in map(_decode, raw)}
         moved: dict[str, list[Row]] = {each.source_id: [] for each in people}
         for each, row, address in placed:

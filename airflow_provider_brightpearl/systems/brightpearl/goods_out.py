@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from math import ceil
 from typing import Any
-
-import msgspec
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
 from airflow_provider_brightpearl.core.ports.stores import Intent, IntentState
@@ -30,6 +27,7 @@ from airflow_provider_brightpearl.systems.brightpearl.messages import (
     send_once,
 )
 from airflow_provider_brightpearl.systems.brightpearl.objects import GOODS_OUT
+from airflow_provider_brightpearl.systems.brightpearl.reading import read_there, refused_search
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, Row, Whole, whole_of
 from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows, digest_of
 
@@ -42,7 +40,6 @@ _CLOCKS = timedelta(minutes=10)
 _FIXED = ("orderId", "warehouseId", "releaseDate")
 # set by its last event
 _SHIPPED = ("shippedOn", "shippedById")
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class GoodsOutWriter:
@@ -68,7 +65,7 @@ class GoodsOutWriter:
         _refuse_bad(notes)
         self._identify([note for note in notes if note.open])
         self._create([note for note in notes if note.open and not note.id])
-        self._read([note for note in notes if note.open and not note.sent])
+        self._read([note for note in notes if note.open and note.id and not note.sent])
         for note in notes:
             if note.open and note.there:
                 _refuse_changes(note)
@@ -101,10 +98,12 @@ class GoodsOutWriter:
         there = dict(zip(orders, answers, strict=True))
         taken: set[str] = set()
         for note in notes:
+            if refused_search(note, there[_head(note)["orderId"]], "orderId"):
+                continue
             known = self.intent_log.known[note.key]
             alike = [
                 found
-                for found, stored in (there[_head(note)["orderId"]] or {}).items()
+                for found, stored in (there[_head(note)["orderId"]].value or {}).items()
                 if found not in taken and _is(note, stored, known)
             ]
             twins = sum(_alike(other, note) for other in notes)
@@ -138,11 +137,8 @@ class GoodsOutWriter:
 
     def _read(self, notes: Sequence[Whole]) -> None:
         """Reads the notes that were there before."""
-        ids = [int(note.id) for note in notes if note.id]
-        path = _OF_ORDER.format("*")
-        found = {key: _decode(raw) for key, raw in self.client.get_map(path, ids, batch=NOTES_A_CALL)}
+        read_there(self.client, _OF_ORDER.format("*"), "", notes, batch=NOTES_A_CALL)
         for note in notes:
-            note.there = found.get(note.id)
             if note.there is None:
                 note.refuse(f"Brightpearl no longer has goods-out note {note.id}")
 

@@ -11,8 +11,6 @@ from decimal import Decimal
 from math import ceil
 from typing import Any
 
-import msgspec
-
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, BrightpearlClient
@@ -28,13 +26,13 @@ from airflow_provider_brightpearl.systems.brightpearl.messages import (
     send_once,
 )
 from airflow_provider_brightpearl.systems.brightpearl.objects import INVOICE
+from airflow_provider_brightpearl.systems.brightpearl.reading import read_there
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, Whole, whole_of
 from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows, digest_of
 
 _ORDER = "order-service/order"
 _SALES_ORDER = "order-service/sales-order"
 _TOTALS = ("net", "tax", "gross")
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class InvoiceWriter:
@@ -73,10 +71,10 @@ class InvoiceWriter:
         yield [result for each in invoices for result in _results(each)]
 
     def _read(self, invoices: Sequence[Whole]) -> None:
-        raw = self.client.get_records(_SALES_ORDER, [int(_order(each)) for each in invoices])
-        records = {str(record["id"]): record for record in map(_decode, raw)}
         for each in invoices:
-            each.id, each.there = _order(each), records.get(_order(each))
+            each.id = _order(each)
+        read_there(self.client, _SALES_ORDER, "id", invoices)
+        for each in invoices:
             if each.there is None:
                 each.refuse(f"Brightpearl has no sales order {each.id}", name="orderId")
 

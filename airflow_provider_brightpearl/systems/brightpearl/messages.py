@@ -104,26 +104,27 @@ def _reason(body: Mapping[str, Any]) -> tuple[str, str]:
     return "", body["response"] if isinstance(body.get("response"), str) else ""
 
 
-def read(client: BrightpearlClient, paths: Sequence[str]) -> list[Any]:
-    """The ``response`` of each of these GETs, ten in a call; None where nothing was found.
+def read(client: BrightpearlClient, paths: Sequence[str]) -> list[Answer]:
+    """The answer to each of these GETs, ten in a call: done, without a value where nothing was found, or refused.
 
     Raises:
-        Unavailable: one of them has no usable answer.
+        Unavailable: one of them has no answer.
     """
     found = []
     for group in chunked(paths, GROUP):
         answers = send(client, [Message("GET", path) for path in group], repeatable=True)
         for path, answer in zip(group, answers, strict=True):
-            if not answer.done and answer.code != NOTHING_FOUND:
+            if answer.state in (State.UNKNOWN, State.UNREACHED):
                 raise Unavailable(answer.reason, system=SYSTEM, operation=f"GET {path.partition('?')[0]}")
-            found.append(answer.value)
+            found.append(Answer(State.DONE) if answer.code == NOTHING_FOUND else answer)
     return found
 
 
-def rows_of(answer: Any) -> Iterator[dict[str, Any]]:
+def rows_of(answer: Answer) -> Iterator[dict[str, Any]]:
     """The rows of a search that ``read`` made, by column name."""
-    names = [column["name"] for column in answer["metaData"]["columns"]]
-    for row in answer["results"]:
+    found = answer.value or {"metaData": {"columns": ()}, "results": ()}
+    names = [column["name"] for column in found["metaData"]["columns"]]
+    for row in found["results"]:
         yield dict(zip(names, row, strict=True))
 
 

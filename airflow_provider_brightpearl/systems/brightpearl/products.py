@@ -33,6 +33,7 @@ from airflow_provider_brightpearl.systems.brightpearl.messages import (
     send_once,
 )
 from airflow_provider_brightpearl.systems.brightpearl.objects import PRODUCT
+from airflow_provider_brightpearl.systems.brightpearl.reading import Odd, read_there, refused_search
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, Row, Whole, whole_of
 from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows, digest_of
 
@@ -87,6 +88,8 @@ class ProductWriter:
         """Takes over products of the same SKU, and remembers them as ours."""
         paths = [f"{_SEARCH}?SKU={quote(each.key, safe='')}&columns=productId,SKU" for each in products]
         for product, answer in zip(products, read(self.client, paths), strict=True):
+            if refused_search(product, answer, "sku"):
+                continue
             ids = [str(row["productId"]) for row in rows_of(answer) if row["SKU"] == product.key]
             if len(ids) > 1:
                 product.refuse(
@@ -102,10 +105,8 @@ class ProductWriter:
     def _read(self, products: Sequence[Whole]) -> None:
         """Reads the products as they are now."""
         params = {"includeOptional": "customFields"}
-        raw = self.client.get_records(_PRODUCT, [int(each.id) for each in products], params=params)
-        records = {str(record["id"]): record for record in map(_decode, raw)}
+        read_there(self.client, _PRODUCT, "id", products, params=params)
         for product in products:
-            product.there = records.get(product.id)
             if product.there is None:
                 product.refuse(f"Brightpearl no longer has product {product.id}")
 
@@ -136,7 +137,7 @@ class ProductWriter:
         priced = [product for product in products if product.parts or product.gone]
         stored = self._prices(priced)
         changes: list[tuple[Whole, Message]] = []
-        for product in products:
+        for product in (each for each in products if each.open):
             if body := {} if product.sent else _body(product, product.there or {}):
                 changes.append((product, Message("PUT", f"{_PRODUCT}/{product.id}", body)))
             changes += [(product, message) for message in custom_fields(product, _PRODUCT)]
@@ -151,13 +152,17 @@ class ProductWriter:
 
     def _prices(self, products: Sequence[Whole]) -> dict[str, dict[int, dict[str, Any]]]:
         """Prices by quantity, of each list of each product."""
-        raw = self.client.get_records(_PRICES, [int(each.id) for each in products])
-        return {
+        odd = Odd()
+        raw = self.client.get_records(_PRICES, [int(each.id) for each in products], set_aside=odd)
+        found = {
             str(record["productId"]): {
                 each["priceListId"]: each["quantityPrice"] for each in record["priceLists"]
             }
             for record in map(_decode, raw)
         }
+        for product in products:
+            odd.refuse(product, product.id)
+        return found
 
 
 def _digest(product: Whole) -> str:

@@ -18,6 +18,8 @@ from airflow_provider_brightpearl.systems.brightpearl.objects import PARTIES, SA
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, Row, Whole
 
 ORDER = "order-service/order"
+# the key, and what is sent by a call of its own
+_APART = ("externalRef", "statusId")
 _REPLACED = ("productId", "taxCode", "nominalCode", "name")
 _FIGURES = ("quantity", "net", "tax")
 _SHIPPED = {"SPS": "partly shipped", "ASS": "shipped"}
@@ -88,13 +90,7 @@ def _patch(sale: Whole) -> Iterator[dict[str, Any]]:
     for name, value in (sale.head.changeable() if sale.head else {}).items():
         known = SALE.fields.get(name)
         # an empty value has no opinion
-        if (
-            value in (None, "")
-            or known is None
-            or known.computed
-            or not known.path
-            or name in ("statusId", "externalRef")
-        ):
+        if value in (None, "") or known is None or known.computed or not known.path or name in _APART:
             continue
         current = at(sale.there, known.path)
         if known.same(value, current):
@@ -184,8 +180,8 @@ def _removed(sale: Whole) -> Iterator[Message]:
 def _allocation(sale: Whole) -> Iterator[Message]:
     """The message that reserves stock for the rows of an order that has none; that there is too little is no error."""
     there = sale.there or {}
-    wanted = bool(sale.head and sale.head.values.get("allocate"))
-    if not wanted or there.get("allocationStatusCode") != "ANA" or there.get("isCanceled"):
+    values = (sale.head.values if sale.sent else sale.head.changeable()) if sale.head else {}
+    if not values.get("allocate") or there.get("allocationStatusCode") != "ANA" or there.get("isCanceled"):
         return
     products = [
         {

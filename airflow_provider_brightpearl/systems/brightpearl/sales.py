@@ -8,12 +8,10 @@ for what an order gains later, a write is an intent, and after a lost answer the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from math import ceil
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
 from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
@@ -34,6 +32,7 @@ from airflow_provider_brightpearl.systems.brightpearl.messages import (
     send_once,
 )
 from airflow_provider_brightpearl.systems.brightpearl.objects import RETURNED, SALE
+from airflow_provider_brightpearl.systems.brightpearl.reading import read_there, refused_search
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, Row, Whole, whole_of
 from airflow_provider_brightpearl.systems.brightpearl.sale_changes import (
     changes,
@@ -49,7 +48,6 @@ _SEARCH = "order-service/order-search"
 _PATHS = {"SalesOrder": "order-service/sales-order", "SalesCredit": "order-service/sales-credit"}
 _TYPES = {"SalesOrder": 1, "SalesCredit": 3}
 _CHANGE = "change"
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class SaleWriter:
@@ -122,6 +120,8 @@ class SaleWriter:
         paths = [f"{_SEARCH}?externalRef={quote(sale.key, safe='')}&{kind}" for sale in sales]
         found = []
         for sale, answer in zip(sales, read(self.client, paths), strict=True):
+            if refused_search(sale, answer, "externalRef"):
+                continue
             ids = [str(row["orderId"]) for row in rows_of(answer) if row["externalRef"] == sale.key]
             if len(ids) > 1:
                 sale.refuse(
@@ -170,10 +170,8 @@ class SaleWriter:
 
     def _read(self, sales: Sequence[Whole]) -> None:
         """Reads the orders as they are now."""
-        raw = self.client.get_records(self.path, [int(sale.id) for sale in sales])
-        records = {str(record["id"]): record for record in map(_decode, raw)}
+        read_there(self.client, self.path, "id", sales)
         for sale in sales:
-            sale.there = records.get(sale.id)
             if sale.there is None:
                 sale.refuse(f"Brightpearl no longer has {self.kind} {sale.id}")
 

@@ -29,6 +29,7 @@ from airflow_provider_brightpearl.systems.brightpearl.messages import (
     note_missing,
     send,
 )
+from airflow_provider_brightpearl.systems.brightpearl.reading import Odd
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, Whole, whole_of
 from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows, digest_of
 
@@ -97,14 +98,21 @@ class StockWriter:
     def _held(self, products: set[int]) -> dict[int, dict[int, int] | str]:
         """Pieces by warehouse for each product, or why it has no stock."""
         held: dict[int, dict[int, int] | str] = {}
-        for product, raw in self.client.get_map(_AVAILABILITY, products, batch=PRODUCTS_A_CALL):
+        odd = Odd()
+        for product, raw in self.client.get_map(
+            _AVAILABILITY, products, batch=PRODUCTS_A_CALL, set_aside=odd
+        ):
             warehouses = _decode(raw)["warehouses"].items()
             held[int(product)] = {
                 int(warehouse): int(figures["inStock"]) for warehouse, figures in warehouses
             }
         # a product without stock so far is missing there, and so is one whose stock is not counted
+        held |= {
+            int(product): f"Brightpearl does not answer for it: {why}" for product, why in odd.reasons.items()
+        }
         missing = products - held.keys()
-        records = map(_decode, self.client.get_records(_PRODUCT, missing)) if missing else ()
+        raw_products = self.client.get_records(_PRODUCT, missing, set_aside=odd)
+        records = map(_decode, raw_products) if missing else ()
         found = {int(record["id"]): record for record in records}
         return held | {product: _no_stock(product, found.get(product)) for product in missing}
 

@@ -11,6 +11,7 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import CALLS_PER_MINUTE
 from airflow_provider_brightpearl.systems.brightpearl.inventory import BrightpearlInventory, listing_of
 from airflow_provider_brightpearl.systems.brightpearl.objects import returned_fields_of
+from airflow_provider_brightpearl.systems.brightpearl.schema import schema_problems
 from airflow_provider_brightpearl.systems.brightpearl.sink import BrightpearlSink
 from airflow_provider_brightpearl.systems.brightpearl.source import BrightpearlSource
 from airflow_provider_brightpearl.systems.brightpearl.streams.table import filtered_stream, streams
@@ -78,6 +79,7 @@ BRIGHTPEARL = System(
     open_target=BrightpearlTarget,
     check_source=_check_source,
     check_target=_check_target,
+    schema_problems=schema_problems,
     returned_fields=returned_fields_of,
     notes=_notes,
     takes_filters=True,

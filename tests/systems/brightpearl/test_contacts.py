@@ -164,6 +164,44 @@ def test_a_contact_that_was_not_created_in_the_end_is_created(merchant: Merchant
     assert 1 == len(contacts(merchant, "ada1@new.example"))
 
 
+def test_an_id_that_the_account_does_not_answer_for_stops_no_other(merchant: Merchant) -> None:
+    results = merchant.write(PEOPLE, [person(number) for number in (1, 2, 3)])
+    ids = [each.target_id for each in results if each.object == "Contact"]
+    body = {"errors": [{"code": "CNTC-001", "message": "odd contact"}]}
+    # alone, at the end of a set, or within one
+    merchant.fault(
+        path=rf"contact-service/contact/([\d,-]*,|\d+-)?{ids[1]}\b", times=0, status=400, body=body
+    )
+    merchant.fault(path=rf"contact-service/contact/{ids[0]}-{ids[2]}", times=0, status=400, body=body)
+    try:
+        again = merchant.write(
+            PEOPLE, [with_ids(person(number, telephone="1"), results) for number in (1, 2, 3)]
+        )
+    finally:
+        merchant.sandbox.control("DELETE", "/faults")
+    [refused] = [each for each in again if each.refused]
+    assert (f"Brightpearl does not answer for {ids[1]}: odd contact", True) == (
+        refused.reason,
+        refused.passing,
+    )
+    assert (7, 2) == (len(again), len(merchant.sent))
+
+
+def test_an_email_that_cannot_be_searched_stops_no_other(merchant: Merchant) -> None:
+    content = '{"errors":[{"code":"CMNC-018","message":"The filter cannot be parsed"}]}'
+    nothing = '{"response":{"results":[],"metaData":{"columns":[]}}}'
+    processed = [
+        {"label": "0", "statusCode": 500, "body": {"content": content}},
+        {"label": "1", "statusCode": 200, "body": {"content": nothing}},
+    ]
+    body = {"response": {"processedMessages": processed, "unprocessedMessages": []}}
+    merchant.fault(path="multi-message", status=207, body=body)
+    results = merchant.write(PEOPLE, [person(1), person(2)])
+    [refused] = [each for each in results if each.refused]
+    assert "Brightpearl cannot search for it: CMNC-018 The filter cannot be parsed" == refused.reason
+    assert ("primaryEmail", "ada1@new.example", 4) == (refused.field, refused.value, len(results))
+
+
 def test_of_two_workers_one_waits(merchant: Merchant) -> None:
     first, second = merchant.sink(PEOPLE), merchant.sink(PEOPLE, run="run2")
     log = second.intent_log

@@ -13,6 +13,7 @@ from airflow_provider_brightpearl.core.changes import RecordChange, Removal, Row
 from airflow_provider_brightpearl.errors import Misconfigured, TimedOut, Unavailable
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.intents import SqlIntents
+from airflow_provider_brightpearl.systems.brightpearl.schema import schema_problems
 from airflow_provider_brightpearl.systems.registry import check_flow
 from tests.systems.brightpearl.merchant import Merchant, change, flow, record, with_ids
 
@@ -332,6 +333,17 @@ def test_custom_fields_of_an_order_are_set(merchant: Merchant) -> None:
     spec = flow(TEXT.replace("contactId: a,", "contactId: a, PCF_GIFT: a,"))
     assert [] == reasons(merchant.write(spec, [order(1, PCF_GIFT="yes")]))
     assert "yes" == ours(merchant)[0]["customFields"]["PCF_GIFT"]
+
+
+def test_custom_fields_that_the_account_lacks_are_named_before_a_run(merchant: Merchant) -> None:
+    client = merchant.client()
+    assert ([], 0) == (schema_problems(client, ORDERS), client.calls)
+    spec = flow(TEXT.replace("contactId: a,", "contactId: a, PCF_GIFT: a, PCF_GIFD: a,"))
+    assert [
+        "orders_to_brightpearl.yaml: objects.SalesOrder.fields.PCF_GIFD: "
+        "create custom field PCF_GIFD in Brightpearl, which has none of this code; did you mean PCF_GIFT?"
+    ] == schema_problems(client, spec)
+    assert 1 == client.calls
 
 
 def test_stock_is_allocated_once_as_far_as_there_is_some(merchant: Merchant) -> None:
