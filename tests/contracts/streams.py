@@ -121,6 +121,13 @@ def _salesforce(name: str, rows: str, lookup: str, **only: bool) -> Callable[[Sa
     return stored
 
 
+def _contacts(sandbox: Sandbox) -> Stored:
+    """Contacts with their own stamps and those of their accounts."""
+    accounts = {row["Id"]: row["SystemModstamp"] for row in sandbox.snapshot("salesforce", "Account")}
+    rows = sandbox.snapshot("salesforce", "Contact")
+    return {row["Id"]: _instants(row["SystemModstamp"], accounts.get(row["AccountId"])) for row in rows}
+
+
 def _infor(table: str, *key: str) -> Callable[[Sandbox], Stored]:
     def stored(sandbox: Sandbox) -> Stored:
         rows = [row for row in sandbox.snapshot("infor", table) if row["CONO"] == "100"]
@@ -146,6 +153,7 @@ STORED: Mapping[str, Callable[[Sandbox], Stored]] = {
     "infor.stock": _infor("item_warehouse", "WHLO", "ITNO"),
     "infor.invoices": _infor("invoices", "YEA4", "IVNO"),
     "infor.deliveries": _infor("deliveries", "DLIX"),
+    "salesforce.contacts": _contacts,
     "salesforce.accounts": _salesforce("Account", "Contact", "AccountId"),
     "salesforce.orders": _salesforce("Order", "OrderItem", "OrderId", IsReductionOrder=False),
     "salesforce.reduction_orders": _salesforce("Order", "OrderItem", "OrderId", IsReductionOrder=True),

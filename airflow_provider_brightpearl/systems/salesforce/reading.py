@@ -66,7 +66,7 @@ class Reading:
         rows = 0
         for row in self.client.query(soql, deleted=True):
             rows += 1
-            if missing := [name for name in fields if name not in row]:
+            if missing := [name for name in fields if name.partition(".")[0] not in row]:
                 raise SchemaMismatch(
                     f"a row of {object_name} has no {missing[0]}: {row}"[:300], system=SYSTEM
                 )

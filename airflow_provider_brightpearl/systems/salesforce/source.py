@@ -102,18 +102,17 @@ class SalesforceSource:
             )
 
     def _touched(self, window: Window) -> set[str]:
-        """Ids of the records of which a row was added, changed or deleted in a window."""
+        """Ids of the records of which a row, or what they follow, was added, changed or deleted in a window."""
         touched: set[str] = set()
-        for each in self.stream.children.values():
+        for each in self.stream.selectors:
             rows = 0
-            kind = having(self.stream.only, f"{each.parent}.")
-            for row in self.reading.plain(
-                each.shape.object, (each.lookup, STAMP), period(STAMP, window), *kind
-            ):
+            conditions = self._conditions(window, each.stamped, each.parent)
+            for row in self.reading.plain(each.object, (each.id_field, each.stamped + STAMP), *conditions):
                 rows += 1
-                if row[each.lookup] and inside(row[STAMP], window):
-                    touched.add(str(row[each.lookup]))
-            self._searched.append((each.shape.object, rows))
+                stamped = row[each.stamped[:-1]] if each.stamped else row
+                if row[each.id_field] and inside((stamped or {}).get(STAMP), window):
+                    touched.add(str(row[each.id_field]))
+            self._searched.append((each.name, rows))
         return touched
 
     def _found(self, window: Window | None) -> Iterator[Row]:
@@ -122,14 +121,14 @@ class SalesforceSource:
         self._announced += rows
         self._searched.append((self.stream.shape.object, rows))
         if rows >= self.bulk_from:
-            yield from bulk_rows(self.reading, lambda parent: self._conditions(window, parent))
+            yield from bulk_rows(self.reading, lambda parent: self._conditions(window, parent, parent))
         elif rows:
             yield from self.reading.rows(*self._conditions(window))
 
-    def _conditions(self, window: Window | None, parent: str = "") -> tuple[str, ...]:
-        """Those of this stream and a window, of fields behind a relationship where one is given."""
-        stamped = period(f"{parent}{STAMP}", window) if window is not None else ""
-        return (*having(self.stream.only, parent), stamped)
+    def _conditions(self, window: Window | None, stamped: str = "", parent: str = "") -> tuple[str, ...]:
+        """Those of this stream, behind the relationship ``parent``, and of a window, behind ``stamped``."""
+        stamp = period(stamped + STAMP, window) if window is not None else ""
+        return (*having(self.stream.only, parent), stamp)
 
     def _by_id(self, ids: Sequence[str], *, named: bool) -> Iterator[Read]:
         """Records by id; those of another stream are left out where they were not named."""
@@ -163,10 +162,9 @@ class SalesforceSource:
             window = None
         searched: list[tuple[str, int]] = []
         if window is not None and window.start:
-            for each in self.stream.children.values():
-                kind = having(self.stream.only, f"{each.parent}.")
-                rows = reading.count(each.shape.object, period(STAMP, window), *kind)
-                searched.append((each.shape.object, rows))
+            for each in self.stream.selectors:
+                rows = reading.count(each.object, *self._conditions(window, each.stamped, each.parent))
+                searched.append((each.name, rows))
         if window is not None or selection.full_resync:
             own = self.stream.shape.object
             searched.append((own, reading.count(own, *self._conditions(window))))

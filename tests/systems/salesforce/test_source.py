@@ -102,6 +102,21 @@ def test_an_order_holds_its_lines_products_account_and_custom_fields(org: Sandbo
     assert order["SystemModstamp"].endswith(".000Z")
 
 
+def test_a_contact_holds_its_account_and_follows_it(org: Sandbox) -> None:
+    contact = rows(org, "Contact")[0]
+    record = found(source(org, "contacts"))[contact["Id"]]
+    assert (contact["AccountId"], "A1") == (
+        record["Account"]["Id"],
+        record["Account"]["custom"]["Brightpearl_Id__c"],
+    )
+    edit(org, "Account", contact["AccountId"], BillingCity="Bath")
+    read = found(source(org, "contacts"), since(1))
+    assert {each["Id"] for each in rows(org, "Contact") if each["AccountId"] == contact["AccountId"]} == set(
+        read
+    )
+    assert "Bath" == read[contact["Id"]]["Account"]["BillingCity"]
+
+
 def test_custom_fields_are_text(org: Sandbox) -> None:
     account = rows(org, "Account")[0]["Id"]
     edit(org, "Account", account, Brightpearl_Synced_At__c="2026-03-01T10:00:00.000+0000", Legacy_Code__c="é")

@@ -45,6 +45,21 @@ class Children:
 
 
 @dataclass(frozen=True, slots=True)
+class Selector:
+    """What selects a record when it is changed: rows of an object, the field with the record's id, and where they lead.
+
+    ``stamped`` is the relationship, with a point, of whose stamp it goes by, empty for their own; ``parent`` that
+    of the record.
+    """
+
+    name: str
+    object: str
+    id_field: str
+    stamped: str = ""
+    parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SalesforceStream:
     """One stream.
 
@@ -52,16 +67,28 @@ class SalesforceStream:
         shape: of its records.
         children: rows in its records, by the name of the relationship; a changed one selects its record.
         only: values that boolean fields must have, such as ``IsWon``.
+        follows: relationships of the records; what one leads to selects the record when it is changed.
     """
 
     shape: Shape
     children: Mapping[str, Children] = field(default_factory=dict)
     only: Mapping[str, bool] = field(default_factory=dict)
+    follows: tuple[str, ...] = ()
 
     @property
     def shapes(self) -> Mapping[str, Shape]:
         """That of the records, by empty text, and those of their rows, by relationship."""
         return {"": self.shape, **{relation: each.shape for relation, each in self.children.items()}}
+
+    @property
+    def selectors(self) -> list[Selector]:
+        """What beside a record itself selects it: its rows, and what it follows."""
+        rows = (
+            Selector(each.shape.object, each.shape.object, each.lookup, parent=f"{each.parent}.")
+            for each in self.children.values()
+        )
+        own = self.shape.object
+        return [*rows, *(Selector(f"{own} by {each}", own, "Id", f"{each}.") for each in self.follows)]
 
     @property
     def objects(self) -> frozenset[str]:

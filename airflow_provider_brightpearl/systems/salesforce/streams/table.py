@@ -6,6 +6,7 @@ Fields are those of Salesforce's object reference. Money and quantities are DECI
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from airflow_provider_brightpearl.core.schema import Schema
 from airflow_provider_brightpearl.errors import Misconfigured
@@ -228,7 +229,10 @@ _RETURN_LINE = Shape(
     {"Order_Product__r": _ORDER_ITEM_KEYS, "Product__r": _PRODUCT_KEYS},
 )
 
+_CONTACT_OF_ACCOUNT = replace(_CONTACT, parents={"Account": _ACCOUNT})
+
 STREAMS: Mapping[str, SalesforceStream] = {
+    "contacts": SalesforceStream(_CONTACT_OF_ACCOUNT, follows=("Account",)),
     "accounts": SalesforceStream(_ACCOUNT, {"Contacts": Children(_CONTACT, "AccountId", "Account")}),
     "orders": SalesforceStream(_ORDER, _ORDER_LINES, {"IsReductionOrder": False}),
     "reduction_orders": SalesforceStream(_ORDER, _ORDER_LINES, {"IsReductionOrder": True}),
