@@ -52,12 +52,18 @@ class GoodsOutWriter:
         self.pending = PendingRows()
 
     def min_calls(self, records: Sequence[RecordChange]) -> int:
-        """The fewest calls: notes created or read, details set, shipped."""
+        """The fewest calls: notes created or read, details set, shipped.
+
+        Before the flow has gone through once, the notes of their orders are read as well.
+        """
         notes = [whole_of(self.flow, record) for record in records]
         new = [note for note in notes if not note.id]
         details = sum(bool(_details(note)) for note in new)
         shipped = sum(_shipped_on(note) is not None for note in new)
-        return min_calls(len(new), details, shipped) + ceil((len(notes) - len(new)) / NOTES_A_CALL)
+        orders = set() if self.intent_log.complete else {_head(note).get("orderId") for note in new}
+        return min_calls(len(orders), len(new), details, shipped) + ceil(
+            (len(notes) - len(new)) / NOTES_A_CALL
+        )
 
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         """Results of all rows of these notes."""
@@ -80,14 +86,19 @@ class GoodsOutWriter:
         self.intent_log.known.clear()
         self.intent_log.load({note.key: _digest(note) for note in notes if note.key})
         self.intent_log.wait_until_quiet()
-        doubtful = []
+        # in a new state, or where one was lost, every note may be there already
+        complete, doubtful = self.intent_log.complete, []
         for note in notes:
             intent = self.intent_log.known.get(note.key)
             if note.id or intent is None:
                 continue
             if intent.state is IntentState.DONE:
                 note.id, note.created = intent.target_id, True
-            elif intent.state is IntentState.IN_DOUBT and note.head is not None:
+            elif (
+                note.parts
+                and (intent.state is IntentState.IN_DOUBT or not complete)
+                and note.head is not None
+            ):
                 doubtful.append(note)
         self._find(doubtful)
 
@@ -114,7 +125,10 @@ class GoodsOutWriter:
             elif alike:
                 note.id, note.created = min(alike, key=int), True
                 taken.add(note.id)
-        self.intent_log.confirm({note.key: note.id for note in notes if note.id and note.open})
+        found = [note for note in notes if note.id and note.open]
+        fresh = [note for note in found if self.intent_log.known[note.key].state is not IntentState.IN_DOUBT]
+        self.intent_log.begin({note.key: _digest(note) for note in fresh})
+        self.intent_log.confirm({note.key: note.id for note in found})
 
     def _create(self, notes: Sequence[Whole]) -> None:
         new = {}
@@ -185,7 +199,10 @@ def _is(note: Whole, stored: Mapping[str, Any], intent: Intent) -> bool:
     created = datetime.fromisoformat(stored["createdOn"])
     late = intent.changed_at is None or created >= intent.changed_at - _CLOCKS
     same_warehouse = int(stored["warehouseId"]) == _head(note)["warehouseId"]
-    return late and same_warehouse and _stored_content(stored) == _content(note)
+    references = {str(at(stored, "shipping/reference") or ""), str(_head(note).get("reference") or "")} - {""}
+    same = same_warehouse and len(references) < 2 and _stored_content(stored) == _content(note)
+    # what nobody has begun is there only if the state was lost, however long ago
+    return same and (late or intent.state is not IntentState.IN_DOUBT)
 
 
 def _alike(one: Whole, other: Whole) -> bool:

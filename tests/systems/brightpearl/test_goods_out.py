@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
 from airflow_provider_brightpearl.errors import TimedOut
+from airflow_provider_brightpearl.stores.engine import open_engine
+from airflow_provider_brightpearl.stores.intents import SqlIntents
 from tests.systems.brightpearl.merchant import Merchant, change, flow, record, with_ids
 
 NOTES = flow("""
@@ -115,6 +118,17 @@ def test_nothing_is_shipped_twice_after_a_lost_answer(merchant: Merchant, skip: 
     assert {each.target_id for each in results if "|" not in each.target_id} == set(made)
     assert ["1ZD1", "1ZD2", "1ZD3"] == sorted(note["shipping"]["reference"] for note in made.values())
     assert [1, 1, 1] == [sum(e["eventCode"] == "SHW" for e in note["events"]) for note in made.values()]
+
+
+def test_notes_are_found_although_the_state_was_lost(merchant: Merchant, tmp_path: Path) -> None:
+    sale = Sale(merchant)
+    parts = [sale.note("D1", (1001, 4)), sale.note("D2", (1001, 4))]
+    first = merchant.write(NOTES, parts)
+    merchant.intents = SqlIntents(open_engine(f"sqlite:///{tmp_path / 'other.db'}"))
+    again = merchant.write(NOTES, [*parts, sale.note("D3", (1002, 1))])
+    assert [] == reasons(again)
+    assert [each.target_id for each in first] == [each.target_id for each in again if each.source_id != "D3"]
+    assert 3 == len(notes(merchant, sale))
 
 
 def test_a_note_of_somebody_else_is_not_taken_for_ours(merchant: Merchant) -> None:
