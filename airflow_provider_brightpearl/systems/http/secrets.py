@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
-from collections.abc import Iterator
-from html import escape, unescape
+from functools import lru_cache
+from html import unescape
+from html.entities import codepoint2name
 from typing import Any
-from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus
+from urllib.parse import parse_qsl, unquote_plus
 
 import requests
 
 # a token request is a form (RFC 6749, 4.4.2) or SOAP, which no call to an API of ours is
 _LOGIN_TYPES = ("application/x-www-form-urlencoded", "text/xml")
 _SECRET = re.compile(
-    r"(?i)((?:token|secret|password|authorization|session_?id)\"?\s*[:=]\s*\"?(?:bearer\s+)?)[^\s\"&,}<]+"
+    r"(?i)((?:token|secret|password|authorization|session_?id)\"?\s*[:=]\s*\"?(?:(?:bearer|basic)\s+)?)[^\s\"&,}<]+"
 )
 _SECRET_NAME = re.compile("(?i)token|secret|password|authorization|session|assertion")
 _SOAP_SECRET = re.compile(r"<(?:\w+:)?(?:password|sessionId)>([^<]+)<")
 # shorter ones are words, and would be masked all over the text
 _SHORTEST_SECRET = 8
 _MASK = b"***"
+_UNCHANGED = re.compile("[A-Za-z0-9]+")
 
 
 def redacted(text: str) -> str:
@@ -34,19 +35,15 @@ def is_login(request: requests.PreparedRequest) -> bool:
     return _text(request.headers.get("Content-Type", "")).startswith(_LOGIN_TYPES)
 
 
-def repeated_credentials(request: requests.PreparedRequest, content: bytes) -> list[bytes]:
-    """The credentials of a request that stand in its answer, in any shape in which pages repeat them.
+def masked(content: bytes, request: requests.PreparedRequest) -> bytes:
+    """An answer's content with the credentials of its request masked, in any shape in which pages repeat them.
 
-    Those are plain, escaped and base64 ones, in UTF-8 and UTF-16; the longest come first.
+    Those are plain ones, with any of their characters escaped for JSON, HTML or URLs, base64, in UTF-8 and UTF-16.
     """
-    shapes = {shape for value in _credentials(request) for shape in _shapes(value)}
-    return sorted((shape for shape in shapes if shape in content), key=len, reverse=True)
-
-
-def masked(content: bytes, credentials: list[bytes]) -> bytes:
-    """The content with these credentials masked."""
-    for value in credentials:
-        content = content.replace(value, _MASK)
+    for value in _credentials(request):
+        for certain, shape in _shapes(value):
+            if certain in content:
+                content = shape.sub(_MASK, content)
     return content
 
 
@@ -72,14 +69,34 @@ def _basic(value: str) -> list[str]:
     return [password, unquote_plus(password)] if colon else []
 
 
-def _shapes(value: str) -> Iterator[bytes]:
-    in_json = json.dumps(value)[1:-1]
-    percent = {quote(value), quote(value, safe=""), quote_plus(value), quote_plus(quote_plus(value))}
-    lower = {re.sub("%..", lambda code: code[0].lower(), each) for each in percent}
-    texts = {value, escape(value), in_json, in_json.replace("/", "\\/"), *percent, *lower}
-    yield from (text.encode() for text in texts)
-    yield from (value.encode(encoding) for encoding in ("utf-16-le", "utf-16-be"))
-    yield from (encode(value.encode()).rstrip(b"=") for encode in (b64encode, urlsafe_b64encode))
+@lru_cache(maxsize=256)
+def _shapes(value: str) -> tuple[tuple[bytes, re.Pattern[bytes]], ...]:
+    """Shapes of a credential as patterns, each with a part that no escaping changes, for which is looked first."""
+    plain = "".join(map(_escaped, value))
+    certain = max(_UNCHANGED.findall(value), key=len, default="")
+    codes = [encode(value.encode()).rstrip(b"=") for encode in (b64encode, urlsafe_b64encode)]
+    whole = [*codes, *(value.encode(encoding) for encoding in ("utf-16-le", "utf-16-be"))]
+    return (
+        (certain.encode(), re.compile(plain.encode())),
+        *((text, re.compile(re.escape(text))) for text in dict.fromkeys(whole)),
+    )
+
+
+def _escaped(char: str) -> str:
+    """A pattern of a character and of all that it is written as in JSON, HTML and URLs, there even twice."""
+    if _UNCHANGED.fullmatch(char):
+        return char
+    code = ord(char)
+    octets = "".join(f"%(?:25)?{octet:02x}" for octet in char.encode())
+    forms = [f"\\\\u{code:04x}", f"&#0*{code};", f"&#x0*{code:x};", octets]
+    named = codepoint2name.get(code)
+    exact = [
+        re.escape(char),
+        re.escape(f"\\{char}"),
+        *([f"&{named};"] if named else []),
+        *(["[+]"] if char == " " else []),
+    ]
+    return f"(?:{'|'.join(exact)}|(?i:{'|'.join(forms)}))"
 
 
 def _text(value: Any) -> str:

@@ -23,7 +23,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.retry import Backoff, should_retry, wait_for
 from airflow_provider_brightpearl.errors import Misconfigured, RetryLater, SyncError, TimedOut, Unavailable
-from airflow_provider_brightpearl.systems.http.secrets import is_login, masked, redacted, repeated_credentials
+from airflow_provider_brightpearl.systems.http.secrets import is_login, masked, redacted
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -103,9 +103,9 @@ def _mask(response: requests.Response) -> None:
     """Masks what the answer repeats of its request's credentials, but for tokens that a login gives."""
     if response.ok and is_login(response.request):
         return
-    if found := repeated_credentials(response.request, response.content):
+    if (content := masked(response.content, response.request)) != response.content:
         # there is no public way to replace a body that has been read
-        response._content = masked(response.content, found)
+        response._content = content
 
 
 class _WithoutQueries(logging.Filter):

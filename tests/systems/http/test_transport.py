@@ -25,7 +25,7 @@ from airflow_provider_brightpearl.systems.http.transport import (
 )
 from tests.systems.stub import Reply, serving
 
-CANARY = '00D/x+y"&=canary!z'
+CANARY = "00D/x+y\"&='canary!z"
 SOAP_LOGIN = f"<n1:login><n1:password>{escape(CANARY)}</n1:password></n1:login>"
 
 
@@ -113,6 +113,7 @@ def test_a_bad_address_is_a_matter_of_configuration() -> None:
         ('{"client_secret":"abc"}', '{"client_secret":"***"}'),
         ("refresh_token=a%2Bb&x=1", "refresh_token=***&x=1"),
         ("Authorization: Bearer abc", "Authorization: Bearer ***"),
+        ("Authorization: Basic Zm9vOmJhcg==", "Authorization: Basic ***"),
         ("Authorization token expired", "Authorization token expired"),
     ],
 )
@@ -130,6 +131,9 @@ def test_secrets_are_starred_out(text: str, expected: str) -> None:
         escape,
         lambda text: json.dumps(text)[1:-1],
         lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+        lambda text: json.dumps(text)[1:-1].replace("&", "\\u0026").replace("'", "\\u0027"),
+        lambda text: escape(text, quote=False),
+        lambda text: escape(text).replace("&#x27;", "&#39;"),
         lambda text: b64encode(text.encode()).decode(),
         lambda text: urlsafe_b64encode(text.encode()).decode(),
     ],
