@@ -21,7 +21,8 @@ from tests.postgres import postgres_url, state_url
 _UNHURRIED: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 settings.register_profile("normal", max_examples=100, **_UNHURRIED)
 settings.register_profile("long", max_examples=100_000, print_blob=True, **_UNHURRIED)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "normal")
+settings.load_profile(PROFILE)
 
 __all__ = ["database_url", "engine", "postgres_url"]
 
@@ -32,6 +33,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: not (item.get_closest_marker("system") or item.get_closest_marker("benchmark"))
     )
+    # what tries 100,000 examples does not hang; cut off in one of them, Hypothesis would call that one flaky
+    if PROFILE == "long":
+        for item in items:
+            if item.get_closest_marker("hypothesis"):
+                item.add_marker(pytest.mark.timeout(0))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

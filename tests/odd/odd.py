@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from airflow_provider_brightpearl.systems.http.transport import Meter, MeteredAdapter
@@ -31,6 +32,8 @@ VALUES = st.one_of(
 TEXTS = st.one_of(st.sampled_from([each for each in SEEN if isinstance(each, str)]), st.text(max_size=30))
 BYTES = st.sampled_from([b"\xff", b"\x00", b"\\u0000", b"\\ud800", b'"', b"}", b"]", b",", b"", b"[" * 3000])
 MASKS = st.integers(0, 2**32)
+# for each of several entry points of one kind
+A_QUARTER = settings(max_examples=settings().max_examples // 4)
 
 
 def altered(good: Any, seed: int, value: Any) -> Any:

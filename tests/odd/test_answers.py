@@ -13,7 +13,7 @@ from simple_salesforce import Salesforce
 
 from airflow_provider_brightpearl.core.ports.source import Message
 from airflow_provider_brightpearl.core.retry import Backoff
-from airflow_provider_brightpearl.errors import SyncError
+from airflow_provider_brightpearl.errors import SchemaMismatch, SyncError
 from airflow_provider_brightpearl.flow.load import load_flow
 from airflow_provider_brightpearl.systems.brightpearl.account import (
     fields_missing,
@@ -33,7 +33,7 @@ from airflow_provider_brightpearl.systems.salesforce.graph import Graph, Node
 from airflow_provider_brightpearl.systems.salesforce.schema import schema_problems
 from airflow_provider_brightpearl.systems.salesforce.system import SALESFORCE
 from tests.flows.site import MAPPINGS
-from tests.odd.odd import MASKS, ODD, Answers, mounted, odd_body
+from tests.odd.odd import A_QUARTER, MASKS, ODD, Answers, mounted, odd_body
 
 ONCE = Backoff(tries=1, throttled_tries=1)
 STATUSES = st.sampled_from([200, 200, 200, 200, 201, 400, 401, 404, 429, 500, 503, 504])
@@ -189,6 +189,7 @@ def odd_answer(good: Any, seed: int, value: Any, status: int, headers: dict[str,
 
 
 @pytest.mark.parametrize("name", BRIGHTPEARL)
+@A_QUARTER
 @given(seed=MASKS, value=ODD, status=STATUSES, headers=HEADERS)
 def test_brightpearl(name: str, seed: int, value: Any, status: int, headers: dict[str, str]) -> None:
     call, good = BRIGHTPEARL[name]
@@ -197,11 +198,20 @@ def test_brightpearl(name: str, seed: int, value: Any, status: int, headers: dic
 
 
 @pytest.mark.parametrize("name", SALESFORCE_CALLS)
+@A_QUARTER
 @given(seed=MASKS, value=ODD, status=STATUSES, headers=HEADERS)
 def test_salesforce(name: str, seed: int, value: Any, status: int, headers: dict[str, str]) -> None:
     call, good = SALESFORCE_CALLS[name]
     client = salesforce(odd_answer(good, seed, value, status, headers))
     fails_with_a_sentence(lambda: call(client))
+
+
+def test_a_state_field_without_its_list_is_named() -> None:
+    listless = {name: value for name, value in FIELD.items() if name != "picklistValues"}
+    answer = json.dumps({**DESCRIBE, "fields": [listless, COUNTRY]}).encode()
+    codes = AddressCodes(salesforce(Answers(lambda *_: (200, answer, {}))), CUSTOMERS)
+    with pytest.raises(SchemaMismatch, match="no picklistValues of BillingStateCode"):
+        codes.renamed("Account")
 
 
 @given(call=st.integers(1, 7), seed=MASKS, value=ODD, headers=HEADERS)

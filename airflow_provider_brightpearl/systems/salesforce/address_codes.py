@@ -18,7 +18,9 @@ from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import Change, RecordChange
 from airflow_provider_brightpearl.core.progress import counted
+from airflow_provider_brightpearl.errors import SchemaMismatch
 from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 
 log = logging.getLogger(__name__)
@@ -152,8 +154,8 @@ def _states(described: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         controller = fields.get(field.get("controllerName") or "")
         if not field["name"].endswith("StateCode") or controller is None:
             continue
-        countries = [each["value"] for each in controller["picklistValues"]]
-        for choice in field["picklistValues"]:
+        countries = [each["value"] for each in _choices(controller)]
+        for choice in _choices(field):
             for country in _controlling(choice, countries):
                 known = found.setdefault(country.upper(), {})
                 code, label = choice["value"], choice.get("label") or choice["value"]
@@ -161,6 +163,22 @@ def _states(described: Mapping[str, Any]) -> dict[str, dict[str, str]]:
                     known[spelling.casefold()] = code
         return found
     return found
+
+
+def _choices(field: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The values of a picklist.
+
+    Raises:
+        SchemaMismatch: the describe does not list them, by which every state would count as unknown.
+    """
+    try:
+        return list(field["picklistValues"])
+    except KeyError:
+        raise SchemaMismatch(
+            f"the describe lists no picklistValues of {field['name']}",
+            system=SYSTEM,
+            operation="GET describe",
+        ) from None
 
 
 def _controlling(choice: Mapping[str, Any], countries: list[str]) -> Iterator[str]:
