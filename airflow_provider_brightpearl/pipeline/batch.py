@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -26,7 +26,7 @@ Place = tuple[str, str]
 # compared as they are: a property of each of a hundred thousand results takes time
 _WRITTEN = (RowOutcome.CREATED, RowOutcome.UPDATED)
 _REMOVED, _REFUSED = RowOutcome.REMOVED, RowOutcome.REFUSED
-_UNREAD = Reading()
+UNREAD = Reading()
 _CONTESTED = "another run wrote this record at the same time; it is read and written again"
 
 
@@ -60,13 +60,6 @@ class Batch:
         """When the first of the records was read."""
         return min((each.read_at for each in self.readings.values() if each.read_at), default=None)
 
-    def superseded(self) -> set[str]:
-        """Records that are bound by a newer reading than this run's."""
-        every = (each for bindings in self.bound.values() for each in bindings.values())
-        return {
-            each.source_id for each in every if is_newer(each, self.readings.get(each.source_id, _UNREAD))
-        }
-
     def read_again(self, skip: set[str]) -> list[Binding]:
         """The first rows of unchanged records, now bound by this newer reading: an older one must not be written."""
         found: list[Binding] = []
@@ -80,14 +73,10 @@ class Batch:
                 found.append(new)
         return found
 
-    def take_bound(self, written: Sequence[Binding], contested: Sequence[Binding]) -> None:
-        """Notes what is bound; records of which another run has written a row at the same time are tried again."""
+    def take_bound(self, written: Sequence[Binding]) -> None:
+        """Notes what is bound."""
         for each in written:
             self.bound[each.object][each.key] = replace(each, revision=each.revision + 1)
-        owners = {(each.object, each.key): each.source_id for each in written} if contested else {}
-        for each in contested:
-            self.bound[each.object][each.key] = each
-            self.contest(owners[each.object, each.key], (each.object, each.key))
 
     def contest(self, source_id: str, row: Place) -> None:
         """Rejects a record that another run is writing too: which of both the target has now is unknown."""
@@ -108,10 +97,8 @@ class Batch:
                 yield change
 
     def _change(self, source_id: str, rows: Sequence[MappedRow], bound: Sequence[Binding]) -> RecordChange:
-        gone = tuple(self._gone(rows, bound)) if bound else ()
-        anew = {
-            (row.object, row.key) for row in rows if row.object in self.parents and self._own(row) is None
-        }
+        gone = tuple(self.gone(rows, bound)) if bound else ()
+        anew = {(row.object, row.key) for row in rows if row.object in self.parents and self.own(row) is None}
         changed = [row for row in rows if self._differs(row, anew)]
         first_goes = bool(changed) and changed[0] is rows[0]
         if (changed or gone) and not first_goes and self.flow.objects[self.flow.root].set_last:
@@ -119,14 +106,15 @@ class Batch:
             changed.insert(0, rows[0])
         return RecordChange(source_id, tuple([self._write(row, anew) for row in changed]), gone)
 
-    def _gone(self, rows: Sequence[MappedRow], bound: Sequence[Binding]) -> Iterator[Removal]:
+    def gone(self, rows: Sequence[MappedRow], bound: Iterable[Binding]) -> Iterator[Removal]:
+        """The bound rows that a record no longer has."""
         there = {(row.object, row.key) for row in rows}
         for each in bound:
             spec = self.flow.objects.get(each.object)
             if spec and not spec.owner and (each.object, each.key) not in there:
                 yield Removal(each.object, each.key, each.target_id)
 
-    def _own(self, row: MappedRow) -> Binding | None:
+    def own(self, row: MappedRow) -> Binding | None:
         """The binding of a row, unless it is that of another record."""
         bound = self.bound[row.object].get(row.key)
         return bound if bound and bound.source_id == row.source_id else None
@@ -138,14 +126,14 @@ class Batch:
         )
 
     def _differs(self, row: MappedRow, anew: set[Place]) -> bool:
-        bound = self._own(row)
+        bound = self.own(row)
         if bound is None or bound.fingerprint != row.fingerprint or self._lost_parent(row, anew):
             return True
         # a repeat of this run has sent it already
         return self.sweep and self.flow.objects[row.object].resend_in_sweep and bound.written_run != self.run
 
     def _write(self, row: MappedRow, anew: set[Place]) -> Change:
-        bound = None if self._lost_parent(row, anew) else self._own(row)
+        bound = None if self._lost_parent(row, anew) else self.own(row)
         target_id = bound.target_id if bound else None
         return Change(row.object, row.key, row.payload, row.fingerprint, row.parent, target_id)
 
@@ -160,7 +148,7 @@ class Batch:
             first = self.rows[source_id][0]
             bound = self.bound[first.object].get(first.key)
             if bound:
-                reading = self.readings.get(source_id, _UNREAD)
+                reading = self.readings.get(source_id, UNREAD)
                 yield replace(
                     bound,
                     written_run=self.run,
@@ -171,7 +159,7 @@ class Batch:
     def _binding(self, result: RowResult) -> Binding:
         earlier = self.bound[result.object].get(result.key)
         created = self.run if result.outcome is RowOutcome.CREATED else ""
-        reading = self.readings.get(result.source_id, _UNREAD)
+        reading = self.readings.get(result.source_id, UNREAD)
         unsure = result.unfinished or result.source_id in self.contested
         return Binding(
             self.flow.flow,

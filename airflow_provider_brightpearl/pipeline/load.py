@@ -28,6 +28,7 @@ from airflow_provider_brightpearl.mapping.mapped import read_mapped, read_versio
 from airflow_provider_brightpearl.pipeline.batch import Batch
 from airflow_provider_brightpearl.pipeline.history import load_events
 from airflow_provider_brightpearl.pipeline.lost_rows import LostRows
+from airflow_provider_brightpearl.pipeline.overlap import contest, superseded
 from airflow_provider_brightpearl.pipeline.owners import with_owned_rows
 from airflow_provider_brightpearl.pipeline.rejections import (
     money_of,
@@ -79,19 +80,20 @@ def load_part(
     held = {each.source_id for each, _ in read_rejections(staging, gate.rejections[mapped.name])}
     for each in crosswalk.of_records(flow.flow, list(batch.rows)):
         batch.bound[each.object][each.key] = each
-    superseded = batch.superseded() - held
-    if superseded:
-        log.info("%s left out: another run has read it later", counted(len(superseded), "record"))
-    left = held | superseded
+    left_out = superseded(batch, held)
+    if left_out:
+        log.info("%s left out: another run has read it later", counted(len(left_out), "record"))
+    left = held | left_out
     takers = batch.reject_taken_keys(crosswalk, left)
     changes = with_owned_rows(flow, list(batch.changes(left | batch.rejected.keys())), crosswalk)
     shared = SharedRows(batch, sink, crosswalk)
     changes = shared.refuse(changes)
-    _forget(batch, crosswalk, changes)
+    _forget(batch, crosswalk, letters, changes)
     changes = [each for each in changes if each.source_id not in batch.contested]
     _bind(
         batch,
         crosswalk,
+        letters,
         batch.read_again({each.source_id for each in changes} | left | batch.rejected.keys()),
     )
     calls, looks = sink.calls, _looks(sink)
@@ -107,7 +109,7 @@ def load_part(
         if outbox is not None:
             # before the rows are bound: a bound row is not written again, and would never be written back
             outbox.keep(results)
-        _take(batch, crosswalk, results)
+        _take(batch, crosswalk, letters, results)
         progress.advance(len(results))
     made, looked = sink.calls - calls, _looks(sink) - looks
     shared.check()
@@ -116,9 +118,9 @@ def load_part(
     refused = list(batch.rejected.values())
     passed = [source_id for source_id in outcomes if source_id not in batch.rejected]
     # what a newer reading was rejected for is not settled by an older one
-    went_through = [source_id for source_id in passed if source_id not in superseded]
+    went_through = [source_id for source_id in passed if source_id not in left_out]
     letters.resolve(flow.flow, run, went_through, batch.read_since)
-    events.record(flow.flow, load_events(batch, outcomes, superseded, now()))
+    events.record(flow.flow, load_events(batch, outcomes, left_out, now()))
     # rows of refused records are not sent, which the fewest do not know
     fewest = min(made - looked, sink.min_calls(changes)) if isinstance(sink, EstimatesWrites) else made
     return LoadReport(
@@ -162,7 +164,9 @@ def _note_readings(batch: Batch, path: Path, mapped: TransformReport, staging: S
     batch.readings = {name: Reading(version, times.at(pos)) for name, pos, version in read_versions(path)}
 
 
-def _forget(batch: Batch, crosswalk: Crosswalk, changes: Sequence[RecordChange]) -> None:
+def _forget(
+    batch: Batch, crosswalk: Crosswalk, letters: DeadLetters, changes: Sequence[RecordChange]
+) -> None:
     """Forgets the fingerprints of bound rows that are created anew: a repeat must not take them for unchanged."""
     sent = (
         batch.bound[each.object].get(each.key)
@@ -172,16 +176,18 @@ def _forget(batch: Batch, crosswalk: Crosswalk, changes: Sequence[RecordChange])
     )
     lost = [replace(each, fingerprint="") for each in sent if each and each.source_id in batch.rows]
     if lost:
-        _bind(batch, crosswalk, lost)
+        _bind(batch, crosswalk, letters, lost)
 
 
-def _bind(batch: Batch, crosswalk: Crosswalk, rows: Sequence[Binding]) -> None:
-    batch.take_bound(rows, crosswalk.bind(rows))
+def _bind(batch: Batch, crosswalk: Crosswalk, letters: DeadLetters, rows: Sequence[Binding]) -> None:
+    kept = crosswalk.bind(rows)
+    batch.take_bound(rows)
+    contest(batch, letters, rows, kept)
 
 
-def _take(batch: Batch, crosswalk: Crosswalk, results: Sequence[RowResult]) -> None:
+def _take(batch: Batch, crosswalk: Crosswalk, letters: DeadLetters, results: Sequence[RowResult]) -> None:
     """Binds what the target confirmed, and unbinds what it removed."""
-    _bind(batch, crosswalk, batch.bindings(results))
+    _bind(batch, crosswalk, letters, batch.bindings(results))
     gone: list[Binding] = []
     for result in results:
         batch.written.setdefault(result.source_id, []).append(result)
@@ -189,8 +195,8 @@ def _take(batch: Batch, crosswalk: Crosswalk, results: Sequence[RowResult]) -> N
             bound := batch.bound[result.object].pop(result.key, None)
         ):
             gone.append(bound)
-    for each in crosswalk.unbind(gone) if gone else ():
-        batch.contest(each.source_id, (each.object, each.key))
+    if gone:
+        contest(batch, letters, gone, crosswalk.unbind(gone))
 
 
 def _stage_refusals(

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import Lost, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.ports.stores import Binding, Crosswalk, DeadLetters
-from airflow_provider_brightpearl.core.records import Rejection, Stage
 from airflow_provider_brightpearl.pipeline.batch import Batch
+from airflow_provider_brightpearl.pipeline.send_again import send_again
 
 _REF = re.compile(r"\bref\s*\(\s*'([^'.]+)\.([^']+)'", re.IGNORECASE)
 _WARNINGS = 10
@@ -110,8 +110,9 @@ class LostRows:
             self._crosswalk.bind([replace(parent, fingerprint="")])
         else:
             self._crosswalk.unbind([parent])
-        self._warn(self._loss(parent, lost))
-        self._send_again(parent, self._loss(parent, lost))
+        loss = self._loss(parent, lost)
+        self._warn(loss)
+        send_again(self._letters, self._batch.run, parent, f"{loss}; it is sent again")
 
     def _loss(self, parent: Binding, lost: Lost) -> str:
         target = self._batch.flow.target
@@ -119,20 +120,6 @@ class LostRows:
         if lost.moved_to:
             return f"{target} has merged {place} into {lost.moved_to}"
         return f"{target} has deleted {place}"
-
-    def _send_again(self, parent: Binding, reason: str) -> None:
-        # a letter that is there already has a reason of its own, which a person has to see
-        if self._letters.waiting(parent.flow, [parent.source_id]):
-            return
-        rejection = Rejection(
-            parent.source_id,
-            Stage.LOAD,
-            f"{reason}; it is sent again",
-            parent.object,
-            parent.key,
-            passing=True,
-        )
-        self._letters.keep(parent.flow, self._batch.run, "", [(rejection, b"")])
 
     def _warn(self, text: str) -> None:
         self._warnings[text] = None

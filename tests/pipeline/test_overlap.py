@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -28,7 +29,7 @@ from airflow_provider_brightpearl.errors import TooManyRefused
 from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from tests.chain import NOW, Chain
-from tests.fakes import FakeSink, FakeSource, MemoryLedger, MemoryRecordEvents
+from tests.fakes import Crash, FakeSink, FakeSource, MemoryLedger, MemoryRecordEvents
 from tests.mapping.bench import SCHEMA, flow
 
 LINE = {
@@ -311,3 +312,73 @@ def test_a_repeat_of_a_run_is_no_conflict(place: Place) -> None:
     assert late.load(sink).counts == late.load(sink).counts
     assert 1 == len(sink.log)
     assert ["created"] == [each.outcome for each in place.events.of_record(FLOW.flow, "1")]
+
+
+class Killed(FakeSink):
+    """A sink whose worker dies when it has answered the first row of each record."""
+
+    def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        yield [next(self._write(msgspec.structs.replace(each, changes=each.changes[:1]))) for each in records]
+        raise Crash
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_what_a_newer_run_has_only_begun_is_read_and_written_again(place: Place, *, known: bool) -> None:
+    if known:
+        place.go(thing("first", NOW - MINUTE, ("z",)))
+    late = Late.of(place.chain(), thing("new"), "scheduled", place.now)
+    by_hand = Late.of(place.chain(), thing("new"), "by hand", place.now + MINUTE)
+    place.now += 2 * MINUTE
+    with pytest.raises(Crash):
+        by_hand.load(Killed(rows=place.target))
+    sink = FakeSink(rows=place.target)
+    report = late.load(sink)
+    assert ([], 1, 0) == (sink.log, report.counts.rejected, report.counts.unchanged)
+    late.settle(report)
+    assert {"1"} == place.letters.waiting(FLOW.flow, ["1"])
+
+    place.go(thing("new"), OnlyNamed)
+    assert {"Sku": "a"} == json.loads(place.target["Line", "1-0"])
+    assert set() == place.letters.waiting(FLOW.flow, ["1"])
+
+
+def test_of_a_record_that_a_newer_run_has_written_whole_rows_it_left_alone_are_no_conflict(
+    place: Place,
+) -> None:
+    place.go(thing("first", NOW - MINUTE))
+    zombie = Late.of(place.chain(), thing("second"), "zombie", place.now)
+    place.go(thing("third", NOW + MINUTE))
+    report = zombie.load(FakeSink(rows=place.target))
+    assert (0, 1, "third") == (report.counts.rejected, report.counts.unchanged, place.value())
+
+
+class Moving(FakeSink):
+    """A sink whose answer comes when another run has given the row to another record."""
+
+    def __init__(self, rows: dict[tuple[str, str], str], meanwhile: Callable[[], object]) -> None:
+        super().__init__(rows=rows)
+        self.meanwhile = meanwhile
+
+    def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        for results in super().write(records):
+            self.meanwhile()
+            yield results
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_row_that_another_run_has_given_to_another_record_is_written_again_for_that_one(
+    place: Place, *, removed: bool
+) -> None:
+    place.go(thing("first", NOW - MINUTE))
+
+    def give_away() -> None:
+        (line,) = (each for each in place.crosswalk.of_records(FLOW.flow, ["1"]) if each.object == "Line")
+        place.crosswalk.bind([msgspec.structs.replace(line, source_id="2", written_run="other")])
+
+    late = Late.of(place.chain(), thing("new", skus=() if removed else ("b",)), "late", place.now + MINUTE)
+    report = late.load(Moving(place.target, give_away))
+    assert 1 == report.counts.rejected
+    late.settle(report)
+    assert {"1", "2"} == place.letters.waiting(FLOW.flow, ["1", "2"])
+    (line,) = place.crosswalk.of_records(FLOW.flow, ["2"])
+    assert ("Line", "1-0", "") == (line.object, line.key, line.fingerprint)
