@@ -130,7 +130,8 @@ class LoadReport(Report):
     """The outcome of the records of one part in the target, with their money and the calls that it took.
 
     ``page`` is the address at which the target shows the last of it, empty where it has none; ``writes`` are those of
-    the state database by then, ``warnings`` say what the target no longer has.
+    the state database by then, ``warnings`` say what the target no longer has, and which fields both
+    sides changed.
     """
 
     name: str

@@ -70,6 +70,7 @@ def currency_field(flow: FlowSpec) -> str | None:
 # keys that cannot change what a record becomes
 _UNMAPPED = {
     "description", "schedule", "start_date", "after", "window", "part_size", "write_back", "reconcile", "load",
+    "authority", "reverse",
 }  # fmt: skip
 
 

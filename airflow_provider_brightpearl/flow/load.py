@@ -19,6 +19,7 @@ from airflow_provider_brightpearl.flow.spec import (
     TotalsSpec,
     WindowSpec,
 )
+from airflow_provider_brightpearl.flow.two_way import AuthoritySpec, ReverseSpec
 from airflow_provider_brightpearl.flow.write_back import WriteBackSpec
 
 
@@ -101,6 +102,8 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
         "lookups": LookupSpec,
         "reconcile": ReconcileSpec,
         "write_back": WriteBackSpec,
+        "authority": AuthoritySpec,
+        "reverse": ReverseSpec,
     }
     if len(location) > 1:
         model = named.get(str(location[0]), FlowSpec)

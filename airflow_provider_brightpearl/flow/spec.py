@@ -19,6 +19,7 @@ from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.window import Policy, is_cron
 from airflow_provider_brightpearl.flow.durations import Duration
 from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
+from airflow_provider_brightpearl.flow.two_way import AuthoritySpec, ReverseSpec
 from airflow_provider_brightpearl.flow.write_back import WriteBackSpec
 
 
@@ -239,6 +240,12 @@ class FlowSpec(_Model):
     reconcile: ReconcileSpec | None = Field(
         None, description="How both systems are compared; flows without it are not"
     )
+    authority: AuthoritySpec | None = Field(
+        None, description="Whose value counts where another flow brings changes back"
+    )
+    reverse: ReverseSpec | None = Field(
+        None, description="The flow of the other direction, with which this one shares its links"
+    )
 
     @property
     def source_system(self) -> str:
@@ -271,6 +278,8 @@ class FlowSpec(_Model):
                 raise ValueError(f"objects.{name}: {both[0]} is set last, so no other flow can own it")
             if self.flow in {*spec.owner.values(), *spec.disjoint_from}:
                 raise ValueError(f"objects.{name}: owner and disjoint_from name other flows, not this one")
+            if self.authority and spec.set_last:
+                raise ValueError(f"objects.{name}: has a field that is set last, so it takes no authority:")
             seen.append(name)
         if self.objects[seen[0]].rows:
             raise ValueError(f"objects.{seen[0]}: the first object has one row a record and takes no rows:")

@@ -8,6 +8,7 @@ from itertools import combinations
 
 from airflow_provider_brightpearl.core.suggest import did_you_mean
 from airflow_provider_brightpearl.flow.spec import FlowSpec, ObjectSpec
+from airflow_provider_brightpearl.flow.two_way import two_way_problems
 
 _SHOWN = 5
 
@@ -21,13 +22,14 @@ class WriterProblem:
 
 
 def writer_problems(flows: Sequence[FlowSpec]) -> list[WriterProblem]:
-    """Fields that two flows write of one object by one key without an owner, and invalid owners.
+    """Fields that two flows write of one object by one key without an owner, invalid owners, and two-way fields.
 
     Args:
         flows: all flows of a folder.
     """
     pairs = combinations(flows, 2)
-    return [*_misnamed(flows), *(problem for pair in pairs for problem in _conflicts(*pair))]
+    two_way = (WriterProblem(*found) for found in two_way_problems(flows))
+    return [*_misnamed(flows), *(problem for pair in pairs for problem in _conflicts(*pair)), *two_way]
 
 
 def _conflicts(one: FlowSpec, other: FlowSpec) -> Iterator[WriterProblem]:

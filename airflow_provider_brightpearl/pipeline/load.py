@@ -37,6 +37,7 @@ from airflow_provider_brightpearl.pipeline.rejections import (
     write_rejections,
 )
 from airflow_provider_brightpearl.pipeline.shared_rows import SharedRows
+from airflow_provider_brightpearl.pipeline.two_way import TwoWay
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ def load_part(
     events: RecordEvents,
     now: Callable[[], datetime],
     outbox: Outbox | None = None,
+    two_way: TwoWay | None = None,
     *,
     sweep: bool = False,
 ) -> LoadReport:
@@ -73,6 +75,7 @@ def load_part(
         events: the history of the records.
         now: the clock, aware.
         outbox: where write-backs are recorded; a flow with ``write_back`` needs it.
+        two_way: merges with what the target holds, where another flow brings changes back.
         sweep: whether unchanged rows are sent of objects that say so.
     """
     batch = Batch(flow, run, {}, sweep)
@@ -80,6 +83,8 @@ def load_part(
     held = {each.source_id for each, _ in read_rejections(staging, gate.rejections[mapped.name])}
     for each in crosswalk.of_records(flow.flow, list(batch.rows)):
         batch.bound[each.object][each.key] = each
+    if two_way:
+        two_way.adopt(batch)
     left_out = superseded(batch, held)
     if left_out:
         log.info("%s left out: another run has read it later", counted(len(left_out), "record"))
@@ -88,6 +93,9 @@ def load_part(
     changes = with_owned_rows(flow, list(batch.changes(left | batch.rejected.keys())), crosswalk)
     shared = SharedRows(batch, sink, crosswalk)
     changes = shared.refuse(changes)
+    if two_way:
+        changes, settled = two_way.merged(batch, changes)
+        _bind(batch, crosswalk, letters, settled)
     _forget(batch, crosswalk, letters, changes)
     changes = [each for each in changes if each.source_id not in batch.contested]
     _bind(
@@ -109,11 +117,15 @@ def load_part(
         if outbox is not None:
             # before the rows are bound: a bound row is not written again, and would never be written back
             outbox.keep(results)
+        if two_way:
+            two_way.link(batch, results)
         _take(batch, crosswalk, letters, results)
         progress.advance(len(results))
     made, looked = sink.calls - calls, _looks(sink) - looks
     shared.check()
     batch.reject_unanswered()
+    if two_way:
+        two_way.keep(batch)
     outcomes = {source_id: batch.outcome(source_id) for source_id in batch.rows if source_id not in held}
     refused = list(batch.rejected.values())
     passed = [source_id for source_id in outcomes if source_id not in batch.rejected]
@@ -130,7 +142,7 @@ def load_part(
         rejections=_stage_refusals(staging, mapped, batch, refused),
         loaded_money=batch.money(passed),
         rejected_money=money_of(refused),
-        warnings=lost.warnings,
+        warnings=(*lost.warnings, *(two_way.warnings if two_way else ())),
     )
 
 

@@ -49,6 +49,7 @@ from airflow_provider_brightpearl.runtime.preflight import check_instance, check
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.run_summary import outcomes, write_back_outcome
 from airflow_provider_brightpearl.runtime.state_guard import check_state, current_state, keep_mark
+from airflow_provider_brightpearl.runtime.two_way import open_two_way
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -172,11 +173,11 @@ def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateRepo
     with _stage(wiring, "load", run, mapped.name) as progress:
         check_instance(wiring, run)
         wiring.ledger.check()
-        sink = wiring.sink(run.attempt)
+        sink, staging = wiring.sink(run.attempt), wiring.staging(run.run)
         report = load_part(
-            wiring.flow, run.attempt, mapped, judged, sink, wiring.crosswalk, wiring.letters,
-            wiring.staging(run.run), wiring.events, wiring.environment.now, wiring.outbox(run.attempt),
-            sweep=run.selection.sweep,
+            wiring.flow, run.attempt, mapped, judged, sink, wiring.crosswalk, wiring.letters, staging,
+            wiring.events, wiring.environment.now, wiring.outbox(run.attempt),
+            open_two_way(wiring, mapped, staging), sweep=run.selection.sweep,
         )  # fmt: skip
         made = sum(report.calls.made.values())
         progress.result = f"{outcomes(report.counts)}; {counted(made, 'call')}"

@@ -12,6 +12,7 @@ from typing import Any
 from airflow_provider_brightpearl.core.ports.gate import Gate
 from airflow_provider_brightpearl.core.ports.source import Source, SourceInventory, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import (
+    Bases,
     Crosswalk,
     DeadLetters,
     Intents,
@@ -29,6 +30,7 @@ from airflow_provider_brightpearl.gates.expectations import ExpectationGate
 from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
 from airflow_provider_brightpearl.runtime.environment import Environment
+from airflow_provider_brightpearl.stores.bases import SqlBases
 from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.instances import SqlInstances
@@ -73,6 +75,13 @@ class Wiring:
         loaded = load_flow(environment.mappings / f"{flow}.yaml")
         registry.check_flow(loaded)
         return cls(loaded, environment, source_conn_id, target_conn_id)
+
+    def other_way(self, flow: str) -> Wiring:
+        """The wiring of a flow of the other direction, over the same connections and the same client of its source."""
+        other = Wiring.of(flow, self.environment, self.target_conn_id, self.source_conn_id)
+        # its calls are counted with those of this flow
+        other.__dict__["source_client"] = self.target_client
+        return other
 
     # instances
 
@@ -125,6 +134,10 @@ class Wiring:
         return SqlDeadLetters(
             self.environment.state(), self.environment.now, self.pair, self.environment.letters
         )
+
+    @cached_property
+    def bases(self) -> Bases:
+        return SqlBases(self.environment.state(), self.pair)
 
     @cached_property
     def events(self) -> RecordEvents:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from airflow_provider_brightpearl.core.events import RecordEvent
+from airflow_provider_brightpearl.core.merge import Fields, Value
 from airflow_provider_brightpearl.core.records import PartRef, Rejection
 from airflow_provider_brightpearl.core.reports import RunSummary, StateMark
 
@@ -85,6 +86,21 @@ class Crosswalk(Resolver, Protocol):
 
         Returns:
             The rows that another run has written since; they lose their fingerprint, and stay.
+        """
+        ...
+
+
+class Bases(Protocol):
+    """The values that both sides of two-way flows last agreed on; raises ``Unavailable`` where it does not answer."""
+
+    def of(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, Fields]:
+        """The base of each of these keys that has one: values by field, numbers as text or numbers."""
+        ...
+
+    def agree(self, flow: str, origin: str, bases: Mapping[tuple[str, str], Mapping[str, Value]]) -> None:
+        """Keeps the bases of these objects and keys of a flow, and by which flow they came to be.
+
+        Those of rows that are not bound any more are left out.
         """
         ...
 

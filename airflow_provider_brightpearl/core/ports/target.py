@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
 from airflow_provider_brightpearl.core.ports.sides import Span
@@ -63,6 +64,33 @@ class KnowsIds(Protocol):
 
     def new_rows(self, records: Sequence[RecordChange]) -> Iterator[NewRow]:
         """The rows of these records that are not bound, as far as their ids are known before they are written."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a system holds of a row: the requested fields, and when it was changed last (aware, None if unknown)."""
+
+    target_id: str
+    fields: Mapping[str, Any]
+    changed_at: datetime | None = None
+
+
+@runtime_checkable
+class HoldsRows(Protocol):
+    """A target that shows its rows by their ids, for flows whose target is edited too."""
+
+    def held(self, object_name: str, target_ids: Sequence[str], fields: Sequence[str]) -> Iterator[Held]:
+        """Those of the rows of an object that exist.
+
+        Args:
+            object_name: as in the flow file.
+            target_ids: the target's own ids.
+            fields: names of fields wanted with each row.
+
+        Raises:
+            SyncError: the system does not answer as it should.
+        """
         ...
 
 

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, compress
 
+import msgspec
 from more_itertools import chunked
 
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowOutcome, RowResult
@@ -229,10 +230,26 @@ class SalesforceSink:
         unfinished: Container[str] = (),
     ) -> Iterator[list[RowResult]]:
         key_field, target = self.specs[name].key_field, self.flow.target_object(name)
+        if self.flow.authority:
+            # the other direction has linked rows that do not have their key yet
+            yield from self._update_by_id(name, [row for row in rows if row[1].target_id])
+            rows = [row for row in rows if not row[1].target_id]
         bodies = list(self._bodies(name, rows, meanwhile or {}, only))
         by_key = {row[1].key: row for row in rows}
         for answers in self._answers(target, key_field, bodies):
             yield [self._result(*by_key[answer.key], answer, answer.key in unfinished) for answer in answers]
+
+    def _update_by_id(self, name: str, rows: Sequence[Owned]) -> Iterator[list[RowResult]]:
+        """Rows that exist, by their ids, with their keys; their parents stay."""
+        spec, owners = self.specs[name], {str(row[1].target_id): row for row in rows}
+        bodies = []
+        for target_id, (_, change) in owners.items():
+            fields = decoded(change.payload)
+            kept = {field: value for field, value in fields.items() if field not in spec.sent_on_create}
+            body = {"Id": raw(target_id), spec.key_field: raw(change.key), **kept}
+            bodies.append(msgspec.json.encode(body).decode())
+        for answers in self._answers(self.flow.target_object(name), "Id", bodies):
+            yield [self._result(*owners[answer.key], answer, unfinished=False) for answer in answers]
 
     def _answers(self, target: str, key_field: str, bodies: Sequence[str]) -> Iterator[list[RowAnswer]]:
         if len(bodies) >= self.bulk_from:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from more_itertools import chunked
 from airflow_provider_brightpearl.core.changes import RowOutcome, RowResult
 from airflow_provider_brightpearl.core.ports.sides import Span
 from airflow_provider_brightpearl.core.ports.stores import Binding
-from airflow_provider_brightpearl.core.ports.target import TargetRow
+from airflow_provider_brightpearl.core.ports.target import Held, TargetRow
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.salesforce.address_codes import AddressCodes, text_field
 from airflow_provider_brightpearl.systems.salesforce.answers import GONE, RowAnswer
@@ -87,6 +88,15 @@ class SalesforceTarget:
             {name: _value(record[column]) for name, column in held.items()},
             retired=bool(retired) and all(_same(record[name], value) for name, value in retired),
         )
+
+    def held(self, object_name: str, target_ids: Sequence[str], fields: Sequence[str]) -> Iterator[Held]:
+        """The rows of these ids that are not deleted, with when they were changed last."""
+        names = ", ".join(dict.fromkeys(["Id", "SystemModstamp", *fields]))
+        for chunk in chunked(target_ids, KEYS_ASKED):
+            source = f"{self.flow.target_object(object_name)} WHERE Id IN {listed(chunk)}"
+            for record in self.client.query(f"SELECT {names} FROM {source}"):  # noqa: S608
+                changed_at = datetime.fromisoformat(str(record["SystemModstamp"]))
+                yield Held(str(record["Id"]), {name: record[name] for name in fields}, changed_at)
 
     def existing_ids(self, object_name: str, target_ids: Sequence[str]) -> set[str]:
         """Those of the rows that are neither deleted nor in the recycle bin."""

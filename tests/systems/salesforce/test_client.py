@@ -182,13 +182,17 @@ def login_then(answer: Callable[[Asked], Reply]) -> Callable[[Asked], Reply]:
 
 def test_an_expired_session_logs_in_once_and_repeats() -> None:
     def api(asked: Asked) -> Reply:
-        return Reply({"ok": 1}) if asked.headers["Authorization"] == "Bearer sid2" else EXPIRED
+        return (
+            Reply({"DailyApiRequests": {"Max": 9}})
+            if asked.headers["Authorization"] == "Bearer sid2"
+            else EXPIRED
+        )
 
     with serving(login_then(api)) as stub:
         session = new_session(endpoint_override=stub.url)
         sf = Salesforce(consumer_key="k", consumer_secret="s", domain="acme.my", session=session)
         client = SalesforceClient(sf)
-        assert {"ok": 1} == client.limits()
+        assert {"DailyApiRequests": {"Max": 9}} == client.limits()
         assert (2, 2, "moved.my.salesforce.com") == (client.calls, client.meter.logins, sf.sf_instance)
 
 

@@ -99,4 +99,4 @@ class SalesforceStream:
     @property
     def schema(self) -> StreamSchema:
         rows = {relation: ListOf(each.shape.columns) for relation, each in self.children.items()}
-        return StreamSchema("Id", {**self.shape.columns, **rows})
+        return StreamSchema("Id", {**self.shape.columns, **rows}, ("SystemModstamp",))

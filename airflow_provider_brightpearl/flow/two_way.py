@@ -1,0 +1,143 @@
+"""Two flows of one entity, one in each direction: which fields are one, and whose value counts.
+
+The flow that was there first holds the links and ``authority``; the one of the other direction names it in ``reverse``.
+Both compare in one form, that of the first flow's target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from airflow_provider_brightpearl.core.merge import Rule
+from airflow_provider_brightpearl.core.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from airflow_provider_brightpearl.flow.spec import FlowSpec
+
+# an object and one of its fields, as in Account.Phone
+Place = Annotated[str, Field(pattern=r"^[A-Za-z]\w*\.[A-Za-z]\w*$", examples=["Account.Phone"])]
+Side = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", examples=["brightpearl", "newest", "manual"])]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AuthoritySpec(_Model):
+    """Whose value counts where both sides changed a field: a system by name, the newest, or a person (manual)."""
+
+    default: Side = Field(description="For fields that are not named")
+    fields: dict[Place, Side] = Field(default={}, description="Object and field to whose value counts")
+
+    def side(self, place: str) -> str:
+        return self.fields.get(place, self.default)
+
+
+class ReverseSpec(_Model):
+    """The flow of the other direction, and how the records of this one correspond to its rows."""
+
+    of: str = Field(description="Name of the flow of the other direction")
+    objects: dict[str, str] = Field(
+        min_length=1,
+        description="Objects of that flow: where records of this stream hold the row's id; its fields stand beside it",
+        examples=[{"Account": "Id", "Contact": "Contacts.0.Id"}],
+    )
+    fields: dict[Place, Place] = Field(
+        description="Object and field of this flow: object and field of that flow that are one with it",
+        examples=[{"Contact.email": "Contact.Email"}],
+    )
+
+
+def rule_of(flow: FlowSpec, place: str, *, forward: bool) -> Rule:
+    """Whose value counts for a field of a flow with ``authority``.
+
+    Args:
+        flow: the flow that holds the links.
+        place: object and field of that flow.
+        forward: whether that flow runs, or the one of the other direction, for which source and target are exchanged.
+    """
+    side = flow.authority.side(place) if flow.authority else flow.source_system
+    if side in (Rule.NEWEST, Rule.MANUAL):
+        return Rule(side)
+    return Rule.SOURCE if (side == flow.source_system) is forward else Rule.TARGET
+
+
+def two_way_problems(flows: Sequence[FlowSpec]) -> Iterator[tuple[frozenset[str], str]]:
+    """What is wrong between flows of both directions: the flows concerned, and a sentence that names both places.
+
+    Args:
+        flows: all flows of a folder.
+    """
+    known = {flow.flow: flow for flow in flows}
+    taken: dict[tuple[str, str], str] = {}
+    for flow in flows:
+        if flow.authority:
+            yield from _authority_problems(flow)
+        if flow.reverse is None:
+            continue
+        place = f"{flow.flow}.yaml: reverse"
+        there = known.get(flow.reverse.of)
+        if there is None:
+            hint = did_you_mean(flow.reverse.of, known)
+            yield frozenset({flow.flow}), f"{place}.of: there is no flow {flow.reverse.of}{hint}"
+            continue
+        both = frozenset({flow.flow, there.flow})
+        yield from ((both, f"{place}{text}") for text in _pair_problems(flow, there))
+        for theirs in sorted(set(flow.reverse.fields.values())):
+            other = taken.setdefault((there.flow, theirs), flow.flow)
+            if other != flow.flow:
+                text = f"{place}.fields: {theirs} of {there.flow}.yaml is one with a field of {other}.yaml already"
+                yield frozenset({flow.flow, other}), text
+
+
+def _authority_problems(flow: FlowSpec) -> Iterator[tuple[frozenset[str], str]]:
+    sides = (flow.source_system, flow.target, Rule.NEWEST.value, Rule.MANUAL.value)
+    named: Mapping[str, str] = flow.authority.fields if flow.authority else {}
+    default = flow.authority.default if flow.authority else ""
+    for place, side in [("default", default), *((f"fields.{name}", side) for name, side in named.items())]:
+        if side not in sides:
+            text = f"{flow.flow}.yaml: authority.{place}: {side!r} is none of {', '.join(sides)}"
+            yield frozenset({flow.flow}), text
+    for name in named:
+        if not _has(flow, name):
+            yield (
+                frozenset({flow.flow}),
+                f"{flow.flow}.yaml: authority.fields: {name} is not a field of this flow",
+            )
+
+
+def _pair_problems(flow: FlowSpec, there: FlowSpec) -> Iterator[str]:
+    reverse = flow.reverse
+    if reverse is None:
+        return
+    if (there.source_system, there.target) != (flow.target, flow.source_system):
+        yield f".of: {there.flow} goes from {there.source_system} to {there.target}, which is not the other direction"
+        return
+    if there.authority is None:
+        yield f": {there.flow}.yaml has no authority:, which says whose value counts where both sides changed a field"
+    if unknown := [name for name in reverse.objects if name not in there.objects]:
+        yield f".objects: {unknown[0]} is not an object of {there.flow}.yaml{did_you_mean(unknown[0], there.objects)}"
+    if there.root not in reverse.objects:
+        yield f".objects: {there.root}, the first object of {there.flow}.yaml, is missing"
+    for mine, theirs in reverse.fields.items():
+        if not _has(flow, mine):
+            yield f".fields: {mine} is not a field of this flow"
+        if not _has(there, theirs):
+            yield f".fields.{mine}: {theirs} is not a field of {there.flow}.yaml"
+        elif theirs.partition(".")[0] not in reverse.objects:
+            yield f".fields.{mine}: {theirs.partition('.')[0]} is not among objects:"
+    for name, spec in flow.objects.items():
+        for field in sorted({*spec.fields} - spec.sent_on_create):
+            if f"{name}.{field}" not in reverse.fields:
+                yield (
+                    f".fields: {name}.{field} is written by this flow, and nothing says which field of "
+                    f"{there.flow}.yaml is one with it; name it, or declare it create_only"
+                )
+
+
+def _has(flow: FlowSpec, place: str) -> bool:
+    name, _, field = place.partition(".")
+    return name in flow.objects and field in flow.objects[name].fields

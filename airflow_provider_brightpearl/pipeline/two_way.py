@@ -1,0 +1,175 @@
+"""Two flows of one entity: what a part would write is merged with what the other side holds now.
+
+Links and bases are those of the flow with ``authority`` (the linking flow), whichever of both runs. Rows are compared
+in the form of its target: what it would write, what its target holds, what its mapping makes of its source.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+import msgspec
+from msgspec.structs import replace
+
+from airflow_provider_brightpearl.core.changes import Change, RecordChange, RowResult
+from airflow_provider_brightpearl.core.merge import Conflict, Fields, Merged, Rule, candidates, merge
+from airflow_provider_brightpearl.core.ports.stores import Bases, Binding
+from airflow_provider_brightpearl.core.ports.target import Held
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.flow.two_way import rule_of
+from airflow_provider_brightpearl.pipeline.batch import Batch, Place
+from airflow_provider_brightpearl.pipeline.links import Link, Links
+
+# a field as it stands in the text: written again, every digit is kept
+_raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_NONE: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class FoundConflict:
+    """A conflict on a row of the linking flow, and when either side changed it last."""
+
+    link: Link
+    conflict: Conflict
+    theirs_at: datetime | None
+
+
+@dataclass
+class TwoWay:
+    """The merge of one part.
+
+    Args:
+        linking: the flow with ``authority``.
+        pairs: fields that both flows write, as ``Object.field``: of the flow that runs, and of the linking flow.
+        links: the rows that are linked, in the direction that runs.
+        bases: the last agreed values of the linking flow's rows.
+        held: what the other side holds of links, in few calls; one that it no longer has is left out.
+    """
+
+    linking: FlowSpec
+    pairs: Mapping[str, str]
+    links: Links
+    bases: Bases
+    held: Callable[[Sequence[Link]], Mapping[Place, Held]]
+    conflicts: list[FoundConflict] = field(default_factory=list)
+    _agreed: dict[str, dict[Place, Fields]] = field(default_factory=dict)
+
+    def adopt(self, batch: Batch) -> None:
+        """Takes rows for bound that the flow of the other direction has linked."""
+        for each in self.links.adopted(batch):
+            batch.bound[each.object][each.key] = each
+
+    def merged(
+        self, batch: Batch, records: Sequence[RecordChange]
+    ) -> tuple[list[RecordChange], list[Binding]]:
+        """The changes with only the fields to write, and the bindings of rows of which nothing is to be written."""
+        linked = self.links.of(batch, records)
+        wanted = self._wanted([link for mine in linked.values() for link in mine])
+        changes: list[RecordChange] = []
+        settled: list[Binding] = []
+        for record in records:
+            mine = linked.get(record.source_id, ())
+            places = {f"{link.place[0]}.{name}" for link in mine for name in wanted[link.place]}
+            reduced = [
+                (change, self._reduced(change, places) if mine else change) for change in record.changes
+            ]
+            kept = tuple(after for _, after in reduced if after)
+            # a new row that has nothing to write is left out: what is sent with new rows alone changes no linked record
+            settled += [
+                _unwritten(batch, before) for before, after in reduced if after is None and before.target_id
+            ]
+            if kept or record.removals:
+                changes.append(replace(record, changes=kept))
+        return changes, settled
+
+    def link(self, batch: Batch, results: Sequence[RowResult]) -> None:
+        """Links rows that are confirmed for the first time, before they are bound: a crash must not part both."""
+        for link in self.links.first(batch, results):
+            self._agreed.setdefault(link.source_id, {})[link.place] = link.ours
+
+    def keep(self, batch: Batch) -> None:
+        """Keeps what both sides agree on by now, of records that went through."""
+        agreed = (of_record for name, of_record in self._agreed.items() if name not in batch.rejected)
+        self.bases.agree(
+            self.linking.flow,
+            batch.flow.flow,
+            {place: base for each in agreed for place, base in each.items()},
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The fields that both sides changed, with whose value counts, and how many rows each concerns."""
+        found = Counter(map(self._said, self.conflicts))
+        return tuple(f"{text} ({count} rows)" for text, count in found.most_common())
+
+    def _said(self, found: FoundConflict) -> str:
+        one, other = self.linking.source_system, self.linking.target
+        changed = f"{found.link.place[0]}.{found.conflict.field} was changed in {one} and in {other}"
+        if found.conflict.winner is None:
+            return f"{changed}, and a person decides: edit one of them"
+        winner = one if (found.conflict.winner is Rule.SOURCE) is self.links.forward else other
+        return f"{changed}: {winner} counts"
+
+    def _wanted(self, links: Sequence[Link]) -> dict[Place, set[str]]:
+        """The fields to write of each link, once both sides are compared."""
+        keys: dict[str, list[str]] = {}
+        for link in links:
+            keys.setdefault(link.place[0], []).append(link.place[1])
+        known = {name: self.bases.of(self.linking.flow, name, some) for name, some in keys.items()}
+        bases = {(name, key): base for name, some in known.items() for key, base in some.items()}
+        open_ones = [
+            link for link in links if self._shared(link, candidates(bases.get(link.place), link.ours))
+        ]
+        held = self.held(open_ones) if open_ones else {}
+        return {link.place: self._merge(link, bases.get(link.place), held.get(link.place)) for link in links}
+
+    def _merge(self, link: Link, base: Fields | None, held: Held | None) -> set[str]:
+        name = link.place[0]
+        shared = {each: link.ours[each] for each in self._shared(link, link.ours)}
+        alone = {each: value for each, value in link.ours.items() if each not in shared}
+        theirs = held or Held(link.target_id, {})
+
+        def rule(each: str) -> Rule:
+            return rule_of(self.linking, f"{name}.{each}", forward=self.links.forward)
+
+        found: Merged = merge(base, shared, theirs.fields, rule, link.changed_at, theirs.changed_at)
+        self.conflicts += [FoundConflict(link, each, theirs.changed_at) for each in found.conflicts]
+        self._agreed.setdefault(link.source_id, {})[link.place] = {**found.base, **alone}
+        return {*found.write, *candidates(base, alone)}
+
+    def _shared(self, link: Link, names: Iterable[str]) -> list[str]:
+        """Those of the fields that both flows write."""
+        return [name for name in names if f"{link.place[0]}.{name}" in self._paired]
+
+    @cached_property
+    def _paired(self) -> frozenset[str]:
+        return frozenset(self.pairs.values())
+
+    def _reduced(self, change: Change, places: set[str]) -> Change | None:
+        """The change with the fields to write, None where there is none."""
+        fields = _raw_fields(change.payload)
+        kept = {
+            name: value
+            for name, value in fields.items()
+            if self._linking_place(change.object, name) in places
+        }
+        if not kept:
+            return None
+        return (
+            change
+            if len(kept) == len(fields)
+            else replace(change, payload=msgspec.json.encode(kept).decode())
+        )
+
+    def _linking_place(self, object_name: str, name: str) -> str:
+        place = f"{object_name}.{name}"
+        return self.pairs.get(place, place if self.links.forward else "")
+
+
+def _unwritten(batch: Batch, change: Change) -> Binding:
+    """The binding of a row of which nothing had to be written, as one of this reading."""
+    return replace(batch.bound[change.object][change.key], fingerprint=change.fingerprint)

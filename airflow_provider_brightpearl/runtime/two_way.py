@@ -1,0 +1,86 @@
+"""Opens the merge of a flow whose records are edited on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+
+from airflow_provider_brightpearl.core.ports.stores import Staging
+from airflow_provider_brightpearl.core.ports.target import Held, HoldsRows
+from airflow_provider_brightpearl.core.reports import TransformReport
+from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.flow.load import load_flows
+from airflow_provider_brightpearl.mapping.mapped import read_mapped, read_versions
+from airflow_provider_brightpearl.pipeline.batch import Place
+from airflow_provider_brightpearl.pipeline.links import BackwardLinks, ForwardLinks, Link, instant
+from airflow_provider_brightpearl.pipeline.two_way import TwoWay
+from airflow_provider_brightpearl.runtime.wiring import Wiring
+
+_decode: Any = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> TwoWay | None:
+    """The merge of one part, None for a flow whose target nobody edits, as far as the flow files say.
+
+    Raises:
+        Misconfigured: the target does not show its rows by their ids.
+    """
+    flow = wiring.flow
+    if flow.reverse:
+        there = wiring.other_way(flow.reverse.of)
+        back = BackwardLinks(flow, there.flow, flow.reverse, there.crosswalk, staging, mapped.raw)
+        return TwoWay(there.flow, flow.reverse.fields, back, there.bases, partial(_mapped_now, there))
+    if flow.authority is None:
+        return None
+    others = [each.reverse for each in load_flows(wiring.environment.mappings)[0] if each.reverse]
+    pairs = {place: place for each in others if each.of == flow.flow for place in each.fields.values()}
+    if not pairs:
+        return None
+    return TwoWay(flow, pairs, ForwardLinks(flow), wiring.bases, partial(_held_by_target, wiring, pairs))
+
+
+def _held_by_target(wiring: Wiring, pairs: Mapping[str, str], links: Sequence[Link]) -> dict[Place, Held]:
+    """What the target holds of rows that it may have changed."""
+    target = wiring.target()
+    if not isinstance(target, HoldsRows):
+        raise Misconfigured(
+            f"{wiring.flow.flow}.yaml: authority: {wiring.flow.target} does not show its rows by id"
+        )
+    found: dict[Place, Held] = {}
+    for name in wiring.flow.objects:
+        places = {link.target_id: link.place for link in links if link.place[0] == name}
+        fields = [place.partition(".")[2] for place in pairs if place.partition(".")[0] == name]
+        for held in target.held(name, list(places), fields) if places else ():
+            found[places[held.target_id]] = held
+    return found
+
+
+def _mapped_now(wiring: Wiring, links: Sequence[Link]) -> dict[Place, Held]:
+    """What the linking flow would write of its records as they are now."""
+    ids = list(dict.fromkeys(link.place[1] for link in links))
+    wanted = {link.place: link.target_id for link in links}
+    with TemporaryDirectory() as folder:
+        raw = Path(folder) / "raw.jsonl"
+        records = (record for _, record in wiring.source().read_ids(ids) if isinstance(record, bytes))
+        raw.write_bytes(b"".join(record + b"\n" for record in records))
+        mapped = Path(folder) / "mapped"
+        mapped.mkdir()
+        with wiring.open_mapper(wiring.lookups(), (raw.parent, mapped)) as mapper:
+            mapper.map_part(raw, mapped)
+        versions = {
+            name: version for name, _, version in read_versions(mapped / f"{wiring.flow.root}.parquet")
+        }
+        found: dict[Place, Held] = {}
+        for name in {each for each, _ in wanted}:
+            for row in read_mapped(mapped / f"{name}.parquet", name):
+                if (place := (name, row.key)) in wanted:
+                    changed_at: datetime | None = instant(versions.get(row.source_id, ""))
+                    found[place] = Held(wanted[place], _decode(row.payload), changed_at)
+        return found

@@ -1,0 +1,31 @@
+"""The last agreed values of links, on both databases."""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import Engine
+
+from airflow_provider_brightpearl.core.ports.stores import Binding
+from airflow_provider_brightpearl.stores.bases import SqlBases
+from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
+
+
+def test_a_base_is_kept_with_its_link_and_outlives_a_new_binding(engine: Engine) -> None:
+    crosswalk, bases = SqlCrosswalk(engine, "a>b"), SqlBases(engine, "a>b")
+    row = Binding("people", "Account", "1", "1", "T1", "print", "r1", "r1")
+    crosswalk.bind([row])
+    assert {} == bases.of("people", "Account", ["1"])
+    bases.agree("people", "back", {("Account", "1"): {"Name": "Ann", "Phone": None}, ("Account", "2"): {}})
+    [read] = crosswalk.of_records("people", ["1"])
+    crosswalk.bind([read])
+    assert {"1": {"Name": "Ann", "Phone": None}} == bases.of("people", "Account", ["1", "2"])
+    assert {} == SqlBases(engine, "b>a").of("people", "Account", ["1"])
+
+
+def test_a_row_that_is_bound_anew_has_no_base(engine: Engine) -> None:
+    crosswalk, bases = SqlCrosswalk(engine, "a>b"), SqlBases(engine, "a>b")
+    row = Binding("people", "Account", "1", "1", "T1", "print", "r1", "r1")
+    crosswalk.bind([row])
+    bases.agree("people", "people", {("Account", "1"): {"Name": "Ann"}})
+    crosswalk.unbind(crosswalk.of_records("people", ["1"]))
+    crosswalk.bind([row])
+    assert {} == bases.of("people", "Account", ["1"])
