@@ -160,6 +160,24 @@ def test_what_m3_has_deleted_is_sent_again_and_its_orders_wait_for_it(
     assert ({}, 1) == (letters(site, ORDERS), in_m3(site).count(order))
 
 
+def test_an_item_that_is_not_kept_in_the_warehouse_is_refused_and_stays_bound(site: Site) -> None:
+    order, row = an_order(site)
+    whole = site.here("order")[order]["orderRows"][row]
+    product = str(whole["productId"])
+    number = site.crosswalk.resolve("products_to_infor", "Item", [product])[product]
+    # M3 answers with the class of "does not exist", and names the item
+    site.sandbox.control("POST", "/settings/infor", {"missing_item_warehouse_code": "WIT0103"})
+    for warehouse in ("100", "110", "120"):
+        site.sandbox.control("DELETE", f"/infor/item_warehouse/100|{number}|{warehouse}")
+    summary = site.run(ORDERS)
+    refused = letters(site, ORDERS)
+    assert order in refused and len(refused) == summary.counts.rejected
+    assert {"open"} == {each.state for each in refused.values()}
+    assert f"WIT0103: Item {number} is not kept in warehouse" in refused[order].reason
+    assert number == site.crosswalk.resolve("products_to_infor", "Item", [product])[product]
+    assert ((), {}) == (summary.warnings, letters(site, "products_to_infor"))
+
+
 @pytest.mark.parametrize("later", [False, True], ids=["in one run", "in a later run"])
 def test_two_products_of_one_sku_are_not_one_item(bare_site: Site, later: bool) -> None:
     first, second = list(bare_site.here("product"))[:2]

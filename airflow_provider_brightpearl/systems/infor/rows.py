@@ -51,7 +51,7 @@ class Row:
         )  # fmt: skip
 
     def answered(self, answer: Answer) -> RowResult:
-        """The refusal of this row by M3; where it lacks what a field refers to, that is lost."""
+        """The refusal of this row by M3; where a field may refer to what M3 lacks, that is suspected lost."""
         named = self.fields.get(answer.field, "") if answer.missing else ""
         lost = (Lost(self.change.object, answer.field, named),) if named else ()
         passing = answer.passing or answer.state is State.UNKNOWN

@@ -17,6 +17,7 @@ from airflow_provider_brightpearl.systems.infor.client import Answer, InforClien
 from airflow_provider_brightpearl.systems.infor.documents import Document
 from airflow_provider_brightpearl.systems.infor.journals import JournalWriter
 from airflow_provider_brightpearl.systems.infor.keyed import KeyedWriter, keys_of, target_id_of
+from airflow_provider_brightpearl.systems.infor.lost import LostRows
 from airflow_provider_brightpearl.systems.infor.objects import (
     DOCUMENTS,
     FINDING,
@@ -110,9 +111,13 @@ class InforSink:
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         """Writes the records; results come per call, refused rows as results with a reason."""
         writing = self._documents if self.kinds[self.flow.root] in DOCUMENTS else self._objects
+        lost = LostRows(self.client)
         for results in writing(records):
-            if results:
-                yield results
+            # before the lookup, which may fail: what is written is bound
+            if certain := [each for each in results if not each.lost]:
+                yield certain
+            if suspected := [each for each in results if each.lost]:
+                yield lost.confirmed(suspected)
 
     # lookups
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_brightpearl.core.changes import RowOutcome
+from airflow_provider_brightpearl.core.changes import Lost, RowOutcome
 from airflow_provider_brightpearl.core.ports.stores import IntentState
 from airflow_provider_brightpearl.errors import TimedOut
 from airflow_provider_brightpearl.sandbox.server import Sandbox
@@ -128,6 +128,22 @@ def test_a_refused_line_leaves_no_half_order(m3: Tenant) -> None:
 
     assert {} == errors(m3.write(ORDERS, [order(1)]))
     assert {"1": 1, "2": 1} == orders_per_number(m3)
+
+
+@pytest.mark.parametrize(
+    ("answers", "lost", "passing"),
+    [({}, (Lost("OrderLine", "ITNO", "NO-SUCH"),), False), ({"code": "XO_1130"}, (), True)],
+    ids=["M3 has no such item", "M3 does not say"],
+)
+def test_what_a_refused_line_refers_to_is_lost_when_m3_has_no_such_row(
+    m3: Tenant, answers: dict[str, str], lost: tuple[Lost, ...], passing: bool
+) -> None:
+    if answers:
+        m3.switch(
+            transaction_faults=[{"program": "MMS200MI", "transaction": "GetItmBasic", "times": 0, **answers}]
+        )
+    *_, result = m3.write(ORDERS, [order(2), order(1, item="NO-SUCH")])
+    assert ("1", lost, passing) == (result.source_id, result.lost, result.passing)
 
 
 def test_an_order_that_is_there_already_is_not_changed(m3: Tenant) -> None:
