@@ -34,8 +34,8 @@ _CONTESTED = "another run wrote this record at the same time; it is read and wri
 class Batch:
     """One part while it is loaded: its rows by record, what is bound, and what the target answered.
 
-    ``bound`` and ``fingerprints`` are by object and key, ``readings`` by record. ``open`` holds, by record, each row
-    that goes out and whether it was answered; ``contested`` are the records that another run is writing too.
+    ``bound`` and ``fingerprints`` are by object and key, ``readings`` by record. ``open`` holds, by record, object and
+    key, whether a row that goes out was answered; ``contested`` are the records that another run is writing too.
     """
 
     flow: FlowSpec
@@ -46,7 +46,7 @@ class Batch:
     fingerprints: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     written: dict[str, list[RowResult]] = field(default_factory=dict)
     rejected: dict[str, Rejection] = field(default_factory=dict)
-    open: dict[str, dict[Place, bool]] = field(default_factory=dict)
+    open: dict[tuple[str, str, str], bool] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict)
     contested: set[str] = field(default_factory=set)
 
@@ -231,7 +231,7 @@ class Batch:
         """Notes the rows that go out, so that what is answered can be held against them."""
         for record in changes:
             rows: tuple[Change | Removal, ...] = (*record.changes, *record.removals)
-            self.open[record.source_id] = {(each.object, each.key): False for each in rows}
+            self.open.update(((record.source_id, each.object, each.key), False) for each in rows)
 
     def take_answers(self, results: Sequence[RowResult]) -> None:
         """Ticks the rows off that were answered, and rejects records with a refused one.
@@ -240,9 +240,9 @@ class Batch:
             OutOfBalance: a row was answered that was not sent.
         """
         for each in results:
-            sent, place = self.open.get(each.source_id, {}), (each.object, each.key)
-            if place in sent:
-                sent[place] = not each.unfinished
+            row = (each.source_id, each.object, each.key)
+            if row in self.open:
+                self.open[row] = not each.unfinished
             elif each.object or not each.refused:
                 raise OutOfBalance(
                     f"{self.flow.target} answered row {each.key!r} of {each.object}, record {each.source_id}, "
@@ -250,17 +250,16 @@ class Batch:
                 )
             if each.outcome is _REFUSED:
                 more = {"field": each.field, "value": each.value, "passing": each.passing}
-                self.reject(each.source_id, each.reason, place, **more)
+                self.reject(each.source_id, each.reason, (each.object, each.key), **more)
 
     def reject_unanswered(self) -> None:
         """Rejects records with a row that was sent and not answered, and of which no other was refused."""
         reason = (
             f"{self.flow.target} gave no answer to this row: whether it was written is looked up next time"
         )
-        for source_id, sent in self.open.items():
-            if not all(sent.values()) and source_id not in self.rejected:
-                place = min(place for place, answered in sent.items() if not answered)
-                self.reject(source_id, reason, place, passing=True)
+        unanswered = sorted(row for row, answered in self.open.items() if not answered)
+        for source_id, name, key in unanswered:
+            self.reject(source_id, reason, (name, key), passing=True)
 
     def money(self, source_ids: Sequence[str]) -> Money:
         """Totals of these records."""

@@ -46,7 +46,7 @@ class SqlCrosswalk:
         with reading(self._engine) as connection:
             for ids in chunked(sorted(set(source_ids)), CHUNK):
                 query = sa.select(*_COLUMNS).where(*self._mine(flow), binding.c.source_id.in_(ids))
-                found += [Binding(*row) for row in connection.execute(query)]
+                found += [Binding(*row) for row in connection.execute(query).all()]
         return sorted(found, key=lambda bound: (bound.object, bound.key))
 
     def roots(self, flow: str, object_name: str) -> Iterator[Binding]:

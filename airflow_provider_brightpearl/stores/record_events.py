@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 from more_itertools import chunked
-from msgspec.structs import astuple, replace
+from msgspec.structs import astuple
 from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
@@ -34,7 +35,7 @@ class SqlRecordEvents:
     def record(self, flow: str, events: Iterable[RecordEvent]) -> None:
         """Adds events; those of a stage that is repeated by the same run are there once, as they were first."""
         for some in chunked(events, _ROWS):
-            rows = [(self.pair, flow, *astuple(_storable(each))) for each in some]
+            rows = [(self.pair, flow, *_values(each)) for each in some]
             with writing(self._engine) as connection:
                 # in one order everywhere: two workers that record the same ones must not wait for each other
                 insert_new(connection, record_event, ("pair", "flow", *_FIELDS), sorted(rows))
@@ -49,5 +50,7 @@ class SqlRecordEvents:
             return [RecordEvent(**{**row, "outcome": EventOutcome(row["outcome"])}) for row in rows]
 
 
-def _storable(event: RecordEvent) -> RecordEvent:
-    return replace(event, source_id=storable(event.source_id), note=storable(event.note))
+def _values(event: RecordEvent) -> tuple[Any, ...]:
+    """What is stored, in the order of the fields; a member of an enum takes the driver longer than its text."""
+    source_id, run, stage, outcome, *more, note = astuple(event)
+    return storable(source_id), run, str(stage), str(outcome), *more, storable(note)
