@@ -2,7 +2,7 @@
 
 One run of new orders with their rows in one process without Airflow, SQLite as state database, the simulated systems in
 another process. What is measured is the time inside those calls, by the clock and of the processor. Crosswalk rows have
-to be written anyway, so what the same rows take without a comparison is subtracted.
+to be written anyway, some of them twice, so what the same calls take without a comparison is subtracted.
 """
 
 from __future__ import annotations
