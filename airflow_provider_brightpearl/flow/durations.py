@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated
 
@@ -9,6 +10,9 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from airflow_provider_brightpearl.errors import Misconfigured
 
+_FORM = re.compile("([0-9]+)([smhd])")
+_LONGEST = timedelta(days=36_500)
+_DIGITS = 10
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -17,10 +21,13 @@ def _read(value: object) -> object:
         return value
     if not isinstance(value, str):
         raise ValueError(f"{value!r} has no unit; write it as 30m, with s, m, h or d")  # noqa: TRY004
-    number, unit = value[:-1], value[-1:]
-    if unit not in _UNITS or not number.isdigit():
+    found = _FORM.fullmatch(value)
+    if found is None:
         raise ValueError(f"{value!r} is not a duration; write a whole number and s, m, h or d, such as 30m")
-    return timedelta(**{_UNITS[unit]: int(number)})
+    # a longer one is a typo, and no instant lies so long ago
+    if len(found[1]) > _DIGITS or (span := timedelta(**{_UNITS[found[2]]: int(found[1])})) > _LONGEST:
+        raise ValueError(f"{value!r} is too long; write {_LONGEST.days}d at most")
+    return span
 
 
 Duration = Annotated[

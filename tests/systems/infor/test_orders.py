@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from airflow_provider_brightpearl.core.changes import Lost, RowOutcome
 from airflow_provider_brightpearl.core.ports.stores import IntentState
@@ -159,6 +160,23 @@ def test_totals_are_compared(m3: Tenant) -> None:
     assert ("NTAM", "50") == (result.field, result.value)
     assert "totals differ by -10.02 GBP: NTAM is 39.98 in M3 order 0010000456 and 50 at the" in result.reason
     m3.write(ORDERS, [order(1, NTAM=50)])
+    assert {"1": 1} == orders_per_number(m3)
+
+
+def test_a_total_with_a_decimal_comma_is_refused_by_name_and_the_order_not_sent_again(m3: Tenant) -> None:
+    """A user of the API whose decimal format is the comma, as M3 sets it up in most of Europe."""
+    sink = m3.sink(ORDERS)
+
+    def with_comma(answer: requests.Response, **_: Any) -> None:
+        answer._content = answer.content.replace(b'"39.98', b'"39,98')
+
+    sink.client.session.hooks["response"].append(with_comma)
+    [result] = [each for results in sink.write([order(1)]) for each in results if each.refused]
+    assert ("NTAM", "39.98") == (result.field, result.value)
+    assert "returns its NTAM as '39,98', while the flow gives '39.98'" in result.reason
+    assert "set a decimal point for the user of the API (MNS150)" in result.reason
+    # put right, the order that M3 has is taken
+    assert {} == errors(m3.write(ORDERS, [order(1)]))
     assert {"1": 1} == orders_per_number(m3)
 
 
