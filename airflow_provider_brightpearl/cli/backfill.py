@@ -63,7 +63,7 @@ def native_arguments(args: argparse.Namespace, version: tuple[int, int]) -> list
 def _check_json(conf: str) -> None:
     try:
         json.loads(conf)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"--conf is not JSON: {error}") from error
 
 

@@ -27,6 +27,13 @@ Json = Annotated[bool, typer.Option("--json", callback=_only_json, help="Print t
 class ResultCommand(TyperCommand):
     """A command that has standard output to itself: what libraries print and log goes to standard error."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for each in args:
+            # what is not UTF-8 could not be shown, in no result and no error
+            if not each.isascii() and any("\ud800" <= letter <= "\udfff" for letter in each):
+                raise typer.BadParameter(f"{each!a} is not UTF-8; type it anew", ctx)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         _results.append(sys.stdout)
         try:

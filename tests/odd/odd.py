@@ -34,6 +34,8 @@ BYTES = st.sampled_from([b"\xff", b"\x00", b"\\u0000", b"\\ud800", b'"', b"}", b
 MASKS = st.integers(0, 2**32)
 # for each of several entry points of one kind
 A_QUARTER = settings(max_examples=settings().max_examples // 4)
+# for those that take longer than a millisecond or two
+A_TENTH = settings(max_examples=settings().max_examples // 10)
 
 
 def altered(good: Any, seed: int, value: Any) -> Any:

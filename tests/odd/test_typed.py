@@ -33,6 +33,14 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
         "host": "https://x.test", "login": "acme", "password": SECRET,
         "extra": {"app_ref": "app", "refresh_token": SECRET, "expires_at": "2026-01-01T00:00:00Z"},
     },
+    "salesforce": {
+        "login": "a@x.test", "password": SECRET,
+        "extra": {
+            "security_token": "t", "domain": "acme.my", "consumer_key": "k", "consumer_secret": SECRET,
+            "instance_url": "https://x.test", "version": "62.0", "request_timeout": "30",
+            "endpoint_override": "https://x.test",
+        },
+    },
     "infor": {"extra": {"ionapi": IONAPI, "cono": "100", "batch_size": "50", "timeout": 30, "settle_seconds": 5}},
 }  # fmt: skip
 HOOKS: dict[str, Any] = {"brightpearl": BrightpearlHook, "infor": InforHook}
