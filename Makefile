@@ -32,7 +32,7 @@ PYTEST := -p no:cacheprovider -n $(WORKERS) --dist loadfile --no-loadscope-reord
 CLIENTS := .venv-inforion/.ready $(if $(shell command -v npm),tests/sandbox/jsforce/node_modules/.package-lock.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast $(LINES:%=test-%) check docs bench lock clean env
+.PHONY: help demo up test test-fast $(LINES:%=test-%) soak check docs bench lock clean env
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ test-2.11.0: .venv-2.11.0/.ready
 
 test-fast: .venv-3.3/.ready ## Run the quick tests only, on Airflow 3.3.2, without those of sandbox, demo and docs
 	$(BIN)/python -m pytest $(PYTEST) $(addprefix --ignore=,$(ONCE)) -m "not (system or benchmark or slow)" $(ARGS)
+
+soak: .venv-3.3/.ready ## Try 100,000 odd inputs of each kind, for hours
+	HYPOTHESIS_PROFILE=long nice -n 15 $(BIN)/python -m pytest -p no:cacheprovider -n $(WORKERS) -v tests/odd $(ARGS)
 
 check: .venv-3.3/.ready ## Lint, types, layers, dependencies, flow files and their schema
 	$(BIN)/ruff check .

@@ -46,14 +46,17 @@ class Extra:
         """A value as text without blanks around it, empty where it is missing.
 
         Raises:
-            Misconfigured: it is a list, an object, or true or false.
+            Misconfigured: it is a list, an object, or true or false, or cannot be sent.
         """
         value = self.values.get(name)
         if value is None:
             return ""
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self.wrong(name, f"is a {_kind(value)}; write text")
-        return str(value).strip()
+        text = str(value).strip()
+        if not is_unicode(text):
+            raise self.wrong(name, "holds half a character; write it anew")
+        return text
 
     def required(self, name: str) -> str:
         """A value as text.
@@ -83,6 +86,15 @@ class Extra:
     def wrong(self, name: str, problem: str) -> Misconfigured:
         """The error for one value."""
         return Misconfigured(f"connection {self.conn_id}: extra {name} {problem}")
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be sent: JSON and command lines may hold one half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _kind(value: Any) -> str:

@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from typer.core import TyperCommand
 
+from airflow_provider_brightpearl.extra import is_unicode
+
 _results: list[TextIO] = []
 _lines_are_news: list[bool] = []
 
@@ -30,7 +32,7 @@ class ResultCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         for each in args:
             # what is not UTF-8 could not be shown, in no result and no error
-            if not each.isascii() and any("\ud800" <= letter <= "\udfff" for letter in each):
+            if not is_unicode(each):
                 raise typer.BadParameter(f"{each!a} is not UTF-8; type it anew", ctx)
         return super().parse_args(ctx, args)
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
 from airflow.providers.salesforce.hooks.salesforce import SalesforceHook as ProviderSalesforceHook
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError
-from airflow_provider_brightpearl.extra import Extra
+from airflow_provider_brightpearl.extra import Extra, is_unicode
 from airflow_provider_brightpearl.hooks.masking import mask
 from airflow_provider_brightpearl.systems.http.transport import READ_SECONDS, new_session
 from airflow_provider_brightpearl.systems.salesforce.client import BULK_THRESHOLD, RowAnswer, SalesforceClient
@@ -62,9 +66,12 @@ class SalesforceHook(ProviderSalesforceHook):
         """
         extra = Extra.of(self.get_connection(self.conn_id))
         for name in _TEXTS:
-            extra.text(name)
+            text, given = extra.text(name), extra.values.get(name)
+            if given and not (text and isinstance(given, str)):
+                raise extra.wrong(name, 'is no text, such as "62.0"; write it in quotes, or clear it')
         self.session: requests.Session | None = self.session or _session(extra)
         self._check_login(extra)
+        self._check_key(extra)
         try:
             with login_errors(self.session, "Salesforce refused the login"):
                 connection = super().conn
@@ -146,6 +153,12 @@ class SalesforceHook(ProviderSalesforceHook):
     def _check_login(self, extra: Extra) -> None:
         """Catches credentials that a login would refuse with a misleading message, or use otherwise than meant."""
         connection = self.get_connection(self.conn_id)
+        for name in ("login", "password"):
+            if not is_unicode(getattr(connection, name) or ""):
+                raise Misconfigured(
+                    f"connection {self.conn_id}: {name} holds half a character; write it anew",
+                    system=SYSTEM, operation="login",
+                )  # fmt: skip
         key, secret, domain = map(extra.text, ("consumer_key", "consumer_secret", "domain"))
         with_password = connection.login and connection.password
         if key and secret and not domain and not with_password:
@@ -160,6 +173,26 @@ class SalesforceHook(ProviderSalesforceHook):
                 "grant is used; clear login and password for the client-credentials flow",
                 self.conn_id,
             )
+
+    def _check_key(self, extra: Extra) -> None:
+        """Catches a private key that the login would use and cannot read."""
+        connection = self.get_connection(self.conn_id)
+        second = ("security_token", "organization_id", "consumer_secret")
+        with_password = connection.login and connection.password and any(map(extra.text, second))
+        # the file goes first, as in simple-salesforce
+        name = next(filter(extra.text, ("private_key_file_path", "private_key")), None)
+        if name is None or with_password or not extra.text("consumer_key"):
+            return
+        text = extra.text(name)
+        try:
+            pem = Path(text).read_bytes() if name == "private_key_file_path" else text.encode()
+            key: Any = load_pem_private_key(pem, password=None)
+        except OSError as error:
+            raise extra.wrong(name, f"cannot be read: {error.strerror}; correct the path") from None
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            key = None
+        if not isinstance(key, RSAPrivateKey):
+            raise extra.wrong(name, "is not an RSA private key in PEM format without a passphrase")
 
 
 _INCOMPLETE = (

@@ -31,6 +31,8 @@ from airflow_provider_brightpearl.mapping.shapes import Misshapen, reshape
 
 log = logging.getLogger(__name__)
 
+# DuckDB cuts a long message, also inside a character, and such a message cannot be read
+_RAISED = (duckdb.Error, UnicodeDecodeError)
 _OF_PROBLEM = "_pos, _row_no, _source_id, _row, _amount, _currency"
 
 
@@ -98,7 +100,7 @@ class Mapper:
             self._read(raw)
             if not self._one(f"SELECT count(*) FROM raw WHERE {self._maybe_rounded()}"):
                 return {}
-        except duckdb.InvalidInputException:
+        except (duckdb.InvalidInputException, UnicodeDecodeError):
             log.debug("a record of %s has another shape than the stream declares", raw)
         return self._load_reshaped(raw, folder / "reshaped.jsonl")
 
@@ -150,7 +152,7 @@ class Mapper:
         """The keys of the records in ``[lo, hi)``, without those whose expression raises: mapping rejects them."""
         try:
             return {row[0] for row in self.connection.execute(query, {"lo": lo, "hi": hi}).fetchall()}
-        except duckdb.Error:
+        except _RAISED:
             if hi - lo <= 1:
                 return set()
             middle = (lo + hi) // 2
@@ -164,7 +166,7 @@ class Mapper:
         query = self.session.query(item, fields)
         try:
             self._write(path, rows_query(fields, query), {"lo": 0, "hi": records})
-        except duckdb.Error:
+        except _RAISED:
             table = f'"whole_{item.name}"'
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}", {"lo": 0, "hi": 0})
             self._insert(item, f"INSERT INTO {table} {query}", 0, records, unmappable)
@@ -195,7 +197,7 @@ class Mapper:
             return
         try:
             self.connection.execute(insert, {"lo": lo, "hi": hi})
-        except duckdb.Error as error:
+        except _RAISED as error:
             if hi - lo == 1:
                 unmappable.append(self._unmappable(item, lo, error))
                 return
@@ -204,23 +206,23 @@ class Mapper:
             self._insert(item, insert, lo, middle, unmappable)
             self._insert(item, insert, middle, hi, unmappable)
 
-    def _unmappable(self, item: CompiledObject, pos: int, error: duckdb.Error) -> tuple[int, Rejection]:
+    def _unmappable(self, item: CompiledObject, pos: int, error: Exception) -> tuple[int, Rejection]:
         culprit, reason = next(self._raising(item, pos), ("", error))
         source_id, amount, currency = self._identity(pos)
         rejection = Rejection(
-            source_id, Stage.TRANSFORM, f"{culprit or item.name}: {str(reason).splitlines()[0]}",
+            source_id, Stage.TRANSFORM, f"{culprit or item.name}: {_message(reason)}",
             object=item.name, field=culprit, amount=amount, currency=currency,
         )  # fmt: skip
         return pos, rejection
 
-    def _raising(self, item: CompiledObject, pos: int) -> Iterator[tuple[str, duckdb.Error]]:
+    def _raising(self, item: CompiledObject, pos: int) -> Iterator[tuple[str, Exception]]:
         """The fields whose expression raises for a record."""
         for name, sql in self.fields[item.name].items():
             try:
                 self.connection.execute(
                     self.session.query(item, {name: sql}), {"lo": pos, "hi": pos + 1}
                 ).fetchall()
-            except duckdb.Error as error:
+            except _RAISED as error:
                 yield name, error
 
     def _misshapen(self, pos: int, problem: Misshapen) -> tuple[int, Rejection]:
@@ -289,7 +291,7 @@ class Mapper:
         counted = f"SELECT w.field, w.value, w.reason, count(*) FROM ({query}) GROUP BY ALL ORDER BY ALL"
         try:
             rows = self.connection.execute(counted, dict(zip(("lo", "hi"), span, strict=False))).fetchall()
-        except duckdb.Error:
+        except _RAISED:
             if not span:
                 raise
             lo, hi = span
@@ -322,6 +324,12 @@ class Mapper:
             f"SELECT {currency}, sum({amount}) FROM rec WHERE {amount} IS NOT NULL AND {condition} GROUP BY 1"
         )
         return {str(code): Decimal(total) for code, total in self.connection.execute(query).fetchall()}
+
+
+def _message(error: Exception) -> str:
+    """The first line of what DuckDB says."""
+    whole = error.object.decode("utf-8", "replace") if isinstance(error, UnicodeDecodeError) else str(error)
+    return whole.splitlines()[0]
 
 
 def _place(row: tuple[Any, ...]) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_brightpearl.errors import CredentialsRefused, RateLimited, Unavailable
+from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, RateLimited, Unavailable
 from airflow_provider_brightpearl.hooks.salesforce import SalesforceHook
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 
@@ -59,6 +59,27 @@ def test_a_connection_that_fails_says_why(
     connect("salesforce_default", **fields(sandbox.url, extra, **more))
     ok, message = SalesforceHook().test_connection()
     assert (False, True) == (ok, reason in message)
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ({"private_key": "not a key"}, "extra private_key is not an RSA private key in PEM format"),
+        (
+            {"private_key_file_path": "/no/such/file"},
+            "extra private_key_file_path cannot be read: No such file",
+        ),
+        ({"version": 62.0}, 'extra version is no text, such as "62.0"; write it in quotes'),
+        ({"domain": " "}, "extra domain is no text"),
+    ],
+)
+def test_a_mistake_in_the_extra_is_named(
+    sandbox: Sandbox, connect: Connect, extra: dict[str, Any], said: str
+) -> None:
+    given = {"consumer_key": "sandbox-consumer-key", **extra}
+    connect("salesforce_default", **fields(sandbox.url, given, login="a@x.test"))
+    with pytest.raises(Misconfigured, match=said):
+        _ = SalesforceHook().conn
 
 
 def test_methods_of_the_official_hook_go_over_our_session(sandbox: Sandbox, connect: Connect) -> None:

@@ -18,7 +18,8 @@ from tests.odd.odd import MASKS, VALUES, altered
 
 FLOWS = sorted({path.parent.name for path in CASES})
 # a mapping is opened for each
-FEW = settings().max_examples // 25
+FEW = settings().max_examples // 33
+TWINS = "another row of this run has the same key"
 
 
 @cache
@@ -28,9 +29,18 @@ def records(name: str) -> list[dict[str, Any]]:
     return list({json.dumps(each["record"], sort_keys=True): each["record"] for each in found}.values())
 
 
+def test_a_long_text_where_a_part_is_expected_is_one_letter(tmp_path: Path) -> None:
+    """DuckDB's message about it is cut inside a character."""
+    for length in (299, 300):
+        odd = {**records("shipments_to_infor")[0], "id": "7", "lines": "x" * (length % 2) + "ß" * length}
+        flow = load_flow(MAPPINGS / "shipments_to_infor.yaml")
+        result = map_records(flow, [records("shipments_to_infor")[0], odd], {}, tmp_path)
+        assert [(1, "7")] == [(place, each.source_id) for place, each in result.rejections]
+
+
 @pytest.mark.parametrize("name", FLOWS)
 @settings(max_examples=FEW)
-@given(odd=st.lists(st.tuples(MASKS, VALUES), min_size=1, max_size=8))
+@given(odd=st.lists(st.tuples(MASKS, VALUES), min_size=1, max_size=12))
 def test_good_records_pass_beside_odd_ones(name: str, odd: list[tuple[int, Any]]) -> None:
     good = records(name)
     bad = [altered(good[seed % len(good)], seed, value) for seed, value in odd]
@@ -43,21 +53,6 @@ def test_good_records_pass_beside_odd_ones(name: str, odd: list[tuple[int, Any]]
         assert rejection.source_id
         assert rejection.reason
         assert "\n" not in rejection.reason
-    # one that is altered in nothing but values that the flow does not read is a twin of the good one
-    rejected = {place for place, _ in result.rejections}
-    alone = not any(_same_key(each, good[0]) or _same_key(each, good[-1]) for each in lines[1:-1])
-    if alone and good[0] != good[-1]:
-        assert not rejected & {0, len(lines) - 1}
-
-
-def _same_key(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two records may get the same key of a row, at any depth."""
-    return bool(set(_leaves(one)) & set(_leaves(other)) - {"None", "True", "False", ""})
-
-
-def _leaves(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [text for key, each in value.items() for text in (str(key), *_leaves(each))]
-    if isinstance(value, list):
-        return [text for each in value for text in _leaves(each)]
-    return [str(value)]
+    # two of one key are both refused, since neither is known to be the right one
+    rejected = {place: why.reason for place, why in result.rejections}
+    assert all(TWINS in rejected[place] for place in (0, len(lines) - 1) if place in rejected)

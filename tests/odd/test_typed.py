@@ -17,11 +17,13 @@ from airflow_provider_brightpearl.errors import Misconfigured, SyncError
 from airflow_provider_brightpearl.flow.load import parse_flow
 from airflow_provider_brightpearl.hooks.brightpearl import BrightpearlHook
 from airflow_provider_brightpearl.hooks.infor import InforHook
+from airflow_provider_brightpearl.hooks.salesforce import SalesforceHook
 from airflow_provider_brightpearl.runtime.request import check_names, request_from
 from airflow_provider_brightpearl.systems.http.oauth import MemoryTokens
+from airflow_provider_brightpearl.systems.http.transport import new_session
 from airflow_provider_brightpearl.systems.registry import find_system
 from tests.flows.site import MAPPINGS
-from tests.odd.odd import MASKS, TEXTS, VALUES, altered
+from tests.odd.odd import MASKS, TEXTS, VALUES, Answers, altered, mounted
 
 SECRET = "s3cr3t-of-the-app"
 IONAPI = {
@@ -32,14 +34,6 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
     "brightpearl": {
         "host": "https://x.test", "login": "acme", "password": SECRET,
         "extra": {"app_ref": "app", "refresh_token": SECRET, "expires_at": "2026-01-01T00:00:00Z"},
-    },
-    "salesforce": {
-        "login": "a@x.test", "password": SECRET,
-        "extra": {
-            "security_token": "t", "domain": "acme.my", "consumer_key": "k", "consumer_secret": SECRET,
-            "instance_url": "https://x.test", "version": "62.0", "request_timeout": "30",
-            "endpoint_override": "https://x.test",
-        },
     },
     "infor": {"extra": {"ionapi": IONAPI, "cono": "100", "batch_size": "50", "timeout": 30, "settle_seconds": 5}},
 }  # fmt: skip
@@ -66,6 +60,50 @@ def test_connections(system: str, seed: int, value: Any, twice: bool) -> None:
             except Misconfigured as error:
                 assert str(error)
                 assert SECRET not in str(error)
+
+
+# extras by the way to log in; the official hook logs in with what it finds
+LOGINS: dict[str, dict[str, Any]] = {
+    "password": {"security_token": SECRET, "domain": "test", "organization_id": ""},
+    "grant": {"consumer_key": "k", "consumer_secret": SECRET, "domain": "acme.my"},
+    "client": {"consumer_key": "k", "consumer_secret": SECRET, "domain": "acme.my"},
+    "key": {"consumer_key": "k", "private_key": SECRET, "domain": "login"},
+}
+MORE = {
+    "version": "62.0",
+    "request_timeout": "30",
+    "instance_url": "",
+    "proxies": {"https": "http://x.test:3128"},
+}
+SOAP = (
+    b"<e><sessionId>00D!x</sessionId><serverUrl>https://x.test/services/Soap/u/62.0/00D</serverUrl>"
+    b"<sessionSecondsValid>7200</sessionSecondsValid></e>"
+)
+OAUTH = {"access_token": "00D!x", "instance_url": "https://x.test", "id": "x", "token_type": "Bearer"}
+
+
+def an_org(method: str, path: str, number: int) -> tuple[int, bytes, dict[str, str]]:
+    return 200, SOAP if "/Soap/" in path else json.dumps(OAUTH).encode(), {}
+
+
+@pytest.mark.parametrize("way", LOGINS)
+@given(seed=MASKS, value=VALUES, where=st.sampled_from(["extra", "extra", "login", "password"]), typed=TEXTS)
+def test_connections_of_salesforce(way: str, seed: int, value: Any, where: str, typed: str) -> None:
+    extra = LOGINS[way] | MORE
+    user = {} if way == "client" else {"login": "a@x.test", "password": SECRET}
+    if where == "extra":
+        extra = altered(extra, seed, value)
+    elif "\x00" not in typed:
+        user[where] = typed
+    connection = Connection(conn_id="odd", conn_type="salesforce", **user, extra=json.dumps(extra))
+    hook = SalesforceHook("odd", session=mounted(new_session(), Answers(an_org)))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(SalesforceHook, "get_connection", lambda *_: connection)
+        try:
+            assert hook.client.calls >= 0
+        except SyncError as error:
+            assert str(error)
+            assert SECRET not in str(error)
 
 
 @pytest.mark.parametrize("field", ["host", "login", "schema", "port"])
