@@ -14,7 +14,10 @@ from airflow_provider_brightpearl.core.ports.stores import Binding
 
 
 class Versioned(Protocol):
-    """What was read of a record: the source's version, empty where it has none, and when (aware)."""
+    """What was read of a record: the source's version, empty where it has none, and when (aware).
+
+    That is the instant before the source was asked for it: its answer may be processed any time later.
+    """
 
     @property
     def source_version(self) -> str:
@@ -23,7 +26,7 @@ class Versioned(Protocol):
 
     @property
     def read_at(self) -> datetime | None:
-        """When it was read; None is older than all."""
+        """When it was asked for; None is older than all."""
         ...
 
 
@@ -45,10 +48,10 @@ class ReadTimes:
         self._lines = [line for line, _ in times]
         self._instants = [datetime.fromisoformat(text) for _, text in times]
 
-    def timed(self, records: Iterable[bytes], now: Callable[[], datetime]) -> Iterator[bytes]:
-        """The records, each noted as read when it comes."""
+    def timed(self, records: Iterable[bytes], read_at: Callable[[], datetime]) -> Iterator[bytes]:
+        """The records, each noted with what ``read_at`` gives when it comes."""
         for line, record in enumerate(records):
-            at = now()
+            at = read_at()
             if not self._instants or at - self._instants[-1] >= _TICK:
                 self._lines.append(line)
                 self._instants.append(at)

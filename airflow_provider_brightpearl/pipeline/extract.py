@@ -12,6 +12,7 @@ from airflow_provider_brightpearl.core.ports.source import (
     AnnouncesTotal,
     NarrowsByFilters,
     Read,
+    ReadsInBatches,
     Source,
     Unread,
 )
@@ -60,7 +61,7 @@ class Extracted:
 def extract_parts(
     flow: FlowSpec, selection: Selection, source: Source, staging: Staging, now: Callable[[], datetime]
 ) -> Extracted:
-    """Stages the records of a selection, ``part_size`` per part, and when they were read; no part if nothing is new.
+    """Stages the records of a selection, ``part_size`` per part, and when each was asked for; no part if none is new.
 
     Args:
         flow: the flow.
@@ -78,13 +79,13 @@ def extract_parts(
         "read", flow.stream.replace("_", " "), lambda: _announced(source), lambda: source.calls - before
     )
     with RejectionSpool() as unread:
-        reading = _Reading(flow, selection, source, unread)
+        reading = _Reading(flow, selection, source, unread, now, asked=now())
         records = chain(constants(flow, selection), reading.records())
         parts: list[RawPart] = []
         while first := next(records, None):
             lines, times = chain([first], islice(records, flow.part_size - 1)), ReadTimes()
             name = f"raw/{len(parts):05}"
-            part = staging.write_lines(f"{name}.jsonl", times.timed(lines, now))
+            part = staging.write_lines(f"{name}.jsonl", times.timed(lines, lambda: reading.asked))
             read = staging.write_json(f"{name}.times.json", times.as_plain())
             parts.append(RawPart(part.path, part.records, part.digest, read))
         reading.check()
@@ -94,12 +95,17 @@ def extract_parts(
 
 @dataclass(slots=True)
 class _Reading:
-    """The records of a selection, each once, and those that could not be read; ``reason`` is that of the last one."""
+    """The records of a selection, each once, and those that could not be read; ``reason`` is that of the last one.
+
+    ``asked`` is an instant before the first request whose answer is part of the record that came last.
+    """
 
     flow: FlowSpec
     selection: Selection
     source: Source
     unread: RejectionSpool
+    now: Callable[[], datetime]
+    asked: datetime
     reason: str = ""
     filtered: list[str] = field(default_factory=list)
     found: int = 0
@@ -119,11 +125,21 @@ class _Reading:
                 yield from self._usable(source_id, record, named)
 
     def _read(self, left: dict[str, None]) -> Iterator[Read]:
-        for source_id, record in self.source.read(self.selection):
+        for source_id, record in self._dated(self.source.read(self.selection)):
             left.pop(source_id, None)
             yield source_id, record
         if left:
-            yield from self.source.read_ids(tuple(left))
+            yield from self._dated(self.source.read_ids(tuple(left)))
+
+    def _dated(self, found: Iterator[Read]) -> Iterator[Read]:
+        """What a source yields, after ``asked`` is set: an answer may lie for long before it is yielded."""
+        source = self.source if isinstance(self.source, ReadsInBatches) else None
+        begun, before = source.batches if source else 0, self.now()
+        for each in found:
+            if source and source.batches != begun:
+                begun, self.asked = source.batches, before
+            yield each
+            before = self.now()
 
     def _outside(self, ids: Sequence[str]) -> set[str]:
         """Ids of dead letters that the flow's filters leave out, though reading by id does not."""

@@ -110,7 +110,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         records = sum(part.records for part in parts)
         unread = [f"{staged.unread.records:,} not read"] if staged.unread else []
         if staged.filtered:
-            wiring.letters.resolve(flow.flow, run, staged.filtered)
+            wiring.letters.resolve(flow.flow, begun.attempt, staged.filtered, read_since=begun.started_at)
             unread.append(f"{len(staged.filtered):,} of dead letters outside of the filters")
         progress.result = ", ".join(
             [counted(records, "record"), *unread, counted(len(parts), "part"), counted(made, "call")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -59,6 +61,13 @@ def api_calls(site: Site, system: str) -> int:
     """Calls that a system has had, logins left out."""
     paths = [entry["path"] for entry in site.sandbox.control("GET", f"/log?system={system}")]
     return sum("oauth2" not in path and "/token" not in path for path in paths)
+
+
+def take_requests(site: Site, system: str) -> Counter[str]:
+    """What a system was asked since the log was last cleared, without the ids; clears it."""
+    paths = [entry["path"] for entry in site.sandbox.control("GET", f"/log?system={system}")]
+    site.sandbox.control("DELETE", "/log")
+    return Counter(re.sub(r"\d[\d,-]*", "#", path) for path in paths)
 
 
 def inventories(test: Test) -> Test:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import RowOutcome
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesReads, EstimatesWrites
-from airflow_provider_brightpearl.core.ports.source import AnnouncesTotal, Unread
+from airflow_provider_brightpearl.core.ports.source import AnnouncesTotal, ReadsInBatches, Unread
 from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.window import Selection, Window
 from airflow_provider_brightpearl.errors import Misconfigured
@@ -32,6 +32,7 @@ from tests.contracts.ports import (
     sent,
     sinks,
     sources,
+    take_requests,
     target_wiring,
     targets,
     write,
@@ -45,6 +46,12 @@ NOW = datetime(2026, 3, 31, 12, 30, tzinfo=UTC)
 ALL = Selection(None, full_resync=True)
 FROM_THE_BEGINNING = Selection(Window(None, NOW + timedelta(hours=1)))
 # no source has records of these names
+# constants of ``systems`` that say how many records are asked for at a time
+BATCH_SIZES = (
+    *(f"brightpearl.streams.{name}.CHUNK" for name in ("stream", "shipments", "payments", "availability")),
+    "salesforce.source.KEYS_ASKED",
+    "infor.reading.CHUNK",
+)
 NO_IDS = ("98765432", "DS98765432", "line 7", "", "-1", "²", "0100001")
 
 
@@ -137,6 +144,31 @@ def test_calls_of_a_source_are_counted(merchant: Site, stream: StreamExample) ->
     assert ids(source, FROM_THE_BEGINNING)
     assert 0 < source.calls == api_calls(merchant, stream.system)
     assert not isinstance(source, EstimatesReads) or source.min_calls == source.calls
+
+
+@sources
+def test_a_batch_holds_all_requests_for_its_records(
+    merchant: Site, stream: StreamExample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a record would pass for younger than a part of it, and an older reading for the newer one."""
+    for constant in BATCH_SIZES:
+        monkeypatch.setattr(f"airflow_provider_brightpearl.systems.{constant}", 1)
+    source = open_source(merchant, stream)
+    stored = sorted(stream.stored(merchant.sandbox))
+    some = [*stored[:2], *stored[-2:]]
+    list(source.read_ids(some))
+    alone: dict[str, Counter[str]] = {}
+    for each in some:
+        take_requests(merchant, stream.system)
+        list(source.read_ids([each]))
+        alone[each] = take_requests(merchant, stream.system)
+    begun, asked = -1, Counter[str]()
+    for source_id, _ in source.read_ids(some):
+        batches = source.batches if isinstance(source, ReadsInBatches) else 0
+        if batches != begun:
+            begun, asked = batches, Counter()
+        asked += take_requests(merchant, stream.system)
+        assert alone[source_id] <= asked, source_id
 
 
 # records of a source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,18 @@ def test_a_record_outside_of_the_filters_is_not_synced_and_its_letter_is_closed(
     # what does not exist is missing, whatever the filters
     assert (2, 1, 1) == (summary.counts.extracted, summary.counts.created, summary.counts.rejected)
     assert {"9"} == stages.letters.waiting("bench", ["1", "2", "3", "9"])
+
+
+def test_what_another_run_has_kept_since_is_not_closed(stages: Chain) -> None:
+    class Overtaken(Narrowed):
+        def matching(self, ids: Sequence[str]) -> set[str]:
+            keep(stages, "2")
+            return super().matching(ids)
+
+    stages.letters = MemoryLetters(now=lambda: stages.now + timedelta(minutes=1))
+    keep(stages, "2")
+    stages.go(Overtaken([1, 2], found=["1"]), FakeSink())
+    assert {"2"} == stages.letters.waiting("bench", ["2"])
 
 
 def test_records_that_a_person_names_are_read_whatever_the_filters(stages: Chain) -> None:

@@ -21,13 +21,16 @@ from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
 from airflow_provider_brightpearl.core.events import EventOutcome
-from airflow_provider_brightpearl.core.ports.source import Read
+from airflow_provider_brightpearl.core.ports.source import Read, ReadsInBatches
 from airflow_provider_brightpearl.core.ports.stores import Binding
+from airflow_provider_brightpearl.core.readings import ReadTimes
 from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, RunSummary, TransformReport
 from airflow_provider_brightpearl.core.window import Selection
 from airflow_provider_brightpearl.errors import TooManyRefused
+from airflow_provider_brightpearl.pipeline.extract import extract_parts
 from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
+from airflow_provider_brightpearl.stores.staging import FileStaging
 from tests.chain import NOW, Chain
 from tests.fakes import Crash, FakeSink, FakeSource, MemoryLedger, MemoryRecordEvents
 from tests.mapping.bench import SCHEMA, flow
@@ -49,6 +52,36 @@ class OnlyNamed(FakeSource):
 
     def read(self, selection: Selection) -> Iterator[Read]:
         return iter(())
+
+
+class Stalled(FakeSource):
+    """A source whose answer is processed after ``meanwhile``."""
+
+    def __init__(self, lines: Sequence[bytes], meanwhile: Callable[[], None]) -> None:
+        super().__init__(lines)
+        self.meanwhile = meanwhile
+
+    def read(self, selection: Selection) -> Iterator[Read]:
+        answer = list(super().read(selection))
+        self.meanwhile()
+        yield from answer
+
+
+class Batched(FakeSource):
+    """A source that asks for two records at a time; each record takes a minute of ``place``."""
+
+    def __init__(self, lines: Sequence[bytes], place: Place) -> None:
+        super().__init__(lines)
+        self.place, self.batches = place, 0
+
+    def read(self, selection: Selection) -> Iterator[Read]:
+        for number, pair in enumerate(super().read(selection)):
+            self.batches += number % 2 == 0
+            self.place.now += MINUTE
+            yield pair
+
+
+BATCHED: type[ReadsInBatches] = Batched
 
 
 def thing(name: str, at: datetime | None = NOW, skus: Sequence[str] = ("a",)) -> dict[str, Any]:
@@ -290,6 +323,30 @@ def test_of_readings_of_one_version_or_none_the_later_one_is_written(
     sink = FakeSink(rows=place.target)
     zombie.load(sink)
     assert ([], "joined data changed") == (sink.log, place.value())
+
+
+def test_an_answer_that_waits_is_no_newer_than_its_request(place: Place) -> None:
+    place.go(thing("first"))
+    stalled, sink = place.chain(), FakeSink(rows=place.target)
+
+    def another_run() -> None:
+        assert 1 == place.go(thing("joined data changed"))[0].counts.updated
+        stalled.now = place.now + MINUTE
+
+    late = Stalled([json.dumps(thing("old")).encode()], another_run)
+    summary = stalled.go(late, sink, now=place.now + MINUTE, name="stalled")
+    assert ([], "joined data changed", 1) == (sink.log, place.value(), summary.counts.unchanged)
+
+
+def test_records_are_as_old_as_the_request_for_their_batch(place: Place, tmp_path: Path) -> None:
+    lines = [json.dumps({"id": number}).encode() for number in range(5)]
+    staging = FileStaging(tmp_path, FLOW.flow, "run")
+    selection = Selection(None, full_resync=True)
+    for kind, minutes in ((Batched(lines, place), [0, 0, 2, 2, 4]), (FakeSource(lines), [0] * 5)):
+        place.now = NOW
+        [part] = extract_parts(FLOW, selection, kind, staging, lambda: place.now).parts
+        times = ReadTimes(staging.read_json(part.times))
+        assert [NOW + each * MINUTE for each in minutes] == [times.at(line) for line in range(5)]
 
 
 def test_a_version_that_is_not_valid_leaves_it_to_the_time_of_reading(place: Place) -> None:

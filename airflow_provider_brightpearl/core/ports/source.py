@@ -89,6 +89,16 @@ class NarrowsByFilters(Protocol):
 
 
 @runtime_checkable
+class ReadsInBatches(Protocol):
+    """A source that asks for some records at a time; of any other one, each is as old as the first request for any."""
+
+    @property
+    def batches(self) -> int:
+        """Batches begun so far; what the record yielded last was made of was asked for since the last one began."""
+        ...
+
+
+@runtime_checkable
 class AnnouncesTotal(Protocol):
     """A source that knows how many records it will read before it has read them."""
 

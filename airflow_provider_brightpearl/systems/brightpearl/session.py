@@ -34,13 +34,17 @@ def min_calls_of(searched: Iterable[int], fetched: Mapping[tuple[str, int, str],
 
 @dataclass(slots=True)
 class ReadSession:
-    """One stream while it is read; counts what it found, for the fewest calls it could have taken."""
+    """One stream while it is read; counts what it found, for the fewest calls it could have taken.
+
+    ``batches`` is that of ``core.ports.source.ReadsInBatches``: streams raise it before they ask for a batch.
+    """
 
     client: BrightpearlClient
     searched: list[int] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     fetched: Fetched = field(default_factory=dict)
     expected: int = 0
+    batches: int = 0
 
     def expect(self, records: int) -> None:
         """Records that so many more records will be read."""

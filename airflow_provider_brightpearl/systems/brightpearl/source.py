@@ -46,6 +46,10 @@ class BrightpearlSource:
         return self.session.min_calls + self._asked.min_calls
 
     @property
+    def batches(self) -> int:
+        return self.session.batches
+
+    @property
     def announced(self) -> int | None:
         return self.session.expected or None
 

@@ -33,6 +33,7 @@ class Reading:
         self.client = client
         self.stream = stream
         self.min_calls = 0
+        self.batches = 0
 
     def records(self, ids: Sequence[str]) -> Iterator[Read]:
         """The records of these ids, or why there is none; text that is not an id is not found."""
@@ -44,6 +45,7 @@ class Reading:
             yield from self._some({source_id: known[source_id] for source_id in some})
 
     def _some(self, keys: Mapping[str, dict[str, str]]) -> Iterator[Read]:
+        self.batches += 1
         found: dict[str, dict[str, Any]] = {source_id: dict(key) for source_id, key in keys.items()}
         for step in self.stream.steps:
             answers = self._ask(step, found)

@@ -41,6 +41,10 @@ class InforSource:
         return self._listing + self.reading.min_calls
 
     @property
+    def batches(self) -> int:
+        return self.reading.batches
+
+    @property
     def announced(self) -> int | None:
         return self._announced or None
 

@@ -33,6 +33,7 @@ def bulk_rows(reading: Reading, conditions: Conditions) -> Iterator[Row]:
     Raises:
         SyncError: as for ``SalesforceClient.bulk_query``.
     """
+    reading.batches += 1
     with spool() as kept:
         for relation in reading.stream.children:
             kept.fill(relation, _children(reading, relation, conditions))

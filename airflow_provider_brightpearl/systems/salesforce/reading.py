@@ -54,6 +54,7 @@ class Reading:
         self.client = client
         self.stream = stream
         self.min_calls = 0
+        self.batches = 0
 
     def count(self, object_name: str, *conditions: str) -> int:
         """How many rows of an object, deleted ones too, fulfil all conditions."""
@@ -76,6 +77,8 @@ class Reading:
     def rows(self, *conditions: str) -> Iterator[Row]:
         """The rows of the stream's object that fulfil all conditions, deleted ones too, with their rows."""
         soql = f"SELECT {self._select} FROM {self.stream.shape.object}{where(*conditions)} ORDER BY Id"  # noqa: S608
+        # one for all pages: when the org reads those after the first is not documented
+        self.batches += 1
         rows = 0
         for raw in self.client.query_records(soql, deleted=True):
             rows += 1

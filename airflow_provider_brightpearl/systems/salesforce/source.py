@@ -65,6 +65,10 @@ class SalesforceSource:
         return self.reading.min_calls
 
     @property
+    def batches(self) -> int:
+        return self.reading.batches
+
+    @property
     def announced(self) -> int | None:
         return self._announced or None
 

@@ -93,6 +93,7 @@ class Shipments:
 def _goods_out(session: ReadSession, selection: Selection) -> Iterator[Read]:
     found = {*named_ids(selection), *_found(session, selection)}
     for ids in chunked(sorted(found), CHUNK):
+        session.batches += 1
         notes = session.fetch_map(_NOTES, ids, NOTES_PER_CALL)
         for number, raw in notes.records.items():
             yield str(number), _record(str(number), "goods-out", raw)

@@ -113,6 +113,7 @@ class SearchedStream:
         return None
 
     def _records(self, session: ReadSession, ids: Sequence[int]) -> Iterator[Read]:
+        session.batches += 1
         found = session.fetch(self.resource, ids, self.schema.id_column, self.params)
         records = list(found.records.values())
         joined = self.join(session, records) if self.join else records
