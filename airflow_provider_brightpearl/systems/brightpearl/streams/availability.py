@@ -17,7 +17,7 @@ from more_itertools import chunked
 from airflow_provider_brightpearl.core.ports.source import Read, Unread
 from airflow_provider_brightpearl.core.window import Selection, Window
 from airflow_provider_brightpearl.systems.brightpearl.columns import AVAILABILITY
-from airflow_provider_brightpearl.systems.brightpearl.complete import is_number
+from airflow_provider_brightpearl.systems.brightpearl.complete import Collected, is_number
 from airflow_provider_brightpearl.systems.brightpearl.estimate import of_stock
 from airflow_provider_brightpearl.systems.brightpearl.session import ReadSession, decoded_as, with_members
 from airflow_provider_brightpearl.systems.brightpearl.streams.stream import (
@@ -87,8 +87,8 @@ class Availability:
     def read(self, session: ReadSession, selection: Selection) -> Iterator[Read]:
         wanted = _wanted(session, selection)
         products = session.fetch("product-service/product", wanted.maybe_bundles, "id")
+        bundles = [each for each in _bundles(products) if wanted.touches(each)]
         yield from ((str(number), why) for number, why in products.unread.items())
-        bundles = [each for each in _bundles(products.records.values()) if wanted.touches(each)]
         parts = {part.product_id for bundle in bundles for part in bundle.composition.bundle_components}
         asked = sorted((wanted.products | parts) - {bundle.id for bundle in bundles} - wanted.untracked)
         held: dict[int, _Stock] = {}
@@ -98,7 +98,7 @@ class Availability:
             stocks = session.fetch_map(_AVAILABILITY, ids)
             for product, raw in stocks.records.items():
                 stock = decoded_as(_Stock, raw)
-                if stock is None:
+                if stock is None or not _is_readable(stock, whole=product in parts):
                     stocks.unread[product] = Unread(f"the stock of product {product} has another shape", raw)
                     continue
                 if product in parts:
@@ -161,15 +161,23 @@ def untracked(session: ReadSession) -> tuple[int, ...]:
     return tuple(number_in(row, "productId") for row in rows)
 
 
-def _bundles(records: Iterable[bytes]) -> Iterator[_Product]:
-    for raw in records:
+def _bundles(products: Collected) -> Iterator[_Product]:
+    """The bundles; a product that cannot be read, and may be one, becomes unread."""
+    for number, raw in products.records.items():
         product = decoded_as(_Product, raw)
         if product is None:
+            products.unread[number] = Unread(f"product {number}, maybe a bundle, has another shape", raw)
             continue
         made_of = product.composition
         made_of.bundle_components = [part for part in made_of.bundle_components if part.product_quantity > 0]
         if made_of.bundle and made_of.bundle_components:
             yield product
+
+
+def _is_readable(stock: _Stock, *, whole: bool) -> bool:
+    """Whether warehouses are named by number, and, where bundles are made of it, what lies in each is numbers."""
+    figures = stock.warehouses.values() if whole else ()
+    return all(map(is_number, stock.warehouses)) and all(decoded_as(_Figures, each) for each in figures)
 
 
 def _of_bundle(bundle: _Product, held: Mapping[int, _Stock], unknown: Mapping[int, Unread]) -> bytes | Unread:
