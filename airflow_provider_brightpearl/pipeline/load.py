@@ -110,29 +110,32 @@ def load_part(
     progress.begin("wrote", "rows", rows, lambda: sink.calls - calls)
     batch.expect(changes)
     lost = LostRows(batch, crosswalk, letters)
-    for results in _written(batch, sink, changes, takers):
-        # before the answers: where a row is lost, the record is not just refused
-        lost.take(results)
-        batch.take_answers(results)
-        if outbox is not None:
-            # before the rows are bound: a bound row is not written again, and would never be written back
-            outbox.keep(results)
+    try:
+        for results in _written(batch, sink, changes, takers):
+            # before the answers: where a row is lost, the record is not just refused
+            lost.take(results)
+            batch.take_answers(results)
+            if outbox is not None:
+                # before the rows are bound: a bound row is not written again, and would never be written back
+                outbox.keep(results)
+            if two_way:
+                two_way.link(batch, results)
+            _take(batch, crosswalk, letters, results)
+            progress.advance(len(results))
+        shared.check()
+        batch.reject_unanswered()
         if two_way:
-            two_way.link(batch, results)
-        _take(batch, crosswalk, letters, results)
-        progress.advance(len(results))
+            two_way.keep(batch)
+    finally:
+        # also of what was written before an error ended the load
+        outcomes = {name: batch.outcome(name) for name in batch.rows if name not in held}
+        events.record(flow.flow, load_events(batch, outcomes, left_out, now()))
     made, looked = sink.calls - calls, _looks(sink) - looks
-    shared.check()
-    batch.reject_unanswered()
-    if two_way:
-        two_way.keep(batch)
-    outcomes = {source_id: batch.outcome(source_id) for source_id in batch.rows if source_id not in held}
     refused = list(batch.rejected.values())
     passed = [source_id for source_id in outcomes if source_id not in batch.rejected]
     # what a newer reading was rejected for is not settled by an older one
     went_through = [source_id for source_id in passed if source_id not in left_out]
     letters.resolve(flow.flow, run, went_through, batch.read_since)
-    events.record(flow.flow, load_events(batch, outcomes, left_out, now()))
     # rows of refused records are not sent, which the fewest do not know
     fewest = min(made - looked, sink.min_calls(changes)) if isinstance(sink, EstimatesWrites) else made
     return LoadReport(

@@ -464,6 +464,13 @@ def test_a_repeat_of_another_run_counts_as_unchanged(stages: Fixture) -> None:
     assert {"extracted": 3, "unchanged": 2, "created": 1} == counts(summary)
 
 
+def test_what_a_load_that_fails_for_good_has_written_is_in_the_history(stages: Fixture) -> None:
+    with pytest.raises(Crash):
+        stages.go(source(record(1), record(2), record(3)), FakeSink(crash_after=2))
+    found = [[each.outcome for each in stages.events.of_record("bench", name)] for name in ("1", "2", "3")]
+    assert [["created"], ["created"], []] == found
+
+
 def test_a_row_that_was_there_before_the_first_sync_is_an_update(stages: Fixture) -> None:
     sink = FakeSink(rows={("Thing", "1"): "{}"})
     assert {"extracted": 2, "created": 1, "updated": 1} == counts(
