@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from airflow_provider_brightpearl.core.raw import LONGEST_ID
 from airflow_provider_brightpearl.core.schema import (
     Column,
     ListOf,
@@ -85,6 +86,8 @@ class _Flow:
         checks.append(
             (spec.key_field, Check("contains(_key, chr(0))", "_key", "the key has a NUL character"))
         )
+        too_long = f"the key has more than {LONGEST_ID} characters"
+        checks.append((spec.key_field, Check(f"length(_key) > {LONGEST_ID}", "_key", too_long)))
         if name == self.flow.root:
             checks.extend(self._missing_maps())
         self.paths |= scope.paths

@@ -91,7 +91,8 @@ def _version(compiled: CompiledFlow, columns: Sequence[str]) -> str:
             "TIMESTAMPTZ": f"strftime(TRY_CAST({raw} AS TIMESTAMPTZ) AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')",
             "BIGINT": f"lpad(CAST(TRY_CAST({raw} AS BIGINT) AS VARCHAR), 20, '0')",
         }.get(kind, raw)
-        cases += f" WHEN {raw} <> '' THEN TRY({text})"
+        # PostgreSQL, which keeps the versions, takes no NUL
+        cases += f" WHEN {raw} <> '' AND NOT contains({raw}, chr(0)) THEN TRY({text})"
     return f"coalesce(CASE{cases} END, '')" if cases else "''"
 
 

@@ -18,7 +18,7 @@ from airflow_provider_brightpearl.core.ports.source import (
 )
 from airflow_provider_brightpearl.core.ports.stores import DeadLetters, Staging
 from airflow_provider_brightpearl.core.progress import current
-from airflow_provider_brightpearl.core.raw import unusable
+from airflow_provider_brightpearl.core.raw import kept_id, unusable, unusable_id
 from airflow_provider_brightpearl.core.readings import ReadTimes
 from airflow_provider_brightpearl.core.records import PartRef, RawPart, Rejection, Stage
 from airflow_provider_brightpearl.core.window import Selection
@@ -149,7 +149,7 @@ class _Reading:
         return set(letters) - self.source.matching(letters)
 
     def _usable(self, source_id: str, record: bytes | Unread, named: frozenset[str]) -> Iterator[bytes]:
-        problem = "" if isinstance(record, Unread) else unusable(record)
+        problem = "" if isinstance(record, Unread) else unusable_id(source_id) or unusable(record)
         if isinstance(record, bytes) and not problem:
             self.found += source_id not in named
             yield record
@@ -157,7 +157,8 @@ class _Reading:
         raw, self.reason = (record.raw, record.reason) if isinstance(record, Unread) else (record, problem)
         missing = isinstance(record, Unread) and not record.foreign
         gone = isinstance(record, Unread) and record.gone
-        self.unread.add((Rejection(source_id, Stage.EXTRACT, self.reason, missing=missing, gone=gone), raw))
+        rejection = Rejection(kept_id(source_id), Stage.EXTRACT, self.reason, missing=missing, gone=gone)
+        self.unread.add((rejection, raw))
         self.lost += source_id not in named
         if self.lost >= _ENOUGH:
             self.check()

@@ -12,7 +12,9 @@ from msgspec.structs import astuple, replace
 from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.core.ports.stores import Binding
+from airflow_provider_brightpearl.core.raw import storable
 from airflow_provider_brightpearl.core.readings import both_wrote, is_as_read
+from airflow_provider_brightpearl.errors import SchemaMismatch
 from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
 from airflow_provider_brightpearl.stores.many_rows import insert_new, replace_rows, update_unchanged
 from airflow_provider_brightpearl.stores.tables import binding
@@ -98,6 +100,12 @@ class SqlCrosswalk:
         rows = sorted({_place(bound): bound for bound in bindings}.values(), key=_place)
         if not rows:
             return []
+        try:
+            return self._bind(rows)
+        except ValueError as error:
+            raise _unstorable(rows) or error from None
+
+    def _bind(self, rows: Sequence[Binding]) -> list[Binding]:
         with writing(self._engine) as connection:
             as_read = True
             for some in chunked((each for each in rows if not each.revision), _ROWS):
@@ -159,3 +167,14 @@ def _object(bound: Binding) -> tuple[str, str]:
 
 def _place(bound: Binding) -> Place:
     return bound.flow, bound.object, bound.key
+
+
+def _unstorable(rows: Sequence[Binding]) -> SchemaMismatch | None:
+    """The error for the first text that a driver does not take: with NUL, or half of a surrogate pair."""
+    for each in rows:
+        for name in ("key", "source_id", "target_id", "source_version"):
+            text = getattr(each, name)
+            if storable(text) != text:
+                problem = f"{name} {text!r} has a character that the state database cannot keep: correct it"
+                return SchemaMismatch(f"{each.flow}: {each.object} of record {each.source_id!r}: {problem}")
+    return None

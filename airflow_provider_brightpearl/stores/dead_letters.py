@@ -13,10 +13,11 @@ from more_itertools import chunked
 from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.core.letters import LetterPolicy
+from airflow_provider_brightpearl.core.raw import storable
 from airflow_provider_brightpearl.core.records import Rejection
 from airflow_provider_brightpearl.core.reports import run_of
 from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
-from airflow_provider_brightpearl.stores.tables import binding, dead_letter, storable, upsert
+from airflow_provider_brightpearl.stores.tables import binding, dead_letter, upsert
 
 letter = dead_letter.c
 

@@ -11,9 +11,10 @@ from msgspec.structs import astuple
 from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
+from airflow_provider_brightpearl.core.raw import storable
 from airflow_provider_brightpearl.stores.engine import reading, writing
 from airflow_provider_brightpearl.stores.many_rows import insert_new
-from airflow_provider_brightpearl.stores.tables import record_event, storable
+from airflow_provider_brightpearl.stores.tables import record_event
 
 _FIELDS = RecordEvent.__struct_fields__
 # rows per statement
@@ -52,5 +53,5 @@ class SqlRecordEvents:
 
 def _values(event: RecordEvent) -> tuple[Any, ...]:
     """What is stored, in the order of the fields; a member of an enum takes the driver longer than its text."""
-    source_id, run, stage, outcome, *more, note = astuple(event)
-    return storable(source_id), run, str(stage), str(outcome), *more, storable(note)
+    source_id, run, stage, outcome, at, name, target_id, note = astuple(event)
+    return storable(source_id), run, str(stage), str(outcome), at, name, storable(target_id), storable(note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +14,8 @@ from more_itertools import chunked
 
 from airflow_provider_brightpearl.core.compare import Entry
 from airflow_provider_brightpearl.core.ports.sides import Span
+from airflow_provider_brightpearl.core.raw import storable
+from airflow_provider_brightpearl.errors import Unavailable
 from airflow_provider_brightpearl.stores.engine import CHUNK
 
 _BATCH = 1_000
@@ -51,7 +54,8 @@ class SqlSides:
     def __init__(self) -> None:
         self._folder = TemporaryDirectory(prefix="reconcile-")
         self._connection = sqlite3.connect(Path(self._folder.name) / "sides.db", isolation_level=None)
-        self._connection.executescript(_TABLES)
+        with self._kept():
+            self._connection.executescript(_TABLES)
 
     def __enter__(self) -> SqlSides:
         return self
@@ -118,18 +122,39 @@ class SqlSides:
 
     def _insert(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
         for some in chunked(rows, _BATCH):
-            self._connection.execute("BEGIN")
-            self._connection.executemany(statement, some)
-            self._connection.execute("COMMIT")
+            with self._kept():
+                self._connection.execute("BEGIN")
+                self._connection.executemany(statement, _storable(some))
+                self._connection.execute("COMMIT")
 
     def _entries(self, query: str) -> Iterator[Entry]:
         for name, amount, currency, fields in self._rows(query):
             yield Entry(name, Decimal(amount) if amount else None, currency, fields)
 
     def _rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        yield from self._connection.execute(query, values)
+        with self._kept():
+            yield from self._connection.execute(query, values)
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise Unavailable(
+                f"the comparison cannot be kept in {self._folder.name}: {error}; free space on that disk, or set "
+                "TMPDIR to a larger one"
+            ) from error
 
 
 def _row(entry: Entry) -> tuple[str, str, str, str]:
     amount = "" if entry.amount is None else str(entry.amount)
     return entry.id, amount, entry.currency, entry.fields
+
+
+def _storable(rows: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+    """The rows, without halves of surrogate pairs, which are rare and found in all texts at once."""
+    try:
+        "".join(value for row in rows for value in row if isinstance(value, str)).encode()
+    except UnicodeEncodeError:
+        return [tuple(storable(each) if isinstance(each, str) else each for each in row) for row in rows]
+    return rows

@@ -227,11 +227,6 @@ reconciliation = sa.Table(
 )
 
 
-def storable(text: str) -> str:
-    """Text as both databases take it: PostgreSQL refuses NUL, and UTF-8 has no lone surrogates."""
-    return text.replace("\x00", "�").encode("utf-8", "replace").decode("utf-8")
-
-
 def upsert(connection: sa.engine.Connection, table: sa.Table) -> Any:
     """An INSERT that takes ON CONFLICT, in the dialect of this connection."""
     on_postgres = connection.dialect.name == "postgresql"

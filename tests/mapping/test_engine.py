@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_brightpearl.core.records import Stage
+from airflow_provider_brightpearl.mapping.mapped import read_versions
 from tests.fakes import EverythingBound, NothingBound
-from tests.mapping.bench import flow, lookup, run
+from tests.mapping.bench import SCHEMA, flow, lookup, map_with, opened, run
 
 LINE = {
     "rows": "lines",
@@ -442,12 +445,24 @@ def test_every_record_is_in_exactly_one_place(count: int) -> None:
     assert result.money.get("GBP", 0) == total + result.filtered_money.get("GBP", 0)
 
 
-def test_a_key_with_nul_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [("a\x00b", "the key has a NUL character"), ("x" * 401, "the key has more than 400 characters")],
+    ids=["NUL", "long"],
+)
+def test_a_key_that_the_state_database_cannot_keep_is_refused(key: str, reason: str) -> None:
     tag = {"rows": "tags", "key": {"Id__c": "row.name"}, "fields": {}}
-    records = [{"id": n, "tags": [{"name": name}]} for n, name in ((1, "a\x00b"), (2, "ab"))]
+    records = [{"id": n, "tags": [{"name": name}]} for n, name in ((1, key), (2, "x" * 400))]
     mapped = run(flow({"Name": "name"}, rows={"Tag": tag}), records)
     assert ["1"] == list(mapped.rejections)
-    assert "the key has a NUL character" in mapped.rejections["1"].reason
+    assert reason in mapped.rejections["1"].reason
+
+
+def test_a_version_with_nul_is_none(tmp_path: Path) -> None:
+    spec, schema = flow({"Name": "'x'"}), replace(SCHEMA, version=("name",))
+    with opened(spec, [tmp_path], schema=schema) as mapper:
+        map_with(mapper, tmp_path, [{"id": 1, "name": "a\x00b"}, {"id": 2, "name": "v2"}])
+    assert ["", "v2"] == [each[2] for each in read_versions(tmp_path / "Thing.parquet")]
 
 
 @pytest.mark.parametrize(

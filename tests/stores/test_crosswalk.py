@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.ports.stores import Binding
+from airflow_provider_brightpearl.errors import SchemaMismatch
 from airflow_provider_brightpearl.stores import crosswalk
 from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 
@@ -34,6 +35,14 @@ def test_a_last_page_that_is_full_is_no_trouble(
     bindings = SqlCrosswalk(engine)
     bindings.bind([bound(str(key)) for key in range(rows)])
     assert rows == len(list(bindings.roots("orders", "Order")))
+
+
+@pytest.mark.parametrize("field", ["key", "source_id", "target_id", "source_version"])
+def test_a_text_that_a_database_does_not_take_is_named(engine: Engine, field: str) -> None:
+    rows = [bound("1"), replace(bound("2"), **{field: "a\ud800b"})]
+    with pytest.raises(SchemaMismatch, match=f"Order of record .*: {field} 'a.ud800b' has a character that"):
+        SqlCrosswalk(engine).bind(rows)
+    assert [] == list(SqlCrosswalk(engine).roots("orders", "Order"))
 
 
 @pytest.mark.slow

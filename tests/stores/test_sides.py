@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_brightpearl.core.compare import Entry, compare
 from airflow_provider_brightpearl.core.ports.sides import Sides, Span
+from airflow_provider_brightpearl.errors import Unavailable
 from airflow_provider_brightpearl.stores.sides import SqlSides
 
 ids = st.text(st.characters(codec="utf-8"), max_size=6) | st.integers(0, 40).map(str)
@@ -101,3 +102,20 @@ def test_memory_does_not_grow_with_the_sides() -> None:
         tracemalloc.stop()
     assert 100_000 == found.matched
     assert peak < 2_000_000
+
+
+def test_half_of_a_surrogate_pair_in_an_id_stops_no_comparison() -> None:
+    with SqlSides() as sides:
+        sides.add_source(of("a\ud800b", "c"))
+        sides.add_target([(Entry("a\ud800b"), False), (Entry("c"), False)])
+        found = compare(sides.source(), sides.target(), amounts=False)
+    assert (2, 0, 0) == (found.matched, found.missing.count, found.extra.count)
+
+
+def test_a_full_temporary_disk_is_named() -> None:
+    with SqlSides() as sides:
+        sides._connection.execute("PRAGMA max_page_count = 20")
+        with pytest.raises(
+            Unavailable, match="database or disk is full; free space on that disk, or set TMPDIR"
+        ):
+            sides.add_source(of(*map(str, range(5_000))))
