@@ -506,7 +506,9 @@ def test_a_repeat_of_a_stage_records_nothing_twice(events: RecordEvents) -> None
 
 
 def test_an_odd_id_has_a_history_too(events: RecordEvents) -> None:
-    events.record("orders", [msgspec.structs.replace(event("1"), source_id="a\x00b", note="\ud800")])
+    events.record(
+        "orders", [msgspec.structs.replace(event("1"), source_id="a\x00b", target_id="T\x00", note="\ud800")]
+    )
 
 
 # ledger
