@@ -33,7 +33,7 @@ from airflow_provider_brightpearl.core.ports.stores import (
 )
 from airflow_provider_brightpearl.core.ports.target import Sink
 from airflow_provider_brightpearl.core.readings import both_wrote, is_as_read
-from airflow_provider_brightpearl.core.records import Rejection
+from airflow_provider_brightpearl.core.records import Counts, Rejection
 from airflow_provider_brightpearl.core.reports import RunSummary, StateMark, run_of
 from airflow_provider_brightpearl.core.window import Selection
 from airflow_provider_brightpearl.errors import SyncError, TimedOut, Unavailable
@@ -124,6 +124,14 @@ class MemoryRecordEvents:
     def of_record(self, flow: str, source_id: str) -> list[RecordEvent]:
         mine = (each for key, each in self.rows.items() if key[:2] == (flow, source_id))
         return sorted(mine, key=lambda each: (each.at, each.stage, each.outcome))
+
+    def written(self, flow: str, run: str) -> Counts:
+        mine = {
+            (key[1], each.outcome.value)
+            for key, each in self.rows.items()
+            if (key[0], each.run) == (flow, run)
+        }
+        return Counts(**Counter(outcome for _, outcome in mine if outcome in ("created", "updated")))
 
 
 @dataclass(frozen=True)

@@ -182,11 +182,11 @@ def gate_closed_error(
     return GateClosed(closed, causes=causes)
 
 
-def failed_run(flow: str, run: RunInfo, note: str, now: datetime) -> RunSummary:
-    """The ledger's row of a run that failed before its end."""
+def failed_run(flow: str, run: RunInfo, written: Counts, note: str, now: datetime) -> RunSummary:
+    """The ledger's row of a run that failed before its end, with what it had written until then."""
     return RunSummary(
         run=run.run, flow=flow, pair=run.pair, kind=run.kind.value, state="failed", window=run.selection.window,
-        mapping_version=run.mapping_version, counts=Counts(), calls=run.calls, money={},
+        mapping_version=run.mapping_version, counts=written, calls=run.calls, money={},
         started_at=run.started_at, ended_at=now, note=note,
     )  # fmt: skip
 

@@ -254,7 +254,8 @@ def _stage(
     except Exception as error:
         note = f"{stage}: {str(error) or type(error).__name__}"[:_NOTE_LENGTH]
         try:
-            wiring.ledger.record(failed_run(wiring.flow.flow, run, note, wiring.environment.now()))
+            written = wiring.events.written(wiring.flow.flow, run.attempt)
+            wiring.ledger.record(failed_run(wiring.flow.flow, run, written, note, wiring.environment.now()))
         except SyncError as unrecorded:
             # most likely the very reason of the failure; the task's log and the alert have it
             log.warning("the failure is not in the ledger: %s", unrecorded)

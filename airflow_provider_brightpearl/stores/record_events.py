@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
 from airflow_provider_brightpearl.core.raw import storable
+from airflow_provider_brightpearl.core.records import Counts
 from airflow_provider_brightpearl.stores.engine import reading, writing
 from airflow_provider_brightpearl.stores.many_rows import insert_new
 from airflow_provider_brightpearl.stores.tables import record_event
@@ -49,6 +50,17 @@ class SqlRecordEvents:
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(event.at, event.stage, event.outcome)).mappings()
             return [RecordEvent(**{**row, "outcome": EventOutcome(row["outcome"])}) for row in rows]
+
+    def written(self, flow: str, run: str) -> Counts:
+        """How many records an attempt of a run has created and updated so far."""
+        event = record_event.c
+        written = [EventOutcome.CREATED.value, EventOutcome.UPDATED.value]
+        mine = (event.pair == self.pair, event.flow == flow, event.run == run, event.outcome.in_(written))
+        query = sa.select(event.outcome, sa.func.count(sa.distinct(event.source_id))).where(*mine)
+        with reading(self._engine) as connection:
+            return Counts(
+                **{outcome: count for outcome, count in connection.execute(query.group_by(event.outcome))}
+            )
 
 
 def _values(event: RecordEvent) -> tuple[Any, ...]:

@@ -505,6 +505,15 @@ def test_a_repeat_of_a_stage_records_nothing_twice(events: RecordEvents) -> None
     assert [event("2")] == events.of_record("orders", "2")
 
 
+def test_what_an_attempt_has_written_is_counted(events: RecordEvents) -> None:
+    other = msgspec.structs.replace(event("4"), run="run2@")
+    gone = event("5", EventOutcome.SUPERSEDED)
+    events.record("orders", [event("1"), event("2"), event("3", EventOutcome.UPDATED), other, gone])
+    events.record("products", [event("6")])
+    assert Counts(created=2, updated=1) == events.written("orders", "run1@")
+    assert Counts() == events.written("orders", "run3@")
+
+
 def test_an_odd_id_has_a_history_too(events: RecordEvents) -> None:
     events.record(
         "orders", [msgspec.structs.replace(event("1"), source_id="a\x00b", target_id="T\x00", note="\ud800")]

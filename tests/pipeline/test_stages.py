@@ -469,6 +469,8 @@ def test_what_a_load_that_fails_for_good_has_written_is_in_the_history(stages: F
         stages.go(source(record(1), record(2), record(3)), FakeSink(crash_after=2))
     found = [[each.outcome for each in stages.events.of_record("bench", name)] for name in ("1", "2", "3")]
     assert [["created"], ["created"], []] == found
+    (row,) = stages.ledger.runs("bench")
+    assert ("failed", {"created": 2}) == (row.state, counts(row))
 
 
 def test_a_row_that_was_there_before_the_first_sync_is_an_update(stages: Fixture) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from airflow_provider_brightpearl.core.events import RecordEvent
 from airflow_provider_brightpearl.core.merge import Fields, Value
-from airflow_provider_brightpearl.core.records import PartRef, Rejection
+from airflow_provider_brightpearl.core.records import Counts, PartRef, Rejection
 from airflow_provider_brightpearl.core.reports import RunSummary, StateMark
 
 
@@ -244,6 +244,10 @@ class RecordEvents(Protocol):
 
     def of_record(self, flow: str, source_id: str) -> list[RecordEvent]:
         """What happened to a record, oldest first."""
+        ...
+
+    def written(self, flow: str, run: str) -> Counts:
+        """How many records an attempt of a run has created and updated so far."""
         ...
 
 
