@@ -27,7 +27,10 @@ Folder = Annotated[
 def init(
     folder: Folder = None,
     target: Annotated[
-        str | None, typer.Option(help="Only the flows into this system: salesforce or infor.")
+        str | None,
+        typer.Option(
+            help="Only the flows into this system: salesforce, infor or brightpearl; else those out of Brightpearl."
+        ),
     ] = None,
 ) -> None:
     """Copy DAGs and flow files to start from. Existing files are never changed."""
@@ -52,17 +55,17 @@ def _quoted(path: Path) -> str:
 
 
 def _next_steps(copied: Copied) -> None:
-    targets = {name.rpartition("_to_")[2].partition("_")[0] for name in copied.flows}
-    systems = ["brightpearl", *sorted(targets)]
     steps = [
-        f"Add the connections {', '.join(f'{name}_default' for name in systems)}.",
-        f"brightpearl connections check {' '.join(systems)}",
+        f"Add the connections {', '.join(f'{name}_default' for name in copied.systems)}.",
+        f"brightpearl connections check {' '.join(copied.systems)}",
         "brightpearl mapping check",
     ]
-    if "salesforce" in targets:
+    if "salesforce" in copied.systems:
         steps.append("brightpearl salesforce deploy --check     # does the org have the custom fields?")
-    if "infor" in targets:
+    if "infor" in copied.systems:
         steps.append("Replace the constants in lookups/m3_*.csv and in the flows to M3 by yours.")
+    if copied.flows[0].endswith("_to_brightpearl"):
+        steps.append("Replace the ids in lookups/brightpearl_*.csv by those of your account.")
     steps.append(f"brightpearl plan {copied.flows[0]}     # what the first run will cost")
     steps += [f"airflow dags unpause {name}" for name in copied.flows[:1]]
     say("\nNext steps. New DAGs are paused until you unpause them.")

@@ -19,9 +19,13 @@ _ALWAYS = ("dags/brightpearl_maintenance.py", "dags/brightpearl_reconcile.py", "
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What became of the starter files; ``differing`` pairs a file that was left alone with the shipped one."""
+    """What became of the starter files.
+
+    ``systems`` are those of the flows; ``differing`` pairs a file that was left alone with the shipped one.
+    """
 
     flows: tuple[str, ...]
+    systems: tuple[str, ...]
     written: tuple[Path, ...]
     same: tuple[Path, ...]
     differing: tuple[tuple[Path, Path], ...]
@@ -42,7 +46,7 @@ def copy_starter(destination: Path, target: str | None = None) -> Copied:
 
     Args:
         destination: folder that holds ``dags`` and ``include``; created where it does not exist.
-        target: only the flows into this system.
+        target: only the flows into this system; without it, those out of Brightpearl.
 
     Raises:
         Misconfigured: no shipped flow has this target, or a file cannot be written.
@@ -60,7 +64,9 @@ def copy_starter(destination: Path, target: str | None = None) -> Copied:
             same.append(yours)
         else:
             differing.append((yours, shipped))
-    return Copied(tuple(flow.flow for flow in flows), tuple(written), tuple(same), tuple(differing))
+    systems = {system for flow in flows for system in (flow.source_system, flow.target)}
+    names = tuple(flow.flow for flow in flows)
+    return Copied(names, tuple(sorted(systems)), tuple(written), tuple(same), tuple(differing))
 
 
 def write_new(path: Path, content: bytes) -> None:
@@ -80,13 +86,18 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def _flows(mappings: Path, target: str | None) -> list[FlowSpec]:
-    """The shipped flows into a system, parents before what waits for them."""
+    """The shipped flows into a system, or all out of Brightpearl, parents before what waits for them."""
     flows = {flow.flow: flow for flow in map(load_flow, sorted(mappings.glob("*.yaml")))}
     known = sorted({flow.target for flow in flows.values()})
     if target is not None and target not in known:
         raise Misconfigured(f"--target must be one of {', '.join(known)}; got {target!r}")
     depth = {name: _depth(name, flows) for name in flows}
-    chosen = (flow for flow in flows.values() if target in (None, flow.target))
+    # what writes into the books of a merchant is asked for by name
+    chosen = (
+        flow
+        for flow in flows.values()
+        if flow.target == target or (target is None and flow.target != "brightpearl")
+    )
     return sorted(chosen, key=lambda flow: (depth[flow.flow], flow.flow))
 
 

@@ -72,11 +72,13 @@ def test_init_writes_dags_and_mappings_once(tmp_path):
     assert {f"brightpearl_{name}.py" for name in (*flows, "reconcile", "maintenance")} == {
         path.name for path in (tmp_path / "dags").iterdir()
     }
+    # nothing that writes into Brightpearl comes unasked
+    assert not any(name.endswith("_to_brightpearl") for name in flows)
     again = copy_starter(tmp_path)
     assert ((), first.written, ()) == (again.written, again.same, again.differing)
 
 
-@pytest.mark.parametrize("target", ["salesforce", "infor"])
+@pytest.mark.parametrize("target", ["salesforce", "infor", "brightpearl"])
 def test_init_for_one_target_writes_its_flows_and_what_they_need(tmp_path, target):
     copied = copy_starter(tmp_path, target)
     mappings = tmp_path / "include" / "mappings"
@@ -102,7 +104,9 @@ def test_init_never_touches_a_file_that_exists(tmp_path, run):
 
 
 def test_init_names_the_targets_there_are(tmp_path):
-    with pytest.raises(Misconfigured, match="--target must be one of infor, salesforce; got 'sap'"):
+    with pytest.raises(
+        Misconfigured, match="--target must be one of brightpearl, infor, salesforce; got 'sap'"
+    ):
         copy_starter(tmp_path, "sap")
 
 

@@ -19,6 +19,7 @@ from airflow_provider_brightpearl.mapping.check import check_mapping
 from airflow_provider_brightpearl.systems import registry
 from airflow_provider_brightpearl.systems.brightpearl.objects import ROOTS
 from airflow_provider_brightpearl.systems.infor import objects
+from airflow_provider_brightpearl.systems.salesforce.streams.table import find_stream
 from tests.docs import markdown
 from tests.docs.columns import PAGE, columns_page
 
@@ -156,6 +157,13 @@ def test_fields_that_an_org_needs() -> None:
         for name, item in flow.objects.items()
         for field in (item.key_field, *item.parent, *item.fields)
         if field.endswith("__c")
+    }
+    needed |= {
+        (find_stream(flow.stream).shape.object, field)
+        for flow in _flows().values()
+        if flow.source_system == "salesforce"
+        for item in flow.write_back.values()
+        for field in item.fields
     }
     assert needed == documented
 

@@ -69,6 +69,7 @@ ORDER = SObject(
         *address("Shipping"),
         key("Brightpearl_Id__c", "Brightpearl Id"),
         key("Brightpearl_Order_Id__c", "Brightpearl Order Id"),
+        text("Brightpearl_Placed_As__c", 80),
         text("Brightpearl_Status__c", 80),
         text("Brightpearl_Channel__c", 80),
         money("Net__c", 16, 2, scale_from="money_scale"),

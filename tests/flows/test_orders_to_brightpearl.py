@@ -1,0 +1,174 @@
+"""Orders that are placed in Salesforce become Brightpearl sales orders, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_brightpearl.errors import TimedOut
+from airflow_provider_brightpearl.runtime.reconcile import compare
+from airflow_provider_brightpearl.sandbox.server import Sandbox
+from airflow_provider_brightpearl.systems.intent_log import IntentLog
+from tests.flows.conftest import QUIET
+from tests.flows.site import Site
+
+FLOW = "salesforce_orders_to_brightpearl"
+HOME = {"Street": "1 High Street\nFlat 2\nRear", "City": "Bath", "PostalCode": "BA1 1AA", "CountryCode": "GB"}
+SHOP = {"Street": "Lange Str. 9", "City": "Bremen", "PostalCode": "28195", "CountryCode": "DE"}
+
+
+class Org(Site):
+    """A site whose Salesforce knows the account's customers and products, and takes orders."""
+
+    def add(self, name: str, **values: Any) -> str:
+        return str(self.sandbox.control("POST", f"/salesforce/{name}", values)["Id"])
+
+    def change(self, name: str, row_id: str, **values: Any) -> None:
+        self.sandbox.control("PATCH", f"/salesforce/{name}/{row_id}", values)
+
+    def place(self, *lines: tuple[str, str], **more: Any) -> str:
+        """An activated order of these quantities and prices, each of another product; gives its id."""
+        account = next(iter(self.there("Account").values()))
+        entries = [
+            row for row in self.sandbox.snapshot("salesforce", "PricebookEntry") if row["Brightpearl_Id__c"]
+        ]
+        products = sorted({row["Product2Id"]: row for row in entries}.values(), key=lambda row: row["Id"])
+        places = {
+            f"{kind}{name}": value
+            for kind, at in (("Billing", HOME), ("Shipping", SHOP))
+            for name, value in at.items()
+        }
+        head = {"AccountId": account["Id"], "CurrencyIsoCode": "GBP", "EffectiveDate": "2026-03-31", **places}
+        order = self.add("Order", **{**head, "Status": "Activated", "OrderNumber": "00000901", **more})
+        for (quantity, price), entry in zip(lines, products, strict=False):
+            line = {"PricebookEntryId": entry["Id"], "Product2Id": entry["Product2Id"]}
+            self.add("OrderItem", OrderId=order, Quantity=quantity, UnitPrice=price, **line)
+        self.pass_time(5)
+        return order
+
+    def sales(self) -> dict[str, dict[str, Any]]:
+        """Brightpearl's orders that were placed in Salesforce, by their id there."""
+        rows = self.sandbox.snapshot("brightpearl", "order")
+        return {row["externalRef"][3:]: row for row in rows if str(row.get("externalRef")).startswith("SF-")}
+
+    def order(self, order_id: str) -> dict[str, Any]:
+        return next(row for row in self.sandbox.snapshot("salesforce", "Order") if row["Id"] == order_id)
+
+
+@pytest.fixture
+def org(tmp_path: Path) -> Iterator[Org]:
+    with Sandbox(customers=3, products=6, orders=4, seed=11, settings=QUIET) as sandbox:
+        site = Org(sandbox, tmp_path)
+        for flow in ("customers_to_salesforce", "products_to_salesforce", "orders_to_salesforce"):
+            site.run(flow)
+        site.pass_time(5)
+        yield site
+
+
+def test_an_activated_order_is_placed_once(org: Org) -> None:
+    placed = org.place(("2", "10.50"), ("1", "0.03"), PoNumber="PO 7", Type="Web")
+    org.place(("1", "5.00"), Status="Draft")
+    summary = org.run(FLOW)
+    assert (1, 0) == (summary.counts.created, summary.counts.rejected)
+    [sale] = org.sales().values()
+    # 3.99 and 0.01: each row's tax by itself
+    assert ("21.03", "4.00", "25.03") == tuple(
+        sale["totalValue"][name] for name in ("net", "taxAmount", "total")
+    )
+    rows = list(sale["orderRows"].values())
+    assert ["21.0000", "0.0300"] == [row["rowValue"]["rowNet"]["value"] for row in rows]
+    assert {"DE19"} == {row["rowValue"]["taxCode"] for row in rows}
+    assert ("PO 7", 3, 2, 2) == (
+        sale["reference"], sale["warehouseId"], sale["priceListId"], sale["assignment"]["current"]["channelId"],
+    )  # fmt: skip
+    billing, delivery = sale["parties"]["billing"], sale["parties"]["delivery"]
+    assert ("1 High Street", "Flat 2, Rear", "Bath", "GBR") == tuple(
+        billing[name] for name in ("addressLine1", "addressLine2", "addressLine3", "countryIsoCode3")
+    )
+    assert ("Lange Str. 9", "DEU") == (delivery["addressLine1"], delivery["countryIsoCode3"])
+    assert str(sale["id"]) == org.order(placed)["Brightpearl_Placed_As__c"]
+
+
+def test_a_repeat_writes_nothing_and_the_order_does_not_come_back(org: Org) -> None:
+    org.place(("2", "10.50"))
+    org.run(FLOW)
+    org.pass_time(5)
+    before = org.sandbox.snapshot("brightpearl", "order")
+    for again in (org.run(FLOW), org.run(FLOW, full_resync=True)):
+        assert (0, 0, 0) == (again.counts.created, again.counts.updated, again.counts.rejected)
+    orders = len(org.sandbox.snapshot("salesforce", "Order"))
+    org.run("orders_to_salesforce", full_resync=True)
+    assert orders == len(org.sandbox.snapshot("salesforce", "Order"))
+    assert before == org.sandbox.snapshot("brightpearl", "order")
+    report = compare(org.wiring(FLOW), "reconcile", full_resync=True)
+    assert report is not None
+    assert {} == {kind: ids for kind, ids in report.ids.items() if ids}
+
+
+def changed(org: Org) -> tuple[int, int]:
+    counts = org.run(FLOW).counts
+    return counts.updated, counts.created + counts.rejected
+
+
+def test_changes_follow_until_the_order_is_cancelled(org: Org) -> None:
+    placed = org.place(("2", "10.50"), ("1", "4.00"))
+    org.run(FLOW)
+    first = next(row for row in org.sandbox.snapshot("salesforce", "OrderItem") if row["OrderId"] == placed)
+    org.change("OrderItem", first["Id"], Quantity="3")
+    org.change("Order", placed, PoNumber="PO 8")
+    org.pass_time(5)
+    assert (1, 0) == changed(org)
+    [sale] = org.sales().values()
+    assert ("PO 8", "35.50") == (sale["reference"], sale["totalValue"]["net"])
+    org.change("Order", placed, Status="Cancelled")
+    org.pass_time(5)
+    assert (1, 0) == changed(org)
+    assert "Cancelled" == org.sales()[placed]["orderStatus"]["name"]
+    # one that was never placed stays in Salesforce
+    org.place(("1", "5.00"), Status="Cancelled")
+    org.run(FLOW)
+    assert 1 == len(org.sales())
+
+
+def test_a_lost_answer_doubles_nothing(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    # the minute in which a call may still arrive
+    monkeypatch.setattr(IntentLog, "wait_until_quiet", lambda _: None)
+    org.run(FLOW)
+    for _ in range(3):
+        org.place(("2", "10.50"))
+    org.sandbox.control(
+        "POST", "/faults", {"system": "brightpearl", "path": "multi-message", "drop": "after"}
+    )
+    with pytest.raises(TimedOut):
+        org.run(FLOW)
+    assert 0 == org.run(FLOW).counts.rejected
+    [*sales] = org.sandbox.snapshot("brightpearl", "order")
+    assert 3 == len(org.sales()) == sum(str(row.get("externalRef")).startswith("SF-") for row in sales)
+    assert all(org.order(placed)["Brightpearl_Placed_As__c"] for placed in org.sales())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"ShippingCountryCode": "NO"}, "'NO' is not in lookup warehouse"),
+        ({"CurrencyIsoCode": "CHF"}, "'CHF' is not in lookup price_list"),
+        ({"Type": "Fax"}, "'Fax' is not in lookup channel"),
+    ],
+)
+def test_what_the_account_lacks_is_said(org: Org, change: dict[str, str], reason: str) -> None:
+    org.place(("1", "5.00"), **change)
+    summary = org.run(FLOW)
+    assert 1 == summary.counts.rejected
+    assert reason in summary.reasons[0][0]
+    assert {} == org.sales()
+
+
+def test_an_account_or_product_that_brightpearl_lacks_is_said(org: Org) -> None:
+    stranger = org.add("Account", Name="Stranger")
+    org.place(("1", "5.00"), AccountId=stranger)
+    summary = org.run(FLOW)
+    assert "is not a Brightpearl contact" in summary.reasons[0][0]
+    assert {} == org.sales()
