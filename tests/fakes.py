@@ -151,6 +151,7 @@ class MemoryLetters:
 
     crosswalk: Resolver = field(default_factory=NothingBound)
     letters: dict[tuple[str, str], Letter] = field(default_factory=dict)
+    closed: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
     now: Callable[[], datetime] = lambda: datetime.min.replace(tzinfo=UTC)
 
     @property
@@ -159,12 +160,19 @@ class MemoryLetters:
         return {name: (each.rejection, each.payload) for (_, name), each in self.letters.items()}
 
     def keep(
-        self, flow: str, run: str, mapping_version: str, letters: Iterable[tuple[Rejection, bytes]]
+        self,
+        flow: str,
+        run: str,
+        mapping_version: str,
+        letters: Iterable[tuple[Rejection, bytes]],
+        read_since: datetime | None = None,
     ) -> list[str]:
         chosen: dict[str, Letter] = {}
         for rejection, payload in letters:
             earlier = chosen.get(rejection.source_id)
             if earlier is None or (earlier.rejection.waits_for and not rejection.waits_for):
+                if read_since and self._is_read_by_others(flow, run, rejection.source_id, read_since):
+                    rejection = replace(rejection, passing=True)
                 chosen[rejection.source_id] = Letter(rejection, payload, mapping_version, run, self.now())
         for name in sorted(chosen):
             self.letters.pop((flow, name), None)
@@ -178,7 +186,24 @@ class MemoryLetters:
         closed = [each for each in known if self._is_settled(self.letters[each], run, read_since)]
         for each in closed:
             del self.letters[each]
+            self.closed[each] = run, self.now()
+        for each in set(known) - set(closed):
+            letter = self.letters[each]
+            self.letters[each] = replace(letter, rejection=replace(letter.rejection, passing=True))
         return len(closed)
+
+    def _is_read_by_others(self, flow: str, run: str, source_id: str, since: datetime) -> bool:
+        rows = self.crosswalk.rows.values() if isinstance(self.crosswalk, MemoryCrosswalk) else ()
+        found = [
+            (each.written_run, each.read_at)
+            for each in rows
+            if (each.flow, each.source_id) == (flow, source_id)
+        ]
+        if letter := self.letters.get((flow, source_id)):
+            found.append((letter.run, letter.seen))
+        if closed := self.closed.get((flow, source_id)):
+            found.append(closed)
+        return any(at and at > since and run_of(by) != run_of(run) for by, at in found)
 
     def _is_settled(self, letter: Letter, run: str, read_since: datetime | None) -> bool:
         return read_since is None or letter.seen <= read_since or letter.run == run_of(run)

@@ -223,7 +223,8 @@ def _keep_letters(
 ) -> tuple[tuple[Cause, ...], list[str]]:
     """Stores the dead letters of a run; returns their most common causes, and which letters are closed as gone."""
     causes = Causes()
-    gone = stores.letters.keep(flow.flow, run.run, run.mapping_version, causes.counting(letters))
+    rejected = causes.counting(letters)
+    gone = stores.letters.keep(flow.flow, run.run, run.mapping_version, rejected, run.started_at)
     stores.events.record(flow.flow, rejection_events(run.attempt, (each for each, _ in letters), now))
     return causes.top(_REASONS), list(_gone(flow, gone))
 

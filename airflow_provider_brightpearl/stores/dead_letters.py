@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -65,13 +66,19 @@ class SqlDeadLetters:
         self._policy = policy or LetterPolicy()
 
     def keep(
-        self, flow: str, run: str, mapping_version: str, letters: Iterable[tuple[Rejection, bytes]]
+        self,
+        flow: str,
+        run: str,
+        mapping_version: str,
+        letters: Iterable[tuple[Rejection, bytes]],
+        read_since: datetime | None = None,
     ) -> list[str]:
         """Opens or refreshes one letter per record; the payload is the raw record.
 
         Of several rejections of one record the first counts, a refusal before a wait. A repeat of the
         same run (a retried task) is one attempt; attempts are counted anew when the state changes. A discarded letter
-        stays discarded until its payload changes.
+        stays discarded until its payload changes. A record that another run has read since this one began is tried
+        again.
         """
         shared = {
             "pair": self.pair,
@@ -85,6 +92,12 @@ class SqlDeadLetters:
             self._alone(connection, flow)
             statement = _statement(connection)
             for some in _one_each(letters):
+                if read_since:
+                    read = self._read_by_others(connection, flow, run, read_since, [each for each, _ in some])
+                    some = [
+                        (replace(each, passing=each.passing or storable(each.source_id) in read), raw)
+                        for each, raw in some
+                    ]
                 known = self._tried_before(connection, flow, [each for each, _ in some])
                 rows = []
                 for rejection, payload in some:
@@ -93,6 +106,20 @@ class SqlDeadLetters:
                 connection.execute(statement, rows)
                 closed += [row["source_id"] for row in rows if row["closed_at"]]
         return sorted(closed)
+
+    def _read_by_others(
+        self, connection: Connection, flow: str, run: str, since: datetime, rejections: Sequence[Rejection]
+    ) -> set[str]:
+        """Those of these records that other runs have bound, or kept or closed a letter of, since then."""
+        ids = [storable(each.source_id) for each in rejections]
+        row, mine = binding.c, (*self._mine(flow), letter.source_id.in_(ids))
+        bound = (row.pair == self.pair, row.flow == flow, row.source_id.in_(ids), row.read_at > since)
+        found = sa.union(
+            sa.select(row.source_id, row.written_run).where(*bound),
+            sa.select(letter.source_id, letter.run).where(*mine, letter.last_seen > since),
+            sa.select(letter.source_id, letter.closed_run).where(*mine, letter.closed_at > since),
+        )
+        return {name for name, attempt in connection.execute(found) if run_of(attempt or "") != run_of(run)}
 
     def _tried_before(
         self, connection: Connection, flow: str, rejections: Sequence[Rejection]
@@ -123,22 +150,26 @@ class SqlDeadLetters:
     def resolve(
         self, flow: str, run: str, source_ids: Sequence[str], read_since: datetime | None = None
     ) -> int:
-        """Closes the letters of records that went through, unless another run has kept them since they were read."""
-        change = {
-            "state": LetterState.RESOLVED.value, "next_try_at": None, "closed_at": self._now(), "closed_run": run,
+        """Closes the letters of records that went through; those that another run has kept since are tried again."""
+        now = self._now()
+        closing = {
+            "state": LetterState.RESOLVED.value, "next_try_at": None, "closed_at": now, "closed_run": run,
         }  # fmt: skip
-        states = letter.state.in_([*WAITING, LetterState.GONE.value])
-        known = (
-            sa.true()
-            if read_since is None
-            else sa.or_(letter.last_seen <= read_since, letter.run == run_of(run))
-        )
+        trying = {"state": LetterState.RETRY.value, "next_try_at": now, "state_since": now, "attempts": 1}
+        waiting = letter.state.in_([*WAITING, LetterState.GONE.value])
+        stuck = letter.state.in_([LetterState.OPEN.value, LetterState.PARKED.value])
+        since = sa.false() if read_since is None else letter.last_seen > read_since
+        others = sa.and_(since, letter.run != run_of(run))
         closed = 0
         with writing(self._engine) as connection:
             self._alone(connection, flow)
             for ids in chunked(sorted(set(source_ids)), CHUNK):
-                where = (*self._mine(flow), letter.source_id.in_(ids), states, known)
-                closed += connection.execute(dead_letter.update().where(*where).values(**change)).rowcount
+                update = dead_letter.update().where(*self._mine(flow), letter.source_id.in_(ids))
+                closed += connection.execute(
+                    update.where(waiting, sa.not_(others)).values(**closing)
+                ).rowcount
+                if read_since is not None:
+                    connection.execute(update.where(stuck, others).values(**trying))
         return closed
 
     def due(self, flow: str, mapping_version: str, limit: int) -> list[str]:

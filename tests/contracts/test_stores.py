@@ -309,6 +309,44 @@ def test_a_letter_outlasts_what_was_read_before_it_unless_it_is_of_the_same_run(
     assert 1 == letters.resolve("orders", "run 2@2024-01-02T00:00:00+00:00", ["1"], after)
 
 
+DAY = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def bind_as_read(stores: Stores, run: str, at: datetime) -> None:
+    stores.crosswalk.bind([msgspec.structs.replace(parent("1", flow="orders"), written_run=run, read_at=at)])
+
+
+@pytest.mark.parametrize("rejection", [refused("1"), parked("1")], ids=["refused", "parked"])
+@pytest.mark.parametrize("other", ["bound", "closed", "kept"])
+def test_a_rejected_record_that_another_run_has_read_since_is_tried_again(
+    stores: Stores, rejection: Rejection, other: str
+) -> None:
+    if other == "bound":
+        bind_as_read(stores, "newer@2024-01-01T00:00:30+00:00", DAY + timedelta(seconds=30))
+    else:
+        keep(stores.letters, refused("1"), run="newer")
+    if other == "closed":
+        stores.letters.resolve("orders", "newer@2024-01-01T00:00:30+00:00", ["1"])
+    stores.letters.keep("orders", "late", "v1", [(rejection, b"{}")], DAY)
+    assert ["1"] == stores.letters.due("orders", "v1", 10)
+    # what is read after that decides
+    stores.letters.keep("orders", "next", "v1", [(rejection, b"{}")], DAY + timedelta(hours=1))
+    assert [] == stores.letters.due("orders", "v1", 10)
+
+
+def test_what_a_run_has_bound_of_a_record_that_it_rejects_is_no_other_reading(stores: Stores) -> None:
+    bind_as_read(stores, "run 1@2024-01-01T00:00:00+00:00", DAY + timedelta(seconds=30))
+    keep(stores.letters, refused("1"), run="run 1")
+    stores.letters.keep("orders", "run 1", "v1", [(refused("1"), b"{}")], DAY)
+    assert [] == stores.letters.due("orders", "v1", 10)
+
+
+def test_a_letter_of_an_older_reading_that_was_kept_meanwhile_is_tried_again(stores: Stores) -> None:
+    keep(stores.letters, refused("1"), parked("2"), run="older")
+    assert 0 == stores.letters.resolve("orders", "newer@2024-01-01T00:00:00+00:00", ["1", "2"], DAY)
+    assert {"1", "2"} == set(stores.letters.due("orders", "v1", 10))
+
+
 def test_a_record_rejected_again_has_one_letter(letters: DeadLetters) -> None:
     keep(letters, refused("1"))
     keep(letters, refused("1"), run="run 2")

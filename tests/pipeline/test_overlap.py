@@ -363,6 +363,15 @@ def test_a_letter_of_a_newer_reading_is_not_closed_by_an_older_one(place: Place)
     assert {"1"} == place.letters.waiting(FLOW.flow, ["1"])
 
 
+def test_a_run_that_settles_late_leaves_no_letter_of_what_a_newer_one_has_written(place: Place) -> None:
+    zombie = Late.of(place.chain(), {**thing("bad"), "lines": None}, "zombie", place.now)
+    place.go(thing("good", NOW + MINUTE))
+    zombie.settle(zombie.load(FakeSink()))
+    assert {"1"} == place.letters.waiting(FLOW.flow, ["1"])
+    place.go(thing("good", NOW + MINUTE), OnlyNamed)
+    assert set() == place.letters.waiting(FLOW.flow, ["1"])
+
+
 def test_a_repeat_of_a_run_is_no_conflict(place: Place) -> None:
     late = Late.of(place.chain(), thing("new"), "run", place.now)
     sink = FakeSink(rows=place.target)

@@ -194,15 +194,23 @@ class DeadLetters(Protocol):
     """Records that did not go through, kept with payload and reason until they do."""
 
     def keep(
-        self, flow: str, run: str, mapping_version: str, letters: Iterable[tuple[Rejection, bytes]]
+        self,
+        flow: str,
+        run: str,
+        mapping_version: str,
+        letters: Iterable[tuple[Rejection, bytes]],
+        read_since: datetime | None = None,
     ) -> list[str]:
         """Opens or refreshes one letter per record; of several rejections a refusal takes precedence over a wait.
+
+        A record that another run has read since is tried again, as either reading may be the newer one.
 
         Args:
             flow: the flow.
             run: the run that rejected or parked them.
             mapping_version: of the mapping that it used.
             letters: each rejection with the raw record, read once and not held in memory.
+            read_since: when the run began to read them (aware).
 
         Returns:
             The records whose letters are closed, since the source has not had them for long.
@@ -214,11 +222,13 @@ class DeadLetters(Protocol):
     ) -> int:
         """Closes the letters of records that went through; returns how many there were.
 
+        A letter that another run has kept since they were read stays, and its record is tried again.
+
         Args:
             flow: the flow.
             run: the attempt of a run in which they did.
             source_ids: the records.
-            read_since: when the run began to read them (aware): what another run has kept since stays.
+            read_since: when the run began to read them (aware).
         """
         ...
 
