@@ -240,8 +240,13 @@ class MemoryIntents:
 
     rows: dict[tuple[str, str, str], Intent] = field(default_factory=dict)
 
-    def complete(self, flow: str) -> bool:
-        return True
+    beginnings: dict[str, datetime] = field(default_factory=dict)
+
+    def start(self, flow: str) -> None:
+        self.beginnings.setdefault(flow, datetime.now(UTC))
+
+    def began(self, flow: str) -> datetime | None:
+        return self.beginnings.get(flow)
 
     def of(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, Intent]:
         found = ((key, self.rows.get((flow, object_name, key))) for key in keys)

@@ -6,6 +6,7 @@ fifth of what frozen dataclasses do; none of them can be part of a cycle. ``msgs
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -35,11 +36,15 @@ class Removal(msgspec.Struct, frozen=True, gc=False):
 
 
 class RecordChange(msgspec.Struct, frozen=True, gc=False):
-    """All that has to be written for one source record; parents come before their rows."""
+    """All that has to be written for one source record; parents come before their rows.
+
+    ``created_at`` is when the source created it (aware), None where that is not known.
+    """
 
     source_id: str
     changes: tuple[Change, ...]
     removals: tuple[Removal, ...] = ()
+    created_at: datetime | None = None
 
 
 class RowOutcome(StrEnum):

@@ -31,10 +31,16 @@ class Versioned(Protocol):
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
-    """One reading of a record; see ``Versioned``."""
+    """One reading of a record; see ``Versioned``. ``created`` is ISO text, empty where it is not known."""
 
     source_version: str = ""
     read_at: datetime | None = None
+    created: str = ""
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the source created the record."""
+        return datetime.fromisoformat(self.created) if self.created else None
 
 
 # two runs that read a record within this time and in which it has one version count as one reading

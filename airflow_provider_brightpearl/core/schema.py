@@ -39,11 +39,13 @@ class StreamSchema:
     """The columns of a stream and the path of the id that names a record.
 
     ``version``: columns of which the first with a value grows with each change of a record; none where it has none.
+    ``created``: likewise, when the source created a record.
     """
 
     id_column: str
     columns: Schema
     version: tuple[str, ...] = ()
+    created: tuple[str, ...] = ()
 
 
 class UnknownColumn(LookupError):

@@ -32,7 +32,8 @@ class _Flow:
         self.schema = schema
         self.lookups = frozenset(lookups)
         self.warning = {name for name, table in lookups.items() if table.unknown == "warn"}
-        self.paths: set[Path] = {(name,) for name in schema.version} | {tuple(schema.id_column.split("."))}
+        self.paths: set[Path] = {(name,) for name in (*schema.version, *schema.created)}
+        self.paths.add(tuple(schema.id_column.split(".")))
 
     def compile(self) -> CompiledFlow:
         objects = tuple(self._object(name, spec) for name, spec in self.flow.objects.items())

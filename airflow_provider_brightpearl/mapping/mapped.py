@@ -76,10 +76,10 @@ def read_mapped(path: Path, object_name: str = "") -> list[MappedRow]:
     return found
 
 
-def read_versions(path: Path) -> list[tuple[str, int, str]]:
-    """Source id, line in the raw part, and the source's version of the rows of one mapped file."""
+def read_versions(path: Path) -> list[tuple[str, int, str, str]]:
+    """Source id, line in the raw part, the source's version, and when it created the record (ISO), of a mapped file."""
     with _reader(os.getpid()).cursor() as cursor:
-        cursor.execute("SELECT _source_id, _pos, _version FROM read_parquet($1)", [str(path)])
+        cursor.execute("SELECT _source_id, _pos, _version, _created FROM read_parquet($1)", [str(path)])
         return list(cursor.fetchall())
 
 

@@ -2,8 +2,8 @@
 
 Queries read ``rec``: one row a record, with ``_pos``, ``_source_id``, and each path that the mapping uses as a
 column of its own (``"totalValue.net"``), typed and, as ``"_raw_totalValue.net"``, as text: flat columns are cheap to
-join, nested ones are not. They give ``_pos, _source_id, _version, _row, _row_no, _key, _parent``, the fields, and
-``_bad`` where a check fails; what the checks say is a second query over the bad rows.
+join, nested ones are not. They give ``_pos, _source_id, _version, _created, _row, _row_no, _key, _parent``, the
+fields, and ``_bad`` where a check fails; what the checks say is a second query over the bad rows.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from airflow_provider_brightpearl.mapping.expressions import Call, Check
 from airflow_provider_brightpearl.mapping.syntax import quoted
 
 _OF_CALL = re.compile(r"\b_[kfc](\d+)\b")
-META = ("_pos", "_source_id", "_version", "_row", "_row_no", "_key", "_parent")
+META = ("_pos", "_source_id", "_version", "_created", "_row", "_row_no", "_key", "_parent")
 
 
 def _access(base: str, path: Path) -> str:
@@ -74,15 +74,16 @@ def record_table(compiled: CompiledFlow, schema: StreamSchema) -> str:
     """SELECT list that turns the raw table into ``rec``."""
     raw_id = column_name("_raw_", tuple(schema.id_column.split(".")))
     parts = [f"*, rowid AS _pos, coalesce({raw_id}, 'line ' || (rowid + 1)) AS _source_id"]
-    parts.append(f"{_version(compiled, schema.version)} AS _version")
+    parts.append(f"{_sortable(compiled, schema.version)} AS _version")
+    parts.append(f"{_sortable(compiled, schema.created)} AS _created")
     parts += [
         _typed(column_name("_raw_", path), path, find(compiled.columns, path)) for path in compiled.paths
     ]
     return ", ".join(parts)
 
 
-def _version(compiled: CompiledFlow, columns: Sequence[str]) -> str:
-    """The source's version of a record as text that sorts by age; empty where there is none, or none that is valid."""
+def _sortable(compiled: CompiledFlow, columns: Sequence[str]) -> str:
+    """The first value of these columns as text that sorts by age; empty where there is none, or none that is valid."""
     cases = ""
     for name in columns:
         raw = column_name("_raw_", (name,))

@@ -60,6 +60,10 @@ class Batch:
         """When the first of the records was read."""
         return min((each.read_at for each in self.readings.values() if each.read_at), default=None)
 
+    def created_at(self, source_id: str) -> datetime | None:
+        """When the source created a record; None where that is not known."""
+        return self.readings.get(source_id, UNREAD).created_at
+
     def read_again(self, skip: set[str]) -> list[Binding]:
         """The first rows of unchanged records, now bound by this newer reading: an older one must not be written."""
         found: list[Binding] = []
@@ -104,7 +108,10 @@ class Batch:
         if (changed or gone) and not first_goes and self.flow.objects[self.flow.root].set_last:
             # a first object with a field that is set last opens and closes its rows, so it goes along
             changed.insert(0, rows[0])
-        return RecordChange(source_id, tuple([self._write(row, anew) for row in changed]), gone)
+        if not (changed or gone):
+            return RecordChange(source_id, ())
+        written = tuple([self._write(row, anew) for row in changed])
+        return RecordChange(source_id, written, gone, self.created_at(source_id))
 
     def gone(self, rows: Sequence[MappedRow], bound: Iterable[Binding]) -> Iterator[Removal]:
         """The bound rows that a record no longer has."""

@@ -117,7 +117,7 @@ def load_part(
             batch.take_answers(results)
             if outbox is not None:
                 # before the rows are bound: a bound row is not written again, and would never be written back
-                outbox.keep(results)
+                outbox.keep(results, batch.created_at)
             if two_way:
                 two_way.link(batch, results)
             _take(batch, crosswalk, letters, results)
@@ -176,7 +176,9 @@ def read_rows(batch: Batch, mapped: TransformReport, staging: Staging) -> None:
 
 def _note_readings(batch: Batch, path: Path, mapped: TransformReport, staging: Staging) -> None:
     times = ReadTimes(staging.read_json(mapped.raw.times))
-    batch.readings = {name: Reading(version, times.at(pos)) for name, pos, version in read_versions(path)}
+    batch.readings = {
+        name: Reading(version, times.at(pos), created) for name, pos, version, created in read_versions(path)
+    }
 
 
 def _forget(

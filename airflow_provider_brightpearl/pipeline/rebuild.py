@@ -82,7 +82,7 @@ def rebuild_part(
     for results in sink.find(records, dry_run=report.dry_run):
         found = list(_accepted(batch, results, owners))
         if not report.dry_run:
-            outbox.keep([replace(each, unfinished=False) for each in found], may_be_delivered=True)
+            outbox.keep([replace(each, unfinished=False) for each in found])
             crosswalk.bind(batch.bindings(found))
         here.update((each.object, each.key) for each in found)
     report.found.update(name for name, _ in here)

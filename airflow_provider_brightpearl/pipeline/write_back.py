@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from airflow_provider_brightpearl.core.beginning import may_be_written
 from airflow_provider_brightpearl.core.changes import RowResult
 from airflow_provider_brightpearl.core.ports.source import Message, Reply, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import Intent, Intents, IntentState
@@ -62,10 +63,13 @@ class Outbox:
             if (spec.fields if kind is Kind.FIELDS else spec.note)
         }
 
-    def keep(self, results: Sequence[RowResult], *, may_be_delivered: bool = False) -> None:
+    def keep(
+        self, results: Sequence[RowResult], created_at: Callable[[str], datetime | None] = lambda _: None
+    ) -> None:
         """Records what has to be written back for these rows, unless it was delivered or is due already.
 
-        ``may_be_delivered``: nothing is known of it here, so that a note is looked for before it is written.
+        ``created_at``: when the source created a record; a note that another state may have delivered is looked for
+        before it is written.
         """
         for place, (spec, kind) in self.places.items():
             name = place.partition(".")[0]
@@ -75,18 +79,28 @@ class Outbox:
                 if each.object == name and _is_written(each)
             ]
             if wanted:
-                self._plan(place, wanted, look=may_be_delivered)
+                self._plan(place, wanted, created_at)
 
-    def _plan(self, place: str, wanted: Sequence[Intent], *, look: bool) -> None:
+    def _plan(
+        self, place: str, wanted: Sequence[Intent], created_at: Callable[[str], datetime | None]
+    ) -> None:
         known = self.intents.of(self.flow.flow, place, [each.key for each in wanted])
         attempts = {key: each.attempt for key, each in known.items()}
         recorded = {(key, each.digest) for key, each in known.items()}
         fresh = [each for each in wanted if (each.key, each.digest) not in recorded]
-        _, kind = self.places[place]
-        notes = bool(fresh) and kind is Kind.NOTE
-        unknown = notes and (look or not self.intents.complete(self.flow.flow))
-        step = LOOK if unknown else ""
-        self.intents.plan([replace(each, attempt=attempts.get(each.key, 0), step=step) for each in fresh])
+        if not fresh:
+            return
+        notes, began = self.places[place][1] is Kind.NOTE, self.intents.began(self.flow.flow)
+        self.intents.plan(
+            [
+                replace(
+                    each,
+                    attempt=attempts.get(each.key, 0),
+                    step=LOOK if notes and may_be_written(began, created_at(each.key)) else "",
+                )
+                for each in fresh
+            ]
+        )
 
     def _intent(self, place: str, row: RowResult, spec: WriteBackSpec, kind: Kind) -> Intent:
         said = {
@@ -121,6 +135,7 @@ class Outbox:
         unsettled = self.intents.unsettled(self.flow.flow, places, records) if places else []
         delivery = _Delivery(self.intents, self.flow.source_system, places)
         if unsettled:
+            delivery.began = self.intents.began(self.flow.flow)
             try:
                 delivery.go(connect(), unsettled, now)
             except SyncError as ended:
@@ -137,6 +152,7 @@ class _Delivery:
     intents: Intents
     system: str
     places: Mapping[str, tuple[WriteBackSpec, Kind]]
+    began: datetime | None = None
     done: set[tuple[str, str]] = field(default_factory=set)
     given_up: list[str] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -163,12 +179,17 @@ class _Delivery:
             self.made = writer.calls - before
 
     def _not_there_yet(self, writer: WriteBack, due: Sequence[Intent]) -> list[Intent]:
-        """What is due, without notes that are there although nothing is known of them: the state was lost."""
-        notes = [each for each in due if each.step == LOOK]
+        """What is due, without notes that are there although this is not known: the state was lost, or restored."""
+        notes = [each for each in due if self._may_be_there(each)]
         there = writer.find_notes([self._message(each) for each in notes]) if notes else []
         found = [each for each, is_there in zip(notes, there, strict=True) if is_there]
         self._confirm(found)
         return [each for each in due if each not in found]
+
+    def _may_be_there(self, intent: Intent) -> bool:
+        if self.places[intent.object][1] is not Kind.NOTE:
+            return False
+        return intent.step == LOOK or may_be_written(self.began, None, intent.changed_at)
 
     def _missing(self, writer: WriteBack, doubtful: Sequence[Intent]) -> list[Intent]:
         """Those of the notes in doubt that do not exist; the others are done."""

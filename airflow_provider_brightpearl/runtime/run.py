@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesReads
-from airflow_provider_brightpearl.core.ports.source import KnowsItsIds
+from airflow_provider_brightpearl.core.ports.source import KnowsItsIds, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import Staging
 from airflow_provider_brightpearl.core.ports.target import ShowsRows
 from airflow_provider_brightpearl.core.progress import Progress, counted
@@ -48,7 +48,12 @@ from airflow_provider_brightpearl.runtime.estimate import planned_reads, planned
 from airflow_provider_brightpearl.runtime.preflight import check_instance, check_schema, check_writers
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.run_summary import outcomes, write_back_outcome
-from airflow_provider_brightpearl.runtime.state_guard import check_state, current_state, keep_mark
+from airflow_provider_brightpearl.runtime.state_guard import (
+    check_state,
+    count_write,
+    current_state,
+    keep_mark,
+)
 from airflow_provider_brightpearl.runtime.two_way import open_two_way
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 
@@ -172,7 +177,9 @@ def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateRepo
     """Writes one mapped part, once the state database has proved that it can record what was written."""
     with _stage(wiring, "load", run, mapped.name) as progress:
         check_instance(wiring, run)
-        wiring.ledger.check()
+        wiring.intents.start(wiring.flow.flow)
+        # a copy of now does not know what is written next, also where this process dies in the middle of it
+        count_write(wiring)
         sink, staging = wiring.sink(run.attempt), wiring.staging(run.run)
         report = load_part(
             wiring.flow, run.attempt, mapped, judged, sink, wiring.crosswalk, wiring.letters, staging,
@@ -184,8 +191,7 @@ def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateRepo
         planned = {wiring.flow.target: planned_writes(wiring, sink, mapped.records, run.selection)}
         shown = sink.page if isinstance(sink, ShowsRows) else ""
         calls = replace(report.calls, planned=planned)
-        wiring.ledger.advance()
-        return replace(report, calls=calls, page=shown, writes=keep_mark(wiring))
+        return replace(report, calls=calls, page=shown, writes=count_write(wiring))
 
 
 def settle(
@@ -218,8 +224,13 @@ def write_back(wiring: Wiring, run: RunInfo, summary: RunSummary) -> tuple[RunSu
     with logged_progress(f"{wiring.flow.flow} write_back") as progress:
         check_state(wiring, run)
         environment = wiring.environment
+
+        def connect() -> WriteBack:
+            count_write(wiring)
+            return wiring.write_back()
+
         report, error = wiring.outbox(run.attempt).deliver(
-            wiring.write_back, environment.now(), environment.write_back_limit
+            connect, environment.now(), environment.write_back_limit
         )
         warnings = (*summary.warnings, *report.warnings)
         summary = replace(
@@ -232,6 +243,7 @@ def write_back(wiring: Wiring, run: RunInfo, summary: RunSummary) -> tuple[RunSu
         )
         if report.tried:
             wiring.ledger.record(summary)
+            count_write(wiring)
         progress.result = write_back_outcome(report)
         return summary, error
 

@@ -21,11 +21,11 @@ def current_state(wiring: Wiring) -> StateMark:
         Misconfigured: it is an older copy of one that runs have worked with. What they wrote since is not known to it,
             and would be written again where the target has no key for it.
     """
+    newest = _kept(wiring, wiring.ledger.mark().identity)
     mark = wiring.ledger.mark()
-    newest = StateMarks(wiring.environment.staging()).newest(mark.identity)
-    if mark.writes < newest.writes:
+    if mark.writes < newest:
         raise Misconfigured(
-            f"the state database is an older copy: runs have written to it {newest.writes - mark.writes} times more "
+            f"the state database is an older copy: runs have written to it {newest - mark.writes} times more "
             "than it knows of. Put back the newer one, or run `brightpearl state restored`, which lets every flow "
             "read everything once and look in its target before it creates anything",
             system=_SYSTEM,
@@ -34,12 +34,14 @@ def current_state(wiring: Wiring) -> StateMark:
 
 
 def check_state(wiring: Wiring, run: RunInfo, writes: int = 0) -> None:
-    """Raises ``RunChanged`` where the state is not that of the run's beginning, or of its stages so far (``writes``).
+    """Raises ``RunChanged`` where the state is not that of the run's beginning, or of any stage so far.
 
-    Else its watermark, letters and intents would be passed over, and a fresh watermark written.
+    Else its watermark, letters and intents would be passed over, and a fresh watermark written. ``writes`` are those
+    that the stages reported, for where the kept mark cannot be read.
     """
     if not run.state.identity:
         return
+    newest = _kept(wiring, run.state.identity)
     mark = wiring.ledger.mark()
     if mark.identity != run.state.identity:
         raise RunChanged(
@@ -48,13 +50,28 @@ def check_state(wiring: Wiring, run: RunInfo, writes: int = 0) -> None:
             "the run from its task extract on",
             system=_SYSTEM,
         )
-    if mark.writes < max(writes, run.state.writes):
+    if mark.writes < max(writes, run.state.writes, newest):
         raise RunChanged(
             "the state database is an older copy of the one that this run began with: what was written since is not "
             "known to it; put back the newer one, or run `brightpearl state restored` and clear the run from its "
             "task extract on",
             system=_SYSTEM,
         )
+
+
+def _kept(wiring: Wiring, identity: str) -> int:
+    """The kept mark; read before the database's own, as other workers count and keep in between."""
+    return StateMarks(wiring.environment.staging()).newest(identity).writes
+
+
+def count_write(wiring: Wiring) -> int:
+    """Counts one more write and keeps the mark, before or after something is written; returns the count.
+
+    Raises:
+        Unavailable: the state database cannot be written, so what would be written now could not be recorded.
+    """
+    wiring.ledger.advance()
+    return keep_mark(wiring)
 
 
 def keep_mark(wiring: Wiring) -> int:

@@ -75,7 +75,7 @@ def _mapped_now(wiring: Wiring, links: Sequence[Link]) -> dict[Place, Held]:
         with wiring.open_mapper(wiring.lookups(), (raw.parent, mapped)) as mapper:
             mapper.map_part(raw, mapped)
         versions = {
-            name: version for name, _, version in read_versions(mapped / f"{wiring.flow.root}.parquet")
+            name: version for name, _, version, _ in read_versions(mapped / f"{wiring.flow.root}.parquet")
         }
         found: dict[Place, Held] = {}
         for name in {each for each, _ in wanted}:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 from airflow_provider_brightpearl.core.ports.stores import Intent, IntentState
 from airflow_provider_brightpearl.errors import Unavailable
 from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
-from airflow_provider_brightpearl.stores.tables import intent, upsert, watermark
+from airflow_provider_brightpearl.stores.tables import beginning, intent, upsert
 
 _NAMES = (
     "flow", "object", "key", "digest", "run", "state", "step", "reference", "target_id", "reason", "attempt",
@@ -52,11 +52,18 @@ class SqlIntents:
                 found.update((row.key, _intent(row)) for row in connection.execute(query))
         return found
 
-    def complete(self, flow: str) -> bool:
-        """Whether a flow has gone through once; see ``core.ports.stores.Intents``."""
-        query = sa.select(watermark.c.run).where(watermark.c.pair == self.pair, watermark.c.flow == flow)
+    def start(self, flow: str) -> None:
+        """Records that the state of a flow begins now, unless it has."""
+        with writing(self._engine) as connection:
+            begun = upsert(connection, beginning).values(pair=self.pair, flow=flow, at=self._now())
+            connection.execute(begun.on_conflict_do_nothing())
+
+    def began(self, flow: str) -> datetime | None:
+        """When the state of a flow began; see ``core.ports.stores.Intents``."""
+        query = sa.select(beginning.c.at).where(beginning.c.pair == self.pair, beginning.c.flow == flow)
         with reading(self._engine) as connection:
-            return connection.execute(query).first() is not None
+            found: datetime | None = connection.execute(query).scalar()
+            return found
 
     def in_doubt(self, flow: str = "", limit: int = 100) -> list[Intent]:
         """The oldest intents whose outcome is not known, of one flow or of all."""

@@ -20,5 +20,6 @@ def accept_restored(engine: Engine) -> list[str]:
     with writing(engine) as connection:
         flows = connection.execute(sa.select(tables.watermark.c.flow).distinct()).scalars().all()
         connection.execute(tables.watermark.delete())
+        connection.execute(tables.beginning.delete())
         connection.execute(tables.identity.update().values(identity=uuid4().hex))
     return sorted(flows)

@@ -176,6 +176,15 @@ watermark = sa.Table(
     _text("run"),
 )
 
+# when the state of a flow began, or was restored: what the flow wrote before that may not be known here
+beginning = sa.Table(
+    "bp_beginning",
+    metadata,
+    _text("pair", primary_key=True),
+    _text("flow", primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+)
+
 token = sa.Table(
     "bp_token",
     metadata,

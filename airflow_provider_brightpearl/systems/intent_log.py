@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from airflow_provider_brightpearl.core.beginning import may_be_written
 from airflow_provider_brightpearl.core.changes import Change
 from airflow_provider_brightpearl.core.ports.stores import Intent, Intents, IntentState
 from airflow_provider_brightpearl.core.progress import current
@@ -45,11 +46,18 @@ class IntentLog:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     known: dict[str, Intent] = field(default_factory=dict)
     dry_run: bool = False
+    began: datetime | None = field(init=False)
 
-    @property
-    def complete(self) -> bool:
-        """Whether all that this flow ever wrote is known."""
-        return self.intents.complete(self.flow)
+    def __post_init__(self) -> None:
+        self.began = self.intents.began(self.flow)
+
+    def may_be_written(self, created_at: datetime | None, key: str = "") -> bool:
+        """Whether the target may have a record of which nothing is known since the state of the flow began.
+
+        Without its key, by when it was created alone: also if it was looked for by now.
+        """
+        known = self.known.get(key)
+        return may_be_written(self.began, created_at, known.changed_at if known else None)
 
     def load(self, digests: Mapping[str, str]) -> None:
         """Reads what is known of these keys; unknown ones get an intent that was never started."""

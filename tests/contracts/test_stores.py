@@ -446,6 +446,17 @@ def test_what_is_begun_is_given_as_it_stands(intents: Intents) -> None:
     assert {(IntentState.IN_DOUBT, 1)} == {(each.state, each.attempt) for each in begun}
 
 
+def test_the_state_of_each_flow_begins_once(intents: Intents) -> None:
+    assert None is intents.began("orders")
+    intents.start("orders")
+    began = intents.began("orders")
+    assert began is not None
+    intents.start("orders")
+    assert (began, None) == (intents.began("orders"), intents.began("products"))
+    [begun] = intents.begin([intent("1")])
+    assert began <= (begun.changed_at or began)
+
+
 def test_each_step_is_recorded_with_what_was_begun(intents: Intents) -> None:
     [head] = intents.begin([intent("1", step="head")])
     intents.begin([replace(head, step="confirm", reference="0000012345")])

@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_brightpearl.core.window import Request, RunKind
 from airflow_provider_brightpearl.errors import Misconfigured, RunChanged
+from airflow_provider_brightpearl.pipeline.load import load_part
 from airflow_provider_brightpearl.runtime import run
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.engine import open_engine
@@ -94,3 +95,68 @@ def test_a_backup_that_is_restored_in_the_middle_of_a_run_stops_it(site: Site) -
     with pytest.raises(RunChanged, match="older copy of the one that this run began with"):
         run.settle(site.wiring(ORDERS), extracted.run, extracted.parts, mapped, judged, loads)
     assert site.watermark(ORDERS) is None
+
+
+def test_orders_that_wait_in_the_first_run_after_state_was_lost_are_looked_for_when_they_come(
+    site: Site,
+) -> None:
+    before = written(site, *PARENTS, ORDERS)
+    site.database = open_engine(f"sqlite:///{site.folder / 'new.db'}")
+    # its schedule comes first: all are parked, the run is settled, and has its watermark
+    first = site.run(ORDERS)
+    assert ("done", len(before["orders"])) == (first.state, first.counts.parked)
+    for flow in PARENTS:
+        site.run(flow)
+    site.pass_time(20)
+    assert before == written(site, ORDERS)
+    assert 0 == site.run(ORDERS).counts.parked
+
+
+def test_a_database_that_dies_during_a_load_and_is_restored_is_noticed_by_the_repeat(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for flow in PARENTS:
+        site.run(flow)
+    ports = site.wiring(ORDERS)
+    extracted = run.extract(ports, Request(RunKind.MANUAL), "run")
+    mapped = [run.transform(ports, extracted.run, part) for part in extracted.parts]
+    judged = run.gate(ports, extracted.run, mapped)
+    backup = Backup(site)
+
+    def die(*args: Any, **named: Any) -> Any:
+        load_part(*args, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "load_part", die)
+    with pytest.raises(KeyboardInterrupt):
+        run.load(ports, extracted.run, mapped[0], judged)
+    monkeypatch.undo()
+    before = written(site)
+    assert before["orders"]
+
+    backup.restore()
+    with pytest.raises(RunChanged, match="older copy of the one that this run began with"):
+        run.load(site.wiring(ORDERS), extracted.run, mapped[0], judged)
+    accept_restored(site.database)
+    assert before["orders"] == written(site, ORDERS)["orders"]
+
+
+def test_notes_that_were_delivered_after_a_backup_are_not_written_again(site: Site) -> None:
+    for flow in PARENTS:
+        site.run(flow)
+    ports = site.wiring(ORDERS)
+    extracted = run.extract(ports, Request(RunKind.MANUAL), "run")
+    mapped = [run.transform(ports, extracted.run, part) for part in extracted.parts]
+    judged = run.gate(ports, extracted.run, mapped)
+    loads = [run.load(ports, extracted.run, part, judged) for part in mapped]
+    summary = run.settle(ports, extracted.run, extracted.parts, mapped, judged, loads)
+    backup = Backup(site)
+    run.write_back(ports, extracted.run, summary)
+    before = written(site)
+    assert before["notes"]
+
+    backup.restore()
+    with pytest.raises(Misconfigured, match="older copy"):
+        site.run(ORDERS)
+    accept_restored(site.database)
+    assert before == written(site, ORDERS)

@@ -21,9 +21,8 @@ from airflow_provider_brightpearl.errors import (
 from airflow_provider_brightpearl.flow.load import parse_flow
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline.write_back import QUIET, Outbox
-from airflow_provider_brightpearl.stores import tables
-from airflow_provider_brightpearl.stores.engine import writing
 from airflow_provider_brightpearl.stores.intents import SqlIntents
+from airflow_provider_brightpearl.stores.restored import accept_restored
 from tests.fakes import FakeWriteBack, LostAnswer
 
 TEXT = """
@@ -56,29 +55,29 @@ def result(number: int, target_id: str = "", status: str = "22") -> RowResult:
     )  # fmt: skip
 
 
-def settled(engine: Engine) -> None:
-    with writing(engine) as connection:
-        mark = {"pair": "", "flow": "orders", "instant": datetime.now(UTC), "run": "before"}
-        tables.replace(connection, tables.watermark, mark)
+def new_record(_: str) -> datetime:
+    """When a record was created that no earlier state can have written."""
+    return datetime.now(UTC) + timedelta(hours=1)
 
 
 @pytest.fixture
 def outbox(engine: Engine) -> Outbox:
-    """That of a flow which has gone through once, so that all notes it wrote are known."""
-    settled(engine)
-    return Outbox(flow(), "run1", SqlIntents(engine))
+    """That of a flow whose state has begun."""
+    intents = SqlIntents(engine)
+    intents.start("orders")
+    return Outbox(flow(), "run1", intents)
 
 
 def test_what_is_kept_is_delivered_once(outbox: Outbox) -> None:
     source = FakeWriteBack()
-    outbox.keep([result(1), result(2)])
+    outbox.keep([result(1), result(2)], new_record)
     report = deliver(outbox, lambda: source, later())
     assert [
         Message("1", {"PCF_NO": "T1"}), Message("1", note="order T1, status 22"),
         Message("2", {"PCF_NO": "T2"}), Message("2", note="order T2, status 22"),
     ] == source.sent  # fmt: skip
     assert WriteBackReport(delivered=2, calls=Calls.of("brightpearl", 2, 2)) == report
-    outbox.keep([result(1), result(2)])
+    outbox.keep([result(1), result(2)], new_record)
     assert 0 == deliver(outbox, lambda: source, later()).delivered
     assert 2 == source.calls
 
@@ -99,7 +98,7 @@ def test_rows_that_are_not_there_for_good_are_not_written_back(outbox: Outbox, r
 
 def test_another_status_of_the_same_row_makes_no_second_note_and_another_row_does(outbox: Outbox) -> None:
     source = FakeWriteBack()
-    outbox.keep([result(1)])
+    outbox.keep([result(1)], new_record)
     deliver(outbox, lambda: source, later())
     outbox.keep([result(1, status="33")])
     assert 0 == deliver(outbox, lambda: source, later()).delivered
@@ -111,7 +110,7 @@ def test_another_status_of_the_same_row_makes_no_second_note_and_another_row_doe
 @pytest.mark.parametrize("arrived", [True, False])
 def test_a_note_in_doubt_is_looked_for_and_sent_only_where_it_is_not(outbox: Outbox, arrived: bool) -> None:
     source = FakeWriteBack([LostAnswer("no answer") if arrived else TimedOut("no answer")])
-    outbox.keep([result(1), result(2)])
+    outbox.keep([result(1), result(2)], new_record)
     report = deliver(outbox, lambda: source, later())
     assert (0, 2) == (report.delivered, report.waiting)
     assert ("2 write-backs to brightpearl wait for the next run: no answer",) == report.warnings
@@ -123,7 +122,7 @@ def test_a_note_in_doubt_is_looked_for_and_sent_only_where_it_is_not(outbox: Out
 
 def test_a_note_is_looked_for_by_the_text_it_was_sent_with(outbox: Outbox) -> None:
     source = FakeWriteBack([LostAnswer("no answer")])
-    outbox.keep([result(1)])
+    outbox.keep([result(1)], new_record)
     deliver(outbox, lambda: source, later())
     changed = Outbox(flow(TEXT.replace("order {target_id}, status", "M3")), "run2", outbox.intents)
     assert 0 == deliver(changed, lambda: source, later()).waiting
@@ -133,7 +132,7 @@ def test_a_note_is_looked_for_by_the_text_it_was_sent_with(outbox: Outbox) -> No
 def test_a_field_that_is_corrected_in_the_flow_file_is_delivered_as_it_is_now(outbox: Outbox) -> None:
     reply = Reply(IntentState.DUE, "custom field PCF_NO does not exist", stops=True)
     source = FakeWriteBack([reply])
-    outbox.keep([result(1), result(2)])
+    outbox.keep([result(1), result(2)], new_record)
     report = deliver(outbox, lambda: source, later())
     assert (1, 2) == (source.calls, report.waiting)
     assert "custom field PCF_NO does not exist" in report.warnings[0]
@@ -147,7 +146,7 @@ def test_a_field_that_is_corrected_in_the_flow_file_is_delivered_as_it_is_now(ou
 )
 def test_an_error_of_the_source_leaves_everything_due(outbox: Outbox, error: SyncError) -> None:
     source = FakeWriteBack([error])
-    outbox.keep([result(1)])
+    outbox.keep([result(1)], new_record)
     report = deliver(outbox, lambda: source, later())
     assert (0, 1, [str(error)]) == (
         report.delivered,
@@ -163,14 +162,14 @@ def test_a_source_that_cannot_be_opened_is_a_warning(outbox: Outbox) -> None:
     def connect() -> WriteBack:
         raise CredentialsRefused("the token has expired")
 
-    outbox.keep([result(1)])
+    outbox.keep([result(1)], new_record)
     assert "the token has expired" in deliver(outbox, connect, later()).warnings[0]
     assert 1 == deliver(outbox, FakeWriteBack, later()).delivered
 
 
 def test_a_record_that_is_gone_is_given_up_and_named(outbox: Outbox) -> None:
     source = FakeWriteBack([Reply(IntentState.REFUSED, "No Order Found")])
-    outbox.keep([result(1)])
+    outbox.keep([result(1)], new_record)
     report = deliver(outbox, lambda: source, later())
     assert (1, 0) == (report.given_up, report.waiting)
     assert report.warnings[0].startswith("1 write-backs to brightpearl were given up: 1 (No Order Found)")
@@ -179,7 +178,7 @@ def test_a_record_that_is_gone_is_given_up_and_named(outbox: Outbox) -> None:
 
 def test_of_two_workers_one_steps_back_and_no_note_is_sent_twice(outbox: Outbox, engine: Engine) -> None:
     source = FakeWriteBack()
-    outbox.keep([result(1)])
+    outbox.keep([result(1)], new_record)
     read = outbox.intents.unsettled("orders", outbox.places)
     deliver(outbox, lambda: source, later())
 
@@ -218,21 +217,30 @@ def test_what_the_source_does_not_take_keeps_nothing_else_from_its_turn(outbox: 
     assert {"2", "3"} == {each.source_id for each in source.sent[2:]}
 
 
-def test_a_note_recorded_before_the_flow_went_through_once_is_looked_for_whenever_it_is_sent(
-    engine: Engine,
-) -> None:
-    """Later runs deliver it too, when the flow has a watermark."""
+def test_a_note_of_a_record_older_than_the_state_is_looked_for_whenever_it_is_sent(engine: Engine) -> None:
     fresh = Outbox(flow(), "run1", SqlIntents(engine))
-    fresh.keep([result(1)])
-    settled(engine)
+    fresh.intents.start("orders")
+    fresh.keep([result(1)], lambda _: datetime.now(UTC) - timedelta(hours=1))
     source = FakeWriteBack(sent=[Message("1", note="order T1, status 22")])
     assert 1 == deliver(fresh, lambda: source, later()).delivered
     assert [("1", "order T1, status 22")] == source.notes()
-    fresh.keep([result(2)])
+    fresh.keep([result(2)], new_record)
+    # fields and note in one call, and nothing is looked for
     assert {"brightpearl": 1} == deliver(fresh, lambda: source, later()).calls.made
+
+
+def test_a_note_that_was_due_when_a_backup_was_taken_is_looked_for_before_it_is_sent(engine: Engine) -> None:
+    """It may have been delivered by the state that was lost, before or after it was kept here."""
+    before = SqlIntents(engine)
+    before.start("orders")
+    Outbox(flow(), "run1", before).keep([result(1)], new_record)
+    accept_restored(engine)
+    source = FakeWriteBack(sent=[Message("1", note="order T1, status 22")])
+    assert 1 == deliver(Outbox(flow(), "run2", before), lambda: source, later()).delivered
+    assert [("1", "order T1, status 22")] == source.notes()
 
 
 def test_a_flow_without_write_back_connects_to_nothing(engine: Engine) -> None:
     outbox = Outbox(flow(TEXT.partition("write_back")[0]), "run1", SqlIntents(engine))
-    outbox.keep([result(1)])
+    outbox.keep([result(1)], new_record)
     assert 0 == deliver(outbox, lambda: pytest.fail("connected"), later()).waiting

@@ -148,10 +148,14 @@ class Intents(Protocol):
         """What is known of these keys."""
         ...
 
-    def complete(self, flow: str) -> bool:
-        """Whether a flow has gone through once, so that all it ever wrote is known here.
+    def start(self, flow: str) -> None:
+        """Records that the state of a flow begins now, before its first load; does nothing if it has begun."""
+        ...
 
-        Otherwise the state is new, or another one was lost.
+    def began(self, flow: str) -> datetime | None:
+        """When the state of a flow began or was restored, None before its first load.
+
+        What the flow has written since is known here; what it wrote earlier may not be.
         """
         ...
 
@@ -291,7 +295,7 @@ class Ledger(Protocol):
         ...
 
     def advance(self) -> None:
-        """Counts one more write: a part was loaded, or a run settled."""
+        """Counts one more write: before and after a part is loaded or notes are written back, and as a run settles."""
         ...
 
     def check(self) -> None:

@@ -115,8 +115,9 @@ _ORDER: Schema = {
 
 # an order that was never changed has no updatedOn
 _CHANGED = ("updatedOn", "createdOn")
+_CREATED = ("createdOn",)
 
-ORDER = StreamSchema("id", _ORDER, _CHANGED)
+ORDER = StreamSchema("id", _ORDER, _CHANGED, _CREATED)
 
 CREDIT = StreamSchema(
     "id",
@@ -131,6 +132,7 @@ CREDIT = StreamSchema(
         "originalRows": "JSON",
     },
     _CHANGED,
+    _CREATED,
 )
 
 CONTACT = StreamSchema(
@@ -166,6 +168,7 @@ CONTACT = StreamSchema(
         "addresses": {"DEF": _POSTAL, "BIL": _POSTAL, "DEL": _POSTAL},
     },
     _CHANGED,
+    _CREATED,
 )
 
 PRODUCT = StreamSchema(
@@ -222,6 +225,7 @@ PRODUCT = StreamSchema(
         ),
     },
     _CHANGED,
+    _CREATED,
 )
 
 AVAILABILITY = StreamSchema(
@@ -278,7 +282,8 @@ SHIPMENT = StreamSchema(
         # order rows in the note, made flat by the stream
         "lines": ListOf({"orderRowId": "VARCHAR", "productId": "BIGINT", "quantity": MONEY}),
     },
-    ("createdOn",),
+    _CREATED,
+    _CREATED,
 )
 
 PAYMENT = StreamSchema(
@@ -308,5 +313,6 @@ PAYMENT = StreamSchema(
             },
         },
     },
-    ("createdOn",),
+    _CREATED,
+    _CREATED,
 )

@@ -54,13 +54,14 @@ class GoodsOutWriter:
     def min_calls(self, records: Sequence[RecordChange]) -> int:
         """The fewest calls: notes created or read, details set, shipped.
 
-        Before the flow has gone through once, the notes of their orders are read as well.
+        Of those that are older than the flow's state, the notes of their orders are read as well.
         """
         notes = [whole_of(self.flow, record) for record in records]
         new = [note for note in notes if not note.id]
         details = sum(bool(_details(note)) for note in new)
         shipped = sum(_shipped_on(note) is not None for note in new)
-        orders = set() if self.intent_log.complete else {_head(note).get("orderId") for note in new}
+        old = (note for note in new if self.intent_log.may_be_written(note.created_at))
+        orders = {_head(note).get("orderId") for note in old}
         return min_calls(len(orders), len(new), details, shipped) + ceil(
             (len(notes) - len(new)) / NOTES_A_CALL
         )
@@ -86,21 +87,22 @@ class GoodsOutWriter:
         self.intent_log.known.clear()
         self.intent_log.load({note.key: _digest(note) for note in notes if note.key})
         self.intent_log.wait_until_quiet()
-        # in a new state, or where one was lost, every note may be there already
-        complete, doubtful = self.intent_log.complete, []
+        doubtful = []
         for note in notes:
             intent = self.intent_log.known.get(note.key)
             if note.id or intent is None:
                 continue
             if intent.state is IntentState.DONE:
                 note.id, note.created = intent.target_id, True
-            elif (
-                note.parts
-                and (intent.state is IntentState.IN_DOUBT or not complete)
-                and note.head is not None
-            ):
+            elif note.parts and note.head is not None and self._may_be_there(note, intent):
                 doubtful.append(note)
         self._find(doubtful)
+
+    def _may_be_there(self, note: Whole, intent: Intent) -> bool:
+        """Whether its answer was lost, or the state that knew of it."""
+        return intent.state is IntentState.IN_DOUBT or self.intent_log.may_be_written(
+            note.created_at, note.key
+        )
 
     def _find(self, notes: Sequence[Whole]) -> None:
         """Looks for notes in doubt among those of their orders; each note that is found is taken once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -73,6 +74,7 @@ class Whole:
     ``key`` is that of the first object. ``id`` is Brightpearl's, empty until it is known, ``created`` whether this
     flow created it, ``sent`` whether Brightpearl was sent exactly this. ``there`` is the record as Brightpearl has it
     now, once it is read. ``refusal`` is of the first row that cannot be written; nothing more is sent then.
+    ``created_at`` is when the source created the record.
     """
 
     source_id: str
@@ -86,6 +88,7 @@ class Whole:
     there: dict[str, Any] | None = None
     refusal: RowResult | None = None
     unanswered: bool = False
+    created_at: datetime | None = None
 
     @property
     def rows(self) -> list[Row]:
@@ -138,7 +141,10 @@ def whole_of(flow: FlowSpec, record: RecordChange) -> Whole:
     key = head.key if head else parts[0].change.parent if parts else ""
     bound = [each.target_id for each in record.changes] + [each.target_id for each in record.removals]
     owner = next((found for found in map(owner_of, bound) if found), "")
-    return Whole(record.source_id, key, head, parts, record.removals, owner, refusal=refusal)
+    return Whole(
+        record.source_id, key, head, parts, record.removals, owner, refusal=refusal,
+        created_at=record.created_at,
+    )  # fmt: skip
 
 
 def _row(flow: FlowSpec, source_id: str, change: Change) -> tuple[Row, RowResult | None]:

@@ -65,13 +65,14 @@ class SaleWriter:
     def min_calls(self, records: Sequence[RecordChange]) -> int:
         """The fewest calls: new ones in full messages and read back, others read, changed, and read again.
 
-        Before the flow has gone through once, orders that Brightpearl would not recognise are looked for as well.
+        Those that are older than the flow's state are looked for as well, where Brightpearl would not recognise them.
         """
         sales = [whole_of(self.flow, record) for record in records]
         changed = sum(bool(sale.id) for sale in sales)
         new = [sale for sale in sales if not sale.id]
         custom = sum(bool(sale.head and sale.head.custom) for sale in new)
-        asked = 0 if self.intent_log.complete else sum(not _recognised(sale) for sale in new)
+        old = (sale for sale in new if self.intent_log.may_be_written(sale.created_at))
+        asked = sum(not _recognised(sale) for sale in old)
         allocated = sum(bool(sale.head and sale.head.values.get("allocate")) for sale in new)
         reads = ceil(len(sales) / MAX_IDS) + ceil((changed + allocated) / MAX_IDS)
         return min_calls(asked, len(new), custom + changed + allocated) + reads
@@ -109,9 +110,13 @@ class SaleWriter:
                 sale.id, sale.created, sale.sent = intent.target_id, True, intent.digest == _digest(sale)
             elif doubtful and intent.step == _CHANGE:
                 sale.id = intent.reference
-            elif doubtful or (not self.intent_log.complete and not _recognised(sale)):
+            elif doubtful or self._may_be_written(sale):
                 unknown.append(sale)
         self._find(unknown)
+
+    def _may_be_written(self, sale: Whole) -> bool:
+        """Whether Brightpearl may have this sale, unknown to the state, and would take it for a new one."""
+        return not _recognised(sale) and self.intent_log.may_be_written(sale.created_at, sale.key)
 
     def _find(self, sales: Sequence[Whole]) -> None:
         """Looks for orders by external reference, ten to a call."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
@@ -30,11 +31,13 @@ class Progress(StrEnum):
 class Document:
     """One document being written: its rows, and M3's answers so far.
 
-    ``reference`` is M3's name for it while it is open, ``number`` its final number.
+    ``reference`` is M3's name for it while it is open, ``number`` its final number, ``created_at`` when the source
+    created its record.
     """
 
     head: Row
     parts: Sequence[tuple[Row, str]]
+    created_at: datetime | None = None
     progress: Progress = Progress.NEW
     reference: str = ""
     number: str = ""

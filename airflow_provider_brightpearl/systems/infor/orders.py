@@ -56,11 +56,11 @@ class OrderWriter:
     def min_calls(self, documents: Sequence[Document]) -> int:
         """The fewest calls for new orders: heads, parts, confirmations, read-back, each in full bulks.
 
-        Before the flow has gone through once, its customers' orders are listed as well.
+        Of those that are older than the flow's state, their customers' orders are listed as well.
         """
         calls = self.min_calls_of(len(documents), sum(len(document.parts) for document in documents))
-        customers = {document.head.fields.get("CUNO", "") for document in documents}
-        return calls if self.intent_log.complete else calls + self.client.min_calls(len(customers))
+        old = (each for each in documents if self.intent_log.may_be_written(each.created_at))
+        return calls + self.client.min_calls(len({each.head.fields.get("CUNO", "") for each in old}))
 
     def min_calls_of(self, documents: int, parts: int, days: int = 1) -> int:
         """The fewest calls for so many new orders and parts of them, of any days."""
@@ -71,8 +71,7 @@ class OrderWriter:
         self.intent_log.load(digests(orders))
         doubts = OrderDoubts(self.client, self.entry, self.intent_log)
         doubts.settle(orders)
-        if not self.intent_log.complete:
-            doubts.find_unknown(at(orders, Progress.NEW))
+        doubts.find_unknown(doubts.older(at(orders, Progress.NEW)))
         self._add_heads(at(orders, Progress.NEW))
         self._add_parts(at(orders, Progress.BEGUN))
         self._confirm(at(orders, Progress.COMPLETE))
@@ -180,6 +179,9 @@ class OrderDoubts:
         self.intent_log.wait_until_quiet()
         for order in doubtful:
             order.reference = known[order.key].reference
+        # where the state was restored, they may have been sent once more since
+        self.find_unknown(self.older(doubtful))
+        doubtful = at(doubtful, Progress.NEW)
         steps = {step: [o for o in doubtful if known[o.key].step == step] for step in (HEAD, PARTS, CONFIRM)}
         self._find_heads(steps[HEAD])
         delete(self.client, steps[PARTS])
@@ -195,8 +197,12 @@ class OrderDoubts:
             )
             order.refuse(order.head.refused(problem))
 
+    def older(self, orders: Sequence[Document]) -> list[Document]:
+        """The orders of which nothing is known since the state of the flow began, unless they are younger."""
+        return [each for each in orders if self.intent_log.may_be_written(each.created_at, each.key)]
+
     def find_unknown(self, orders: Sequence[Document]) -> None:
-        """Takes over orders that M3 has although nothing is known of them: the state that knew of them was lost.
+        """Takes over orders that M3 has although that is not known: the state that knew of them was lost.
 
         One that is not confirmed is refused, since nobody can say whose it is.
         """
@@ -207,6 +213,8 @@ class OrderDoubts:
                 if number := record.get("ORNR", ""):
                     order.number, order.progress = number, Progress.CLOSED
                     break
+                if record["ORNO"] == order.reference:
+                    continue
                 order.refuse(
                     order.head.refused(
                         f"M3 has batch order {record['ORNO']} of this order number, unconfirmed, and the state "

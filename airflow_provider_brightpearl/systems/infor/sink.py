@@ -182,7 +182,8 @@ class InforSink:
     def _document(self, record: RecordChange) -> Document:
         head, *parts = (self._row(record, change) for change in record.changes)
         transactions = DOCUMENTS[self.kinds[self.flow.root]].parts
-        return Document(head, [(row, transactions[self.kinds[row.change.object]]) for row in parts])
+        steps = [(row, transactions[self.kinds[row.change.object]]) for row in parts]
+        return Document(head, steps, record.created_at)
 
     def _unchangeable(self, record: RecordChange) -> RowResult:
         row: Change | Removal = record.changes[0] if record.changes else record.removals[0]

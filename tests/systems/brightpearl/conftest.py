@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,14 @@ from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from tests.systems.brightpearl.merchant import Merchant
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
 
 class Settled(SqlIntents):
-    """Intents of flows that have gone through once."""
+    """Intents of flows whose state is older than all records."""
 
-    def complete(self, flow: str) -> bool:
-        return True
+    def began(self, flow: str) -> datetime | None:
+        return LONG_AGO
 
 
 @pytest.fixture

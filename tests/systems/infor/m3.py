@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -53,6 +54,7 @@ class Tenant:
         return InforSink(self.client(**options), spec, self.intents, "run1")
 
     def write(self, spec: FlowSpec, records: Sequence[RecordChange], **options: Any) -> list[RowResult]:
+        self.intents.start(spec.flow)
         return [result for results in self.sink(spec, **options).write(records) for result in results]
 
     def find(self, spec: FlowSpec, records: Sequence[RecordChange]) -> list[RowResult]:
@@ -88,4 +90,4 @@ def change(
 
 
 def record(source_id: str, *changes: Change, **more: Any) -> RecordChange:
-    return RecordChange(source_id, changes, **more)
+    return RecordChange(source_id, changes, **{"created_at": datetime.now(UTC), **more})

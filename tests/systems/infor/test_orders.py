@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import Lost, RowOutcome
 from airflow_provider_brightpearl.core.ports.stores import IntentState
 from airflow_provider_brightpearl.errors import TimedOut
 from airflow_provider_brightpearl.sandbox.server import Sandbox
-from airflow_provider_brightpearl.stores.engine import open_engine
+from airflow_provider_brightpearl.stores import tables
+from airflow_provider_brightpearl.stores.engine import open_engine, writing
 from airflow_provider_brightpearl.stores.intents import SqlIntents
+from airflow_provider_brightpearl.stores.restored import accept_restored
 from airflow_provider_brightpearl.systems.infor.answers import Answer
 from airflow_provider_brightpearl.systems.infor.client import Transaction
 from tests.systems.infor.m3 import Tenant, change, flow, record
@@ -225,17 +231,60 @@ def test_orders_are_found_again_after_all_state_was_lost(m3: Tenant, tmp_path: P
 def test_an_order_that_a_list_may_have_cut_off_is_not_sent_again(m3: Tenant, tmp_path: Path) -> None:
     records = [order(number) for number in range(1, 103)]
     m3.write(ORDERS, records)
-    m3.intents = SqlIntents(open_engine(f"sqlite:///{tmp_path / 'new.db'}"))
+    new = open_engine(f"sqlite:///{tmp_path / 'new.db'}")
+    m3.intents = SqlIntents(new)
     m3.switch(list_ceilings={"OIS100MI LstBatchHead": 100})
     try:
         refused = [each for each in m3.write(ORDERS, records) if each.refused]
+        # also once the run that could not see them is settled
+        mark = {"pair": "", "flow": ORDERS.flow, "instant": datetime.now(UTC), "run": "run1"}
+        with writing(new) as connection:
+            tables.replace(connection, tables.watermark, mark)
+        refused += [each for each in m3.write(ORDERS, records) if each.refused]
     finally:
         m3.switch(list_ceilings={})
-    assert 2 == len(refused)
+    assert 4 == len(refused)
     assert all(each.passing and "cannot be seen" in each.reason for each in refused)
     assert {str(number): 1 for number in range(1, 103)} == orders_per_number(m3)
     assert {} == errors(m3.write(ORDERS, records))
     assert {str(number): 1 for number in range(1, 103)} == orders_per_number(m3)
+
+
+@pytest.mark.parametrize("skip", range(4))
+def test_an_order_sent_again_after_a_backup_is_found_whatever_the_backup_knew(
+    m3: Tenant, tmp_path: Path, skip: int
+) -> None:
+    """Its answer was lost at this call when the backup was taken, and the state that settled it is gone."""
+    m3.fault(path="/v2/execute", method="POST", skip=skip, drop="before")
+    with suppress(TimedOut):
+        m3.write(ORDERS, [order(1)])
+    with (
+        closing(sqlite3.connect(tmp_path / "state.db")) as old,
+        closing(sqlite3.connect(tmp_path / "restored.db")) as copy,
+    ):
+        old.backup(copy)
+    first = m3.write(ORDERS, [order(1)])
+    restored = open_engine(f"sqlite:///{tmp_path / 'restored.db'}")
+    accept_restored(restored)
+    m3.intents = SqlIntents(restored)
+    again = m3.write(ORDERS, [order(1)])
+    assert [each.target_id for each in first] == [each.target_id for each in again]
+    assert {"1": 1} == orders_per_number(m3)
+
+
+def test_orders_younger_than_the_state_are_not_looked_for(m3: Tenant) -> None:
+    m3.intents.start(ORDERS.flow)
+
+    def calls(sent: Any) -> tuple[int, int]:
+        sink = m3.sink(ORDERS)
+        assert {} == errors(each for results in sink.write([sent]) for each in results)
+        return sink.calls - sink.looks, sink.min_calls([sent])
+
+    young = replace(order(1), created_at=datetime.now(UTC) + timedelta(hours=1))
+    made, fewest = calls(young)
+    assert made == fewest
+    assert (made + 1, fewest + 1) == calls(order(2))
+    assert (made + 1, fewest + 1) == calls(replace(order(3), created_at=None))
 
 
 def test_an_unconfirmed_order_that_nobody_knows_is_left_to_a_person(m3: Tenant, tmp_path: Path) -> None:

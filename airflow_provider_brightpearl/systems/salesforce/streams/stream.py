@@ -99,4 +99,5 @@ class SalesforceStream:
     @property
     def schema(self) -> StreamSchema:
         rows = {relation: ListOf(each.shape.columns) for relation, each in self.children.items()}
-        return StreamSchema("Id", {**self.shape.columns, **rows}, ("SystemModstamp",))
+        created = ("CreatedDate",) if "CreatedDate" in self.shape.fields else ()
+        return StreamSchema("Id", {**self.shape.columns, **rows}, ("SystemModstamp",), created)
