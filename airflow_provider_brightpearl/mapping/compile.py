@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from airflow_provider_brightpearl.core.raw import LONGEST_ID
 from airflow_provider_brightpearl.core.schema import (
@@ -36,8 +36,12 @@ class _Flow:
         self.paths.add(tuple(schema.id_column.split(".")))
 
     def compile(self) -> CompiledFlow:
-        objects = tuple(self._object(name, spec) for name, spec in self.flow.objects.items())
         amount, currency = self._totals()
+        total = tuple(_missing_total(amount, currency)) if self.flow.totals else ()
+        objects = tuple(
+            self._object(name, spec, total if name == self.flow.root else ())
+            for name, spec in self.flow.objects.items()
+        )
         columns = prune(self.schema.columns, sorted(self.paths))
         record_paths = sorted({_in_record(columns, path) for path in self.paths})
         return CompiledFlow(objects, columns, tuple(record_paths), amount, currency)
@@ -61,7 +65,9 @@ class _Flow:
         except ExpressionError as error:
             raise Misconfigured(f"{self.flow.flow}.yaml: {place}: {error}\n    {text}") from error
 
-    def _object(self, name: str, spec: ObjectSpec) -> CompiledObject:
+    def _object(
+        self, name: str, spec: ObjectSpec, more_checks: Iterable[tuple[str, Check]]
+    ) -> CompiledObject:
         rows, path = self._rows(name, spec)
         scope = Scope(self.schema.columns, path, rows.entry if rows else None, self.lookups)
         place = f"objects.{name}"
@@ -91,6 +97,7 @@ class _Flow:
         checks.append((spec.key_field, Check(f"length(_key) > {LONGEST_ID}", "_key", too_long)))
         if name == self.flow.root:
             checks.extend(self._missing_maps())
+        checks.extend(more_checks)
         self.paths |= scope.paths
         row_paths = tuple(
             sorted(each[len(path) :] for each in scope.paths if rows and each[: len(path)] == path)
@@ -130,6 +137,13 @@ class _Flow:
         if not isinstance(column, (MapOf, ListOf)):
             raise Misconfigured(f"{place}: {spec.rows} does not hold rows")
         return column, path
+
+
+def _missing_total(amount: str, currency: str) -> Iterator[tuple[str, Check]]:
+    """Checks for a record whose amount or currency is empty: it would be in none of the sums that are compared."""
+    reason = "is empty or cannot be read: the total cannot be proved"
+    yield "totals.amount", Check(f"({amount}) IS NULL", "''", reason)
+    yield "totals.currency", Check(f"trim({currency}) = ''", "''", reason)
 
 
 def compile_flow(flow: FlowSpec, schema: StreamSchema, lookups: Mapping[str, LookupTable]) -> CompiledFlow:

@@ -166,6 +166,7 @@ def test_a_raising_total_counts_as_no_total() -> None:
         spec, [{"id": 1, "count": 2**40, "currency": "GBP"}, {"id": 2, "count": 1, "currency": "GBP"}]
     )
     assert {"GBP": Decimal(100000000)} == mapped.result.money
+    assert ["totals.amount"] == [each.field for each in mapped.rejections.values()]
 
 
 def test_rows_with_one_key_are_all_rejected() -> None:
@@ -501,3 +502,21 @@ def test_no_digit_is_rounded_away_in_silence(member: str, value: Any, reason: st
 def test_an_id_with_a_fraction_is_a_letter_under_itself() -> None:
     mapped = run(flow({"Amount": "amount"}), [{"id": 100001.5, "amount": "1"}, {"id": 2, "amount": "1"}])
     assert (["2"], {"100001.5"}) == ([row["_id"] for row in mapped.rows["Thing"]], set(mapped.reasons))
+
+
+@pytest.mark.parametrize(
+    ("record", "field"),
+    [
+        ({"amount": None, "currency": "GBP"}, "totals.amount"),
+        ({"currency": "GBP"}, "totals.amount"),
+        ({"amount": "ten", "currency": "GBP"}, "totals.amount"),
+        ({"amount": "2", "currency": None}, "totals.currency"),
+        ({"amount": "2", "currency": " "}, "totals.currency"),
+    ],
+)
+def test_a_record_without_its_total_is_rejected(record: dict[str, Any], field: str) -> None:
+    good = {"id": 2, "amount": "2", "currency": "GBP"}
+    mapped = run(flow({"Name": "name"}, totals=TOTALS), [{"id": 1, **record}, good])
+    reason = f"{field}: is empty or cannot be read: the total cannot be proved"
+    assert {"1": (field, "", reason)} == mapped.reasons
+    assert ["2"] == [each["_id"] for each in mapped.rows["Thing"]]
