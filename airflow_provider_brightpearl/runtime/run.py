@@ -179,7 +179,7 @@ def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateRepo
         check_instance(wiring, run)
         wiring.intents.start(wiring.flow.flow)
         # a copy of now does not know what is written next, also where this process dies in the middle of it
-        count_write(wiring)
+        count_write(wiring, run)
         sink, staging = wiring.sink(run.attempt), wiring.staging(run.run)
         report = load_part(
             wiring.flow, run.attempt, mapped, judged, sink, wiring.crosswalk, wiring.letters, staging,
@@ -191,7 +191,7 @@ def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateRepo
         planned = {wiring.flow.target: planned_writes(wiring, sink, mapped.records, run.selection)}
         shown = sink.page if isinstance(sink, ShowsRows) else ""
         calls = replace(report.calls, planned=planned)
-        return replace(report, calls=calls, page=shown, writes=count_write(wiring))
+        return replace(report, calls=calls, page=shown, writes=count_write(wiring, run))
 
 
 def settle(
@@ -226,7 +226,7 @@ def write_back(wiring: Wiring, run: RunInfo, summary: RunSummary) -> tuple[RunSu
         environment = wiring.environment
 
         def connect() -> WriteBack:
-            count_write(wiring)
+            count_write(wiring, run)
             return wiring.write_back()
 
         report, error = wiring.outbox(run.attempt).deliver(
@@ -243,7 +243,7 @@ def write_back(wiring: Wiring, run: RunInfo, summary: RunSummary) -> tuple[RunSu
         )
         if report.tried:
             wiring.ledger.record(summary)
-            count_write(wiring)
+            count_write(wiring, run)
         progress.result = write_back_outcome(report)
         return summary, error
 

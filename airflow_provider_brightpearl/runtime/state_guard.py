@@ -64,12 +64,14 @@ def _kept(wiring: Wiring, identity: str) -> int:
     return StateMarks(wiring.environment.staging()).newest(identity).writes
 
 
-def count_write(wiring: Wiring) -> int:
+def count_write(wiring: Wiring, run: RunInfo) -> int:
     """Counts one more write and keeps the mark, before or after something is written; returns the count.
 
     Raises:
+        RunChanged: as ``check_state``; an older copy is not counted on, as it would soon pass for the newest state.
         Unavailable: the state database cannot be written, so what would be written now could not be recorded.
     """
+    check_state(wiring, run)
     wiring.ledger.advance()
     return keep_mark(wiring)
 

@@ -97,6 +97,28 @@ def test_a_backup_that_is_restored_in_the_middle_of_a_run_stops_it(site: Site) -
     assert site.watermark(ORDERS) is None
 
 
+def test_a_backup_that_is_restored_during_a_load_is_noticed_at_its_end_and_after_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for flow in PARENTS:
+        site.run(flow)
+    ports = site.wiring(ORDERS)
+    extracted = run.extract(ports, Request(RunKind.MANUAL), "run")
+    mapped = [run.transform(ports, extracted.run, part) for part in extracted.parts]
+    judged = run.gate(ports, extracted.run, mapped)
+    backup = Backup(site)
+
+    def restored_meanwhile(*args: Any, **named: Any) -> Any:
+        report = load_part(*args, **named)
+        backup.restore()
+        return report
+
+    monkeypatch.setattr(run, "load_part", restored_meanwhile)
+    for _ in ("load", "its repeat"):
+        with pytest.raises(RunChanged, match="older copy of the one that this run began with"):
+            run.load(site.wiring(ORDERS), extracted.run, mapped[0], judged)
+
+
 def test_orders_that_wait_in_the_first_run_after_state_was_lost_are_looked_for_when_they_come(
     site: Site,
 ) -> None:
