@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from airflow_provider_brightpearl.core.ports.stores import (
 from airflow_provider_brightpearl.core.ports.target import Sink
 from airflow_provider_brightpearl.core.progress import counted, current
 from airflow_provider_brightpearl.core.readings import Reading, ReadTimes
-from airflow_provider_brightpearl.core.records import Calls, Counts, PartRef, Rejection
+from airflow_provider_brightpearl.core.records import Calls, Counts, Outcome, PartRef, Rejection
 from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, TransformReport
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.mapped import read_mapped, read_versions
@@ -43,19 +44,37 @@ from airflow_provider_brightpearl.pipeline.write_back import Outbox
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class LoadPorts:
+    """What the load of a part reads and writes.
+
+    Args:
+        sink: the target.
+        crosswalk: what is bound.
+        letters: closed for records that go through.
+        staging: the run's files.
+        events: the history of the records.
+        now: the clock, aware.
+        outbox: where write-backs are recorded; a flow with ``write_back`` needs it.
+        two_way: merges with what the target holds, where another flow brings changes back.
+    """
+
+    sink: Sink
+    crosswalk: Crosswalk
+    letters: DeadLetters
+    staging: Staging
+    events: RecordEvents
+    now: Callable[[], datetime]
+    outbox: Outbox | None = None
+    two_way: TwoWay | None = None
+
+
 def load_part(
     flow: FlowSpec,
     run: str,
     mapped: TransformReport,
     gate: GateReport,
-    sink: Sink,
-    crosswalk: Crosswalk,
-    letters: DeadLetters,
-    staging: Staging,
-    events: RecordEvents,
-    now: Callable[[], datetime],
-    outbox: Outbox | None = None,
-    two_way: TwoWay | None = None,
+    ports: LoadPorts,
     *,
     sweep: bool = False,
 ) -> LoadReport:
@@ -68,94 +87,155 @@ def load_part(
         run: names this attempt of the run in the crosswalk.
         mapped: the part.
         gate: what the gate found; its rejected records are not written.
-        sink: the target.
-        crosswalk: what is bound.
-        letters: closed for records that go through.
-        staging: the run's files.
-        events: the history of the records.
-        now: the clock, aware.
-        outbox: where write-backs are recorded; a flow with ``write_back`` needs it.
-        two_way: merges with what the target holds, where another flow brings changes back.
+        ports: target and stores.
         sweep: whether unchanged rows are sent of objects that say so.
     """
-    batch = Batch(flow, run, {}, sweep)
-    read_rows(batch, mapped, staging)
-    held = {each.source_id for each, _ in read_rejections(staging, gate.rejections[mapped.name])}
-    for each in crosswalk.of_records(flow.flow, list(batch.rows)):
-        batch.bound[each.object][each.key] = each
-    if two_way:
-        two_way.adopt(batch)
-    left_out = superseded(batch, held)
-    if left_out:
-        log.info("%s left out: another run has read it later", counted(len(left_out), "record"))
-    left = held | left_out
-    takers = batch.reject_taken_keys(crosswalk, left)
-    changes = with_owned_rows(flow, list(batch.changes(left | batch.rejected.keys())), crosswalk)
-    shared = SharedRows(batch, sink, crosswalk)
-    changes = shared.refuse(changes)
-    if two_way:
-        changes, settled = two_way.merged(batch, changes)
-        _bind(batch, crosswalk, letters, settled)
-    _forget(batch, crosswalk, letters, changes)
-    changes = [each for each in changes if each.source_id not in batch.contested]
-    _bind(
-        batch,
-        crosswalk,
-        letters,
-        batch.read_again({each.source_id for each in changes} | left | batch.rejected.keys()),
-    )
-    calls, looks = sink.calls, _looks(sink)
-    progress = current()
-    rows = sum(len(each.changes) + len(each.removals) for each in changes)
-    progress.begin("wrote", "rows", rows, lambda: sink.calls - calls)
-    batch.expect(changes)
-    lost = LostRows(batch, crosswalk, letters)
-    try:
-        for results in _written(batch, sink, changes, takers):
-            # before the answers: where a row is lost, the record is not just refused
-            lost.take(results)
-            batch.take_answers(results)
-            if outbox is not None:
-                # before the rows are bound: a bound row is not written again, and would never be written back
-                outbox.keep(results, batch.created_at)
-            if two_way:
-                two_way.link(batch, results)
-            _take(batch, crosswalk, letters, results)
-            progress.advance(len(results))
-        shared.check()
-        batch.reject_unanswered()
-        if two_way:
-            two_way.keep(batch)
-    finally:
-        # also of what was written before an error ended the load
-        outcomes = {name: batch.outcome(name) for name in batch.rows if name not in held}
-        events.record(flow.flow, load_events(batch, outcomes, left_out, now()))
-    made, looked = sink.calls - calls, _looks(sink) - looks
-    refused = list(batch.rejected.values())
-    passed = [source_id for source_id in outcomes if source_id not in batch.rejected]
-    # what a newer reading was rejected for is not settled by an older one
-    went_through = [source_id for source_id in passed if source_id not in left_out]
-    letters.resolve(flow.flow, run, went_through, batch.read_since)
-    # rows of refused records are not sent, which the fewest do not know
-    fewest = min(made - looked, sink.min_calls(changes)) if isinstance(sink, EstimatesWrites) else made
-    return LoadReport(
-        name=mapped.name,
-        counts=Counts.of(outcomes.values()),
-        calls=Calls.of(flow.target, made, fewest, rows=batch.rows_written(), looks=looked),
-        rejections=_stage_refusals(staging, mapped, batch, refused),
-        loaded_money=batch.money(passed),
-        rejected_money=money_of(refused),
-        warnings=(*lost.warnings, *(two_way.warnings if two_way else ())),
-    )
+    part = _Part(Batch(flow, run, {}, sweep), ports, mapped)
+    part.read(gate)
+    changes = part.changes()
+    part.write(changes)
+    return part.report(changes)
 
 
-def _written(
-    batch: Batch, sink: Sink, changes: Sequence[RecordChange], takers: set[str]
-) -> Iterator[list[RowResult]]:
-    """What the target answers, last of all to records whose keys others have given up, once those are removed."""
-    yield from sink.write([each for each in changes if each.source_id not in takers])
-    if takers and (free := batch.free_to_take([each for each in changes if each.source_id in takers])):
-        yield from sink.write(free)
+class _Part:
+    """The load of one part, step by step."""
+
+    def __init__(self, batch: Batch, ports: LoadPorts, mapped: TransformReport) -> None:
+        self.batch = batch
+        self.ports = ports
+        self.mapped = mapped
+        # the gate has rejected them; another run has read them later; they get keys that others give up
+        self.held: set[str] = set()
+        self.superseded: set[str] = set()
+        self.takers: set[str] = set()
+        self.outcomes: dict[str, Outcome] = {}
+        self.shared = SharedRows(batch, ports.sink, ports.crosswalk)
+        self.lost = LostRows(batch, ports.crosswalk, ports.letters)
+        self.calls, self.looks = ports.sink.calls, _looks(ports.sink)
+
+    def read(self, gate: GateReport) -> None:
+        """Reads the rows of the part, and what is bound of them."""
+        batch, ports = self.batch, self.ports
+        read_rows(batch, self.mapped, ports.staging)
+        rejections = read_rejections(ports.staging, gate.rejections[self.mapped.name])
+        self.held = {each.source_id for each, _ in rejections}
+        for each in ports.crosswalk.of_records(batch.flow.flow, list(batch.rows)):
+            batch.bound[each.object][each.key] = each
+        if ports.two_way:
+            ports.two_way.adopt(batch)
+        self.superseded = superseded(batch, self.held)
+        if self.superseded:
+            log.info("%s left out: another run has read it later", counted(len(self.superseded), "record"))
+
+    def changes(self) -> list[RecordChange]:
+        """What has to be written; what need not be is bound as read again."""
+        batch, ports = self.batch, self.ports
+        left = self.held | self.superseded
+        self.takers = batch.reject_taken_keys(ports.crosswalk, left)
+        new = list(batch.changes(left | batch.rejected.keys()))
+        changes = self.shared.refuse(with_owned_rows(batch.flow, new, ports.crosswalk))
+        if ports.two_way:
+            changes, settled = ports.two_way.merged(batch, changes)
+            self._bind(settled)
+        self._forget(changes)
+        changes = [each for each in changes if each.source_id not in batch.contested]
+        self._bind(batch.read_again({each.source_id for each in changes} | left | batch.rejected.keys()))
+        return changes
+
+    def write(self, changes: Sequence[RecordChange]) -> None:
+        """Writes the changes, and binds each row as it is confirmed."""
+        batch, ports, progress = self.batch, self.ports, current()
+        rows = sum(len(each.changes) + len(each.removals) for each in changes)
+        progress.begin("wrote", "rows", rows, lambda: ports.sink.calls - self.calls)
+        batch.expect(changes)
+        try:
+            for results in self._written(changes):
+                self._take(results)
+                progress.advance(len(results))
+            self.shared.check()
+            batch.reject_unanswered()
+            if ports.two_way:
+                ports.two_way.keep(batch)
+        finally:
+            # also of what was written before an error ended the load
+            self.outcomes = {name: batch.outcome(name) for name in batch.rows if name not in self.held}
+            found = load_events(batch, self.outcomes, self.superseded, ports.now())
+            ports.events.record(batch.flow.flow, found)
+
+    def report(self, changes: Sequence[RecordChange]) -> LoadReport:
+        """Closes the letters of what went through, and counts."""
+        batch, ports, sink = self.batch, self.ports, self.ports.sink
+        made, looked = sink.calls - self.calls, _looks(sink) - self.looks
+        refused = list(batch.rejected.values())
+        passed = [source_id for source_id in self.outcomes if source_id not in batch.rejected]
+        # what a newer reading was rejected for is not settled by an older one
+        went_through = [source_id for source_id in passed if source_id not in self.superseded]
+        ports.letters.resolve(batch.flow.flow, batch.run, went_through, batch.read_since)
+        # rows of refused records are not sent, which the fewest do not know
+        fewest = min(made - looked, sink.min_calls(changes)) if isinstance(sink, EstimatesWrites) else made
+        return LoadReport(
+            name=self.mapped.name,
+            counts=Counts.of(self.outcomes.values()),
+            calls=Calls.of(batch.flow.target, made, fewest, rows=batch.rows_written(), looks=looked),
+            rejections=self._stage_refusals(refused),
+            loaded_money=batch.money(passed),
+            rejected_money=money_of(refused),
+            warnings=(*self.lost.warnings, *(ports.two_way.warnings if ports.two_way else ())),
+        )
+
+    def _written(self, changes: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        """What the target answers, last of all to records whose keys others have given up, once those are removed."""
+        sink, takers = self.ports.sink, self.takers
+        yield from sink.write([each for each in changes if each.source_id not in takers])
+        taking = [each for each in changes if each.source_id in takers]
+        if takers and (free := self.batch.free_to_take(taking)):
+            yield from sink.write(free)
+
+    def _take(self, results: Sequence[RowResult]) -> None:
+        """Binds what the target confirmed, and unbinds what it removed."""
+        batch, ports = self.batch, self.ports
+        # before the answers: where a row is lost, the record is not just refused
+        self.lost.take(results)
+        batch.take_answers(results)
+        if ports.outbox is not None:
+            # before the rows are bound: a bound row is not written again, and would never be written back
+            ports.outbox.keep(results, batch.created_at)
+        if ports.two_way:
+            ports.two_way.link(batch, results)
+        self._bind(batch.bindings(results))
+        gone: list[Binding] = []
+        for result in results:
+            batch.written.setdefault(result.source_id, []).append(result)
+            if result.outcome is RowOutcome.REMOVED and (
+                bound := batch.bound[result.object].pop(result.key, None)
+            ):
+                gone.append(bound)
+        if gone:
+            contest(batch, ports.letters, gone, ports.crosswalk.unbind(gone))
+
+    def _forget(self, changes: Sequence[RecordChange]) -> None:
+        """Forgets the fingerprints of bound rows that are created anew: a repeat must not take them for unchanged."""
+        batch = self.batch
+        sent = (
+            batch.bound[each.object].get(each.key)
+            for record in changes
+            for each in record.changes
+            if not each.target_id
+        )
+        lost = [replace(each, fingerprint="") for each in sent if each and each.source_id in batch.rows]
+        if lost:
+            self._bind(lost)
+
+    def _bind(self, rows: Sequence[Binding]) -> None:
+        kept = self.ports.crosswalk.bind(rows)
+        self.batch.take_bound(rows)
+        contest(self.batch, self.ports.letters, rows, kept)
+
+    def _stage_refusals(self, refused: Sequence[Rejection]) -> PartRef:
+        staging, name = self.ports.staging, self.mapped.name
+        by_line = {self.batch.rows[each.source_id][0].pos: each for each in refused}
+        rejected = with_raw(staging, self.mapped.raw, by_line)
+        return write_rejections(staging, f"rejected/load-{name}.jsonl", rejected)
 
 
 def _looks(sink: Sink) -> int:
@@ -179,46 +259,3 @@ def _note_readings(batch: Batch, path: Path, mapped: TransformReport, staging: S
     batch.readings = {
         name: Reading(version, times.at(pos), created) for name, pos, version, created in read_versions(path)
     }
-
-
-def _forget(
-    batch: Batch, crosswalk: Crosswalk, letters: DeadLetters, changes: Sequence[RecordChange]
-) -> None:
-    """Forgets the fingerprints of bound rows that are created anew: a repeat must not take them for unchanged."""
-    sent = (
-        batch.bound[each.object].get(each.key)
-        for record in changes
-        for each in record.changes
-        if not each.target_id
-    )
-    lost = [replace(each, fingerprint="") for each in sent if each and each.source_id in batch.rows]
-    if lost:
-        _bind(batch, crosswalk, letters, lost)
-
-
-def _bind(batch: Batch, crosswalk: Crosswalk, letters: DeadLetters, rows: Sequence[Binding]) -> None:
-    kept = crosswalk.bind(rows)
-    batch.take_bound(rows)
-    contest(batch, letters, rows, kept)
-
-
-def _take(batch: Batch, crosswalk: Crosswalk, letters: DeadLetters, results: Sequence[RowResult]) -> None:
-    """Binds what the target confirmed, and unbinds what it removed."""
-    _bind(batch, crosswalk, letters, batch.bindings(results))
-    gone: list[Binding] = []
-    for result in results:
-        batch.written.setdefault(result.source_id, []).append(result)
-        if result.outcome is RowOutcome.REMOVED and (
-            bound := batch.bound[result.object].pop(result.key, None)
-        ):
-            gone.append(bound)
-    if gone:
-        contest(batch, letters, gone, crosswalk.unbind(gone))
-
-
-def _stage_refusals(
-    staging: Staging, mapped: TransformReport, batch: Batch, refused: Sequence[Rejection]
-) -> PartRef:
-    by_line = {batch.rows[each.source_id][0].pos: each for each in refused}
-    rejected = with_raw(staging, mapped.raw, by_line)
-    return write_rejections(staging, f"rejected/load-{mapped.name}.jsonl", rejected)

@@ -35,7 +35,7 @@ from airflow_provider_brightpearl.errors import (
 from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.pipeline.extract import extract_parts, with_due
 from airflow_provider_brightpearl.pipeline.gate import evaluate_gate
-from airflow_provider_brightpearl.pipeline.load import load_part
+from airflow_provider_brightpearl.pipeline.load import LoadPorts, load_part
 from airflow_provider_brightpearl.pipeline.settle import (
     StageReports,
     Stores,
@@ -181,11 +181,11 @@ def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateRepo
         # a copy of now does not know what is written next, also where this process dies in the middle of it
         count_write(wiring, run)
         sink, staging = wiring.sink(run.attempt), wiring.staging(run.run)
-        report = load_part(
-            wiring.flow, run.attempt, mapped, judged, sink, wiring.crosswalk, wiring.letters, staging,
-            wiring.events, wiring.environment.now, wiring.outbox(run.attempt),
-            open_two_way(wiring, mapped, staging), sweep=run.selection.sweep,
+        ports = LoadPorts(
+            sink, wiring.crosswalk, wiring.letters, staging, wiring.events, wiring.environment.now,
+            wiring.outbox(run.attempt), open_two_way(wiring, mapped, staging),
         )  # fmt: skip
+        report = load_part(wiring.flow, run.attempt, mapped, judged, ports, sweep=run.selection.sweep)
         made = sum(report.calls.made.values())
         progress.result = f"{outcomes(report.counts)}; {counted(made, 'call')}"
         planned = {wiring.flow.target: planned_writes(wiring, sink, mapped.records, run.selection)}
