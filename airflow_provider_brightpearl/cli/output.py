@@ -27,14 +27,23 @@ Json = Annotated[bool, typer.Option("--json", callback=_only_json, help="Print t
 
 
 class ResultCommand(TyperCommand):
-    """A command that has standard output to itself: what libraries print and log goes to standard error."""
+    """A command that has standard output to itself: what libraries print and log goes to standard error.
+
+    An option that is given without a value, as an unset shell variable does, is refused instead of left out.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         for each in args:
             # what is not UTF-8 could not be shown, in no result and no error
             if not is_unicode(each):
                 raise typer.BadParameter(f"{each!a} is not UTF-8; type it anew", ctx)
-        return super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, args)
+        for option in self.params:
+            value = ctx.params.get(option.name)
+            given = getattr(ctx.get_parameter_source(option.name), "name", "") == "COMMANDLINE"
+            if given and isinstance(value, str) and not value.strip():
+                raise typer.BadParameter(f"{option.opts[0]} has no value; leave it out, or give one", ctx)
+        return rest
 
     def invoke(self, ctx: Any) -> Any:
         _results.append(sys.stdout)

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from airflow_provider_brightpearl import settings
 from airflow_provider_brightpearl.cli.output import Json, ResultCommand, print_json, say, show
+from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -45,8 +46,15 @@ def clean(
     """
     from airflow_provider_brightpearl.environment import airflow_environment
     from airflow_provider_brightpearl.runtime.maintenance import clean as clean_up
+    from airflow_provider_brightpearl.runtime.state_guard import current_state
+    from airflow_provider_brightpearl.stores.ledger import SqlLedger
 
-    removed = clean_up(airflow_environment(), _instant(before), dry_run=dry_run)
+    environment, oldest = airflow_environment(), _instant(before)
+    if oldest and oldest > environment.now():
+        raise Misconfigured(f"--before: {before} is in the future")
+    if not dry_run:
+        current_state(SqlLedger(environment.state()), environment)
+    removed = clean_up(environment, oldest, dry_run=dry_run)
     if as_json:
         print_json({"dry_run": dry_run, "removed": removed})
         return
@@ -79,7 +87,7 @@ def rebuild(
 ) -> None:
     """Fill the crosswalk of a flow by reading its target, after state was lost. Writes to neither system.
 
-    Flows that it refers to come first. Ends with code 1 if rows need a look.
+    Flows that it refers to come first. Ends with code 1 if rows need a look, or records wait for such a flow.
     """
     from airflow_provider_brightpearl.cli.run import refuse_beside_dag
     from airflow_provider_brightpearl.environment import airflow_environment
@@ -95,7 +103,7 @@ def rebuild(
         print_json(found)
     else:
         _show_found(found, list(wiring.flow.objects))
-    sys.exit(1 if found.problems else 0)
+    sys.exit(1 if found.problems or found.waiting else 0)
 
 
 def _show_found(found: RebuildReport, objects: list[str]) -> None:
@@ -115,10 +123,14 @@ def _show_found(found: RebuildReport, objects: list[str]) -> None:
         say(f"and {len(found.problems) - _PROBLEMS:,} more; --json shows all")
     unmapped = f", {found.not_mapped:,} of them not mapped, so not looked for" if found.not_mapped else ""
     say(f"{found.records:,} records{unmapped}")
+    for parent, count in sorted(found.waiting.items()):
+        say(
+            f"{count:,} wait for records of {parent} that are not bound: rebuild {parent} first, then this flow again"
+        )
     say(
         "dry run: nothing was bound"
         if found.dry_run
-        else "bound; the next run writes again what it may change"
+        else f"{counted(found.found.total(), 'row')} bound; the next run writes again what it may change"
     )
 
 
@@ -166,17 +178,22 @@ def rename(
 ) -> None:
     """Give all state of a flow to its new name; without that, a renamed flow starts anew.
 
-    Rename its flow file and its DAG, and its name in the other flow files, before its next run.
+    Rename its flow file first, and its DAG and its name in the other flow files before its next run.
     """
     from airflow_provider_brightpearl.cli.run import refuse_beside_dag
-    from airflow_provider_brightpearl.environment import state_engine
+    from airflow_provider_brightpearl.environment import airflow_environment
+    from airflow_provider_brightpearl.runtime.state_guard import current_state
+    from airflow_provider_brightpearl.stores.ledger import SqlLedger
     from airflow_provider_brightpearl.stores.moving import rename_flow
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", new):
         raise Misconfigured(f"{new!r} is not a name for a flow; use lower case letters, digits and _")
     refuse_beside_dag(old)
     refuse_beside_dag(new)
-    renamed = rename_flow(state_engine(), old, new)
+    environment = airflow_environment(settings.mappings_folder(Path.cwd()))
+    _check_files(environment.mappings, old, new)
+    current_state(SqlLedger(environment.state()), environment)
+    renamed = rename_flow(environment.state(), old, new)
     if as_json:
         print_json({"renamed": renamed})
         return
@@ -184,6 +201,16 @@ def rename(
         if count:
             say(f"{count:>9,} {_LETTERS_OF_OTHERS if name == 'waiting' else name}")
     say(f"{old} is {new} now")
+
+
+def _check_files(folder: Path, old: str, new: str) -> None:
+    """Refuses names that the flow files do not bear out: state under a mistyped name is found by no run."""
+    if not (folder / f"{new}.yaml").is_file():
+        raise Misconfigured(f"there is no {new}.yaml in {folder}; rename the flow file first")
+    if (folder / f"{old}.yaml").is_file():
+        raise Misconfigured(
+            f"{old}.yaml is still in {folder}, and would start anew; rename the flow file first"
+        )
 
 
 @state.command(cls=ResultCommand)

@@ -15,6 +15,7 @@ from airflow_provider_brightpearl.core.reports import TransformReport
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline.batch import Batch
 from airflow_provider_brightpearl.pipeline.load import read_rows
+from airflow_provider_brightpearl.pipeline.rejections import read_rejections
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
 
 
@@ -34,13 +35,15 @@ class RebuildReport:
 
     ``bound``, ``found``, ``missing`` and ``not_searched`` count the rows of each object: bound before, found and bound
     now, not in the target, and of an object that cannot be looked up: writing it again is harmless.
-    ``not_mapped`` are records that could not be read, or were rejected or parked, so that nothing was looked for.
+    ``not_mapped`` are records that could not be read, or were rejected or parked, so that nothing was looked for;
+    ``waiting`` counts the parked ones by the flow that has to be rebuilt first.
     """
 
     flow: str
     dry_run: bool
     records: int = 0
     not_mapped: int = 0
+    waiting: Counter[str] = field(default_factory=Counter)
     bound: Counter[str] = field(default_factory=Counter)
     found: Counter[str] = field(default_factory=Counter)
     missing: Counter[str] = field(default_factory=Counter)
@@ -89,6 +92,9 @@ def rebuild_part(
     _count_others(batch, records, sink, here, report)
     report.records += mapped.records
     report.not_mapped += mapped.rejected + mapped.parked
+    if mapped.parked:
+        rejections = (each for each, _ in read_rejections(staging, mapped.rejections))
+        report.waiting.update(each.waits_for[0] for each in rejections if each.waits_for)
     report.problems += [
         Problem(each.source_id, each.object, each.row, each.reason) for each in batch.rejected.values()
     ]

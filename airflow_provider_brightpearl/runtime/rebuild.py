@@ -12,6 +12,7 @@ from airflow_provider_brightpearl.pipeline.extract import extract_parts
 from airflow_provider_brightpearl.pipeline.rebuild import RebuildReport, rebuild_part
 from airflow_provider_brightpearl.pipeline.transform import map_part
 from airflow_provider_brightpearl.runtime.progress import logged_progress
+from airflow_provider_brightpearl.runtime.state_guard import current_state
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 
 
@@ -33,6 +34,8 @@ def rebuild(wiring: Wiring, run: str, *, merge: bool = False, dry_run: bool = Fa
     """
     flow = wiring.flow
     wiring.ledger.check()
+    if not dry_run:
+        current_state(wiring.ledger, wiring.environment)
     # a connection may lead to another instance than when it was last used
     wiring.source_instance(), wiring.target_instance()
     wiring.adopt_state()

@@ -97,7 +97,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         flow, staging = wiring.flow, wiring.staging(run)
         # reading costs API calls, so a state database that is down stops the run before the first
         wiring.ledger.check()
-        begun = replace(begun, state=current_state(wiring))
+        begun = replace(begun, state=current_state(wiring.ledger, wiring.environment))
         check_writers(wiring)
         wiring.adopt_state()
         begun = replace(begun, pair=wiring.pair)

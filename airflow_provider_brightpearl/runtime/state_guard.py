@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from airflow_provider_brightpearl.core.ports.stores import Ledger
 from airflow_provider_brightpearl.core.reports import RunInfo, StateMark
 from airflow_provider_brightpearl.errors import Misconfigured, RunChanged
+from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.state_marks import StateMarks
 
@@ -14,15 +16,15 @@ log = logging.getLogger(__name__)
 _SYSTEM = "state database"
 
 
-def current_state(wiring: Wiring) -> StateMark:
-    """The mark of the state database as a run begins.
+def current_state(ledger: Ledger, environment: Environment) -> StateMark:
+    """The mark of the state database, before a run or a command changes it.
 
     Raises:
         Misconfigured: it is an older copy of one that runs have worked with. What they wrote since is not known to it,
             and would be written again where the target has no key for it.
     """
-    newest = _kept(wiring, wiring.ledger.mark().identity)
-    mark = wiring.ledger.mark()
+    newest = _kept(environment, ledger.mark().identity)
+    mark = ledger.mark()
     if mark.writes < newest:
         raise Misconfigured(
             f"the state database is an older copy: runs have written to it {newest - mark.writes} times more "
@@ -41,7 +43,7 @@ def check_state(wiring: Wiring, run: RunInfo, writes: int = 0) -> None:
     """
     if not run.state.identity:
         return
-    newest = _kept(wiring, run.state.identity)
+    newest = _kept(wiring.environment, run.state.identity)
     mark = wiring.ledger.mark()
     if mark.identity != run.state.identity:
         raise RunChanged(
@@ -59,9 +61,9 @@ def check_state(wiring: Wiring, run: RunInfo, writes: int = 0) -> None:
         )
 
 
-def _kept(wiring: Wiring, identity: str) -> int:
+def _kept(environment: Environment, identity: str) -> int:
     """The kept mark; read before the database's own, as other workers count and keep in between."""
-    return StateMarks(wiring.environment.staging()).newest(identity).writes
+    return StateMarks(environment.staging()).newest(identity).writes
 
 
 def count_write(wiring: Wiring, run: RunInfo) -> int:

@@ -23,6 +23,8 @@ _CONNECT_SECONDS = 10
 # a token refresh holds the write lock of SQLite while it waits for an answer over the network
 _LOCK_SECONDS = 90
 _FAILURES = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+# SQLite says so of a file that is damaged, or holds something else
+_NO_DATABASE = ("file is not a database", "database disk image is malformed")
 _REFUSALS = ("password authentication failed", "no password supplied", "no pg_hba.conf entry")
 
 T = TypeVar("T")
@@ -187,6 +189,13 @@ def _answering(engine: Engine) -> Iterator[None]:
         yield
     except _FAILURES as error:
         raise _explained(engine.url, error) from error
+    except exc.DatabaseError as error:
+        if not any(text in str(error) for text in _NO_DATABASE):
+            raise
+        raise Misconfigured(
+            f"{_place(engine.url)} is not a SQLite database, or is damaged: put back the file, or a backup of it",
+            system="state database",
+        ) from error
 
 
 def _place(url: URL) -> str:

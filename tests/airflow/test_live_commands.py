@@ -132,6 +132,6 @@ def test_a_lost_crosswalk_is_filled_again(sandbox: Sandbox) -> None:
     assert (0, customers) == (code, json.loads(said)["found"]["Account"])
     code, said = invoke("state", "rebuild", flow)
     assert (0, True) == (code, f"{customers} records" in said)
-    assert "bound; the next run" in said
+    assert "rows bound; the next run" in said
     with pytest.raises(Misconfigured, match="is not empty; pass --merge"):
         invoke("state", "rebuild", flow)

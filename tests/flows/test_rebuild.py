@@ -193,6 +193,8 @@ def test_records_whose_parents_are_not_bound_are_counted(ordered: Site) -> None:
     lose_state(ordered)
     report = rebuilt(ordered, ORDERS)
     assert (report.records, 0) == (report.not_mapped, report.found.total())
+    assert set(report.waiting) <= {"customers_to_infor", "products_to_infor"}
+    assert report.records == report.waiting.total() > 0
 
 
 def test_a_target_that_cannot_be_searched_is_refused_before_anything_is_read(
