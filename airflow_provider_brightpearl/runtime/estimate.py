@@ -40,7 +40,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What so many runs of a flow over a selection do at most: if every record that is found has changed."""
+    """What so many runs of a flow over a selection take, if every record that is found has changed."""
 
     flow: str
     selection: Selection
