@@ -56,6 +56,9 @@ class _Fitting:
         return [self.fit(column.entry, each, (*path, str(place))) for place, each in enumerate(value, 1)]
 
     def _members(self, column: Schema | MapOf, value: Any, path: Path) -> Any:
+        if value == []:
+            # PHP, in which Brightpearl is written, has no other empty map
+            return {}
         if not isinstance(value, _Members):
             return self._wrong(path, value, "is not an object")
         inner = {name: column.entry for name in value} if isinstance(column, MapOf) else column

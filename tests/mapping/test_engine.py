@@ -520,3 +520,16 @@ def test_a_record_without_its_total_is_rejected(record: dict[str, Any], field: s
     reason = f"{field}: is empty or cannot be read: the total cannot be proved"
     assert {"1": (field, "", reason)} == mapped.reasons
     assert ["2"] == [each["_id"] for each in mapped.rows["Thing"]]
+
+
+def test_an_empty_list_is_an_empty_map_or_object() -> None:
+    line = {**LINE, "fields": {"Sku": "row.sku", "N": "row.qty.n"}}
+    spec = flow({"City": "party.city", "Street": "street(party.address)"}, rows={"Line": line})
+    records = [
+        {"id": 1, "party": [], "lines": []},
+        {"id": 2, "party": {"city": "Bath", "address": []}, "lines": {"21": row() | {"qty": []}}},
+    ]
+    mapped = run(spec, records)
+    assert {} == mapped.reasons
+    assert [None, "Bath"] == mapped.column("City")
+    assert [("S", None)] == [(each["Sku"], each["N"]) for each in mapped.rows["Line"]]
