@@ -60,8 +60,9 @@ def plan_run(wiring: Wiring, request: Request, now: datetime, runs: int = 1) -> 
         Misconfigured: a system of the flow makes no estimates.
     """
     flow = wiring.flow
-    planned = plan(request, flow.window.policy, wiring.ledger.watermark(flow.flow, wiring.pair), now)
-    selection = with_due(flow, planned, wiring.letters, wiring.version)
+    pair = wiring.planned_pair
+    planned = plan(request, flow.window.policy, wiring.ledger.watermark(flow.flow, pair), now)
+    selection = with_due(flow, planned, wiring.letters_of(pair), wiring.version)
     source, sink = wiring.source(), wiring.sink("plan")
     if not (isinstance(source, EstimatesReads) and isinstance(sink, EstimatesWrites)):
         raise Misconfigured(f"{flow.flow}: {flow.source_system} or {flow.target} makes no estimates")

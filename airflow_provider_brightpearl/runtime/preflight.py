@@ -39,7 +39,7 @@ def check_schema(wiring: Wiring) -> Calls:
         SchemaMismatch: names file, object and field, for each that the target lacks.
     """
     flow = wiring.flow
-    if _ended_well(wiring):
+    if _ended_well(wiring, wiring.pair):
         return Calls()
     problems, made = wiring.compare_schema()
     if problems:
@@ -49,14 +49,14 @@ def check_schema(wiring: Wiring) -> Calls:
 
 def planned_schema_calls(wiring: Wiring) -> int:
     """Calls that ``check_schema`` will take in the next run."""
-    return 0 if _ended_well(wiring) else wiring.schema_calls
+    return 0 if _ended_well(wiring, wiring.planned_pair) else wiring.schema_calls
 
 
-def _ended_well(wiring: Wiring) -> bool:
-    """Whether the last run was one of this very mapping between these very instances, and went through."""
+def _ended_well(wiring: Wiring, pair: str) -> bool:
+    """Whether the last run was one of this very mapping between this very pair of instances, and went through."""
     last = next(iter(wiring.ledger.runs(wiring.flow.flow, 1)), None)
     ended = last and (last.state, last.mapping_version, last.pair)
-    return ended == ("done", wiring.version, wiring.pair)
+    return ended == ("done", wiring.version, pair)
 
 
 def check_instance(wiring: Wiring, run: RunInfo) -> None:

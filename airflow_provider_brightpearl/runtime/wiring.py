@@ -106,6 +106,12 @@ class Wiring:
         if adopted:
             log.info("%s rows of state from an earlier release now belong to %s", adopted, self.pair)
 
+    @property
+    def planned_pair(self) -> str:
+        """The pair whose state the next run goes on with: empty where it first adopts that of an earlier release."""
+        own = self.ledger.watermark(self.flow.flow, self.pair)
+        return "" if own is None and SqlInstances(self.environment.state()).unclaimed() else self.pair
+
     def _flows_alike(self) -> list[str]:
         flows, _ = load_flows(self.environment.mappings)
         mine = (self.flow.source_system, self.flow.target)
@@ -131,9 +137,11 @@ class Wiring:
 
     @cached_property
     def letters(self) -> DeadLetters:
-        return SqlDeadLetters(
-            self.environment.state(), self.environment.now, self.pair, self.environment.letters
-        )
+        return self.letters_of(self.pair)
+
+    def letters_of(self, pair: str) -> DeadLetters:
+        """The dead letters of a pair of instances."""
+        return SqlDeadLetters(self.environment.state(), self.environment.now, pair, self.environment.letters)
 
     @cached_property
     def bases(self) -> Bases:

@@ -39,6 +39,12 @@ class SqlInstances:
             row = {"address": address, "instance": instance, "seen_at": now}
             tables.replace(connection, tables.instance, row)
 
+    def unclaimed(self) -> bool:
+        """Whether there is state without a pair, written before pairs existed."""
+        query = sa.select(tables.binding.c.flow).where(tables.binding.c.pair == "").limit(1)
+        with reading(self._engine) as connection:
+            return connection.execute(query).first() is not None
+
     def adopt(self, pair: str, flows: Callable[[], Sequence[str]]) -> int:
         """Assigns to a pair the state of flows without a pair, written before pairs existed.
 
@@ -49,10 +55,8 @@ class SqlInstances:
         Returns:
             How many rows were assigned.
         """
-        unclaimed = sa.select(tables.binding.c.flow).where(tables.binding.c.pair == "").limit(1)
-        with reading(self._engine) as connection:
-            if connection.execute(unclaimed).first() is None:
-                return 0
+        if not self.unclaimed():
+            return 0
         names = flows()
         with writing(self._engine) as connection:
             return sum(_given(connection, table, pair, names) for table in _BY_PAIR)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from airflow_provider_brightpearl.core.window import Request, RunKind
 from airflow_provider_brightpearl.errors import Unavailable
+from airflow_provider_brightpearl.runtime.estimate import plan_run
 from airflow_provider_brightpearl.runtime.run import run_flow
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores import tables
@@ -81,7 +82,11 @@ def test_state_from_before_there_were_pairs_belongs_to_the_first_that_runs(two_o
         for table in (tables.binding, tables.watermark, tables.run):
             connection.execute(table.update().values(pair=""))
         connection.execute(tables.instance.delete())
+    wiring = two_orgs.wiring(FLOW)
+    found = plan_run(wiring, Request(RunKind.MANUAL), wiring.environment.now())
     again = two_orgs.run(FLOW)
+    assert found.selection.window and again.window
+    assert found.selection.window.start == again.window.start is not None
     assert (0, 0) == (again.counts.created, again.counts.updated)
     with writing(two_orgs.database) as connection:
         assert (
