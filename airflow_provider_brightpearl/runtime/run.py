@@ -101,6 +101,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         check_writers(wiring)
         wiring.adopt_state()
         begun = replace(begun, pair=wiring.pair)
+        wiring.intents.start(flow.flow)
         asked = check_schema(wiring)
         watermark = wiring.ledger.watermark(flow.flow, wiring.pair)
         planned = plan(request, flow.window.policy, watermark, begun.started_at)
@@ -177,7 +178,6 @@ def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateRepo
     """Writes one mapped part, once the state database has proved that it can record what was written."""
     with _stage(wiring, "load", run, mapped.name) as progress:
         check_instance(wiring, run)
-        wiring.intents.start(wiring.flow.flow)
         # a copy of now does not know what is written next, also where this process dies in the middle of it
         count_write(wiring, run)
         sink, staging = wiring.sink(run.attempt), wiring.staging(run.run)

@@ -137,6 +137,8 @@ def test_a_lost_answer_doubles_nothing(org: Org, monkeypatch: pytest.MonkeyPatch
     # the minute in which a call may still arrive
     monkeypatch.setattr(IntentLog, "wait_until_quiet", lambda _: None)
     org.run(FLOW)
+    # so much later that nobody looks whether the orders are there already
+    org.pass_time(10)
     for _ in range(3):
         org.place(("2", "10.50"))
     org.sandbox.control(

@@ -353,8 +353,8 @@ def test_the_gate_refuses_what_may_not_be_written(synced: Site) -> None:
     fields = [
         "Net__c",
         "EffectiveDate",
-        "CurrencyIsoCode",
-        "Net__c",
+        "totals.currency",
+        "totals.amount",
         "Status",
         "PricebookEntryId",
         "Quantity",
@@ -367,7 +367,9 @@ def test_the_gate_refuses_what_may_not_be_written(synced: Site) -> None:
     assert {"extracted": 8, "updated": 1, "rejected": 7} == counts(synced.run(ORDERS))
     found = letters(synced)
     assert dict(zip(keys, fields, strict=True)) == {key: each.field for key, each in found.items()}
-    assert ({"gate"}, "-5.0000") == ({each.stage for each in found.values()}, found["100001"].value)
+    # without a total that can be added up, a record does not get as far as the gate
+    early = {key for key, each in found.items() if each.stage != "gate"}
+    assert ({"100003", "100004"}, "-5.0000") == (early, found["100001"].value)
     assert "good" == orders(synced)["100010"]["OrderReferenceNumber"]
     # a bad release: nothing at all is written
     synced.pass_time(60)

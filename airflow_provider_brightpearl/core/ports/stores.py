@@ -149,11 +149,11 @@ class Intents(Protocol):
         ...
 
     def start(self, flow: str) -> None:
-        """Records that the state of a flow begins now, before its first load; does nothing if it has begun."""
+        """Records that the state of a flow begins now, with its first run; does nothing if it has begun."""
         ...
 
     def began(self, flow: str) -> datetime | None:
-        """When the state of a flow began or was restored, None before its first load.
+        """When the state of a flow began or was restored, None before its first run.
 
         What the flow has written since is known here; what it wrote earlier may not be.
         """
