@@ -39,7 +39,11 @@ class Extra:
         prefix = f"{_PREFIX}{connection.conn_type}__"
         old = {name.removeprefix(prefix): found[name] for name in found if name.startswith(prefix)}
         # what masks secrets in logs, as reading it through Airflow does
-        _ = connection.extra_dejson
+        try:
+            _ = connection.extra_dejson
+        except UnicodeEncodeError:
+            # the masker of Airflow 2.11 takes whole characters only
+            raise Misconfigured(f"{place} holds half a character; write that value anew") from None
         return cls(str(connection.conn_id), old | found)
 
     def text(self, name: str) -> str:

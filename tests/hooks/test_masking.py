@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
+import pytest
+
 from airflow_provider_brightpearl.compat import airflow_version
 from airflow_provider_brightpearl.hooks.infor import InforHook
 from airflow_provider_brightpearl.hooks.masking import MaskedTokens
@@ -17,13 +19,21 @@ from tests.hooks.test_infor_hook import connection
 from tests.hooks.test_salesforce_hook import PAIR, fields
 
 Connect = Callable[..., None]
+HOME = "airflow.sdk.log" if airflow_version() >= (3, 0) else "airflow.utils.log.secrets_masker"
 LATER = datetime.now(UTC) + timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def fresh_masker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A masker that knows no secret of other tests of this process."""
+    masker = import_module(HOME)._secrets_masker()
+    monkeypatch.setattr(masker, "patterns", set())
+    monkeypatch.setattr(masker, "replacer", None)
 
 
 def shown(text: str) -> Any:
     """What Airflow's logs show of a text."""
-    home = "airflow.sdk.log" if airflow_version() >= (3, 0) else "airflow.utils.log.secrets_masker"
-    return import_module(home).redact(text)
+    return import_module(HOME).redact(text)
 
 
 def test_tokens_read_and_written_are_masked() -> None:

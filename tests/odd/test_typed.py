@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from airflow_provider_brightpearl import compat, environment, settings
@@ -95,7 +95,11 @@ def test_connections_of_salesforce(way: str, seed: int, value: Any, where: str, 
         extra = altered(extra, seed, value)
     elif "\x00" not in typed:
         user[where] = typed
-    connection = Connection(conn_id="odd", conn_type="salesforce", **user, extra=json.dumps(extra))
+    try:
+        connection = Connection(conn_id="odd", conn_type="salesforce", **user, extra=json.dumps(extra))
+    except UnicodeEncodeError:
+        # Airflow 2.11 takes no such password in the first place
+        reject()
     hook = SalesforceHook("odd", session=mounted(new_session(), Answers(an_org)))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(SalesforceHook, "get_connection", lambda *_: connection)
