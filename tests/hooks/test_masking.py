@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_brightpearl.compat import airflow_version
 from airflow_provider_brightpearl.hooks.infor import InforHook
-from airflow_provider_brightpearl.hooks.masking import MaskedTokens
+from airflow_provider_brightpearl.hooks.masking import MaskedTokens, mask
 from airflow_provider_brightpearl.hooks.salesforce import SalesforceHook
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.systems.http.oauth import MemoryTokens, Token
@@ -29,6 +29,7 @@ def fresh_masker(monkeypatch: pytest.MonkeyPatch) -> None:
     masker = import_module(HOME)._secrets_masker()
     monkeypatch.setattr(masker, "patterns", set())
     monkeypatch.setattr(masker, "replacer", None)
+    mask.cache_clear()
 
 
 def shown(text: str) -> Any:
