@@ -25,9 +25,10 @@ def _read(value: object) -> object:
     if found is None:
         raise ValueError(f"{value!r} is not a duration; write a whole number and s, m, h or d, such as 30m")
     # a longer one is a typo, and no instant lies so long ago
-    if len(found[1]) > _DIGITS or (span := timedelta(**{_UNITS[found[2]]: int(found[1])})) > _LONGEST:
+    unit = timedelta(**{_UNITS[found[2]]: 1})
+    if len(found[1]) > _DIGITS or int(found[1]) > _LONGEST // unit:
         raise ValueError(f"{value!r} is too long; write {_LONGEST.days}d at most")
-    return span
+    return int(found[1]) * unit
 
 
 Duration = Annotated[
