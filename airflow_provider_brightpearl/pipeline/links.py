@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
@@ -158,14 +159,19 @@ class BackwardLinks:
                 )
 
     def _ours(self, record: Mapping[str, Any], object_name: str, path: str) -> dict[str, Value]:
-        names = {
-            place.partition(".")[2]
-            for place in self.reverse.fields.values()
-            if place.startswith(f"{object_name}.")
-        }
         beside = path.rpartition(".")[0]
         holder = at(record, beside) if beside else record
-        return {name: holder.get(name) for name in sorted(names)} if isinstance(holder, Mapping) else {}
+        names = self._names.get(object_name, ())
+        return {name: holder.get(name) for name in names} if isinstance(holder, Mapping) else {}
+
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        """The fields of the linking flow that both flows write, by object."""
+        found: dict[str, list[str]] = {}
+        for place in sorted(set(self.reverse.fields.values())):
+            name, _, each = place.partition(".")
+            found.setdefault(name, []).append(each)
+        return found
 
     def first(self, batch: Batch, results: Sequence[RowResult]) -> Iterator[Link]:
         bindings: list[Binding] = []

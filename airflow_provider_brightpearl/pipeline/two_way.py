@@ -26,7 +26,6 @@ from airflow_provider_brightpearl.pipeline.links import Link, Links
 
 # a field as it stands in the text: written again, every digit is kept
 _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

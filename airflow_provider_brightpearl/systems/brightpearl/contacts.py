@@ -15,8 +15,7 @@ import msgspec
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
 from airflow_provider_brightpearl.core.ports.stores import IntentState
-from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, BrightpearlClient
+from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS
 from airflow_provider_brightpearl.systems.brightpearl.contact_search import ContactFinder
 from airflow_provider_brightpearl.systems.brightpearl.custom_fields import custom_fields
 from airflow_provider_brightpearl.systems.brightpearl.fields import at, nested
@@ -32,7 +31,8 @@ from airflow_provider_brightpearl.systems.brightpearl.messages import (
 from airflow_provider_brightpearl.systems.brightpearl.objects import ADDRESS, CONTACT, SLOTS
 from airflow_provider_brightpearl.systems.brightpearl.reading import Odd, read_there
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, Row, Whole, whole_of
-from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows, digest_of
+from airflow_provider_brightpearl.systems.brightpearl.writer import Writer
+from airflow_provider_brightpearl.systems.intent_log import digest_of
 
 _CONTACT = "contact-service/contact"
 _ADDRESS = "contact-service/postal-address"
@@ -40,14 +40,8 @@ _DEFAULT = "DEF"
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
-class ContactWriter:
+class ContactWriter(Writer):
     """Writes contacts of one flow, as many at once as one call reads."""
-
-    def __init__(self, client: BrightpearlClient, flow: FlowSpec, intent_log: IntentLog) -> None:
-        self.client = client
-        self.flow = flow
-        self.intent_log = intent_log
-        self.pending = PendingRows()
 
     def min_calls(self, records: Sequence[RecordChange]) -> int:
         """The fewest calls: a search per new email, addresses, contacts, custom fields; or a read and a patch."""

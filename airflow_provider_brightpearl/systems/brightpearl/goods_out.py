@@ -13,8 +13,6 @@ from typing import Any
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
 from airflow_provider_brightpearl.core.ports.stores import Intent, IntentState
-from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
 from airflow_provider_brightpearl.systems.brightpearl.fields import at, nested
 from airflow_provider_brightpearl.systems.brightpearl.messages import (
     Message,
@@ -29,7 +27,8 @@ from airflow_provider_brightpearl.systems.brightpearl.messages import (
 from airflow_provider_brightpearl.systems.brightpearl.objects import GOODS_OUT
 from airflow_provider_brightpearl.systems.brightpearl.reading import read_there, refused_search
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, Row, Whole, whole_of
-from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows, digest_of
+from airflow_provider_brightpearl.systems.brightpearl.writer import Writer
+from airflow_provider_brightpearl.systems.intent_log import digest_of
 
 _OF_ORDER = "warehouse-service/order/{}/goods-note/goods-out"
 _NOTE = "warehouse-service/goods-note/goods-out/{}"
@@ -42,14 +41,8 @@ _FIXED = ("orderId", "warehouseId", "releaseDate")
 _SHIPPED = ("shippedOn", "shippedById")
 
 
-class GoodsOutWriter:
+class GoodsOutWriter(Writer):
     """Writes goods-out notes with their rows."""
-
-    def __init__(self, client: BrightpearlClient, flow: FlowSpec, intent_log: IntentLog) -> None:
-        self.client = client
-        self.flow = flow
-        self.intent_log = intent_log
-        self.pending = PendingRows()
 
     def min_calls(self, records: Sequence[RecordChange]) -> int:
         """The fewest calls: notes created or read, details set, shipped.

@@ -12,8 +12,7 @@ from math import ceil
 from typing import Any
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
-from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS, BrightpearlClient
+from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS
 from airflow_provider_brightpearl.systems.brightpearl.custom_fields import custom_fields
 from airflow_provider_brightpearl.systems.brightpearl.fields import at
 from airflow_provider_brightpearl.systems.brightpearl.messages import (
@@ -28,21 +27,16 @@ from airflow_provider_brightpearl.systems.brightpearl.messages import (
 from airflow_provider_brightpearl.systems.brightpearl.objects import INVOICE
 from airflow_provider_brightpearl.systems.brightpearl.reading import read_there
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, Whole, whole_of
-from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows, digest_of
+from airflow_provider_brightpearl.systems.brightpearl.writer import Writer
+from airflow_provider_brightpearl.systems.intent_log import digest_of
 
 _ORDER = "order-service/order"
 _SALES_ORDER = "order-service/sales-order"
 _TOTALS = ("net", "tax", "gross")
 
 
-class InvoiceWriter:
+class InvoiceWriter(Writer):
     """Writes invoices onto orders, as many at once as one call reads."""
-
-    def __init__(self, client: BrightpearlClient, flow: FlowSpec, intent_log: IntentLog) -> None:
-        self.client = client
-        self.flow = flow
-        self.intent_log = intent_log
-        self.pending = PendingRows()
 
     def min_calls(self, records: Sequence[RecordChange]) -> int:
         """The fewest calls: orders read, custom fields set, orders closed."""

@@ -42,7 +42,8 @@ from airflow_provider_brightpearl.systems.brightpearl.sale_changes import (
     stored_row,
 )
 from airflow_provider_brightpearl.systems.brightpearl.sale_figures import Figures, check_row, check_stored
-from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows, digest_of
+from airflow_provider_brightpearl.systems.brightpearl.writer import Writer
+from airflow_provider_brightpearl.systems.intent_log import IntentLog, digest_of
 
 _SEARCH = "order-service/order-search"
 _PATHS = {"SalesOrder": "order-service/sales-order", "SalesCredit": "order-service/sales-credit"}
@@ -50,17 +51,14 @@ _TYPES = {"SalesOrder": 1, "SalesCredit": 3}
 _CHANGE = "change"
 
 
-class SaleWriter:
+class SaleWriter(Writer):
     """Writes the sales orders or credits of one flow, as many at once as one call reads."""
 
     def __init__(self, client: BrightpearlClient, flow: FlowSpec, intent_log: IntentLog) -> None:
-        self.client = client
-        self.flow = flow
-        self.intent_log = intent_log
+        super().__init__(client, flow, intent_log)
         self.kind = flow.target_object(flow.root)
         self.path = _PATHS[self.kind]
         self.figures = Figures(client)
-        self.pending = PendingRows()
 
     def min_calls(self, records: Sequence[RecordChange]) -> int:
         """The fewest calls: new ones in full messages and read back, others read, changed, and read again.

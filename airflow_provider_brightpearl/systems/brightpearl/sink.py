@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
-from typing import Protocol
 
 from more_itertools import chunked
 
@@ -21,20 +20,10 @@ from airflow_provider_brightpearl.systems.brightpearl.products import ProductWri
 from airflow_provider_brightpearl.systems.brightpearl.sales import SaleWriter
 from airflow_provider_brightpearl.systems.brightpearl.stock import StockWriter
 from airflow_provider_brightpearl.systems.brightpearl.target_check import check_objects
-from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows
+from airflow_provider_brightpearl.systems.brightpearl.writer import Writer
+from airflow_provider_brightpearl.systems.intent_log import IntentLog
 
-
-class Writer(Protocol):
-    """Writes records of one kind; ``pending`` are those whose answer is missing."""
-
-    pending: PendingRows
-
-    def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]: ...
-
-    def min_calls(self, records: Sequence[RecordChange]) -> int: ...
-
-
-_WRITERS: Mapping[str, Callable[[BrightpearlClient, FlowSpec, IntentLog], Writer]] = {
+_WRITERS: Mapping[str, type[Writer]] = {
     "Contact": ContactWriter,
     "SalesOrder": SaleWriter,
     "SalesCredit": SaleWriter,

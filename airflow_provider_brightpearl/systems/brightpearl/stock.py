@@ -18,8 +18,6 @@ from more_itertools import chunked
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
 from airflow_provider_brightpearl.core.ports.stores import IntentState
 from airflow_provider_brightpearl.errors import SyncError
-from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
 from airflow_provider_brightpearl.systems.brightpearl.messages import (
     GROUP,
     Answer,
@@ -31,7 +29,8 @@ from airflow_provider_brightpearl.systems.brightpearl.messages import (
 )
 from airflow_provider_brightpearl.systems.brightpearl.reading import Odd
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, Whole, whole_of
-from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows, digest_of
+from airflow_provider_brightpearl.systems.brightpearl.writer import Writer
+from airflow_provider_brightpearl.systems.intent_log import digest_of
 
 _AVAILABILITY = "warehouse-service/product-availability"
 _PRODUCT = "product-service/product"
@@ -43,14 +42,8 @@ _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 Place = tuple[int, int]
 
 
-class StockWriter:
+class StockWriter(Writer):
     """Writes the stock of products in warehouses."""
-
-    def __init__(self, client: BrightpearlClient, flow: FlowSpec, intent_log: IntentLog) -> None:
-        self.client = client
-        self.flow = flow
-        self.intent_log = intent_log
-        self.pending = PendingRows()
 
     def min_calls(self, records: Sequence[RecordChange]) -> int:
         """The fewest calls: products read, and the corrections of each warehouse together."""

@@ -1,0 +1,29 @@
+"""What writes the records of one kind to Brightpearl; each kind has a module of its own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
+from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows
+
+
+class Writer(ABC):
+    """Writes records of one kind; ``pending`` are those whose answer is missing."""
+
+    def __init__(self, client: BrightpearlClient, flow: FlowSpec, intent_log: IntentLog) -> None:
+        self.client = client
+        self.flow = flow
+        self.intent_log = intent_log
+        self.pending = PendingRows()
+
+    @abstractmethod
+    def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
+        """Results of all rows of these records, of which there are at most as many as one call reads."""
+
+    @abstractmethod
+    def min_calls(self, records: Sequence[RecordChange]) -> int:
+        """The fewest calls that write these records."""
