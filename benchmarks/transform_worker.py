@@ -28,6 +28,9 @@ class _AllBound:
     def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
         return {key: f"a01{key}" for key in keys}
 
+    def keys_of(self, flow: str, object_name: str, target_ids: Iterable[str]) -> dict[str, list[str]]:
+        return {each: [each] for each in target_ids}
+
 
 def _price_books(soql: str) -> list[dict[str, Any]]:
     return [{"Id": "01s000000000001AAA", "Name": "Standard Price Book"}]

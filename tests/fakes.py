@@ -45,6 +45,9 @@ class NothingBound:
     def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
         return {}
 
+    def keys_of(self, flow: str, object_name: str, target_ids: Iterable[str]) -> dict[str, list[str]]:
+        return {}
+
 
 class EverythingBound:
     """A crosswalk in which every key is bound, to an id made of it; ``missing`` keys are not."""
@@ -55,9 +58,12 @@ class EverythingBound:
     def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
         return {key: f"{object_name}:{key}" for key in keys if key not in self.missing}
 
+    def keys_of(self, flow: str, object_name: str, target_ids: Iterable[str]) -> dict[str, list[str]]:
+        return {each: [f"key of {object_name}:{each}"] for each in target_ids if each not in self.missing}
+
 
 class MemoryCrosswalk:
-    """``Crosswalk`` in a dict."""
+    """``Crosswalk`` in a dict, for flows of both directions."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str, str], Binding] = {}
@@ -78,6 +84,13 @@ class MemoryCrosswalk:
     def source_ids(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
         found = ((key, self.rows.get((flow, object_name, key))) for key in keys)
         return {key: each.source_id for key, each in found if each}
+
+    def keys_of(self, flow: str, object_name: str, target_ids: Iterable[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for each in self.of_targets(object_name, target_ids):
+            if each.flow == flow:
+                found.setdefault(each.target_id, []).append(each.key)
+        return found
 
     def of_targets(self, object_name: str, target_ids: Iterable[str]) -> list[Binding]:
         wanted = set(target_ids)
@@ -224,7 +237,8 @@ class MemoryLetters:
         if letter.rejection.waits_for is None:
             return False
         flow, object_name, key = letter.rejection.waits_for
-        return key in self.crosswalk.resolve(flow, object_name, [key])
+        found: Mapping[str, object] = self.crosswalk.resolve(flow, object_name, [key])
+        return key in (found or self.crosswalk.keys_of(flow, object_name, [key]))
 
     def waiting(self, flow: str, source_ids: Sequence[str]) -> set[str]:
         return {name for name in source_ids if (flow, name) in self.letters}

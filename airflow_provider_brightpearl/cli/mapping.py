@@ -36,7 +36,7 @@ def check(
     if not chosen:
         raise Misconfigured(f"no flow files in {folder}; `brightpearl init` copies some to start from")
     problems = {str(file): found for file in chosen if (found := _problems(file))}
-    for file, text in _shared_fields(chosen):
+    for file, text in _between_flows(chosen):
         problems.setdefault(str(file), []).append(text)
     notes = [note for file in chosen if str(file) not in problems for note in _notes(file)]
     for note in notes:
@@ -51,16 +51,22 @@ def check(
     sys.exit(1 if problems else 0)
 
 
-def _shared_fields(files: list[Path]) -> Iterator[tuple[Path, str]]:
-    """What flows of one folder write together, each at the first of the files that it is about."""
+def _between_flows(files: list[Path]) -> Iterator[tuple[Path, str]]:
+    """What is wrong between flows of one folder, each at the first of the files that it is about."""
     from airflow_provider_brightpearl.flow.load import load_flows
     from airflow_provider_brightpearl.flow.writers import writer_problems
+    from airflow_provider_brightpearl.mapping.references import reference_problems
 
     for folder in dict.fromkeys(file.parent for file in files):
         here = [file for file in files if file.parent == folder]
-        for problem in writer_problems(load_flows(folder)[0]):
+        flows, unreadable = load_flows(folder)
+        for problem in writer_problems(flows):
             if about := [file for file in here if file.stem in problem.flows]:
                 yield about[0], problem.text
+        # flows run from the mappings folder; what an unreadable file holds is not known
+        complete = not unreadable and folder.resolve() == settings.mappings_folder(Path.cwd()).resolve()
+        for name, text in reference_problems(flows, complete=complete):
+            yield from ((file, text) for file in here if file.stem == name)
 
 
 def _notes(file: Path) -> Sequence[str]:

@@ -20,10 +20,13 @@ SchemaOf = Callable[[str], StreamSchema]
 
 
 class _Unbound:
-    """Stands for the crosswalk: every key is taken as bound, to an id that shows its origin."""
+    """Stands for the crosswalk: all is taken as bound, to an id or key that shows its origin."""
 
     def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
         return {key: f"<{flow}.{object_name} {key}>" for key in keys}
+
+    def keys_of(self, flow: str, object_name: str, target_ids: Iterable[str]) -> dict[str, list[str]]:
+        return {each: [f"<source of {flow}.{object_name} {each}>"] for each in target_ids}
 
 
 def check_mapping(path: Path, schema_of: SchemaOf) -> list[str]:

@@ -54,7 +54,9 @@ class _Flow:
         amount = self._field("totals.amount", totals.amount, scope)
         currency = self._field("totals.currency", totals.currency, scope)
         if scope.calls:
-            raise Misconfigured(f"{self.flow.flow}.yaml: totals: lookup, ref and country cannot be used here")
+            raise Misconfigured(
+                f"{self.flow.flow}.yaml: totals: lookup, ref, source_of and country cannot be used here"
+            )
         self.paths |= scope.paths
         # a total that raises must not fail the whole part
         return f"TRY({amount})", f"coalesce(CAST(TRY({currency}) AS VARCHAR), '')"

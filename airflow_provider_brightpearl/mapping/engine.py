@@ -18,7 +18,8 @@ from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping import problems
 from airflow_provider_brightpearl.mapping.compiled import CompiledObject
-from airflow_provider_brightpearl.mapping.engine_session import Session, literal, ref_table
+from airflow_provider_brightpearl.mapping.engine_session import Session, literal
+from airflow_provider_brightpearl.mapping.expressions import BOUND, SOURCE_OF
 from airflow_provider_brightpearl.mapping.mapped import MapResult
 from airflow_provider_brightpearl.mapping.queries import (
     layers,
@@ -43,7 +44,7 @@ class Mapper:
         flow: the flow file.
         schema: typed columns of the flow's stream.
         lookups: translation tables by name.
-        resolver: finds target ids for ``ref``.
+        resolver: finds target ids for ``ref``, and keys for ``source_of``.
         folders: the only folders that may be read and written.
         memory_limit: DuckDB's, such as ``1GB``.
 
@@ -138,15 +139,20 @@ class Mapper:
         for depth, indexes in enumerate(layers(item.calls)):
             upto = ", ".join(self.session.levels(item)[: 2 * depth + 2])
             for index in indexes:
-                if item.calls[index].kind == "ref":
+                if item.calls[index].kind in BOUND:
                     self._resolve_ref(
                         item, index, f"WITH {upto} SELECT DISTINCT _k{index} FROM k{depth}", records
                     )
 
     def _resolve_ref(self, item: CompiledObject, index: int, query: str, records: int) -> None:
         keys = self._keys(f"{query} WHERE _k{index} IS NOT NULL", 0, records)
-        flow, _, name = item.calls[index].target.partition(".")
-        self.session.keyed_table(ref_table(item, index), self.resolver.resolve(flow, name, keys))
+        call = item.calls[index]
+        flow, _, name = call.target.partition(".")
+        if call.kind == SOURCE_OF:
+            found = self.resolver.keys_of(flow, name, keys)
+        else:
+            found = {key: [target_id] for key, target_id in self.resolver.resolve(flow, name, keys).items()}
+        self.session.bound_table(item, index, found)
 
     def _keys(self, query: str, lo: int, hi: int) -> set[str]:
         """The keys of the records in ``[lo, hi)``, without those whose expression raises: mapping rejects them."""

@@ -18,7 +18,7 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec, ObjectSpec
 from airflow_provider_brightpearl.mapping import functions
 from airflow_provider_brightpearl.mapping.compile import compile_flow
 from airflow_provider_brightpearl.mapping.compiled import CompiledFlow, CompiledObject
-from airflow_provider_brightpearl.mapping.expressions import value_macro
+from airflow_provider_brightpearl.mapping.expressions import BOUND, value_macro
 from airflow_provider_brightpearl.mapping.queries import (
     levels,
     object_query,
@@ -80,7 +80,7 @@ class Session:
 
     def levels(self, item: CompiledObject, chosen: str = "_pos >= $lo AND _pos < $hi") -> list[str]:
         tables = {
-            index: ref_table(item, index) for index, call in enumerate(item.calls) if call.kind == "ref"
+            index: ref_table(item, index) for index, call in enumerate(item.calls) if call.kind in BOUND
         }
         return levels(item, tables, self.lookups, chosen)
 
@@ -90,6 +90,18 @@ class Session:
             f'CREATE OR REPLACE TEMP TABLE "{name}" AS '
             "SELECT unnest($1::VARCHAR[]) AS key, unnest($2::VARCHAR[]) AS value",
             [list(values), list(values.values())],
+        )
+
+    def bound_table(self, item: CompiledObject, index: int, found: Mapping[str, Sequence[str]]) -> None:
+        """The table of what a call finds in the crosswalk; ``several`` lists what it finds where that is not one."""
+        self.connection.execute(
+            f'CREATE OR REPLACE TEMP TABLE "{ref_table(item, index)}" AS '
+            "SELECT unnest($1::VARCHAR[]) AS key, unnest($2::VARCHAR[]) AS value, unnest($3::VARCHAR[]) AS several",
+            [
+                list(found),
+                [values[0] for values in found.values()],
+                [", ".join(values) if len(values) > 1 else None for values in found.values()],
+            ],
         )
 
     def _prepare(self, folders: Sequence[Path]) -> None:
@@ -139,8 +151,8 @@ class Session:
 
     def _typed_fields(self, item: CompiledObject) -> dict[str, str]:
         for index, call in enumerate(item.calls):
-            if call.kind == "ref":
-                self.keyed_table(ref_table(item, index), {})
+            if call.kind in BOUND:
+                self.bound_table(item, index, {})
         try:
             kinds = self._kinds(self.compiled, item)
         except duckdb.Error as error:
@@ -167,7 +179,7 @@ class Session:
 
     def _unusable(self, name: str) -> Iterator[Misconfigured]:
         """The expressions of an object that the database refuses, each tried alone."""
-        for place, text in _expressions(self.flow.objects[name]):
+        for place, text in expressions_of(self.flow.objects[name]):
             try:
                 self._try_alone(name, text)
             except duckdb.Error as error:
@@ -181,15 +193,15 @@ class Session:
         compiled = compile_flow(alone, self.schema, self.lookups)
         item = next(each for each in compiled.objects if each.name == name)
         for index, call in enumerate(item.calls):
-            if call.kind == "ref":
-                self.keyed_table(ref_table(item, index), {})
+            if call.kind in BOUND:
+                self.bound_table(item, index, {})
         self._kinds(compiled, item)
 
     def _place(self, *names: str) -> str:
         return f"{self.flow.flow}.yaml: objects.{'.'.join(names)}"
 
 
-def _expressions(spec: ObjectSpec) -> Iterator[tuple[str, str]]:
+def expressions_of(spec: ObjectSpec) -> Iterator[tuple[str, str]]:
     """Every expression of an object with its place."""
     if spec.where:
         yield "where", spec.where
@@ -203,7 +215,7 @@ def _reason(error: duckdb.Error) -> str:
 
 
 def ref_table(item: CompiledObject, index: int) -> str:
-    """Name of the table with what a ``ref`` finds."""
+    """Name of the table with what a call finds in the crosswalk."""
     return f"ref_{item.name}_{index}"
 
 

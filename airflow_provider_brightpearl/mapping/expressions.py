@@ -6,7 +6,8 @@ Expressions are single SQL values over the columns of a stream. Four things are 
 - ``street`` and ``city`` of an address become what they are short for, so that no other part of it is read;
 - ``x::T`` becomes TRY_CAST with a check that names field and value where the cast fails;
 - ``a / b`` becomes an exact decimal division (DuckDB's own gives floating point) with a check for zero;
-- ``lookup``, ``ref`` and ``country`` become joins with a check for keys that are not known.
+- ``lookup``, ``ref``, ``source_of`` and ``country`` become joins with a check for keys that are not known;
+  ``has_ref`` and ``has_source`` are what such a check asks.
 
 A check holds only where its value is needed: inside CASE, IF, COALESCE, AND and OR it is guarded by
 the conditions before it.
@@ -35,10 +36,19 @@ from airflow_provider_brightpearl.mapping.syntax import ExpressionError
 
 ROW = "row"
 
+# what is looked up in the crosswalk: the target's id of a key, or the key of a target's id
+REF, SOURCE_OF = "ref", "source_of"
+BOUND = (REF, SOURCE_OF)
+_ASKING = {"has_ref": REF, "has_source": SOURCE_OF}
+_ARGUMENTS = {REF: "key", SOURCE_OF: "target_id"}
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A join that an expression needs: ``kind`` is lookup, ref or country; ``target`` the table, ``key`` its SQL."""
+    """A join that an expression needs: ``kind`` is lookup, ref, source_of or country.
+
+    ``target`` is the table, or flow and object; ``key`` is the SQL of what is looked up.
+    """
 
     kind: str
     target: str
@@ -269,8 +279,8 @@ class _Compiler:
         name = str(node.this).lower()
         if name == "lookup":
             return self._lookup(node, guards)
-        if name == "ref":
-            return self._ref(node, guards)
+        if kind := kind_of(name):
+            return self._bound(name, kind, node, guards)
         if name == "country":
             key = self._key(node.expressions, guards)
             return self._joined(Call("country", "country", key), "is not a country", guards)
@@ -295,14 +305,23 @@ class _Compiler:
             return exp.func(value_macro(name), sqlglot.parse_one(key, read="duckdb"))
         return self._joined(Call("lookup", name, key), reason, guards)
 
-    def _ref(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
-        target = syntax.text_argument(node, "ref('flow.Object', key, ...)")
+    def _bound(self, name: str, kind: str, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
+        target = syntax.text_argument(node, f"{name}('flow.Object', {_ARGUMENTS[kind]}, ...)")
         if self.scope.in_rows:
-            raise ExpressionError("ref cannot be used inside sum_rows or join_rows")
-        if target.count(".") != 1:
-            raise ExpressionError(f"ref needs 'flow.Object', got {target!r}")
-        key = self._key(node.expressions[1:], guards)
-        return self._joined(Call("ref", target, key), f"waits for {target.replace('.', ' ')}", guards)
+            raise ExpressionError(f"{name} cannot be used inside sum_rows or join_rows")
+        flow, _, object_name = target.partition(".")
+        if target.count(".") != 1 or not flow or not object_name:
+            raise ExpressionError(f"{name} needs 'flow.Object', got {target!r}")
+        call = Call(kind, target, self._key(node.expressions[1:], guards))
+        if name in _ASKING:
+            return exp.column(f"_f{self.scope.call(call)}")
+        if kind == REF:
+            return self._joined(call, f"waits for {flow} {object_name}", guards)
+        index = self.scope.call(call)
+        several = f"is the target of more than one {object_name} of {flow}: only one may be bound to it"
+        shown = f"_k{index} || ' (' || _s{index} || ')'"
+        self._check(f"_s{index} IS NOT NULL", shown, several, guards)
+        return self._joined(call, f"waits for the {object_name} of {flow} whose target it is", guards)
 
     def _key(self, parts: list[exp.Expression], guards: tuple[str, ...]) -> str:
         texts = [f"CAST({self.visit(part, guards).sql('duckdb')} AS VARCHAR)" for part in parts]
@@ -346,6 +365,11 @@ class _Compiler:
             keys = f"list_sort(list_distinct({syntax.each(rows, column, missing, paired=False)}))"
             value, reason = f"array_to_string({keys}, ', ')", check.reason
         self._check(f"list_bool_or({broken})", value, reason, guards, lookup=check.lookup)
+
+
+def kind_of(function: str) -> str:
+    """``ref`` or ``source_of`` for a function that looks it up in the crosswalk, empty for any other."""
+    return function if function in BOUND else _ASKING.get(function, "")
 
 
 def value_macro(lookup: str) -> str:

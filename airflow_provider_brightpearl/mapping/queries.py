@@ -25,10 +25,10 @@ from airflow_provider_brightpearl.core.schema import (
 )
 from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.mapping.compiled import CompiledFlow, CompiledObject, column_name
-from airflow_provider_brightpearl.mapping.expressions import Call, Check
+from airflow_provider_brightpearl.mapping.expressions import BOUND, SOURCE_OF, Call, Check
 from airflow_provider_brightpearl.mapping.syntax import quoted
 
-_OF_CALL = re.compile(r"\b_[kfc](\d+)\b")
+_OF_CALL = re.compile(r"\b_[kfcs](\d+)\b")
 META = ("_pos", "_source_id", "_version", "_created", "_row", "_row_no", "_key", "_parent")
 
 
@@ -142,7 +142,7 @@ def levels(
 ) -> list[str]:
     """The CTEs of an object: rows of the records ``chosen``, then for each layer of calls its keys and its joins.
 
-    ``tables`` names the tables of the refs.
+    ``tables`` names the tables of what is looked up in the crosswalk.
     """
     ctes = [f"l AS ({base_query(item, chosen)})"]
     last = "l"
@@ -179,7 +179,8 @@ def _joined_value(index: int, call: Call, lookups: Mapping[str, LookupTable]) ->
         other = f"_k{index}" if policy == "keep" else quoted(str(lookups[call.target].default))
         value = f"CASE WHEN {known} THEN {value} ELSE {other} END"
     found = known if policy in ("reject", "warn") else "true"
-    return f"{found} AS _f{index}, {value} AS _c{index}"
+    several = f", t{index}.several AS _s{index}" if call.kind == SOURCE_OF else ""
+    return f"{found} AS _f{index}, {value} AS _c{index}{several}"
 
 
 def object_query(
@@ -247,4 +248,4 @@ def _problems(item: CompiledObject, checks: Sequence[tuple[str, Check]]) -> str:
 
 def _waits(item: CompiledObject, check: Check) -> str:
     call = item.calls[check.call] if check.call is not None else None
-    return quoted(call.target) if call and call.kind == "ref" else "NULL"
+    return quoted(call.target) if call and call.kind in BOUND else "NULL"

@@ -11,7 +11,7 @@ from more_itertools import chunked
 from msgspec.structs import astuple, replace
 from sqlalchemy.engine import Connection, Engine
 
-from airflow_provider_brightpearl.core.ports.stores import Binding
+from airflow_provider_brightpearl.core.ports.stores import Binding, swapped
 from airflow_provider_brightpearl.core.raw import storable
 from airflow_provider_brightpearl.core.readings import both_wrote, is_as_read
 from airflow_provider_brightpearl.errors import SchemaMismatch
@@ -78,11 +78,27 @@ class SqlCrosswalk:
     ) -> dict[str, str]:
         found: dict[str, str] = {}
         with reading(self._engine) as connection:
-            # no key with NUL is ever bound, and PostgreSQL takes none
-            for some in chunked(sorted({key for key in keys if "\x00" not in key}), CHUNK):
+            for some in chunked(_storable(keys), CHUNK):
                 query = sa.select(binding.c.key, column).where(*self._is(flow, object_name, some))
                 found.update((key, value) for key, value in connection.execute(query))
         return found
+
+    def keys_of(self, flow: str, object_name: str, target_ids: Iterable[str]) -> dict[str, list[str]]:
+        """The keys that a flow of the other direction has bound to each of these rows of its target."""
+        there = (
+            binding.c.pair == swapped(self.pair),
+            binding.c.object == object_name,
+            binding.c.flow == flow,
+        )
+        found: dict[str, list[str]] = {}
+        with reading(self._engine) as connection:
+            for some in chunked(_storable(target_ids), CHUNK):
+                query = sa.select(binding.c.target_id, binding.c.key).where(
+                    *there, binding.c.target_id.in_(some)
+                )
+                for target_id, key in connection.execute(query):
+                    found.setdefault(target_id, []).append(key)
+        return {target_id: sorted(keys) for target_id, keys in found.items()}
 
     def of_targets(self, object_name: str, target_ids: Iterable[str]) -> list[Binding]:
         """All rows bound to these rows of the target, of every flow, by flow and key."""
@@ -159,6 +175,11 @@ class SqlCrosswalk:
 
     def _is(self, flow: str, object_name: str, keys: Sequence[str]) -> tuple[Any, ...]:
         return *self._mine(flow), binding.c.object == object_name, binding.c.key.in_(keys)
+
+
+def _storable(texts: Iterable[str]) -> list[str]:
+    """Each of these texts once, sorted. Nothing with NUL is ever bound, and PostgreSQL takes none."""
+    return sorted({text for text in texts if "\x00" not in text})
 
 
 def _object(bound: Binding) -> tuple[str, str]:

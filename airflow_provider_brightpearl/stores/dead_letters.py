@@ -14,6 +14,7 @@ from more_itertools import chunked
 from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.core.letters import LetterPolicy
+from airflow_provider_brightpearl.core.ports.stores import swapped
 from airflow_provider_brightpearl.core.raw import storable
 from airflow_provider_brightpearl.core.records import Rejection
 from airflow_provider_brightpearl.core.reports import run_of
@@ -178,11 +179,13 @@ class SqlDeadLetters:
         The least recently tried goes first, and kinds of letters take turns, one kind for each parent that was waited
         for: what fails again goes to the end, so that every letter gets its turn however many there are.
         """
-        parent_bound = sa.exists().where(
-            binding.c.pair == letter.pair,
-            binding.c.flow == letter.waits_flow,
-            binding.c.object == letter.waits_object,
-            binding.c.key == letter.waits_key,
+        parent = (binding.c.flow == letter.waits_flow, binding.c.object == letter.waits_object)
+        # a flow has one direction, so a letter can wait for only one of both
+        parent_bound = sa.or_(
+            sa.exists().where(binding.c.pair == self.pair, *parent, binding.c.key == letter.waits_key),
+            sa.exists().where(
+                binding.c.pair == swapped(self.pair), *parent, binding.c.target_id == letter.waits_key
+            ),
         )
         mapped_anew = letter.mapping_version != mapping_version
         ready = sa.or_(

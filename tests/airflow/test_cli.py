@@ -149,6 +149,19 @@ def test_a_flow_that_would_miss_changes_of_custom_fields_says_so(tmp_path):
     assert "customFields" not in invoke("mapping", "check", str(file)).stdout
 
 
+def test_a_reference_to_a_flow_that_does_not_exist_is_a_problem_of_the_mappings_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__MAPPINGS", str(tmp_path))
+    text = (starter_folders()["mappings"] / "inventory_to_salesforce.yaml").read_text()
+    file = tmp_path / "inventory_to_salesforce.yaml"
+    file.write_text(text)
+    checked = invoke("mapping", "check", "--json", str(file))
+    problem = "\n".join(json.loads(checked.stdout)["problems"][str(file)])
+    assert 1 == checked.exit_code
+    assert "objects.Product2.where: ref: there is no flow products_to_salesforce" in problem
+    elsewhere = starter_folders()["mappings"] / "variants" / "credits_to_salesforce.yaml"
+    assert 0 == invoke("mapping", "check", str(elsewhere)).exit_code
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

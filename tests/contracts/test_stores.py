@@ -40,9 +40,10 @@ from tests.postgres import state_url
 
 @dataclass(frozen=True)
 class Stores:
-    """The stores of one state database, or of one process."""
+    """The stores of one state database, or of one process; ``back`` is the crosswalk of the other direction."""
 
     crosswalk: Crosswalk
+    back: Crosswalk
     letters: DeadLetters
     intents: Intents
     ledger: Ledger
@@ -64,6 +65,7 @@ def in_memory() -> Stores:
     crosswalk = MemoryCrosswalk()
     return Stores(
         crosswalk,
+        crosswalk,
         MemoryLetters(crosswalk, now=Clock()),
         MemoryIntents(),
         MemoryLedger(),
@@ -74,8 +76,9 @@ def in_memory() -> Stores:
 def on_database(engine: Engine) -> Stores:
     clock = Clock()
     return Stores(
-        SqlCrosswalk(engine),
-        SqlDeadLetters(engine, clock),
+        SqlCrosswalk(engine, "a:1>b:2"),
+        SqlCrosswalk(engine, "b:2>a:1"),
+        SqlDeadLetters(engine, clock, "a:1>b:2"),
         SqlIntents(engine, clock),
         SqlLedger(engine),
         SqlRecordEvents(engine),
@@ -252,6 +255,14 @@ def test_rows_are_found_from_the_side_of_the_target(crosswalk: Crosswalk) -> Non
     assert [] == crosswalk.of_targets("Order", [])
 
 
+def test_the_keys_of_a_target_are_those_of_the_other_direction(stores: Stores) -> None:
+    rows = [bound("2"), bound("1"), bound("3", target_id="T1"), bound("4", name="OrderItem", target_id="T1")]
+    stores.back.bind([*rows, msgspec.structs.replace(rows[0], flow="returns", target_id="T1")])
+    found = stores.crosswalk.keys_of("orders", "Order", iter(["T1", "T2", "T9", "T\x00"]))
+    assert {"T1": ["1", "3"], "T2": ["2"]} == found
+    assert {} == stores.crosswalk.keys_of("orders", "Order", [])
+
+
 def test_nothing_is_fine(crosswalk: Crosswalk) -> None:
     crosswalk.bind([])
     crosswalk.unbind([])
@@ -365,6 +376,14 @@ def test_parked_records_are_due_once_their_parent_is_bound(stores: Stores) -> No
     stores.crosswalk.bind([parent("5")])
     assert ["9"] == stores.letters.due("orders", "v1", 10)
     assert [] == stores.letters.due("products", "v1", 10)
+
+
+def test_a_record_that_waits_for_its_way_back_is_due_once_its_target_is_bound(stores: Stores) -> None:
+    keep(stores.letters, parked("9", "A5"), parked("8", "A6"))
+    stores.back.bind([parent("5", flow="suppliers"), parent("5", name="Contact"), parent("7")])
+    assert [] == stores.letters.due("orders", "v1", 10)
+    stores.back.bind([parent("5")])
+    assert ["9"] == stores.letters.due("orders", "v1", 10)
 
 
 def test_a_parked_record_waits_for_its_parent_unless_the_mapping_has_changed(letters: DeadLetters) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.records import Stage
 from airflow_provider_brightpearl.mapping.mapped import read_versions
-from tests.fakes import EverythingBound, NothingBound
+from tests.fakes import EverythingBound, MemoryCrosswalk, NothingBound
 from tests.mapping.bench import SCHEMA, flow, lookup, map_with, opened, run
 
 LINE = {
@@ -334,6 +335,49 @@ def test_what_waits_for_its_parent_is_parked_with_the_parents_name() -> None:
         parked.field,
     )
     assert "AccountId: '2' waits for customers Account" == parked.reason
+
+
+def test_the_way_back_gives_the_key_or_parks_with_the_id_it_waits_for() -> None:
+    spec = flow({"E": "source_of('orders.Line', id, currency)"})
+    records = [{"id": 1, "currency": "GBP"}, {"id": 2, "currency": "GBP"}, {"id": 3}]
+    mapped = run(spec, records, resolver=EverythingBound("2|GBP"))
+    assert ["key of Line:1|GBP", None] == mapped.column("E")
+    parked = mapped.rejections["2"]
+    assert ("parked", ("orders", "Line", "2|GBP")) == (parked.outcome, parked.waits_for)
+    assert "E: '2|GBP' waits for the Line of orders whose target it is" == parked.reason
+
+
+def test_an_id_with_two_keys_is_an_error_and_no_guess() -> None:
+    crosswalk = MemoryCrosswalk()
+    crosswalk.bind(
+        [Binding("orders", "Order", key, key, target, "", "r", "r") for key, target in ("1A", "2A", "3B")]
+    )
+    spec = flow({"E": "source_of('orders.Order', name)", "F": "has_source('orders.Order', name)"})
+    mapped = run(spec, [{"id": 1, "name": "A"}, {"id": 2, "name": "B"}], resolver=crosswalk)
+    assert (["3"], [True]) == (mapped.column("E"), mapped.column("F"))
+    [rejection] = mapped.rejections.values()
+    assert "rejected" == rejection.outcome
+    problem = "E: 'A (1, 2)' is the target of more than one Order of orders: only one may be bound to it"
+    assert problem == rejection.reason
+
+
+def test_whether_something_is_bound_is_asked_without_waiting() -> None:
+    fields = {
+        "E": "CASE WHEN has_ref('a.B', id) THEN ref('a.B', id) ELSE 'new' END",
+        "F": "CASE WHEN has_source('c.D', id) THEN source_of('c.D', id) ELSE 'new' END",
+        "G": "has_ref('a.B', currency)",
+    }
+    mapped = run(flow(fields), [{"id": 1}, {"id": 2}], resolver=EverythingBound("2"))
+    assert {} == mapped.rejections
+    assert ["B:1", "new"] == mapped.column("E")
+    assert ["key of D:1", "new"] == mapped.column("F")
+    assert [False, False] == mapped.column("G")
+
+
+def test_what_is_not_wanted_until_it_is_bound_is_filtered() -> None:
+    spec = flow({}, root={"where": "has_source('a.B', id)"})
+    mapped = run(spec, [{"id": 1}, {"id": 2}], resolver=EverythingBound("2"))
+    assert (["1"], 1) == (mapped.column("_key"), mapped.result.filtered)
 
 
 def test_a_key_of_several_parts_is_joined_with_bars() -> None:

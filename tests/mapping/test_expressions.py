@@ -35,6 +35,8 @@ PLACE = "bench.yaml: objects.Thing.fields.Name: "
         ("lookup(status)", "use lookup('table', key)"),
         ("lookup(status, 'x')", "use lookup('table', key)"),
         ("ref('orders', id)", "ref needs 'flow.Object', got 'orders'"),
+        ("has_ref('orders.', id)", "has_ref needs 'flow.Object', got 'orders.'"),
+        ("source_of('a.B')", "use source_of('flow.Object', target_id, ...)"),
         ("ref('a.B')", "use ref('flow.Object', key, ...)"),
         ("sum_rows(name, amount)", " needs a map or list of rows; name is neither"),
         ("sum_rows(lines)", "use sum_rows(rows, expression over row)"),

@@ -38,14 +38,27 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
     revision: int = 0
 
 
+def swapped(pair: str) -> str:
+    """The pair of instances of the flows of the other direction: ``b>a`` for ``a>b``."""
+    source, arrow, target = pair.partition(">")
+    return f"{target}{arrow}{source}"
+
+
 class Resolver(Protocol):
-    """Target ids of keys that are bound."""
+    """Target ids of keys that are bound, and keys that flows of the other direction have bound to target ids."""
 
     def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
         """Target id by key, for the keys that are bound.
 
         Raises:
             Unavailable: the state database does not answer.
+        """
+        ...
+
+    def keys_of(self, flow: str, object_name: str, target_ids: Iterable[str]) -> dict[str, list[str]]:
+        """The keys, sorted, that a flow of the other direction has bound to each of these rows of its target.
+
+        Rows to which none is bound are left out. Raises as ``resolve`` does.
         """
         ...
 
