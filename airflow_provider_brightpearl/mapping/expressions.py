@@ -39,7 +39,7 @@ ROW = "row"
 # what is looked up in the crosswalk: the target's id of a key, or the key of a target's id
 REF, SOURCE_OF = "ref", "source_of"
 BOUND = (REF, SOURCE_OF)
-_ASKING = {"has_ref": REF, "has_source": SOURCE_OF}
+KINDS = {"ref": REF, "source_of": SOURCE_OF, "has_ref": REF, "has_source": SOURCE_OF}
 _ARGUMENTS = {REF: "key", SOURCE_OF: "target_id"}
 
 
@@ -279,8 +279,8 @@ class _Compiler:
         name = str(node.this).lower()
         if name == "lookup":
             return self._lookup(node, guards)
-        if kind := kind_of(name):
-            return self._bound(name, kind, node, guards)
+        if name in KINDS:
+            return self._bound(name, KINDS[name], node, guards)
         if name == "country":
             key = self._key(node.expressions, guards)
             return self._joined(Call("country", "country", key), "is not a country", guards)
@@ -313,7 +313,7 @@ class _Compiler:
         if target.count(".") != 1 or not flow or not object_name:
             raise ExpressionError(f"{name} needs 'flow.Object', got {target!r}")
         call = Call(kind, target, self._key(node.expressions[1:], guards))
-        if name in _ASKING:
+        if name != kind:
             return exp.column(f"_f{self.scope.call(call)}")
         if kind == REF:
             return self._joined(call, f"waits for {flow} {object_name}", guards)
@@ -365,11 +365,6 @@ class _Compiler:
             keys = f"list_sort(list_distinct({syntax.each(rows, column, missing, paired=False)}))"
             value, reason = f"array_to_string({keys}, ', ')", check.reason
         self._check(f"list_bool_or({broken})", value, reason, guards, lookup=check.lookup)
-
-
-def kind_of(function: str) -> str:
-    """``ref`` or ``source_of`` for a function that looks it up in the crosswalk, empty for any other."""
-    return function if function in BOUND else _ASKING.get(function, "")
 
 
 def value_macro(lookup: str) -> str:

@@ -11,7 +11,7 @@ from sqlglot import exp
 from airflow_provider_brightpearl.core.suggest import did_you_mean
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.engine_session import expressions_of
-from airflow_provider_brightpearl.mapping.expressions import SOURCE_OF, kind_of
+from airflow_provider_brightpearl.mapping.expressions import KINDS, SOURCE_OF
 from airflow_provider_brightpearl.mapping.syntax import function_name
 
 
@@ -38,7 +38,7 @@ def _references(text: str) -> Iterator[tuple[str, str]]:
         tree = sqlglot.parse_one(text, read="duckdb")
     for node in tree.find_all(exp.Anonymous) if tree else ():
         first = node.expressions[0] if node.expressions else None
-        if kind_of(function_name(node)) and isinstance(first, exp.Literal):
+        if function_name(node) in KINDS and isinstance(first, exp.Literal):
             yield function_name(node), str(first.name)
 
 
@@ -54,7 +54,7 @@ def _problem(
             f"{function}: {object_name} is not an object of {name}{did_you_mean(object_name, there.objects)}"
         )
     ways = (flow.source_system, flow.target), (there.source_system, there.target)
-    back = kind_of(function) == SOURCE_OF
+    back = KINDS[function] == SOURCE_OF
     if ways[1] == (ways[0][::-1] if back else ways[0]):
         return ""
     other = {"ref": "source_of", "source_of": "ref", "has_ref": "has_source", "has_source": "has_ref"}[

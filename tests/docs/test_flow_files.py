@@ -57,7 +57,12 @@ def test_lookup_policies() -> None:
 
 def _functions() -> set[str]:
     rewritten = set(re.findall(r'name == "(\w+)"', inspect.getsource(expressions._Compiler.function)))
-    return rewritten | {head.partition("(")[0] for head in functions.MACROS} | set(functions._PYTHON)
+    return (
+        rewritten
+        | {*expressions.KINDS}
+        | {head.partition("(")[0] for head in functions.MACROS}
+        | set(functions._PYTHON)
+    )
 
 
 def test_functions() -> None:
