@@ -60,13 +60,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "integer",
     ),
     "payload_days": _option(
-        "Days after which the record in a closed dead letter is removed, likewise.", "30", "integer"
+        "Days after which the record in a closed dead letter and the values of a closed conflict are removed, "
+        "likewise.",
+        "30",
+        "integer",
     ),
     "event_days": _option(
         "Days after which what happened to a record is removed, likewise.", "90", "integer"
     ),
     "history_days": _option(
-        "Days after which closed dead letters, runs, reconciliations and settled intents are removed, likewise.",
+        "Days after which closed dead letters and conflicts, runs, reconciliations and settled intents are removed, "
+        "likewise.",
         "365",
         "integer",
     ),

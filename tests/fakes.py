@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from uuid import uuid4
 import msgspec
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
+from airflow_provider_brightpearl.core.conflicts import FieldConflict
 from airflow_provider_brightpearl.core.estimate import WriteVolume
 from airflow_provider_brightpearl.core.events import RecordEvent
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
@@ -22,6 +23,7 @@ from airflow_provider_brightpearl.core.ports.gate import Gate, GateResult
 from airflow_provider_brightpearl.core.ports.source import Message, Read, Reply, Source, Unread, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import (
     Binding,
+    Conflicts,
     Crosswalk,
     DeadLetters,
     Intent,
@@ -121,6 +123,42 @@ class MemoryCrosswalk:
                 self.rows[place] = both_wrote(now, now)
                 contested.append(self.rows[place])
         return contested
+
+
+@dataclass
+class MemoryConflicts:
+    """``Conflicts`` in a dict."""
+
+    rows: dict[tuple[str, ...], FieldConflict] = field(default_factory=dict)
+
+    def record(self, conflicts: Sequence[FieldConflict]) -> None:
+        for each in conflicts:
+            place = (each.flow, each.object, each.key, each.field)
+            waiting = [key for key, row in self.rows.items() if key[:4] == place and row.closed_at is None]
+            if each.closed_at is None and waiting:
+                now = {
+                    name: getattr(each, name)
+                    for name in each.__struct_fields__
+                    if name[:6] in ("source", "target")
+                }
+                self.rows[waiting[0]] = msgspec.structs.replace(self.rows[waiting[0]], **now)
+            else:
+                self.rows.setdefault((*place, each.run), each)
+
+    def close(self, flow: str, agreed: Collection[tuple[str, str, str]], at: datetime) -> int:
+        ended = [
+            key for key, row in self.rows.items()
+            if key[0] == flow and key[1:4] in agreed and row.closed_at is None
+        ]  # fmt: skip
+        for key in ended:
+            self.rows[key] = msgspec.structs.replace(self.rows[key], closed_at=at)
+        return len(ended)
+
+    def listed(self, flow: str = "", *, open_only: bool = False) -> list[FieldConflict]:
+        found = [row for row in self.rows.values() if flow in ("", row.flow)]
+        found = [row for row in found if not (open_only and row.closed_at)]
+        found.sort(key=lambda row: (row.flow, row.object, row.key, row.field))
+        return sorted(found, key=lambda row: (row.closed_at is not None, -row.at.timestamp()))
 
 
 @dataclass
@@ -485,6 +523,7 @@ RESOLVERS: tuple[type[Resolver], ...] = (NothingBound, EverythingBound, MemoryCr
 STORES: tuple[type[Crosswalk], type[DeadLetters], type[Intents], type[Ledger], type[RecordEvents]] = (
     MemoryCrosswalk, MemoryLetters, MemoryIntents, MemoryLedger, MemoryRecordEvents,
 )  # fmt: skip
+CONFLICTS: type[Conflicts] = MemoryConflicts
 SOURCE: type[Source] = FakeSource
 GATE: type[Gate] = PassingGate
 SINK: type[Sink] = FakeSink

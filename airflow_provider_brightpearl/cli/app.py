@@ -12,6 +12,7 @@ from rich.console import Console
 from airflow_provider_brightpearl import __version__
 from airflow_provider_brightpearl.cli import start
 from airflow_provider_brightpearl.cli.account import account
+from airflow_provider_brightpearl.cli.conflicts import conflicts
 from airflow_provider_brightpearl.cli.connections import connections
 from airflow_provider_brightpearl.cli.mapping import mapping
 from airflow_provider_brightpearl.cli.output import ResultCommand
@@ -40,6 +41,7 @@ app.add_typer(state, name="state")
 app.command(cls=ResultCommand)(plan)
 app.command(cls=ResultCommand)(run)
 app.command(cls=ResultCommand)(reconcile)
+app.command(cls=ResultCommand)(conflicts)
 
 
 def main(arguments: list[str] | None = None) -> None:

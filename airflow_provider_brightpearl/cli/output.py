@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import redirect_stdout
+from datetime import UTC, datetime
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -71,6 +72,11 @@ def _console() -> Console:
 def say(text: str) -> None:
     """One line, never broken; with ``--json`` it is news of the work, and goes to standard error."""
     _console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def instant_text(instant: datetime) -> str:
+    """An instant to the second, in UTC."""
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def show(renderable: Any) -> None:

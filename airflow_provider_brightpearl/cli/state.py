@@ -64,12 +64,13 @@ def clean(
 
 
 _KINDS = {
-    "payloads": "payloads of closed dead letters",
+    "payloads": "payloads of closed dead letters and conflicts",
     "dead_letters": "closed dead letters",
     "runs": "runs",
     "reconciliations": "reconciliations",
     "events": "events of records",
     "intents": "settled intents",
+    "conflicts": "closed conflicts",
     "staging": "staging folders",
 }
 

@@ -9,7 +9,11 @@ import msgspec
 
 
 class EventOutcome(StrEnum):
-    """What a stage did with a record; ``superseded``: left out, as another run had a newer reading of it."""
+    """What a stage did with a record.
+
+    ``superseded``: left out, as another run had a newer reading of it. ``conflict``: both sides had changed a field.
+    ``linked``: bound to a row of the flow of the other direction. ``refused``: the source refused a write-back.
+    """
 
     CREATED = "created"
     UPDATED = "updated"
@@ -18,13 +22,18 @@ class EventOutcome(StrEnum):
     REJECTED = "rejected"
     PARKED = "parked"
     MISSING = "missing"
+    CONFLICT = "conflict"
+    LINKED = "linked"
+    WRITTEN_BACK = "written back"
+    REFUSED = "refused"
 
 
 class RecordEvent(msgspec.Struct, frozen=True, gc=False):
     """One line of a record's history; ``note`` says why, without a value of the record.
 
     ``run`` names the attempt, as in the crosswalk; ``object`` and ``target_id`` the row of the target, where one is
-    meant. ``at`` is aware.
+    meant. ``at`` is aware, as is ``read_at``: when the source was asked for the record, None where that is not known;
+    ``source_version`` is what it had then, text that sorts by age.
     """
 
     source_id: str
@@ -35,3 +44,5 @@ class RecordEvent(msgspec.Struct, frozen=True, gc=False):
     object: str = ""
     target_id: str = ""
     note: str = ""
+    read_at: datetime | None = None
+    source_version: str = ""

@@ -39,13 +39,15 @@ class StreamSchema:
     """The columns of a stream and the path of the id that names a record.
 
     ``version``: columns of which the first with a value grows with each change of a record; none where it has none.
-    ``created``: likewise, when the source created a record.
+    ``created``: likewise, when the source created a record. ``author``: the column that says who changed a record last,
+    empty where it has none.
     """
 
     id_column: str
     columns: Schema
     version: tuple[str, ...] = ()
     created: tuple[str, ...] = ()
+    author: str = ""
 
 
 class UnknownColumn(LookupError):

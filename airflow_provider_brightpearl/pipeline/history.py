@@ -9,7 +9,7 @@ from datetime import datetime
 from airflow_provider_brightpearl.core.changes import RowOutcome
 from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
 from airflow_provider_brightpearl.core.records import Outcome, Rejection, Stage
-from airflow_provider_brightpearl.pipeline.batch import Batch
+from airflow_provider_brightpearl.pipeline.batch import UNREAD, Batch
 from airflow_provider_brightpearl.pipeline.rejections import cause_of
 
 _WRITTEN = {Outcome.CREATED: EventOutcome.CREATED, Outcome.UPDATED: EventOutcome.UPDATED}
@@ -26,7 +26,15 @@ def load_events(
             continue
         first = batch.rows[source_id][0]
         bound = batch.bound[first.object].get(first.key)
-        place = (at, first.object, bound.target_id if bound else "")
+        reading = batch.readings.get(source_id, UNREAD)
+        place = (
+            at,
+            first.object,
+            bound.target_id if bound else "",
+            "",
+            reading.read_at,
+            reading.source_version,
+        )
         if written:
             yield RecordEvent(source_id, batch.run, Stage.LOAD, written, *place)
         if left_out:

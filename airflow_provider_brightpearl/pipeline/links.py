@@ -27,8 +27,8 @@ _WRITTEN = (RowOutcome.CREATED, RowOutcome.UPDATED)
 class Link:
     """A row of the linking flow: its object and key, its id in that flow's target, and our values in its form.
 
-    ``source_id`` is the record of the flow that runs; ``changed_at`` (aware) is when that was changed last, None where
-    it is not known.
+    ``source_id`` is the record of the flow that runs; ``changed_at`` (aware) and ``changed_by`` are when and by whom
+    that was changed last, None and empty where it is not known.
     """
 
     source_id: str
@@ -36,6 +36,7 @@ class Link:
     target_id: str
     ours: Fields
     changed_at: datetime | None = None
+    changed_by: str = ""
 
 
 class Links(Protocol):
@@ -106,6 +107,7 @@ class BackwardLinks:
         crosswalk: that of the linking flow.
         staging: the run's files.
         raw: the part's records as they came.
+        author: the field of a record that says who changed it last, empty where it has none.
     """
 
     flow: FlowSpec
@@ -114,6 +116,7 @@ class BackwardLinks:
     crosswalk: Crosswalk
     staging: Staging
     raw: PartRef
+    author: str = ""
     forward: bool = False
     _records: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _linked: dict[str, list[Binding]] = field(default_factory=dict)
@@ -154,15 +157,13 @@ class BackwardLinks:
             # another row may stand at this place by now
             if path and at(record, path) == each.target_id:
                 place = (each.object, each.key)
-                yield Link(
-                    source_id, place, each.target_id, self._ours(record, each.object, path), changed_at
-                )
+                ours = self._ours(record, each.object, path)
+                changed_by = str(_holder(record, path).get(self.author) or "")
+                yield Link(source_id, place, each.target_id, ours, changed_at, changed_by)
 
     def _ours(self, record: Mapping[str, Any], object_name: str, path: str) -> dict[str, Value]:
-        beside = path.rpartition(".")[0]
-        holder = at(record, beside) if beside else record
-        names = self._names.get(object_name, ())
-        return {name: holder.get(name) for name in names} if isinstance(holder, Mapping) else {}
+        holder = _holder(record, path)
+        return {name: holder.get(name) for name in self._names.get(object_name, ())} if holder else {}
 
     @cached_property
     def _names(self) -> dict[str, list[str]]:
@@ -191,6 +192,13 @@ class BackwardLinks:
                     )
                     yield Link(each.source_id, (name, key), target_id, self._ours(record, name, path))
         self.crosswalk.bind(bindings)
+
+
+def _holder(record: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """What holds the row's id at a path, with its fields beside it; empty where there is nothing."""
+    beside = path.rpartition(".")[0]
+    holder = at(record, beside) if beside else record
+    return holder if isinstance(holder, Mapping) else {}
 
 
 def at(record: Any, path: str) -> Any:

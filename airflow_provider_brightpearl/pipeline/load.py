@@ -161,6 +161,8 @@ class _Part:
             self.outcomes = {name: batch.outcome(name) for name in batch.rows if name not in self.held}
             found = load_events(batch, self.outcomes, self.superseded, ports.now())
             ports.events.record(batch.flow.flow, found)
+            if ports.two_way:
+                ports.events.record(batch.flow.flow, ports.two_way.events(batch))
 
     def report(self, changes: Sequence[RecordChange]) -> LoadReport:
         """Closes the letters of what went through, and counts."""

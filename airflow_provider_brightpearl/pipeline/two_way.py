@@ -7,7 +7,7 @@ in the form of its target: what it would write, what its target holds, what its 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -16,9 +16,12 @@ import msgspec
 from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, RowResult
+from airflow_provider_brightpearl.core.conflicts import MANUAL, FieldConflict, kept_text
+from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
 from airflow_provider_brightpearl.core.merge import Conflict, Fields, Merged, Rule, candidates, merge
-from airflow_provider_brightpearl.core.ports.stores import Bases, Binding
+from airflow_provider_brightpearl.core.ports.stores import Bases, Binding, Conflicts
 from airflow_provider_brightpearl.core.ports.target import Held
+from airflow_provider_brightpearl.core.records import Stage
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.flow.two_way import rule_of
 from airflow_provider_brightpearl.pipeline.batch import Batch, Place
@@ -30,11 +33,11 @@ _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 @dataclass(frozen=True, slots=True)
 class FoundConflict:
-    """A conflict on a row of the linking flow, and when either side changed it last."""
+    """A conflict on a row of the linking flow, and what the other side holds."""
 
     link: Link
     conflict: Conflict
-    theirs_at: datetime | None
+    theirs: Held
 
 
 @dataclass
@@ -47,6 +50,8 @@ class TwoWay:
         links: the rows that are linked, in the direction that runs.
         bases: the last agreed values of the linking flow's rows.
         held: what the other side holds of links, in few calls; one that it no longer has is left out.
+        store: keeps the conflicts.
+        now: the clock, aware.
     """
 
     linking: FlowSpec
@@ -54,8 +59,13 @@ class TwoWay:
     links: Links
     bases: Bases
     held: Callable[[Sequence[Link]], Mapping[Place, Held]]
+    store: Conflicts
+    now: Callable[[], datetime]
     conflicts: list[FoundConflict] = field(default_factory=list)
     _agreed: dict[str, dict[Place, Fields]] = field(default_factory=dict)
+    # fields that were compared and over which no person has to decide, by record
+    _settled: dict[str, set[tuple[str, str, str]]] = field(default_factory=dict)
+    _linked: list[Link] = field(default_factory=list)
 
     def adopt(self, batch: Batch) -> None:
         """Takes rows for bound that the flow of the other direction has linked."""
@@ -68,6 +78,8 @@ class TwoWay:
         """The changes with only the fields to write, and the bindings of rows of which nothing is to be written."""
         linked = self.links.of(batch, records)
         wanted = self._wanted([link for mine in linked.values() for link in mine])
+        # before anything is written: a repeat would find both sides equal
+        self.store.record([self._kept(batch, found) for found in self.conflicts])
         changes: list[RecordChange] = []
         settled: list[Binding] = []
         for record in records:
@@ -88,16 +100,34 @@ class TwoWay:
     def link(self, batch: Batch, results: Sequence[RowResult]) -> None:
         """Links rows that are confirmed for the first time, before they are bound: a crash must not part both."""
         for link in self.links.first(batch, results):
+            self._linked.append(link)
             self._agreed.setdefault(link.source_id, {})[link.place] = link.ours
 
     def keep(self, batch: Batch) -> None:
-        """Keeps what both sides agree on by now, of records that went through."""
+        """Keeps what both sides agree on by now, of records that went through, and closes the conflicts over it."""
         agreed = (of_record for name, of_record in self._agreed.items() if name not in batch.rejected)
         self.bases.agree(
             self.linking.flow,
             batch.flow.flow,
             {place: base for each in agreed for place, base in each.items()},
         )
+        settled = (places for name, places in self._settled.items() if name not in batch.rejected)
+        self.store.close(self.linking.flow, {each for places in settled for each in places}, self.now())
+
+    def events(self, batch: Batch) -> Iterator[RecordEvent]:
+        """Events of the records of which both sides had changed a field, and of those that are linked now."""
+        at = self.now()
+        fields: dict[tuple[str, str], list[str]] = {}
+        for found in self.conflicts:
+            fields.setdefault((found.link.source_id, found.link.place[0]), []).append(found.conflict.field)
+        for (source_id, name), both in fields.items():
+            note = f"both sides changed {', '.join(both)}"
+            yield RecordEvent(source_id, batch.run, Stage.LOAD, EventOutcome.CONFLICT, at, name, note=note)
+        if self.links.forward:
+            return
+        for link in self._linked:
+            where = (at, link.place[0], link.target_id, f"of {self.linking.flow}")
+            yield RecordEvent(link.source_id, batch.run, Stage.LOAD, EventOutcome.LINKED, *where)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -107,11 +137,33 @@ class TwoWay:
 
     def _said(self, found: FoundConflict) -> str:
         one, other = self.linking.source_system, self.linking.target
+        winner = self._winner(found)
         changed = f"{found.link.place[0]}.{found.conflict.field} was changed in {one} and in {other}"
-        if found.conflict.winner is None:
+        if winner == MANUAL:
             return f"{changed}, and a person decides: edit one of them"
-        winner = one if (found.conflict.winner is Rule.SOURCE) is self.links.forward else other
         return f"{changed}: {winner} counts"
+
+    def _winner(self, found: FoundConflict) -> str:
+        """The system whose value counts."""
+        if found.conflict.winner is None:
+            return MANUAL
+        ours = found.conflict.winner is Rule.SOURCE
+        return self.linking.source_system if ours is self.links.forward else self.linking.target
+
+    def _kept(self, batch: Batch, found: FoundConflict) -> FieldConflict:
+        """The conflict as it is kept: by the systems of the linking flow, whichever direction runs."""
+        link, both, theirs, now = found.link, found.conflict, found.theirs, self.now()
+        sides = [
+            (kept_text(both.field, both.ours), link.changed_at, link.changed_by),
+            (kept_text(both.field, both.theirs), theirs.changed_at, theirs.changed_by),
+        ]
+        source, target = sides if self.links.forward else reversed(sides)
+        winner = self._winner(found)
+        return FieldConflict(
+            self.linking.flow, *link.place, both.field, link.target_id, source[0], target[0], winner,
+            batch.flow.flow, batch.run, now, source[1], target[1], source[2], target[2],
+            None if winner == MANUAL else now,
+        )  # fmt: skip
 
     def _wanted(self, links: Sequence[Link]) -> dict[Place, set[str]]:
         """The fields to write of each link, once both sides are compared."""
@@ -136,7 +188,10 @@ class TwoWay:
             return rule_of(self.linking, f"{name}.{each}", forward=self.links.forward)
 
         found: Merged = merge(base, shared, theirs.fields, rule, link.changed_at, theirs.changed_at)
-        self.conflicts += [FoundConflict(link, each, theirs.changed_at) for each in found.conflicts]
+        self.conflicts += [FoundConflict(link, each, theirs) for each in found.conflicts]
+        undecided = {each.field for each in found.conflicts if each.winner is None}
+        settled = {(*link.place, each) for each in candidates(base, shared) if each not in undecided}
+        self._settled.setdefault(link.source_id, set()).update(settled)
         self._agreed.setdefault(link.source_id, {})[link.place] = {**found.base, **alone}
         return {*found.write, *candidates(base, alone)}
 

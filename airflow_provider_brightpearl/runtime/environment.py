@@ -22,9 +22,9 @@ class Retention:
 
     Args:
         staging: staging files.
-        payloads: the records in closed dead letters.
+        payloads: the records in closed dead letters, and the values of closed conflicts.
         events: what happened to each record.
-        history: closed dead letters, runs, reconciliations and settled intents.
+        history: closed dead letters and conflicts, runs, reconciliations and settled intents.
     """
 
     staging: timedelta = timedelta(days=14)

@@ -22,6 +22,7 @@ from airflow_provider_brightpearl.pipeline.batch import Place
 from airflow_provider_brightpearl.pipeline.links import BackwardLinks, ForwardLinks, Link, instant
 from airflow_provider_brightpearl.pipeline.two_way import TwoWay
 from airflow_provider_brightpearl.runtime.wiring import Wiring
+from airflow_provider_brightpearl.systems.registry import stream_schema
 
 _decode: Any = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -32,18 +33,35 @@ def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> T
     Raises:
         Misconfigured: the target does not show its rows by their ids.
     """
-    flow = wiring.flow
+    flow, now = wiring.flow, wiring.environment.now
     if flow.reverse:
         there = wiring.other_way(flow.reverse.of)
-        back = BackwardLinks(flow, there.flow, flow.reverse, there.crosswalk, staging, mapped.raw)
-        return TwoWay(there.flow, flow.reverse.fields, back, there.bases, partial(_mapped_now, there))
+        author = stream_schema(flow.source).author
+        back = BackwardLinks(flow, there.flow, flow.reverse, there.crosswalk, staging, mapped.raw, author)
+        return TwoWay(
+            there.flow,
+            flow.reverse.fields,
+            back,
+            there.bases,
+            partial(_mapped_now, there),
+            there.conflicts,
+            now,
+        )
     if flow.authority is None:
         return None
     others = [each.reverse for each in load_flows(wiring.environment.mappings)[0] if each.reverse]
     pairs = {place: place for each in others if each.of == flow.flow for place in each.fields.values()}
     if not pairs:
         return None
-    return TwoWay(flow, pairs, ForwardLinks(flow), wiring.bases, partial(_held_by_target, wiring, pairs))
+    return TwoWay(
+        flow,
+        pairs,
+        ForwardLinks(flow),
+        wiring.bases,
+        partial(_held_by_target, wiring, pairs),
+        wiring.conflicts,
+        now,
+    )
 
 
 def _held_by_target(wiring: Wiring, pairs: Mapping[str, str], links: Sequence[Link]) -> dict[Place, Held]:

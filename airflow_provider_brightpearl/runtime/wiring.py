@@ -13,6 +13,7 @@ from airflow_provider_brightpearl.core.ports.gate import Gate
 from airflow_provider_brightpearl.core.ports.source import Source, SourceInventory, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import (
     Bases,
+    Conflicts,
     Crosswalk,
     DeadLetters,
     Intents,
@@ -31,6 +32,7 @@ from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
 from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.stores.bases import SqlBases
+from airflow_provider_brightpearl.stores.conflicts import SqlConflicts
 from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.instances import SqlInstances
@@ -146,6 +148,10 @@ class Wiring:
     @cached_property
     def bases(self) -> Bases:
         return SqlBases(self.environment.state(), self.pair)
+
+    @cached_property
+    def conflicts(self) -> Conflicts:
+        return SqlConflicts(self.environment.state(), self.pair)
 
     @cached_property
     def events(self) -> RecordEvents:

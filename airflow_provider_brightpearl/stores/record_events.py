@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,7 +41,7 @@ class SqlRecordEvents:
             rows = [(self.pair, flow, *_values(each)) for each in some]
             with writing(self._engine) as connection:
                 # in one order everywhere: two workers that record the same ones must not wait for each other
-                insert_new(connection, record_event, ("pair", "flow", *_FIELDS), sorted(rows))
+                insert_new(connection, record_event, ("pair", "flow", *_FIELDS), sorted(rows, key=_key))
 
     def of_record(self, flow: str, source_id: str) -> list[RecordEvent]:
         """What happened to a record, oldest first."""
@@ -63,7 +64,12 @@ class SqlRecordEvents:
             )
 
 
+# pair, flow, source_id, run, stage, outcome, at, object
+_key = itemgetter(slice(0, 8))
+
+
 def _values(event: RecordEvent) -> tuple[Any, ...]:
     """What is stored, in the order of the fields; a member of an enum takes the driver longer than its text."""
-    source_id, run, stage, outcome, at, name, target_id, note = astuple(event)
-    return storable(source_id), run, str(stage), str(outcome), at, name, storable(target_id), storable(note)
+    source_id, run, stage, outcome, at, name, target_id, note, read_at, version = astuple(event)
+    texts = storable(source_id), run, str(stage), str(outcome), at, name, storable(target_id), storable(note)
+    return *texts, read_at, storable(version)

@@ -1,6 +1,7 @@
 """Removes what the state database no longer needs: payloads and history, never what decides how a flow goes on.
 
-Watermarks, the crosswalk, letters that wait, writes in doubt or due, and the newest run of each flow stay for ever.
+Watermarks, the crosswalk, letters that wait, conflicts that are open, writes in doubt or due, and the newest run of
+each flow stay for ever.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from airflow_provider_brightpearl.stores.engine import reading, writing
 class Cutoffs:
     """Aware instants before which each kind of state is removed.
 
-    ``payloads``: the records in closed letters. ``events``: what happened to records. ``history``: closed letters,
-    runs, reconciliations, settled intents.
+    ``payloads``: the records in closed letters, the values of closed conflicts. ``events``: what happened to records.
+    ``history``: closed letters and conflicts, runs, reconciliations, settled intents.
     """
 
     payloads: datetime
@@ -90,6 +91,20 @@ def _rules(dialect: str, cutoffs: Cutoffs) -> Iterator[_Rule]:
         yield _Rule(name, table, (table.c.started_at < cutoffs.history, _has_newer(table)))
     yield _Rule("events", tables.record_event, (tables.record_event.c.at < cutoffs.events,))
     yield _Rule("intents", tables.intent, _needless(cutoffs))
+    yield from _of_conflicts(cutoffs)
+
+
+def _of_conflicts(cutoffs: Cutoffs) -> Iterator[_Rule]:
+    conflict, bound = tables.conflict.c, tables.binding.c
+    values = ("source_value", "target_value")
+    held = sa.or_(*(conflict[name].is_not(None) for name in values))
+    yield _Rule(
+        "payloads", tables.conflict, (conflict.closed_at < cutoffs.payloads, held), dict.fromkeys(values)
+    )
+    # nobody can decide over a row that is not linked any more
+    linked = sa.exists().where(*(bound[name] == conflict[name] for name in ("pair", "flow", "object", "key")))
+    stale = sa.and_(conflict.closed_at.is_(None), sa.not_(linked), conflict.at < cutoffs.history)
+    yield _Rule("conflicts", tables.conflict, (sa.or_(conflict.closed_at < cutoffs.history, stale),))
 
 
 def _has_newer(table: sa.Table) -> Any:

@@ -112,7 +112,32 @@ record_event = sa.Table(
     _text("target_id"),
     _text("note"),
     sa.Column("at", Instant, nullable=False),
+    # which reading of the record this follows from
+    sa.Column("read_at", Instant),
+    _text("source_version", server_default=""),
     sa.Index("bp_record_event_at", "at"),
+)
+
+# fields that both systems changed; ``run`` in the key makes a repeat of a stage write nothing twice
+conflict = sa.Table(
+    "bp_conflict",
+    metadata,
+    *(_text(name, primary_key=True) for name in ("pair", "flow", "object", "key", "field", "run")),
+    *(_text(name) for name in ("target_id", "winner", "found_by", "source_by", "target_by")),
+    sa.Column("source_value", sa.Text),
+    sa.Column("target_value", sa.Text),
+    sa.Column("source_at", Instant),
+    sa.Column("target_at", Instant),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("closed_at", Instant),
+)
+# an open one stays one, whichever flow finds it again
+sa.Index(
+    "bp_conflict_open",
+    *(conflict.c[name] for name in ("pair", "flow", "object", "key", "field")),
+    unique=True,
+    sqlite_where=conflict.c.closed_at.is_(None),
+    postgresql_where=conflict.c.closed_at.is_(None),
 )
 
 dead_letter = sa.Table(

@@ -55,7 +55,8 @@ def test_the_dag_cleans_both(home: Path) -> None:
     closed_letter(400)
     [task] = maintenance_dag().tasks
     assert {
-        "payloads": 1, "dead_letters": 1, "runs": 0, "reconciliations": 0, "events": 0, "intents": 0, "staging": 1,
+        "payloads": 1, "dead_letters": 1, "runs": 0, "reconciliations": 0, "events": 0, "intents": 0,
+        "conflicts": 0, "staging": 1,
     } == run_task(task)  # fmt: skip
     assert (False, True) == (old.exists(), new.exists())
 

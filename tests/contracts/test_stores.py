@@ -14,9 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
+from airflow_provider_brightpearl.core.conflicts import MANUAL, FieldConflict
 from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
 from airflow_provider_brightpearl.core.ports.stores import (
     Binding,
+    Conflicts,
     Crosswalk,
     DeadLetters,
     Intent,
@@ -29,12 +31,20 @@ from airflow_provider_brightpearl.core.records import Calls, Counts, Rejection, 
 from airflow_provider_brightpearl.core.reports import RunSummary, WriteBackReport
 from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.errors import Unavailable
+from airflow_provider_brightpearl.stores.conflicts import SqlConflicts
 from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
-from tests.fakes import MemoryCrosswalk, MemoryIntents, MemoryLedger, MemoryLetters, MemoryRecordEvents
+from tests.fakes import (
+    MemoryConflicts,
+    MemoryCrosswalk,
+    MemoryIntents,
+    MemoryLedger,
+    MemoryLetters,
+    MemoryRecordEvents,
+)
 from tests.postgres import state_url
 
 
@@ -48,6 +58,7 @@ class Stores:
     intents: Intents
     ledger: Ledger
     events: RecordEvents
+    conflicts: Conflicts
 
 
 class Clock:
@@ -70,6 +81,7 @@ def in_memory() -> Stores:
         MemoryIntents(),
         MemoryLedger(),
         MemoryRecordEvents(),
+        MemoryConflicts(),
     )
 
 
@@ -82,6 +94,7 @@ def on_database(engine: Engine) -> Stores:
         SqlIntents(engine, clock),
         SqlLedger(engine),
         SqlRecordEvents(engine),
+        SqlConflicts(engine),
     )
 
 
@@ -109,6 +122,11 @@ def letters(stores: Stores) -> DeadLetters:
 @pytest.fixture
 def events(stores: Stores) -> RecordEvents:
     return stores.events
+
+
+@pytest.fixture
+def conflicts(stores: Stores) -> Conflicts:
+    return stores.conflicts
 
 
 @pytest.fixture
@@ -586,6 +604,50 @@ def test_an_odd_id_has_a_history_too(events: RecordEvents) -> None:
     events.record(
         "orders", [msgspec.structs.replace(event("1"), source_id="a\x00b", target_id="T\x00", note="\ud800")]
     )
+
+
+# conflicts
+
+
+def conflict(
+    key: str, run: str = "run1@", *, winner: str = MANUAL, at: datetime = NOON, ours: str = "1"
+) -> FieldConflict:
+    return FieldConflict(
+        "people", "Account", key, "Phone", f"T{key}", ours, None, winner, "back", run, at,
+        NOON - timedelta(hours=1), None, "Ann", "", None if winner == MANUAL else at,
+    )  # fmt: skip
+
+
+def test_a_repeat_of_a_stage_records_no_conflict_twice(conflicts: Conflicts) -> None:
+    decided, waiting = conflict("1", winner="salesforce"), conflict("2")
+    for _ in range(2):
+        conflicts.record([decided, waiting])
+    conflicts.record([])
+    assert [waiting, decided] == conflicts.listed()
+    assert [waiting] == conflicts.listed("people", open_only=True)
+    assert [] == conflicts.listed("others")
+
+
+def test_an_open_conflict_stays_one_with_what_both_sides_hold_now(conflicts: Conflicts) -> None:
+    conflicts.record([conflict("1")])
+    conflicts.record([conflict("1", "run2@", at=NOON + timedelta(hours=1), ours="3"), conflict("2", "run2@")])
+    assert {("1", "run1@", NOON, "3"), ("2", "run2@", NOON, "1")} == {
+        (each.key, each.run, each.at, each.source_value) for each in conflicts.listed(open_only=True)
+    }
+
+
+def test_a_conflict_is_closed_once_both_sides_agree(conflicts: Conflicts) -> None:
+    later = NOON + timedelta(hours=1)
+    conflicts.record([conflict("1"), conflict("2")])
+    assert 1 == conflicts.close("people", {("Account", "1", "Phone"), ("Account", "2", "Name")}, later)
+    assert 0 == conflicts.close("people", {("Account", "1", "Phone")}, later)
+    assert 0 == conflicts.close("others", {("Account", "2", "Phone")}, later)
+    assert [("2", None), ("1", later)] == [(each.key, each.closed_at) for each in conflicts.listed()]
+    # and may come up again
+    conflicts.record([conflict("1", "run2@", at=later)])
+    assert [("1", None), ("2", None), ("1", later)] == [
+        (each.key, each.closed_at) for each in conflicts.listed()
+    ]
 
 
 # ledger

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace as replace_struct
 from sqlalchemy.engine import Engine
 
+from airflow_provider_brightpearl.core.conflicts import MANUAL, FieldConflict
 from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
 from airflow_provider_brightpearl.core.ports.stores import Binding, Intent
 from airflow_provider_brightpearl.core.records import Calls, Counts, Rejection, Stage
 from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState, RunSummary
 from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.stores import tables
+from airflow_provider_brightpearl.stores.conflicts import SqlConflicts
 from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.engine import reading, writing
@@ -165,6 +168,28 @@ def test_a_new_intent_stays_although_its_row_is_bound(engine: Engine) -> None:
     )
     SqlCrosswalk(engine).bind([Binding(FLOW, "Order", "1", "1", "M3", "print", "r1", "r1")])
     assert 0 == clean_state(engine, CUTOFFS)["intents"]
+
+
+def test_values_of_closed_conflicts_go_first_and_open_ones_stay(engine: Engine) -> None:
+    conflicts = SqlConflicts(engine)
+
+    def keep_conflict(key: str, days: int, winner: str = "infor") -> None:
+        at = NOW - timedelta(days=days)
+        closed = None if winner == MANUAL else at
+        values = FieldConflict(FLOW, "Order", key, "Name", f"M3-{key}", "a", "b", winner, FLOW, "r1", at)
+        conflicts.record([replace_struct(values, closed_at=closed)])
+
+    for key, days in (("1", 400), ("2", 40), ("3", 20)):
+        keep_conflict(key, days)
+    keep_conflict("4", 400, MANUAL)
+    keep_conflict("5", 400, MANUAL)
+    SqlCrosswalk(engine).bind([Binding(FLOW, "Order", "4", "4", "M3-4", "print", "r1", "r1")])
+    removed = clean_state(engine, CUTOFFS)
+    assert (2, 2) == (removed["payloads"], removed["conflicts"])
+    assert [("4", "a", "b"), ("3", "a", "b"), ("2", None, None)] == [
+        (each.key, each.source_value, each.target_value) for each in conflicts.listed()
+    ]
+    assert {0} == set(clean_state(engine, CUTOFFS).values())
 
 
 def test_events_go_after_their_own_time(engine: Engine) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from airflow_provider_brightpearl.core.conflicts import FieldConflict
 from airflow_provider_brightpearl.core.events import RecordEvent
 from airflow_provider_brightpearl.core.merge import Fields, Value
 from airflow_provider_brightpearl.core.records import Counts, PartRef, Rejection
@@ -115,6 +116,25 @@ class Bases(Protocol):
 
         Those of rows that are not bound any more are left out.
         """
+        ...
+
+
+class Conflicts(Protocol):
+    """The conflicts of two-way flows; every method raises ``Unavailable`` where the state database does not answer."""
+
+    def record(self, conflicts: Sequence[FieldConflict]) -> None:
+        """Adds conflicts; those of a stage that is repeated by the same run are there once.
+
+        One that is open already stays as it was found, with the values that both sides hold now.
+        """
+        ...
+
+    def close(self, flow: str, agreed: Collection[tuple[str, str, str]], at: datetime) -> int:
+        """Closes the open conflicts of these objects, keys and fields of a flow; returns how many there were."""
+        ...
+
+    def listed(self, flow: str = "", *, open_only: bool = False) -> list[FieldConflict]:
+        """The conflicts of a linking flow or of all, open ones first, then the newest first."""
         ...
 
 

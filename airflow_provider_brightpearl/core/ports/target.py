@@ -69,11 +69,15 @@ class KnowsIds(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a system holds of a row: the requested fields, and when it was changed last (aware, None if unknown)."""
+    """What a system holds of a row: the requested fields, and when and by whom it was changed last.
+
+    ``changed_at`` is aware, None where that is not known, as ``changed_by`` is empty.
+    """
 
     target_id: str
     fields: Mapping[str, Any]
     changed_at: datetime | None = None
+    changed_by: str = ""
 
 
 @runtime_checkable

@@ -90,13 +90,14 @@ class SalesforceTarget:
         )
 
     def held(self, object_name: str, target_ids: Sequence[str], fields: Sequence[str]) -> Iterator[Held]:
-        """The rows of these ids that are not deleted, with when they were changed last."""
-        names = ", ".join(dict.fromkeys(["Id", "SystemModstamp", *fields]))
+        """The rows of these ids that are not deleted, with when and by whom they were changed last."""
+        names = ", ".join(dict.fromkeys(["Id", "SystemModstamp", "LastModifiedById", *fields]))
         for chunk in chunked(target_ids, KEYS_ASKED):
             source = f"{self.flow.target_object(object_name)} WHERE Id IN {listed(chunk)}"
             for record in self.client.query(f"SELECT {names} FROM {source}"):  # noqa: S608
                 changed_at = datetime.fromisoformat(str(record["SystemModstamp"]))
-                yield Held(str(record["Id"]), {name: record[name] for name in fields}, changed_at)
+                changed_by = str(record["LastModifiedById"] or "")
+                yield Held(str(record["Id"]), {name: record[name] for name in fields}, changed_at, changed_by)
 
     def existing_ids(self, object_name: str, target_ids: Sequence[str]) -> set[str]:
         """Those of the rows that are neither deleted nor in the recycle bin."""

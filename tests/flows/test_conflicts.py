@@ -1,0 +1,140 @@
+"""Fields that Brightpearl and Salesforce both changed: kept with both values, open until both agree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from airflow_provider_brightpearl.cli.app import app
+from airflow_provider_brightpearl.core.conflicts import FieldConflict, kept_text
+from airflow_provider_brightpearl.core.events import EventOutcome
+from airflow_provider_brightpearl.errors import SyncError
+from airflow_provider_brightpearl.sandbox.server import Sandbox
+from airflow_provider_brightpearl.stores.conflicts import all_conflicts
+from tests.flows.conftest import QUIET
+from tests.flows.site import Site
+from tests.flows.test_two_way import BACK, THERE, back, edit_here, edit_there, linked, there
+
+MANUAL_PHONE = THERE.replace("Account.Phone: salesforce", "Account.Phone: manual")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    with Sandbox(customers=3, products=1, orders=0, seed=3, settings=QUIET) as sandbox:
+        mappings = tmp_path / "mappings"
+        mappings.mkdir()
+        (mappings / "people_to_salesforce.yaml").write_text(MANUAL_PHONE)
+        (mappings / "people_to_brightpearl.yaml").write_text(BACK)
+        # where the command looks for the state
+        (tmp_path / "brightpearl").mkdir()
+        monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+        monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__MAPPINGS", str(mappings))
+        monkeypatch.setenv("COLUMNS", "200")
+        site = Site(sandbox, tmp_path / "brightpearl", mappings)
+        there(site)
+        yield site
+
+
+def both_edited(site: Site) -> tuple[str, str, str]:
+    """A contact whose phone and last name both sides changed, Brightpearl last."""
+    key, account, contact = linked(site)
+    edit_there(site, "Account", account, Phone="1 [b]")
+    edit_there(site, "Contact", contact, LastName="There")
+    edit_here(site, key, phone="2", last="Here")
+    return key, account, contact
+
+
+def found(site: Site) -> dict[str, FieldConflict]:
+    return {f"{each.object}.{each.field}": each for _, each in all_conflicts(site.database)}
+
+
+@pytest.mark.parametrize("first", [there, back], ids=["forward", "backward"])
+def test_a_conflict_is_kept_with_both_sides_whichever_flow_finds_it(site: Site, first: Any) -> None:
+    key, account, contact = both_edited(site)
+    first(site)
+    conflicts = found(site)
+    assert {"Account.Phone", "Contact.LastName"} == set(conflicts)
+    phone, name = conflicts["Account.Phone"], conflicts["Contact.LastName"]
+    assert ("2", "1 [b]", "manual", None) == (
+        phone.source_value, phone.target_value, phone.winner, phone.closed_at,
+    )  # fmt: skip
+    assert ("Here", "There", "brightpearl", name.at) == (
+        name.source_value, name.target_value, name.winner, name.closed_at,
+    )  # fmt: skip
+    row = next(each for each in site.sandbox.snapshot("salesforce", "Account") if each["Id"] == account)
+    assert ("people_to_salesforce", key, account) == (phone.flow, phone.key, phone.target_id)
+    assert row["LastModifiedById"] == phone.target_by
+    assert phone.source_at is not None
+    assert phone.target_at is not None
+    assert phone.target_at < phone.source_at
+    pair = site.wiring(phone.found_by)
+    [source_id] = [key] if first is there else [account]
+    events = [
+        each
+        for each in pair.events.of_record(phone.found_by, source_id)
+        if each.outcome is EventOutcome.CONFLICT
+    ]
+    assert {"both sides changed Phone", "both sides changed LastName"} == {each.note for each in events}
+    assert "2" not in "".join(each.note for each in events)
+
+
+def test_a_manual_conflict_is_listed_until_both_sides_agree(site: Site) -> None:
+    key, account, _ = both_edited(site)
+    for run in (there, back, there, back):
+        run(site)
+    [phone] = [each for name, each in found(site).items() if name == "Account.Phone"]
+    assert None is phone.closed_at
+    assert 1 == len([each for _, each in all_conflicts(site.database, open_only=True)])
+    # another value, but not that of the other side
+    edit_there(site, "Account", account, Phone="3")
+    back(site)
+    phone = found(site)["Account.Phone"]
+    assert ("2", "3", None) == (phone.source_value, phone.target_value, phone.closed_at)
+    edit_there(site, "Account", account, Phone="2")
+    back(site)
+    phone = found(site)["Account.Phone"]
+    assert phone.closed_at is not None
+    assert phone.at < phone.closed_at
+    assert [] == all_conflicts(site.database, open_only=True)
+
+
+def command(*arguments: str) -> Any:
+    return CliRunner().invoke(app, ["conflicts", *arguments], catch_exceptions=False)
+
+
+def test_the_command_lists_them(site: Site) -> None:
+    assert "no conflicts" in command().output
+    both_edited(site)
+    there(site)
+    shown = command()
+    assert 0 == shown.exit_code
+    for text in (
+        "Account.Phone",
+        "brightpearl: 2",
+        "salesforce: 1 [b]",
+        "a person decides",
+        "Contact.LastName",
+    ):
+        assert text in shown.output
+    assert "2 conflicts, 1 of them open" in shown.output
+    # the flow of the other direction shares them
+    [only] = json.loads(command("--open", "--json", "--flow", "people_to_brightpearl").output)
+    assert ("salesforce:", "Phone", "1 [b]") == (
+        only["target"][:11], only["conflict"]["field"], only["conflict"]["target_value"],
+    )  # fmt: skip
+    with pytest.raises(
+        SyncError, match=r"--flow: there is no flow people_to_sales.*did you mean people_to_salesforce"
+    ):
+        command("--flow", "people_to_sales")
+
+
+def test_values_of_secrets_are_masked() -> None:
+    assert ("***", "***", None, "true", "1.50") == (
+        kept_text("Portal_Password__c", "hunter2"), kept_text("apiKey", "k"), kept_text("Token__c", None),
+        kept_text("Active", True), kept_text("Price", "1.50"),
+    )  # fmt: skip
