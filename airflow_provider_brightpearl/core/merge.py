@@ -13,6 +13,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from airflow_provider_brightpearl.core.numbers import decimal_of
+
 Value = str | int | float | Decimal | bool | None
 Fields = Mapping[str, Value]
 
@@ -61,9 +63,7 @@ def candidates(base: Fields | None, ours: Fields) -> list[str]:
     Only for records with such fields are the target's present values needed.
     """
     return [
-        name
-        for name, value in ours.items()
-        if base is None or name not in base or normal(value) != normal(base[name])
+        name for name, value in ours.items() if base is None or name not in base or _differ(value, base[name])
     ]
 
 
@@ -128,7 +128,13 @@ def _claims_nothing(base: Fields | None, name: str, ours: Value) -> bool:
 
 
 def _differ(one: Value, other: Value) -> bool:
-    return normal(one) != normal(other)
+    """Whether two values are not the same; a number and the text of it are compared by value."""
+    ours, theirs = normal(one), normal(other)
+    if isinstance(ours, Decimal) and isinstance(theirs, str):
+        return ours != decimal_of(theirs)
+    if isinstance(theirs, Decimal) and isinstance(ours, str):
+        return theirs != decimal_of(ours)
+    return ours != theirs
 
 
 def _is_newer_or_equal(ours_at: datetime | None, theirs_at: datetime | None) -> bool:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # an object and one of its fields, as in Account.Phone
 Place = Annotated[str, Field(pattern=r"^[A-Za-z]\w*\.[A-Za-z]\w*$", examples=["Account.Phone"])]
+# an object, or one of its fields
+Part = Annotated[str, Field(pattern=r"^[A-Za-z]\w*(\.[A-Za-z]\w*)?$", examples=["ProductPrice"])]
 Side = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", examples=["brightpearl", "newest", "manual"])]
 
 
@@ -49,6 +51,15 @@ class ReverseSpec(_Model):
         description="Object and field of this flow: object and field of that flow that are one with it",
         examples=[{"Contact.email": "Contact.Email"}],
     )
+    one_way: list[Part] = Field(
+        default=[],
+        description="Objects and fields of this flow that nobody brings back: written whenever they change",
+        examples=[["ProductPrice", "Product.status"]],
+    )
+
+    def goes_one_way(self, name: str, field: str) -> bool:
+        """Whether a field of an object is written by this flow alone."""
+        return name in self.one_way or f"{name}.{field}" in self.one_way
 
 
 def rule_of(flow: FlowSpec, place: str, *, forward: bool) -> Rule:
@@ -129,13 +140,23 @@ def _pair_problems(flow: FlowSpec, there: FlowSpec) -> Iterator[str]:
             yield f".fields.{mine}: {theirs} is not a field of {there.flow}.yaml"
         elif theirs.partition(".")[0] not in reverse.objects:
             yield f".fields.{mine}: {theirs.partition('.')[0]} is not among objects:"
+    yield from _one_way_problems(flow, reverse)
     for name, spec in flow.objects.items():
         for field in sorted({*spec.fields} - spec.sent_on_create):
-            if f"{name}.{field}" not in reverse.fields:
+            if f"{name}.{field}" not in reverse.fields and not reverse.goes_one_way(name, field):
                 yield (
                     f".fields: {name}.{field} is written by this flow, and nothing says which field of "
-                    f"{there.flow}.yaml is one with it; name it, or declare it create_only"
+                    f"{there.flow}.yaml is one with it; name it, or declare it create_only or one_way"
                 )
+
+
+def _one_way_problems(flow: FlowSpec, reverse: ReverseSpec) -> Iterator[str]:
+    for each in reverse.one_way:
+        name, _, field = each.partition(".")
+        if name not in flow.objects or (field and field not in flow.objects[name].fields):
+            yield f".one_way: {each} is not an object or field of this flow"
+        elif both := [mine for mine in reverse.fields if mine == each or mine.partition(".")[0] == each]:
+            yield f".one_way: {both[0]} is among fields: as well; name it in one of them"
 
 
 def _has(flow: FlowSpec, place: str) -> bool:

@@ -28,7 +28,8 @@ class Link:
     """A row of the linking flow: its object and key, its id in that flow's target, and our values in its form.
 
     ``source_id`` is the record of the flow that runs; ``changed_at`` (aware) and ``changed_by`` are when and by whom
-    that was changed last, None and empty where it is not known.
+    that was changed last, None and empty where it is not known. ``unwritten``: the
+    linking flow has not written this row, which the other one linked.
     """
 
     source_id: str
@@ -37,6 +38,7 @@ class Link:
     ours: Fields
     changed_at: datetime | None = None
     changed_by: str = ""
+    unwritten: bool = False
 
 
 class Links(Protocol):
@@ -85,7 +87,10 @@ class ForwardLinks:
                 if change.target_id is None:
                     self._new[place] = ours
                 else:
-                    link = Link(record.source_id, place, change.target_id, ours, changed_at)
+                    unwritten = not batch.bound[change.object][change.key].fingerprint
+                    link = Link(
+                        record.source_id, place, change.target_id, ours, changed_at, unwritten=unwritten
+                    )
                     found.setdefault(record.source_id, []).append(link)
         return found
 

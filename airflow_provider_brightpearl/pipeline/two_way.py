@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, RowResult
 from airflow_provider_brightpearl.core.conflicts import MANUAL, FieldConflict, kept_text
 from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
-from airflow_provider_brightpearl.core.merge import Conflict, Fields, Merged, Rule, candidates, merge
+from airflow_provider_brightpearl.core.merge import Conflict, Fields, Merged, Rule, candidates, merge, normal
 from airflow_provider_brightpearl.core.ports.stores import Bases, Binding, Conflicts
 from airflow_provider_brightpearl.core.ports.target import Held
 from airflow_provider_brightpearl.core.records import Stage
@@ -52,6 +52,9 @@ class TwoWay:
         held: what the other side holds of links, in few calls; one that it no longer has is left out.
         store: keeps the conflicts.
         now: the clock, aware.
+        emptied: objects of the flow that runs whose fields the target empties where the source has nothing.
+        one_way: whether a field of an object is written by the flow that runs alone.
+        keeps_keys: whether rows of the linking flow's target hold its key, so that a linked row has to be written once.
     """
 
     linking: FlowSpec
@@ -61,6 +64,9 @@ class TwoWay:
     held: Callable[[Sequence[Link]], Mapping[Place, Held]]
     store: Conflicts
     now: Callable[[], datetime]
+    emptied: frozenset[str] = frozenset()
+    one_way: Callable[[str, str], bool] = lambda _name, _field: False
+    keeps_keys: bool = True
     conflicts: list[FoundConflict] = field(default_factory=list)
     _agreed: dict[str, dict[Place, Fields]] = field(default_factory=dict)
     # fields that were compared and over which no person has to decide, by record
@@ -86,8 +92,10 @@ class TwoWay:
             mine = linked.get(record.source_id, ())
             places = {f"{link.place[0]}.{name}" for link in mine for name in wanted[link.place]}
             reduced = [
-                (change, self._reduced(change, places) if mine else change) for change in record.changes
+                (change, self._reduced(batch.flow, change, places) if mine else change)
+                for change in record.changes
             ]
+            reduced = _with_first(batch.flow, reduced)
             kept = tuple(after for _, after in reduced if after)
             # a new row that has nothing to write is left out: what is sent with new rows alone changes no linked record
             settled += [
@@ -181,7 +189,7 @@ class TwoWay:
     def _merge(self, link: Link, base: Fields | None, held: Held | None) -> set[str]:
         name = link.place[0]
         shared = {each: link.ours[each] for each in self._shared(link, link.ours)}
-        alone = {each: value for each, value in link.ours.items() if each not in shared}
+        alone = {each: value for each, value in link.ours.items() if f"{name}.{each}" not in self._paired}
         theirs = held or Held(link.target_id, {})
 
         def rule(each: str) -> Rule:
@@ -193,35 +201,71 @@ class TwoWay:
         settled = {(*link.place, each) for each in candidates(base, shared) if each not in undecided}
         self._settled.setdefault(link.source_id, set()).update(settled)
         self._agreed.setdefault(link.source_id, {})[link.place] = {**found.base, **alone}
+        if link.unwritten and base is not None and not self.keeps_keys:
+            # what the target has in other fields of a row of its own stays until it changes here
+            return {*found.write, *candidates(base, {each: alone[each] for each in alone if each in base})}
         return {*found.write, *candidates(base, alone)}
 
     def _shared(self, link: Link, names: Iterable[str]) -> list[str]:
-        """Those of the fields that both flows write."""
-        return [name for name in names if f"{link.place[0]}.{name}" in self._paired]
+        """Those of the fields that both flows write, without empty ones that the target leaves as they are."""
+        places = {name: f"{link.place[0]}.{name}" for name in names}
+        return [
+            name
+            for name, place in places.items()
+            if place in self._paired and (place in self._emptied or normal(link.ours[name]) is not None)
+        ]
 
     @cached_property
     def _paired(self) -> frozenset[str]:
         return frozenset(self.pairs.values())
 
-    def _reduced(self, change: Change, places: set[str]) -> Change | None:
-        """The change with the fields to write, None where there is none."""
+    @cached_property
+    def _emptied(self) -> frozenset[str]:
+        return frozenset(
+            theirs for mine, theirs in self.pairs.items() if mine.partition(".")[0] in self.emptied
+        )
+
+    def _reduced(self, flow: FlowSpec, change: Change, places: set[str]) -> Change | None:
+        """The change with the fields to write, and those that are sent with a new row; None where there is none."""
+        name = change.object
+        if change.target_id is None and self.links.forward and name not in self._linked_objects:
+            return change
         fields = _raw_fields(change.payload)
         kept = {
-            name: value
-            for name, value in fields.items()
-            if self._linking_place(change.object, name) in places
+            each
+            for each, value in fields.items()
+            if self._linking_place(name, each) in places
+            or (self.one_way(name, each) and (name in self.emptied or bytes(value) != b"null"))
         }
         if not kept:
             return None
-        return (
-            change
-            if len(kept) == len(fields)
-            else replace(change, payload=msgspec.json.encode(kept).decode())
-        )
+        kept |= flow.objects[name].sent_on_create & fields.keys()
+        if len(kept) == len(fields):
+            return change
+        payload = {each: value for each, value in fields.items() if each in kept}
+        return replace(change, payload=msgspec.json.encode(payload).decode())
+
+    @cached_property
+    def _linked_objects(self) -> frozenset[str]:
+        """Objects of the linking flow whose rows the other one links."""
+        return frozenset(place.partition(".")[0] for place in self._paired)
 
     def _linking_place(self, object_name: str, name: str) -> str:
         place = f"{object_name}.{name}"
         return self.pairs.get(place, place if self.links.forward else "")
+
+
+def _with_first(
+    flow: FlowSpec, reduced: Sequence[tuple[Change, Change | None]]
+) -> list[tuple[Change, Change | None]]:
+    """The changes with the first row, empty, where a new row goes with a bound one: the new one is found by it."""
+    new = any(after is not None and after.target_id is None for _, after in reduced)
+    return [
+        (before, replace(before, payload="{}"))
+        if new and after is None and before.object == flow.root and before.target_id
+        else (before, after)
+        for before, after in reduced
+    ]
 
 
 def _unwritten(batch: Batch, change: Change) -> Binding:

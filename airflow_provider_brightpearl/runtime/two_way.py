@@ -17,12 +17,13 @@ from airflow_provider_brightpearl.core.ports.target import Held, HoldsRows
 from airflow_provider_brightpearl.core.reports import TransformReport
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.load import load_flows
+from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.mapped import read_mapped, read_versions
 from airflow_provider_brightpearl.pipeline.batch import Place
 from airflow_provider_brightpearl.pipeline.links import BackwardLinks, ForwardLinks, Link, instant
 from airflow_provider_brightpearl.pipeline.two_way import TwoWay
 from airflow_provider_brightpearl.runtime.wiring import Wiring
-from airflow_provider_brightpearl.systems.registry import stream_schema
+from airflow_provider_brightpearl.systems.registry import find_system, stream_schema
 
 _decode: Any = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -46,6 +47,8 @@ def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> T
             partial(_mapped_now, there),
             there.conflicts,
             now,
+            _emptied(flow),
+            flow.reverse.goes_one_way,
         )
     if flow.authority is None:
         return None
@@ -61,7 +64,15 @@ def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> T
         partial(_held_by_target, wiring, pairs),
         wiring.conflicts,
         now,
+        _emptied(flow),
+        keeps_keys=find_system(flow.target).keeps_keys,
     )
+
+
+def _emptied(flow: FlowSpec) -> frozenset[str]:
+    """The objects of a flow whose fields an empty value empties."""
+    empties = find_system(flow.target).empties
+    return frozenset(name for name in flow.objects if empties(flow.target_object(name)))
 
 
 def _held_by_target(wiring: Wiring, pairs: Mapping[str, str], links: Sequence[Link]) -> dict[Place, Held]:

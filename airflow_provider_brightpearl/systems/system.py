@@ -30,6 +30,10 @@ def _anything_goes(_flow: FlowSpec) -> None:
     return None
 
 
+def _always(_object: str) -> bool:
+    return True
+
+
 def _no_notes(_flow: FlowSpec) -> Sequence[str]:
     return ()
 
@@ -58,6 +62,8 @@ class System:
         takes_filters: whether flow files may narrow its streams by ``filters``.
         check_source: raises ``Misconfigured`` where a flow asks of this source what it does not do.
         check_target: the same for this target.
+        empties: whether an empty value empties the field of an existing row, by object; if not, it is left as it is.
+        keeps_keys: whether rows of this target hold the key of the flow that wrote them.
         notes: what a flow does that may not be what its author expects; asks nobody.
         schema_problems: what this target lacks of what a flow writes, by client and flow; asks the target.
         returned_fields: what the target returns for a row of an object beside its id, for write-backs.
@@ -79,6 +85,8 @@ class System:
     takes_filters: bool = False
     check_source: Callable[[FlowSpec], None] = _anything_goes
     check_target: Callable[[FlowSpec], None] = _anything_goes
+    empties: Callable[[str], bool] = _always
+    keeps_keys: bool = True
     notes: Callable[[FlowSpec], Sequence[str]] = _no_notes
     schema_problems: Callable[[Any, FlowSpec], Sequence[str]] | None = None
     returned_fields: Callable[[str], Sequence[str]] = _no_fields

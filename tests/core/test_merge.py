@@ -63,6 +63,22 @@ def test_reformatted_values_are_equal(text: Value, same: Value) -> None:
     assert normal(text) == normal(same)
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "differ"),
+    [
+        (Decimal("1.5"), "1.500", False),
+        ("0.250000", Decimal("0.25"), False),
+        (Decimal("1.5"), "1,5", True),
+        (Decimal(0), "", True),
+        # texts are compared as text: a phone number is none
+        ("0117", "117", True),
+    ],
+)
+def test_a_number_equals_the_text_that_a_system_has_of_it(ours: Value, theirs: Value, differ: bool) -> None:
+    assert differ == bool(candidates({"x": theirs}, {"x": ours}))
+    assert differ == bool(merge(None, {"x": ours}, {"x": theirs}, lambda _: Rule.SOURCE).write)
+
+
 @dataclass
 class Side:
     """One system with one record."""

@@ -42,6 +42,13 @@ def test_flows_that_agree_have_no_problem() -> None:
     assert [] == texts(forward(), backward())
 
 
+@pytest.mark.parametrize("one_way", ["Person", "Person.fax"])
+def test_a_field_that_only_one_flow_writes_is_declared_one_way(one_way: str) -> None:
+    person = {"fields": {"fax": "f"}} if one_way == "Person" else {"fields": {"email": "e", "fax": "f"}}
+    pairs = {} if one_way == "Person" else {"Person.email": "Contact.Email"}
+    assert [] == texts(forward(), backward(person=person, fields=pairs, one_way=[one_way]))
+
+
 @pytest.mark.parametrize(
     ("flows", "problem"),
     [
@@ -74,6 +81,14 @@ def test_flows_that_agree_have_no_problem() -> None:
         (
             [forward(), backward(fields={**PAIRS, "Person.fax": "Account.Phone"})],
             "reverse.fields: Person.fax is not a field of this flow",
+        ),
+        (
+            [forward(), backward(one_way=["Price"])],
+            "reverse.one_way: Price is not an object or field of this flow",
+        ),
+        (
+            [forward(), backward(one_way=["Person"])],
+            "reverse.one_way: Person.email is among fields: as well; name it in one of them",
         ),
         (
             [forward(), backward(fields={"Person.email": "Contact.Email"})],

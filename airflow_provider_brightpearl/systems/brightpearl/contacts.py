@@ -6,7 +6,9 @@ is created, and the contact is pointed to it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from math import ceil
 from typing import Any
@@ -124,6 +126,11 @@ class ContactWriter(Writer):
 
         An address without a contact shows nowhere, so after a lost answer it is simply created again.
         """
+        for each, parts in wanted:
+            for row in parts:
+                if row.values.get("countryIsoCode") in (None, ""):
+                    each.refuse("is missing", row, "countryIsoCode")
+        wanted = [(each, parts) for each, parts in wanted if each.open]
         rows = {(each.source_id, _place(row)): (each, row) for each, parts in wanted for row in parts}
         places = list(rows)
         sent = [Message("POST", _ADDRESS, nested(ADDRESS.fields, row.values)) for _, row in rows.values()]
@@ -137,7 +144,7 @@ class ContactWriter(Writer):
             else:
                 each.unanswered = True
                 self.pending.unreached.append(each.key)
-        ids: dict[str, dict[str, int]] = {}
+        ids: dict[str, dict[str, int]] = defaultdict(dict)
         for each, parts in wanted:
             mine = {row.values["type"]: made.get((each.source_id, _place(row))) for row in parts}
             ids[each.source_id] = {slot: address for slot, address in mine.items() if address is not None}
@@ -156,7 +163,7 @@ class ContactWriter(Writer):
         self._send([pair for pair in sent if pair[0].open])
 
     def _moved(self, people: Sequence[Whole]) -> dict[str, list[Row]]:
-        """The address rows that differ from the address at their place, by record."""
+        """The address rows that differ from what is at their place, by record, completed by what it has."""
         placed = [(each, row, _slots(each).get(row.values["type"])) for each in people for row in each.parts]
         # an address that cannot be read is replaced
         asked = [int(address) for *_, address in placed if address]
@@ -164,8 +171,8 @@ class ContactWriter(Writer):
         there = {record["addressId"]: record for record in map(_decode, raw)}
         moved: dict[str, list[Row]] = {each.source_id: [] for each in people}
         for each, row, address in placed:
-            if _differs(row, there.get(address)):
-                moved[each.source_id].append(row)
+            if _differs(row, current := there.get(address)):
+                moved[each.source_id].append(_completed(row, current or {}))
         return moved
 
     def _send(self, changes: Sequence[tuple[Whole, Sequence[Message]]]) -> None:
@@ -252,8 +259,15 @@ def _pointed(each: Whole, ids: Mapping[str, int]) -> Iterator[dict[str, Any]]:
 
 
 def _differs(row: Row, there: Mapping[str, Any] | None) -> bool:
+    ours = row.changeable()
     return there is None or any(
-        not known.same(row.values.get(name), there.get(known.path))
+        not known.same(ours.get(name), there.get(known.path))
         for name, known in ADDRESS.fields.items()
-        if known.path and name in row.values
+        if known.path and name in ours
     )
+
+
+def _completed(row: Row, there: Mapping[str, Any]) -> Row:
+    """The row of an address that takes the place of another, with what that has in fields that are left alone."""
+    current = {name: there[known.path] for name, known in ADDRESS.fields.items() if there.get(known.path)}
+    return replace(row, values={**row.values, **current, **row.changeable()})

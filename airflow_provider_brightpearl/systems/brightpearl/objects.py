@@ -267,6 +267,8 @@ def fields_of(flow: FlowSpec, name: str) -> TargetObject:
     return ROOTS[flow.target_object(flow.root)][flow.target_object(name)]
 
 
+# an empty value empties the field of an existing row; other objects keep what they have
+EMPTIED = frozenset(ROOTS["Contact"])
 RETURNED = ("statusId", "allocationStatusCode", "net", "tax", "gross")
 
 

@@ -162,8 +162,11 @@ def _row(flow: FlowSpec, source_id: str, change: Change) -> tuple[Row, RowResult
             values[name] = found.read(value)
         except ValueError as error:
             values[name], problem = value, problem or (str(error), name)
-    missing = next((name for name in entry.needed if values.get(name) in (None, "")), None)
-    row = Row(source_id, change, flow.target_object(change.object), values, spec.sent_on_create)
+    # a field that is left out altogether is one that a two-way flow leaves as it is
+    missing = next((name for name in entry.needed if name in values and values[name] in (None, "")), None)
+    # a row that the flow of the other direction has linked keeps the key that it has
+    only_new = spec.sent_on_create | ({spec.key_field} if flow.reverse else frozenset())
+    row = Row(source_id, change, flow.target_object(change.object), values, only_new)
     if problem is None and missing is not None:
         problem = ("is missing", missing)
     return row, row.refused(*problem) if problem else None

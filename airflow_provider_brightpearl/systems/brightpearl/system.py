@@ -10,7 +10,7 @@ from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import CALLS_PER_MINUTE
 from airflow_provider_brightpearl.systems.brightpearl.inventory import BrightpearlInventory, listing_of
-from airflow_provider_brightpearl.systems.brightpearl.objects import returned_fields_of
+from airflow_provider_brightpearl.systems.brightpearl.objects import EMPTIED, returned_fields_of
 from airflow_provider_brightpearl.systems.brightpearl.schema import schema_problems
 from airflow_provider_brightpearl.systems.brightpearl.sink import BrightpearlSink
 from airflow_provider_brightpearl.systems.brightpearl.source import BrightpearlSource
@@ -81,6 +81,7 @@ BRIGHTPEARL = System(
     check_target=_check_target,
     schema_problems=schema_problems,
     returned_fields=returned_fields_of,
+    empties=lambda name: name in EMPTIED,
     notes=_notes,
     takes_filters=True,
     # all private apps of an account together

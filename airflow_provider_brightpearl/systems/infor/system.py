@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_provider_brightpearl.core.merge import Rule
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.infor.inventory import InforInventory, listing_of
@@ -13,7 +14,20 @@ from airflow_provider_brightpearl.systems.infor.target import InforTarget, check
 from airflow_provider_brightpearl.systems.system import Quota, System
 
 
+def _check_authority(flow: FlowSpec) -> None:
+    """Refuses ``newest``: M3 shows the day of a change and no time, so of two changes of a day neither is the newer."""
+    sides = {"default": flow.authority.default, **flow.authority.fields} if flow.authority else {}
+    for place, side in sides.items():
+        if side == Rule.NEWEST:
+            name = place if place == "default" else f"fields.{place}"
+            raise Misconfigured(
+                f"{flow.flow}.yaml: authority.{name}: newest is not possible with M3, which shows the day of a change "
+                f"and not its time; write {flow.source_system}, {flow.target} or manual"
+            )
+
+
 def _check_source(flow: FlowSpec) -> None:
+    _check_authority(flow)
     if flow.reconcile is not None:
         try:
             listing_of(flow.stream)
@@ -24,6 +38,7 @@ def _check_source(flow: FlowSpec) -> None:
 def _check_target(flow: FlowSpec) -> None:
     check_objects(flow)
     check_reconcile(flow)
+    _check_authority(flow)
 
 
 INFOR = System(
@@ -38,6 +53,9 @@ INFOR = System(
     open_target=InforTarget,
     check_target=_check_target,
     returned_fields=returned_fields_of,
+    # fields without a value are not sent, and M3 takes one that is missing as unchanged
+    empties=lambda _: False,
+    keeps_keys=False,
     # executions of a multi-tenant ION API, whose gateway reports neither limit nor use
     quota=lambda _: Quota(per_minute=3_000, per_day=250_000),
     instance=lambda client: client.instance,

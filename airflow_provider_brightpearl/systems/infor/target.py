@@ -13,7 +13,7 @@ from decimal import Decimal
 from airflow_provider_brightpearl.core.changes import RowResult
 from airflow_provider_brightpearl.core.numbers import decimal_of
 from airflow_provider_brightpearl.core.ports.stores import Binding
-from airflow_provider_brightpearl.core.ports.target import TargetRow
+from airflow_provider_brightpearl.core.ports.target import Held, TargetRow
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.infor.client import Answer, InforClient, Transaction
@@ -90,6 +90,30 @@ class InforTarget:
                 if not answer.done and not answer.missing:
                     raise answer.error(f"{entry.program} {entry.get}")
                 yield known[place], answer if answer.done else None
+
+    def held(self, object_name: str, target_ids: Sequence[str], fields: Sequence[str]) -> Iterator[Held]:
+        """The rows of these ids that M3 has, with its text of each field; M3 shows the day of a change and no time.
+
+        Raises:
+            Misconfigured: M3 has no transaction that shows a row, or it shows one of these fields to nobody.
+            SyncError: M3 does not answer as it should.
+        """
+        lookup = _lookup(self.kinds[object_name])
+        place = f"{self.flow.flow}.yaml: authority"
+        if lookup is None:
+            raise Misconfigured(
+                f"{place}: M3 shows no row of {object_name} by its key; write it in one flow only"
+            )
+        known = [(target_id, target_id) for target_id in target_ids]
+        for (target_id, _), answer in self._asked(lookup.keyed, known):
+            if answer is None:
+                continue
+            if hidden := [name for name in fields if name not in answer.first]:
+                shown = f"{lookup.keyed.program} {lookup.keyed.get}"
+                raise Misconfigured(
+                    f"{place}: {object_name}.{hidden[0]}: {shown} does not show it; write it in one flow only"
+                )
+            yield Held(target_id, {name: answer.first[name] for name in fields})
 
     def existing_ids(self, object_name: str, target_ids: Sequence[str]) -> set[str]:
         """Those of the rows that M3 has, as far as it can be queried."""

@@ -84,6 +84,22 @@ def test_only_what_differs_is_changed(merchant: Merchant) -> None:
     assert 2 == merchant.calls
 
 
+def test_a_changed_address_keeps_the_fields_that_the_flow_leaves_alone(merchant: Merchant) -> None:
+    first = merchant.write(PEOPLE, [person(1)])
+    [ada] = contacts(merchant, "ada1@new.example")
+    place = f"/brightpearl/postal-address/{ada['postAddressIds']['DEF']}"
+    merchant.sandbox.control("PATCH", place, {"addressLine3": "Hull", "postalCode": "HU1 1AA"})
+    # of a two-way flow, only what differs is there
+    moved = change("Address", "SF1-DEF", {"type": "DEF", "addressLine1": "9 Dock Road"}, "SF1")
+    merchant.write(PEOPLE, [with_ids(record("SF1", change("Contact", "SF1", {}), moved), first)])
+    kept = {"addressLine3": "Hull", "postalCode": "HU1 1AA", "countryIsoCode": "GBR"}
+    assert (
+        "POST",
+        "/contact-service/postal-address",
+        {"addressLine1": "9 Dock Road", **kept},
+    ) == merchant.sent[0]
+
+
 def test_an_address_that_is_removed_is_taken_off_its_contact(merchant: Merchant) -> None:
     results = merchant.write(PEOPLE, [person(1)])
     delivery, default = (
