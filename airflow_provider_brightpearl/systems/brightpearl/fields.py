@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
 
+_DIGITS = 15
 CUSTOM = re.compile(r"PCF_[A-Z0-9_]+")
 
 
@@ -20,7 +21,7 @@ class Kind(Enum):
     ID = "an id"
     NUMBER = "a number"
     FLAG = "true or false"
-    DATE = "a date such as 2026-03-31"
+    DATE = "a date such as 2026-03-31; cast an instant, as in taxDate::DATE"
     INSTANT = "an instant with a time zone"
     PART = "an id of its own or with that of its owner, such as 100231|5001"
 
@@ -30,8 +31,8 @@ class Field:
     """One field: its path in the JSON that creates its object, steps parted by ``/``, and its type.
 
     ``patch`` is the path under which an existing object takes a new value; None where it takes none.
-    ``longest`` is the number of characters that Brightpearl stores, None where it is not known. A ``computed`` field
-    is never sent: it has to equal what Brightpearl computes.
+    ``longest`` is the number of characters that Brightpearl stores, ``places`` the number of decimals to which it
+    rounds, None where it is not known. A ``computed`` field is never sent: it has to equal what Brightpearl computes.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Field:
     patch: str | None = None
     longest: int | None = None
     computed: bool = False
+    places: int | None = None
 
     def read(self, value: Any) -> Any:
         """A mapped value as it is sent; None stays None.
@@ -52,6 +54,9 @@ class Field:
             found: Any = _READERS[self.kind](value)
         except (ValueError, InvalidOperation):
             raise ValueError(f"is not {self.kind.value}") from None
+        # sums and taxes of longer ones would no longer be exact
+        if self.kind is Kind.NUMBER and found and found.adjusted() >= _DIGITS:
+            raise ValueError(f"has more than {_DIGITS} digits before the point")
         if self.longest is not None and len(found) > self.longest:
             raise ValueError(f"is longer than the {self.longest} characters that Brightpearl stores")
         return found
@@ -62,6 +67,8 @@ class Field:
             empty = (None, "", 0) if self.kind is Kind.ID else (None, "")
             return ours in empty and theirs in empty
         try:
+            if self.places is not None:
+                return abs(_number(ours) - _number(theirs)) < Decimal(1).scaleb(-self.places)
             return bool(_COMPARED[self.kind](ours) == _COMPARED[self.kind](theirs))
         except (ValueError, InvalidOperation):
             return False
@@ -89,7 +96,8 @@ def _flag(value: Any) -> bool:
 
 
 def _date(value: Any) -> str:
-    return date.fromisoformat(str(value)[:10]).isoformat()
+    # the day of an instant is another one in another time zone
+    return date.fromisoformat(str(value)).isoformat()
 
 
 def _instant(value: Any) -> str:

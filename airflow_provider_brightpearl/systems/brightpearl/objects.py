@@ -87,7 +87,7 @@ _SALE = {
     "priceListId": Field("priceListId", Kind.ID),
     "priceModeCode": Field("priceModeCode"),
     "currencyCode": Field("currency/code"),
-    "exchangeRate": Field("currency/exchangeRate", Kind.NUMBER),
+    "exchangeRate": Field("currency/exchangeRate", Kind.NUMBER, places=6),
     "fixedExchangeRate": Field("currency/fixedExchangeRate", Kind.FLAG),
     "deliveryDate": Field("delivery/date", Kind.DATE, "/delivery/deliveryDate"),
     "shippingMethodId": Field("delivery/shippingMethodId", Kind.ID, "/delivery/shippingMethodId"),

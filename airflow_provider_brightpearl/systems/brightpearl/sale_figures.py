@@ -11,6 +11,8 @@ from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlC
 from airflow_provider_brightpearl.systems.brightpearl.rows import Row, Whole
 
 _CENT = Decimal("0.01")
+# decimals that Brightpearl stores, in words
+_STORED = {"net": (2, "two"), "tax": (2, "two"), "quantity": (4, "four")}
 _TOTALS = ("net", "tax", "gross")
 
 
@@ -27,7 +29,7 @@ class Figures:
     def _rates(self) -> Mapping[str, Decimal]:
         """Rates in percent by tax code, those of the account; a code without a rate has none to pay."""
         codes = self.client.get("accounting-service/tax-code") or ()
-        return {str(each["code"]): Decimal(str(each.get("rate", 0))) for each in codes}
+        return {str(each["code"]): Decimal(str(each.get("rate") or 0)) for each in codes}
 
     def complete(self, sale: Whole) -> None:
         """Computes what is missing, and refuses what does not fit."""
@@ -35,9 +37,9 @@ class Figures:
         for row in sale.of_kind("OrderRow"):
             if row.values["quantity"] <= 0:
                 sale.refuse("has to be above 0", row, "quantity")
-            for name in ("net", "tax"):
-                if row.values[name] != round(row.values[name], 2):
-                    sale.refuse("has more than the two decimals that Brightpearl takes", row, name)
+            for name, (places, words) in _STORED.items():
+                if row.values[name] != round(row.values[name], places):
+                    sale.refuse(f"has more than the {words} decimals that Brightpearl takes", row, name)
         if sale.head and not sale.id and sale.open:
             _check_totals(sale, sale.head)
 

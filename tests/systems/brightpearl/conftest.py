@@ -24,5 +24,6 @@ class Settled(SqlIntents):
 
 @pytest.fixture
 def merchant(module_sandbox: Sandbox, tmp_path: Path) -> Merchant:
+    module_sandbox.control("DELETE", "/settings/brightpearl")
     module_sandbox.reset()
     return Merchant(module_sandbox, Settled(open_engine(f"sqlite:///{tmp_path / 'state.db'}")))
