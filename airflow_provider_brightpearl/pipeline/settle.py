@@ -115,7 +115,7 @@ def settle_run(
     with open_rejections(stores.staging, reports.rejections) as letters, stores.ledger.transaction():
         causes, gone = _keep_letters(flow, run, letters, stores, now)
         lost_rows = dict.fromkeys(text for each in reports.loads for text in each.warnings)
-        warnings = (*mapping_warnings(reports.mapped), *lost_rows, *gone)
+        warnings = (*run.warnings, *mapping_warnings(reports.mapped), *lost_rows, *gone)
         summary = RunSummary(
             run=run.run,
             flow=flow.flow,

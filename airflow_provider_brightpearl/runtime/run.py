@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesReads
-from airflow_provider_brightpearl.core.ports.source import KnowsItsIds, WriteBack
+from airflow_provider_brightpearl.core.ports.source import KnowsItsIds, WarnsOfStream, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import Staging
 from airflow_provider_brightpearl.core.ports.target import ShowsRows
 from airflow_provider_brightpearl.core.progress import Progress, counted
@@ -130,6 +130,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         info = replace(
             begun, selection=planned, mapping_version=wiring.version, calls=calls, lookups=lookups,
             unread=staged.unread, lost=staged.lost,
+            warnings=tuple(source.warnings) if isinstance(source, WarnsOfStream) else (),
         )  # fmt: skip
         return ExtractReport(info, parts)
 

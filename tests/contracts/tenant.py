@@ -17,6 +17,7 @@ KEYS = {
     "aliases": ("ALWT", "ALWQ", "POPN", "E0PA", "ITNO"),
     "invoices": ("DIVI", "YEA4", "IVNO"),
     "invoice_lines": ("DIVI", "YEA4", "IVNO", "LINO"),
+    "orders": ("ORNO",),
     "deliveries": ("DLIX",),
     "delivery_lines": ("DLIX", "RIDL", "RIDX"),
     "packages": ("DLIX", "PANR"),
@@ -38,7 +39,7 @@ def stamp(sandbox: Sandbox, table: str, key: str, moment: datetime) -> None:
 
 
 def fill_tenant(sandbox: Sandbox, since: datetime) -> None:
-    """Customers with addresses, items with stock, invoices with lines, deliveries with lines and packages."""
+    """Customers with addresses, items with stock, invoices with lines, deliveries of orders."""
     moments = (since + timedelta(minutes=7 * number, milliseconds=number) for number in count())
     for table in ("customers", "items", "item_warehouse"):
         for row in list(sandbox.snapshot("infor", table)):
@@ -80,6 +81,16 @@ def fill_tenant(sandbox: Sandbox, since: datetime) -> None:
         add(sandbox, "invoices", next(moments), ORNO=f"00100{number:05}", **party, **amounts, **dates)
         line = {"LINO": 1, "ORNO": f"00100{number:05}", "IVTP": "31", "VTCD": "1", **amounts}
         add(sandbox, "invoice_lines", moment, **party, **line)
+        add(
+            sandbox,
+            "orders",
+            moment,
+            ORNO=f"00100{number:05}",
+            CUNO=cuno,
+            CUOR=str(number),
+            CUCD="GBP",
+            TEPY="P30",
+        )
         delivery = {"DLIX": 2_000_200 + number, "RORC": 3, "RIDN": f"00100{number:05}"}
         transport = {"CONA": "", "CONN": 30_000 + number, "DSDT": "20260310", "WHLO": "100", "ETRN": "1Z9"}
         add(sandbox, "deliveries", next(moments), **delivery, **transport, PGRS="90", PLSX=1)

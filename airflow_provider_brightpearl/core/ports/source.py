@@ -108,6 +108,16 @@ class AnnouncesTotal(Protocol):
         ...
 
 
+@runtime_checkable
+class WarnsOfStream(Protocol):
+    """A source that notices what no record shows, such as a number that is missing in a series."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Sentences about what was read so far, for people."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ListedRecord:
     """A record that its source lists; ``changed`` is aware, that of its creation where it was never changed.

@@ -1,7 +1,8 @@
 """The input fields of the MI transactions this package writes, with lengths, and what is checked by them.
 
 From the MI programs' own descriptions as a cloud tenant of 2020 exported them: ``FIELD:length``, ``n`` for
-numbers, ``!`` for required fields. A transaction that is not listed is sent unchecked.
+numbers, ``!`` for required fields. A transaction that is not listed is sent unchecked; one that reads is listed where it
+needs the company as a field.
 """
 
 from __future__ import annotations
@@ -133,6 +134,8 @@ MHS850MI AddCOPick
     DLIX:11n USD1:15 USD2:15 USD3:15 USD4:15 USD5:15 PLRN:11n TWSL:10 OEND:1n RPDT:10 CAWE:17n PACT:6
     AMKO:7n PMSN:17 PARE:20 SSCC:18 ISMD:1n BREF:20 BRE2:20 GRWE:11n VOM3:11n FRCP:11n RPTM:6n LODO:10
     UTCM:1n
+OIS350MI LstDelLine
+    CONO:3n! ORNO:10! DLIX:11n! WHLO:3! TEPY:3! PONR:5n POSX:3n
 GLS840MI AddBatchHead
     CONO:3n! KEY1:15! INTN:15! DESC:40! DIVI:3 USID:10
 GLS840MI AddBatchLineFld

@@ -188,6 +188,23 @@ class Export:
         return tuple(key), _instant(stamp)
 
 
+@dataclass(frozen=True, slots=True)
+class NumberSeries:
+    """The numbers of a table that EXPORTMI selects from, in all divisions: these may share a series."""
+
+    table: str
+    prefix: str
+    year: str
+    number: str
+
+    def numbers(self, client: InforClient, year: str, first: int, last: int) -> set[int]:
+        """The numbers of a year that rows have, from the first to the last one."""
+        name = self.prefix + self.number
+        where = f"{self.prefix}{self.year} = {year} and {name} >= {first} and {name} <= {last}"
+        rows = Export(self.table, self.prefix, (self.year, self.number), where=where).rows(client, None)
+        return {int(key[1]) for key, _ in rows}
+
+
 def _instant(text: str) -> datetime | None:
     """A change timestamp; None for zero, which rows have that were never stamped."""
     return _EPOCH + timedelta(milliseconds=int(text)) if text.isdigit() and int(text) else None

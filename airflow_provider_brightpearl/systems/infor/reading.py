@@ -52,10 +52,15 @@ class Reading:
             for source_id in list(found):
                 record = found[source_id]
                 for name, part in step.items():
-                    answer = answers[source_id, name]
-                    value = (
-                        _joined(name, part, answer) if name else self._own(source_id, keys[source_id], answer)
-                    )
+                    answer = answers.get((source_id, name))
+                    # an optional part that was not asked for
+                    value: Any = None
+                    if answer is not None:
+                        value = (
+                            _joined(name, part, answer)
+                            if name
+                            else self._own(source_id, keys[source_id], answer)
+                        )
                     if isinstance(value, Unread):
                         del found[source_id]
                         yield source_id, value
@@ -87,6 +92,7 @@ class Reading:
             (source_id, name): Transaction(part.transaction, self._inputs(part, record))
             for source_id, record in records.items()
             for name, part in step.items()
+            if not part.optional or all(self._inputs(part, record).values())
         }
         self.min_calls += self.client.min_calls(len(asked))
         program = next(iter(step.values())).program
@@ -94,7 +100,7 @@ class Reading:
 
     def _inputs(self, part: Part, record: Mapping[str, Any]) -> Record:
         inputs = part.inputs or {name: name for name in self.stream.key}
-        return {to: str(record.get(name) or "") for to, name in inputs.items()}
+        return {to: str(_at(record, name) or "") for to, name in inputs.items()}
 
     def _bulk(self, program: str, asked: Sequence[tuple[Place, Transaction]]) -> list[Answer | Unread]:
         """Answers in order; where one makes a call unreadable, it is asked for in halves until it is alone."""
@@ -108,6 +114,13 @@ class Reading:
                 return [Unread(f"{program} {transaction.name} {source_id}: {error.message}")]
         middle = len(asked) // 2
         return [*self._bulk(program, asked[:middle]), *self._bulk(program, asked[middle:])]
+
+
+def _at(record: Mapping[str, Any], path: str) -> Any:
+    """What stands at a path such as ``order.TEPY`` of a record."""
+    name, _, below = path.partition(".")
+    value = record.get(name)
+    return _at(value or {}, below) if below else value
 
 
 def _joined(name: str, part: Part, answer: Answer | Unread) -> Any:

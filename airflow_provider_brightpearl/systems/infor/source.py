@@ -9,6 +9,7 @@ from airflow_provider_brightpearl.core.ports.source import Read
 from airflow_provider_brightpearl.core.window import Selection
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.systems.infor.client import InforClient
+from airflow_provider_brightpearl.systems.infor.gaps import gap_warning, missing_numbers
 from airflow_provider_brightpearl.systems.infor.reading import Reading
 from airflow_provider_brightpearl.systems.infor.streams.stream import SEPARATOR, InforStream
 from airflow_provider_brightpearl.systems.infor.streams.table import find_stream
@@ -31,6 +32,7 @@ class InforSource:
         self._listing = 0
         self._announced = 0
         self._searched: list[int] = []
+        self.warnings: tuple[str, ...] = ()
 
     @property
     def calls(self) -> int:
@@ -52,11 +54,20 @@ class InforSource:
         """Raw records in the order of their ids; all were found before the first one is read."""
         found, searched = self._found(selection)
         self._searched += searched
+        if self.stream.series and found:
+            self._look_for_gaps(found)
         yield from self._records(found)
 
     def read_ids(self, ids: Sequence[str]) -> Iterator[Read]:
         """Raw records by id, or why they could not be read."""
         yield from self._records(ids)
+
+    def _look_for_gaps(self, found: Sequence[str]) -> None:
+        before = self.calls
+        gaps = missing_numbers(self.reading.client, self.stream, [each.split(SEPARATOR) for each in found])
+        self.warnings = tuple(gap_warning(self.name, *each) for each in gaps)
+        # as with the lists, that is for the ceilings of M3 to decide
+        self._listing += self.calls - before
 
     def _records(self, ids: Sequence[str]) -> Iterator[Read]:
         self._announced += len(ids)
@@ -95,7 +106,8 @@ class InforSource:
         """What reading takes where the list has so many keys and is not cut."""
         records = sum(counts.searched) + counts.named
         bulks = sum(self.reading.client.min_calls(records * len(step)) for step in self.stream.steps)
-        return ReadEstimate(records, len(counts.searched) + bulks)
+        lists = len(counts.searched) + bool(self.stream.series and sum(counts.searched))
+        return ReadEstimate(records, lists + bulks)
 
 
 def _counts(searched: Sequence[int], name: str, named: int) -> SearchCounts:

@@ -98,9 +98,11 @@ def test_an_invoice_holds_its_lines_and_what_is_paid(m3: Sandbox) -> None:
 
 def test_a_delivery_holds_its_lines_and_packages(m3: Sandbox) -> None:
     delivery = decoded(source(m3, "deliveries").read_ids(["2000203"]))["2000203"]
-    assert ("0010000003", [("SKU-003", "2")], ["1Z9"]) == (
+    assert ("0010000003", "3", [("SKU-003", "2")], [("1", "2")], ["1Z9"]) == (
         delivery["RIDN"],
+        delivery["order"]["CUOR"],
         [(line["ITNO"], line["TRQT"]) for line in delivery["lines"]],
+        [(line["PONR"], line["QTY1"]) for line in delivery["delivered"]],
         [package["ETRN"] for package in delivery["packages"]],
     )
 
@@ -110,6 +112,50 @@ def test_an_item_holds_prices_and_aliases(m3: Sandbox) -> None:
     assert ("Item 3", ["5000000000003"], None) == (
         item["ITDS"], [alias["POPN"] for alias in item["aliases"]], item["LMDT"] and None,
     )  # fmt: skip
+
+
+def test_a_delivery_of_an_order_that_m3_no_longer_has_lacks_what_was_delivered(m3: Sandbox) -> None:
+    m3.control("DELETE", "/infor/orders/0010000003")
+    delivery = decoded(source(m3, "deliveries").read_ids(["2000203"]))["2000203"]
+    assert (None, None, "2") == (delivery["order"], delivery["delivered"], delivery["lines"][0]["TRQT"])
+
+
+def test_stock_holds_what_a_piece_costs(m3: Sandbox) -> None:
+    m3.control("PATCH", "/infor/items/SKU-001", {"PUPR": "4.25", "CUCD": "GBP"})
+    stock = decoded(source(m3, "stock").read_ids(["100|SKU-001"]))["100|SKU-001"]
+    assert ("4.25", "GBP") == (stock["prices"]["PUPR"], stock["prices"]["CUCD"])
+
+
+# numbers that are missing in a series
+
+
+def test_a_number_that_is_missing_among_those_read_is_named(m3: Sandbox) -> None:
+    assert () == warnings(m3, ALL)
+    for number in (900202, 900204, 900205):
+        m3.control("DELETE", f"/infor/invoices/AAA|2026|{number}")
+    [warning] = warnings(m3, ALL)
+    assert "M3 has no invoices 900202, 900204 to 900205 of 2026, though" in warning
+
+
+def test_a_number_right_below_those_read_is_named_once_it_is_missing(m3: Sandbox) -> None:
+    stamp(m3, "invoices", "100|AAA|2026|900207", NOW)
+    assert () == warnings(m3, NEW)
+    m3.control("DELETE", "/infor/invoices/AAA|2026|900206")
+    assert "no invoices 900206 of 2026" in warnings(m3, NEW)[0]
+
+
+def test_a_number_of_another_division_and_an_old_invoice_that_was_changed_are_no_gap(m3: Sandbox) -> None:
+    m3.control("DELETE", "/infor/invoices/AAA|2026|900206")
+    add(m3, "invoices", FILLED, DIVI="BBB", YEA4=2026, IVNO=900206)
+    add(m3, "invoices", NOW, DIVI="AAA", YEA4=2026, IVNO=900001, CUNO="C001")
+    stamp(m3, "invoices", "100|AAA|2026|900207", NOW)
+    assert () == warnings(m3, NEW)
+
+
+def warnings(m3: Sandbox, selection: Selection) -> tuple[str, ...]:
+    reading = source(m3, "invoices")
+    assert list(reading.read(selection))
+    return reading.warnings
 
 
 def test_a_trailing_minus_is_a_sign(m3: Sandbox) -> None:

@@ -97,6 +97,21 @@ def by_order(session: Session, values: Values) -> Iterable[Row]:
     return session.where("invoices", "ORNO", values["ORNO"])
 
 
+def delivered_lines(session: Session, values: Values) -> Iterable[Row]:
+    """What was delivered of the lines of an order: QTY1 in its basic unit, QTY2 in its own (INFERRED from GetDelLine)."""
+    order = session.require("orders", "WOR0303", "ORNO", values.text("ORNO"))
+    head = session.require("deliveries", "WDL0203", "DLIX", values.integer("DLIX"))
+    asked = (values["ORNO"], values["WHLO"], values["TEPY"])
+    if asked != (head["RIDN"], head["WHLO"], order.get("TEPY", "")):
+        raise nok("XRE0103", head["DLIX"], "DLIX")
+    for row in session.with_key_prefix("delivery_lines", head["DLIX"]):
+        line = session.find("order_lines", row["RIDN"], row["RIDL"], row["RIDX"]) or {}
+        if row["DLQT"] and values.integer("PONR", int(row["RIDL"])) == row["RIDL"]:
+            shown = session.shown_quantity(row["DLQT"], session.find("items", row["ITNO"]) or {"DCCD": 6})
+            place = {"PONR": row["RIDL"], "POSX": row["RIDX"], "ORST": line.get("ORST", "")}
+            yield {**row, **place, "QTY1": shown, "QTY2": shown}
+
+
 def _ledger_row(row: Row) -> Row:
     """An invoice as the accounts receivable ledger shows it, unpaid, so RECO is 0 (reference 2.6.7)."""
     amounts = {"CUAM": row["IVAV"], "PCUA": ZERO, "OCUA": row["IVAV"], "RECO": 0}
@@ -157,6 +172,7 @@ OIS350MI: Transactions = {
     "GetInvHead": get_head,
     "LstInvLine": list_lines,
     "LstAllInvByCO": by_order,
+    "LstDelLine": delivered_lines,
     "LstInvHeadByCo": by_order,
 }
 ARS200MI: Transactions = {

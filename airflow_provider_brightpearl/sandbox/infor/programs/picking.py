@@ -132,7 +132,9 @@ def _update_progress(session: Session, line: Row, head: Row, quantity: Decimal, 
     if all(
         r["CLOSED"] or r["DLQT"] >= r["TRQT"] for r in session.with_key_prefix("delivery_lines", head["DLIX"])
     ):
-        session["deliveries"].update(head, {"PGRS": DELIVERED, "DLDT": session.today()})
+        # INFERRED: the transaction date is that of the last issue
+        day = session.today()
+        session["deliveries"].update(head, {"PGRS": DELIVERED, "DLDT": day, "TRDT": day})
         if session.settings["invoice_at_delivery"]:
             invoice_delivery(session, head)
     refresh_order(session, str(line["RIDN"]))

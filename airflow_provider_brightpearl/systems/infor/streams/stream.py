@@ -22,9 +22,10 @@ class Part:
         program: such as ``CRS610MI``.
         transaction: a Get, or a list where ``many``.
         columns: the typed fields of its answer.
-        inputs: its input fields, each with the field of the record that fills it; the key's own if empty.
+        inputs: its input fields, each with the field of the record that fills it, such as ``order.TEPY``; the key's
+            own if empty.
         many: whether it lists rows.
-        optional: whether a record may lack it.
+        optional: whether a record may lack it; it is not asked for where an input is empty.
     """
 
     program: str
@@ -45,6 +46,14 @@ class Find(Protocol):
             Unavailable: a list ended before it was complete.
             RecordRefused: M3 refused the transaction.
         """
+        ...
+
+
+class Series(Protocol):
+    """The numbers of a series, one for each year."""
+
+    def numbers(self, client: InforClient, year: str, first: int, last: int) -> set[int]:
+        """The numbers of a year that records have, from the first to the last one, whoever may read these."""
         ...
 
 
@@ -69,6 +78,7 @@ class InforStream:
         find: finds the keys of changed records.
         parts: what is joined to a record, by name.
         created: lists the records created in a period; None where there are no records, only figures.
+        series: lists the numbers that M3 gave out in a range, where it gives them without gaps.
     """
 
     key: tuple[str, ...]
@@ -77,6 +87,7 @@ class InforStream:
     parts: Mapping[str, Part] = field(default_factory=dict)
     numbers: frozenset[str] = frozenset()
     created: Created | None = None
+    series: Series | None = None
 
     @property
     def schema(self) -> StreamSchema:
@@ -91,8 +102,11 @@ class InforStream:
     def steps(self) -> list[dict[str, Part]]:
         """The parts that go into one bulk each: a bulk has one program, and some parts need fields of the record."""
         program = self.own.program
+        known = set(self.key)
         first = {
-            name: part for name, part in self.parts.items() if part.program == program and not part.inputs
+            name: part
+            for name, part in self.parts.items()
+            if part.program == program and known.issuperset(part.inputs.values())
         }
         return [
             {"": self.own, **first},

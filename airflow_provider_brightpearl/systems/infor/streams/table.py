@@ -10,7 +10,13 @@ from collections.abc import Mapping
 
 from airflow_provider_brightpearl.core.schema import Schema
 from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.systems.infor.listing import Either, Export, KeyList, WarehouseList
+from airflow_provider_brightpearl.systems.infor.listing import (
+    Either,
+    Export,
+    KeyList,
+    NumberSeries,
+    WarehouseList,
+)
 from airflow_provider_brightpearl.systems.infor.streams.stream import InforStream, Part
 
 MONEY = "DECIMAL(18,4)"
@@ -104,6 +110,15 @@ STOCK = InforStream(
         },
     ),
     find=WarehouseList(),
+    # what a piece costs
+    parts={
+        "prices": Part(
+            "MMS200MI",
+            "GetItmPrice",
+            {**_figures("PUPR SAPR", PRICE), **_texts("CUCD CUCS")},
+            {"ITNO": "ITNO"},
+        )
+    },
 )
 
 INVOICE = InforStream(
@@ -122,6 +137,7 @@ INVOICE = InforStream(
         },
     ),
     find=Export("OINVOH", "UH", ("YEA4", "IVNO"), by_division=True),
+    series=NumberSeries("OINVOH", "UH", "YEA4", "IVNO"),
     parts={
         "lines": Part(
             "OIS350MI",
@@ -158,6 +174,7 @@ DELIVERY = InforStream(
             "IVDT": "DATE",
             "DTDT": "DATE",
             "TRDT": "DATE",
+            "DSDT": "DATE",
         },
     ),
     # 3: of customer orders
@@ -178,6 +195,22 @@ DELIVERY = InforStream(
             "LstPackages",
             {**_texts("PANR SSCC PACT ETRN"), **_figures("NEWE GRWE VOL3"), "DSDT": "DATE"},
             many=True,
+        ),
+        "order": Part(
+            "OIS100MI",
+            "GetHead",
+            _texts("CUOR ORTP CUNO CUCD ORSL ORST TEPY"),
+            {"ORNO": "RIDN"},
+            optional=True,
+        ),
+        # what was delivered; a line of the delivery says what is ordered and what is left to pick
+        "delivered": Part(
+            "OIS350MI",
+            "LstDelLine",
+            {**_texts("PONR POSX ITNO ALUN ORST"), **_figures("QTY1 QTY2")},
+            {"ORNO": "RIDN", "DLIX": "DLIX", "WHLO": "WHLO", "TEPY": "order.TEPY"},
+            many=True,
+            optional=True,
         ),
     },
     created=Export("MHDISH", "OQ", ("DLIX",), where="OQRORC = 3", day="RGDT"),
