@@ -125,6 +125,8 @@ STOCK = TargetObject(
         "locationId": Field("locationId", Kind.ID),
         "cost": Field("cost/value", Kind.NUMBER),
         "costCurrency": Field("cost/currency"),
+        # where the source knows no cost: the price list that does
+        "costPriceListId": Field("", Kind.ID),
     },
     ("warehouseId", "productId", "inStock"),
 )

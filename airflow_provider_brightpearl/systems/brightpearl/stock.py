@@ -18,6 +18,7 @@ from more_itertools import chunked
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
 from airflow_provider_brightpearl.core.ports.stores import IntentState
 from airflow_provider_brightpearl.errors import SyncError
+from airflow_provider_brightpearl.systems.brightpearl.costs import list_costs
 from airflow_provider_brightpearl.systems.brightpearl.messages import (
     GROUP,
     Answer,
@@ -84,9 +85,20 @@ class StockWriter(Writer):
                 found[each.source_id] = 0
                 continue
             found[each.source_id] = int(each.rows[0].values["inStock"]) - stock.get(warehouse, 0)
-            if found[each.source_id] > 0 and each.rows[0].values.get("cost") is None:
-                each.refuse("is needed where stock is added", name="cost")
+        self._price([each for each in counts if each.open and found[each.source_id] > 0])
         return found
+
+    def _price(self, added: Sequence[Whole]) -> None:
+        """Sets what the pieces cost that are added; refuses those of which nobody knows it."""
+        self.costs: dict[str, Mapping[str, Any]] = {
+            each.key: cost for each in added if (cost := _own_cost(each))
+        }
+        lists = {each.key: _cost_list(each) for each in added if each.key not in self.costs}
+        found = list_costs(self.client, [place for place in lists.values() if place])
+        self.costs |= {key: found[place] for key, place in lists.items() if place in found}
+        for each in added:
+            if each.key not in self.costs:
+                each.refuse(_without_cost(each, lists[each.key]), name="cost")
 
     def _held(self, products: set[int]) -> dict[int, dict[int, int] | str]:
         """Pieces by warehouse for each product, or why it has no stock."""
@@ -124,7 +136,7 @@ class StockWriter(Writer):
             sent = [each for group in groups for each in group]
             self.intent_log.begin({each.key: _digest(each) for each in sent})
             try:
-                answers = send(self.client, [_message(group, differences) for group in groups])
+                answers = send(self.client, [_message(group, differences, self.costs) for group in groups])
             except SyncError as error:
                 self.intent_log.fail({each.key: f"not sent: {error.message}" for each in sent})
                 raise
@@ -170,6 +182,27 @@ def _target_id(each: Whole) -> str:
     return SEPARATOR.join(map(str, _place(each)))
 
 
+def _own_cost(each: Whole) -> dict[str, Any] | None:
+    values = each.rows[0].values
+    known = values.get("cost") is not None
+    return {"currency": values.get("costCurrency"), "value": values["cost"]} if known else None
+
+
+def _cost_list(each: Whole) -> Place | None:
+    """The product and the price list that says what it costs, None where none is mapped."""
+    price_list = each.rows[0].values.get("costPriceListId")
+    return None if price_list is None else (_place(each)[1], price_list)
+
+
+def _without_cost(each: Whole, place: Place | None) -> str:
+    needed = "is needed where stock is added, and the source has none"
+    if place is None:
+        return f"{needed}: enter it there, or map costPriceListId to a price list that has it"
+    return (
+        f"{needed}: enter it there, or a price of product {place[0]} in price list {place[1]} of Brightpearl"
+    )
+
+
 def _digest(each: Whole) -> str:
     return digest_of(row.change for row in each.rows)
 
@@ -184,21 +217,23 @@ def _no_stock(product: int, record: Mapping[str, Any] | None) -> dict[int, int] 
     return {}
 
 
-def _message(group: Sequence[Whole], differences: Mapping[str, int]) -> Message:
+def _message(
+    group: Sequence[Whole], differences: Mapping[str, int], costs: Mapping[str, Mapping[str, Any]]
+) -> Message:
     warehouse, _ = _place(group[0])
-    corrections = [_correction(each, differences[each.source_id]) for each in group]
+    corrections = [_correction(each, differences[each.source_id], costs.get(each.key)) for each in group]
     path = f"warehouse-service/warehouse/{warehouse}/stock-correction"
     return Message("POST", path, {"corrections": corrections})
 
 
-def _correction(each: Whole, quantity: int) -> dict[str, Any]:
+def _correction(each: Whole, quantity: int, cost: Mapping[str, Any] | None) -> dict[str, Any]:
     values = each.rows[0].values
     reason = f"{values.get('reason') or 'Stock count'} ({each.key})"
     found: dict[str, Any] = {"productId": values["productId"], "quantity": quantity, "reason": reason}
     if values.get("locationId") is not None:
         found["locationId"] = values["locationId"]
-    if quantity > 0:
-        found["cost"] = {"currency": values.get("costCurrency"), "value": values["cost"]}
+    if cost is not None:
+        found["cost"] = cost
     return found
 
 

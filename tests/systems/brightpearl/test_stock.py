@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -16,7 +17,8 @@ target: brightpearl
 objects:
   StockCorrection:
     key: {place: id}
-    fields: {warehouseId: a, productId: b, inStock: c, reason: d, cost: e, costCurrency: f}
+    fields:
+      {warehouseId: a, productId: b, inStock: c, reason: d, cost: e, costCurrency: f, costPriceListId: g}
 """)
 
 
@@ -119,7 +121,11 @@ def test_a_worker_that_read_before_another_corrected_steps_back(merchant: Mercha
     [
         ({"inStock": 1.5}, "has to be a whole number from 0"),
         ({"inStock": -1}, "has to be a whole number from 0"),
-        ({"inStock": 100000, "cost": None}, "is needed where stock is added"),
+        (
+            {"inStock": 100000, "cost": None},
+            "is needed where stock is added, and the source has none: enter it there, or map costPriceListId to a "
+            "price list that has it",
+        ),
         ({"productId": 98765432}, "Brightpearl has no product 98765432"),
         ({"warehouseId": 99}, "CMNC-404 No warehouse found"),
         ({"warehouseId": None}, "is missing"),
@@ -174,3 +180,26 @@ def test_a_product_without_a_stock_of_its_own_is_refused(
     merchant.sandbox.control("PATCH", f"/brightpearl/product/{first}", product)
     [refused] = merchant.write(STOCK, [count(first, 3)])
     assert (reason.format(first), str(first)) == (refused.reason, refused.value)
+
+
+def test_a_cost_that_the_source_lacks_is_that_of_a_price_list(merchant: Merchant) -> None:
+    first, second, third, *_ = tracked(merchant)
+    before = held(merchant)
+    for product, prices in ((first, {"5": "3.00", "1": "4.10"}), (second, {})):
+        lists = [{"priceListId": 1, "quantityPrice": prices}]
+        merchant.client().put(f"product-service/product-price/{product}/price-list", {"priceLists": lists})
+    counts = [
+        count(first, before[2, first] + 1, cost=None, costPriceListId=1),
+        count(second, before[2, second] + 1, cost=None, costPriceListId=1),
+        count(third, before[2, third] + 1, costPriceListId=1),
+    ]
+    results = merchant.write(STOCK, counts)
+    [(_, _, body)] = merchant.sent
+    assert [
+        (first, {"currency": "GBP", "value": Decimal("4.1")}),
+        (third, {"currency": "GBP", "value": Decimal("2.5")}),
+    ] == [(each["productId"], each["cost"]) for each in body["corrections"]]
+    assert [
+        "is needed where stock is added, and the source has none: enter it there, or a price of product "
+        f"{second} in price list 1 of Brightpearl"
+    ] == [each.reason for each in results if each.refused]
