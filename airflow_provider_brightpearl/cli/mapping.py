@@ -53,6 +53,7 @@ def check(
 
 def _between_flows(files: list[Path]) -> Iterator[tuple[Path, str]]:
     """What is wrong between flows of one folder, each at the first of the files that it is about."""
+    from airflow_provider_brightpearl.flow.disjoint import disjoint_problems
     from airflow_provider_brightpearl.flow.load import load_flows
     from airflow_provider_brightpearl.flow.writers import writer_problems
     from airflow_provider_brightpearl.mapping.references import reference_problems
@@ -60,7 +61,7 @@ def _between_flows(files: list[Path]) -> Iterator[tuple[Path, str]]:
     for folder in dict.fromkeys(file.parent for file in files):
         here = [file for file in files if file.parent == folder]
         flows, unreadable = load_flows(folder)
-        for problem in writer_problems(flows):
+        for problem in (*writer_problems(flows), *disjoint_problems(flows, folder)):
             if about := [file for file in here if file.stem in problem.flows]:
                 yield about[0], problem.text
         # flows run from the mappings folder; what an unreadable file holds is not known

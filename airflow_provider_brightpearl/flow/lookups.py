@@ -26,7 +26,7 @@ class LookupTable:
 
 def load_lookups(flow: FlowSpec, folder: Path, query: Query | None = None) -> dict[str, LookupTable]:
     """The tables of a flow by name; ``folder`` holds its file. Without ``query`` the target's tables are empty."""
-    return {name: _load(flow, name, spec, folder, query) for name, spec in flow.lookups.items()}
+    return {name: load_lookup(flow, name, folder, query) for name in flow.lookups}
 
 
 def lookup_digests(flow: FlowSpec, folder: Path) -> dict[str, str]:
@@ -37,7 +37,13 @@ def lookup_digests(flow: FlowSpec, folder: Path) -> dict[str, str]:
     }
 
 
-def _load(flow: FlowSpec, name: str, spec: LookupSpec, folder: Path, query: Query | None) -> LookupTable:
+def load_lookup(flow: FlowSpec, name: str, folder: Path, query: Query | None = None) -> LookupTable:
+    """One table of a flow; ``folder`` holds its file.
+
+    Raises:
+        Misconfigured: names the flow file, the lookup, and what is wrong with it.
+    """
+    spec = flow.lookups[name]
     place = f"{flow.flow}.yaml: lookups.{name}"
     if (spec.file is None) == (spec.query is None):
         raise Misconfigured(f"{place}: give either file or query")

@@ -78,6 +78,8 @@ def _filter(value: object) -> object:
     return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int) else value
 
 
+# a flow and one of its lookups, as in inventory_to_infor.warehouse
+FlowLookup = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[A-Za-z]\w*$")]
 Filter = Annotated[str, BeforeValidator(_filter, json_schema_input_type=str | bool | int)]
 
 
@@ -222,6 +224,11 @@ class FlowSpec(_Model):
     window: WindowSpec = WindowSpec()
     part_size: int = Field(20_000, ge=200, le=50_000)
     lookups: dict[Name, LookupSpec] = {}
+    disjoint_lookups: dict[Name, FlowLookup] = Field(
+        default={},
+        description="Lookups of the places that this flow decides, and the lookup of a flow of the other direction "
+        "that decides none of them",
+    )
     constants: list[dict[str, Any]] = Field(
         default=[],
         description="Records that exist in no system, read with the first sync and with full sweeps",
@@ -281,6 +288,8 @@ class FlowSpec(_Model):
             if self.authority and spec.set_last:
                 raise ValueError(f"objects.{name}: has a field that is set last, so it takes no authority:")
             seen.append(name)
+        if unknown := {*self.disjoint_lookups} - {*self.lookups}:
+            raise ValueError(f"disjoint_lookups.{sorted(unknown)[0]}: is not among lookups:")
         if self.objects[seen[0]].rows:
             raise ValueError(f"objects.{seen[0]}: the first object has one row a record and takes no rows:")
         strangers = set(self.expect) - set(seen)

@@ -7,6 +7,7 @@ import logging
 from airflow_provider_brightpearl.core.records import Calls
 from airflow_provider_brightpearl.core.reports import RunInfo
 from airflow_provider_brightpearl.errors import Misconfigured, SchemaMismatch, Unavailable
+from airflow_provider_brightpearl.flow.disjoint import disjoint_problems
 from airflow_provider_brightpearl.flow.load import load_flows
 from airflow_provider_brightpearl.flow.writers import writer_problems
 from airflow_provider_brightpearl.runtime.wiring import Wiring
@@ -18,13 +19,15 @@ def check_writers(wiring: Wiring) -> None:
     """Compares what a flow writes with what the other flows of its folder write.
 
     Raises:
-        Misconfigured: another flow writes the same fields, and none of them is declared the owner.
+        Misconfigured: another flow writes the same fields, and none of them is declared the owner; or one of the
+            other direction decides the same places.
     """
-    flows, unreadable = load_flows(wiring.environment.mappings)
+    folder = wiring.environment.mappings
+    flows, unreadable = load_flows(folder)
     for problem in unreadable:
         log.warning("not compared with this flow: %s", problem)
-    others = [flow for flow in flows if flow.flow != wiring.flow.flow]
-    problems = writer_problems([*others, wiring.flow])
+    together = [*(flow for flow in flows if flow.flow != wiring.flow.flow), wiring.flow]
+    problems = [*writer_problems(together), *disjoint_problems(together, folder)]
     if own := [problem.text for problem in problems if wiring.flow.flow in problem.flows]:
         raise Misconfigured("\n".join(own))
 

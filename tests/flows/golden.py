@@ -32,7 +32,10 @@ def case(path: Path) -> dict[str, Any]:
 
 
 class _Bound(EverythingBound):
-    """A crosswalk that knows these ids, as ``Item:1010``, and makes those of all other keys."""
+    """A crosswalk that knows these ids, as ``Item:1010``, and makes those of all other keys.
+
+    Of the other direction it knows these keys alone, as ``key of Item:TEE-RED-M``.
+    """
 
     def __init__(self, ids: Mapping[str, str]) -> None:
         super().__init__()
@@ -41,6 +44,10 @@ class _Bound(EverythingBound):
     def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
         made = super().resolve(flow, object_name, keys)
         return {key: self.ids.get(target_id, target_id) for key, target_id in made.items()}
+
+    def keys_of(self, flow: str, object_name: str, target_ids: Iterable[str]) -> dict[str, list[str]]:
+        made = super().keys_of(flow, object_name, target_ids)
+        return {each: [self.ids[key]] for each, (key,) in made.items() if key in self.ids}
 
 
 def made_again(path: Path) -> dict[str, Any]:

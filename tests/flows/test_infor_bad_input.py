@@ -239,8 +239,10 @@ def test_a_warehouse_that_the_flow_does_not_name_is_warned_of(site: Site) -> Non
     assert any(text.startswith("StockCount.where: 3 is not in lookup warehouse") for text in summary.warnings)
     assert (0, True) == (summary.counts.rejected, summary.counts.updated > 0)
     file.write_text(whole)
-    # stock of seconds, which the shipped file does not name either
-    add_line(site, "m3_warehouses.csv", "5,110,A01,A0102")
+    # stock of seconds, which is M3's to decide as shipped
+    theirs = site.mappings / "lookups" / "m3_stock.csv"
+    theirs.write_text(theirs.read_text().replace("200,5", "200,"))
+    add_line(site, "m3_warehouses.csv", "5,110,A01,A0102,110")
     assert () == site.run("inventory_to_infor", full_resync=True).warnings
 
 

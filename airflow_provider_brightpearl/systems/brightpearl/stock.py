@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil
 from typing import Any
@@ -41,6 +42,14 @@ PRODUCTS_A_CALL = 100
 _TOGETHER = 50
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 Place = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _NoStock:
+    """Why a product has no stock; ``exists`` if Brightpearl has it."""
+
+    reason: str
+    exists: bool = True
 
 
 class StockWriter(Writer):
@@ -80,11 +89,14 @@ class StockWriter(Writer):
         for each in counts:
             warehouse, product = _place(each)
             stock = held[product]
-            if isinstance(stock, str):
-                each.refuse(stock, name="productId")
+            pieces = int(each.rows[0].values["inStock"])
+            if isinstance(stock, _NoStock):
                 found[each.source_id] = 0
-                continue
-            found[each.source_id] = int(each.rows[0].values["inStock"]) - stock.get(warehouse, 0)
+                # none of what has no stock is as it should be
+                if pieces or not stock.exists:
+                    each.refuse(stock.reason, name="productId")
+            else:
+                found[each.source_id] = pieces - stock.get(warehouse, 0)
         self._price([each for each in counts if each.open and found[each.source_id] > 0])
         return found
 
@@ -100,9 +112,9 @@ class StockWriter(Writer):
             if each.key not in self.costs:
                 each.refuse(_without_cost(each, lists[each.key]), name="cost")
 
-    def _held(self, products: set[int]) -> dict[int, dict[int, int] | str]:
+    def _held(self, products: set[int]) -> dict[int, dict[int, int] | _NoStock]:
         """Pieces by warehouse for each product, or why it has no stock."""
-        held: dict[int, dict[int, int] | str] = {}
+        held: dict[int, dict[int, int] | _NoStock] = {}
         odd = Odd()
         for product, raw in self.client.get_map(
             _AVAILABILITY, products, batch=PRODUCTS_A_CALL, set_aside=odd
@@ -113,7 +125,8 @@ class StockWriter(Writer):
             }
         # a product without stock so far is missing there, and so is one whose stock is not counted
         held |= {
-            int(product): f"Brightpearl does not answer for it: {why}" for product, why in odd.reasons.items()
+            int(product): _NoStock(f"Brightpearl does not answer for it: {why}", exists=False)
+            for product, why in odd.reasons.items()
         }
         missing = products - held.keys()
         raw_products = self.client.get_records(_PRODUCT, missing, set_aside=odd)
@@ -207,13 +220,13 @@ def _digest(each: Whole) -> str:
     return digest_of(row.change for row in each.rows)
 
 
-def _no_stock(product: int, record: Mapping[str, Any] | None) -> dict[int, int] | str:
+def _no_stock(product: int, record: Mapping[str, Any] | None) -> dict[int, int] | _NoStock:
     if record is None:
-        return f"Brightpearl has no product {product}"
+        return _NoStock(f"Brightpearl has no product {product}", exists=False)
     if record.get("composition", {}).get("bundle"):
-        return f"product {product} is a bundle: its stock is that of its components"
+        return _NoStock(f"product {product} is a bundle: its stock is that of its components")
     if not record.get("stock", {}).get("stockTracked"):
-        return f"the stock of product {product} is not tracked in Brightpearl"
+        return _NoStock(f"the stock of product {product} is not tracked in Brightpearl")
     return {}
 
 

@@ -1,8 +1,8 @@
 """The input fields of the MI transactions this package writes, with lengths, and what is checked by them.
 
 From the MI programs' own descriptions as a cloud tenant of 2020 exported them: ``FIELD:length``, ``n`` for
-numbers, ``!`` for required fields. A transaction that is not listed is sent unchecked; one that reads is listed where it
-needs the company as a field.
+numbers, ``!`` for required fields. A transaction that is not listed is sent unchecked; one that reads is listed
+where it needs the company as a field.
 """
 
 from __future__ import annotations

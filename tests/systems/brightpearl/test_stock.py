@@ -180,6 +180,9 @@ def test_a_product_without_a_stock_of_its_own_is_refused(
     merchant.sandbox.control("PATCH", f"/brightpearl/product/{first}", product)
     [refused] = merchant.write(STOCK, [count(first, 3)])
     assert (reason.format(first), str(first)) == (refused.reason, refused.value)
+    # none of it is what there is
+    [right] = merchant.write(STOCK, [count(first, 0)])
+    assert ("", []) == (right.reason, merchant.sent)
 
 
 def test_a_cost_that_the_source_lacks_is_that_of_a_price_list(merchant: Merchant) -> None:

@@ -98,7 +98,7 @@ def by_order(session: Session, values: Values) -> Iterable[Row]:
 
 
 def delivered_lines(session: Session, values: Values) -> Iterable[Row]:
-    """What was delivered of the lines of an order: QTY1 in its basic unit, QTY2 in its own (INFERRED from GetDelLine)."""
+    """What was delivered of the lines of an order: QTY1 in basic units, QTY2 in those of the line (INFERRED)."""
     order = session.require("orders", "WOR0303", "ORNO", values.text("ORNO"))
     head = session.require("deliveries", "WDL0203", "DLIX", values.integer("DLIX"))
     asked = (values["ORNO"], values["WHLO"], values["TEPY"])
