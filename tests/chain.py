@@ -111,7 +111,7 @@ class Chain:
         return self.tables
 
     def outbox(self, run: str) -> Outbox:
-        return Outbox(self.flow, run, self.intents)
+        return Outbox(self.flow, run, self.intents, self.events)
 
     def compare_schema(self) -> tuple[Sequence[str], int]:
         return (), 0

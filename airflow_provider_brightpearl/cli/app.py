@@ -21,6 +21,7 @@ from airflow_provider_brightpearl.cli.reconcile import reconcile
 from airflow_provider_brightpearl.cli.run import run
 from airflow_provider_brightpearl.cli.salesforce import salesforce
 from airflow_provider_brightpearl.cli.state import state
+from airflow_provider_brightpearl.cli.trace import trace
 from airflow_provider_brightpearl.errors import SyncError
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -42,6 +43,7 @@ app.command(cls=ResultCommand)(plan)
 app.command(cls=ResultCommand)(run)
 app.command(cls=ResultCommand)(reconcile)
 app.command(cls=ResultCommand)(conflicts)
+app.command(cls=ResultCommand)(trace)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -9,12 +9,13 @@ from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """The stage that rejected a record."""
+    """A stage of a run."""
 
     EXTRACT = "extract"
     TRANSFORM = "transform"
     GATE = "gate"
     LOAD = "load"
+    WRITE_BACK = "write_back"
 
 
 class Outcome(StrEnum):

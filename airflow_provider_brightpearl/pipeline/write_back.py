@@ -15,10 +15,11 @@ from enum import StrEnum
 
 from airflow_provider_brightpearl.core.beginning import may_be_written
 from airflow_provider_brightpearl.core.changes import RowResult
+from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
 from airflow_provider_brightpearl.core.ports.source import Message, Reply, WriteBack
-from airflow_provider_brightpearl.core.ports.stores import Intent, Intents, IntentState
+from airflow_provider_brightpearl.core.ports.stores import Intent, Intents, IntentState, RecordEvents
 from airflow_provider_brightpearl.core.progress import current
-from airflow_provider_brightpearl.core.records import Calls
+from airflow_provider_brightpearl.core.records import Calls, Stage
 from airflow_provider_brightpearl.core.reports import WriteBackReport
 from airflow_provider_brightpearl.errors import SyncError, TimedOut
 from airflow_provider_brightpearl.flow.spec import FlowSpec
@@ -47,11 +48,13 @@ class Outbox:
         flow: its ``write_back`` says what is written back for which object.
         run: recorded with every intent.
         intents: the store.
+        events: the history of the records.
     """
 
     flow: FlowSpec
     run: str
     intents: Intents
+    events: RecordEvents
 
     @property
     def places(self) -> dict[str, tuple[WriteBackSpec, Kind]]:
@@ -141,6 +144,8 @@ class Outbox:
             except SyncError as ended:
                 error = ended
                 delivery.reasons[str(error)] += 1
+            finally:
+                self.events.record(self.flow.flow, delivery.happened(self.run, now))
         waiting = self.intents.waiting(self.flow.flow, places) if unsettled else 0
         return delivery.report(unsettled, waiting, limit), error
 
@@ -154,7 +159,8 @@ class _Delivery:
     places: Mapping[str, tuple[WriteBackSpec, Kind]]
     began: datetime | None = None
     done: set[tuple[str, str]] = field(default_factory=set)
-    given_up: list[str] = field(default_factory=list)
+    confirmed: list[Intent] = field(default_factory=list)
+    refused: list[Intent] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     made: int = 0
     minimum: int = 0
@@ -228,17 +234,27 @@ class _Delivery:
         self.intents.fail([each for each, reply in replied if reply.state is IntentState.REFUSED])
         for each, reply in replied:
             if reply.state is IntentState.REFUSED:
-                self.given_up.append(f"{each.key} ({reply.reason})")
+                self.refused.append(each)
             elif reply.state is not IntentState.DONE:
                 self.reasons[reply.reason] += 1
 
     def _confirm(self, intents: Sequence[Intent]) -> None:
         self.intents.confirm(intents)
+        self.confirmed += intents
         self.done |= {(each.object, each.key) for each in intents}
+
+    def happened(self, run: str, at: datetime) -> Iterator[RecordEvent]:
+        """Events of the records that were written back to, and of those that the source refused."""
+        outcomes = ((EventOutcome.WRITTEN_BACK, self.confirmed), (EventOutcome.REFUSED, self.refused))
+        for outcome, intents in outcomes:
+            for each in intents:
+                note = each.reason if outcome is EventOutcome.REFUSED else ""
+                where = (at, each.object, each.target_id, note)
+                yield RecordEvent(each.key, run, Stage.WRITE_BACK, outcome, *where)
 
     def report(self, unsettled: Sequence[Intent], waiting: int, limit: int) -> WriteBackReport:
         open_ones = {each.key for each in unsettled if (each.object, each.key) not in self.done}
-        gone = {text.partition(" ")[0] for text in self.given_up}
+        gone = {each.key for each in self.refused}
         held = len(open_ones - gone)
         later = max(0, waiting - held)
         return WriteBackReport(
@@ -258,7 +274,8 @@ class _Delivery:
             why = why or "an answer was lost a moment ago"
             yield f"{held} write-backs to {self.system} wait for the next run: {why}"
         if gone:
-            yield f"{gone} write-backs to {self.system} were given up: {', '.join(self.given_up[:_REASONS])}"
+            named = ", ".join(f"{each.key} ({each.reason})" for each in self.refused[:_REASONS])
+            yield f"{gone} write-backs to {self.system} were given up: {named}"
 
 
 def _fields(spec: WriteBackSpec, said: Mapping[str, str]) -> dict[str, str]:

@@ -171,7 +171,7 @@ class Wiring:
 
     def outbox(self, run: str) -> Outbox:
         """What has to be written back to the source."""
-        return Outbox(self.flow, run, self.intents)
+        return Outbox(self.flow, run, self.intents, self.events)
 
     # systems
 

@@ -14,6 +14,7 @@ from airflow_provider_brightpearl.cli.app import app
 from airflow_provider_brightpearl.core.conflicts import FieldConflict, kept_text
 from airflow_provider_brightpearl.core.events import EventOutcome
 from airflow_provider_brightpearl.errors import SyncError
+from airflow_provider_brightpearl.runtime.trace import trace
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.conflicts import all_conflicts
 from tests.flows.conftest import QUIET
@@ -131,6 +132,23 @@ def test_the_command_lists_them(site: Site) -> None:
         SyncError, match=r"--flow: there is no flow people_to_sales.*did you mean people_to_salesforce"
     ):
         command("--flow", "people_to_sales")
+
+
+def test_a_trace_shows_a_conflict_with_both_values_from_both_sides(site: Site) -> None:
+    key, account, _ = both_edited(site)
+    back(site)
+    steps = {record_id: trace(site.environment, "customer", record_id).steps for record_id in (key, account)}
+    assert steps[key] == steps[account]
+    conflicts = {step.text.partition(":")[0]: step for step in steps[key] if step.what == "conflict"}
+    assert {"Phone", "LastName"} == set(conflicts)
+    phone = conflicts["Phone"]
+    assert ("people_to_salesforce", key, account) == (phone.flow, phone.source_id, phone.target_id)
+    assert phone.text.startswith("Phone: brightpearl '2' (")
+    assert "; salesforce '1 [b]' (" in phone.text
+    assert "a person decides (found by people_to_brightpearl)" in phone.text
+    edit_there(site, "Account", account, Phone="2")
+    back(site)
+    assert "conflict closed" in {step.what for step in trace(site.environment, "customer", key).steps}
 
 
 def test_values_of_secrets_are_masked() -> None:

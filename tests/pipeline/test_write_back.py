@@ -23,7 +23,7 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline.write_back import QUIET, Outbox
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.stores.restored import accept_restored
-from tests.fakes import FakeWriteBack, LostAnswer
+from tests.fakes import FakeWriteBack, LostAnswer, MemoryRecordEvents
 
 TEXT = """
 flow: orders
@@ -60,12 +60,18 @@ def new_record(_: str) -> datetime:
     return datetime.now(UTC) + timedelta(hours=1)
 
 
+def events_of(outbox: Outbox, source_id: str) -> set[tuple[str, str, str]]:
+    """Outcome, place and row of the events of a record."""
+    found = outbox.events.of_record("orders", source_id)
+    return {(each.outcome.value, each.object, each.target_id) for each in found}
+
+
 @pytest.fixture
 def outbox(engine: Engine) -> Outbox:
     """That of a flow whose state has begun."""
     intents = SqlIntents(engine)
     intents.start("orders")
-    return Outbox(flow(), "run1", intents)
+    return Outbox(flow(), "run1", intents, MemoryRecordEvents())
 
 
 def test_what_is_kept_is_delivered_once(outbox: Outbox) -> None:
@@ -77,6 +83,9 @@ def test_what_is_kept_is_delivered_once(outbox: Outbox) -> None:
         Message("2", {"PCF_NO": "T2"}), Message("2", note="order T2, status 22"),
     ] == source.sent  # fmt: skip
     assert WriteBackReport(delivered=2, calls=Calls.of("brightpearl", 2, 2)) == report
+    assert {("written back", "Order.fields", "T1"), ("written back", "Order.note", "T1")} == events_of(
+        outbox, "1"
+    )
     outbox.keep([result(1), result(2)], new_record)
     assert 0 == deliver(outbox, lambda: source, later()).delivered
     assert 2 == source.calls
@@ -124,7 +133,9 @@ def test_a_note_is_looked_for_by_the_text_it_was_sent_with(outbox: Outbox) -> No
     source = FakeWriteBack([LostAnswer("no answer")])
     outbox.keep([result(1)], new_record)
     deliver(outbox, lambda: source, later())
-    changed = Outbox(flow(TEXT.replace("order {target_id}, status", "M3")), "run2", outbox.intents)
+    changed = Outbox(
+        flow(TEXT.replace("order {target_id}, status", "M3")), "run2", outbox.intents, outbox.events
+    )
     assert 0 == deliver(changed, lambda: source, later()).waiting
     assert [("1", "order T1, status 22")] == source.notes()
 
@@ -137,7 +148,11 @@ def test_a_field_that_is_corrected_in_the_flow_file_is_delivered_as_it_is_now(ou
     assert (1, 2) == (source.calls, report.waiting)
     assert "custom field PCF_NO does not exist" in report.warnings[0]
     source.sent.clear()
-    deliver(Outbox(flow(TEXT.replace("PCF_NO", "PCF_YES")), "run2", outbox.intents), lambda: source, later())
+    deliver(
+        Outbox(flow(TEXT.replace("PCF_NO", "PCF_YES")), "run2", outbox.intents, outbox.events),
+        lambda: source,
+        later(),
+    )
     assert [{"PCF_YES": "T1"}, {"PCF_YES": "T2"}] == [each.fields for each in source.sent if each.fields]
 
 
@@ -186,7 +201,7 @@ def test_of_two_workers_one_steps_back_and_no_note_is_sent_twice(outbox: Outbox,
         def unsettled(self, flow: str, objects: Iterable[str], records: int | None = None) -> list[Intent]:
             return read
 
-    late = Outbox(outbox.flow, "run2", Late(engine))
+    late = Outbox(outbox.flow, "run2", Late(engine), outbox.events)
     assert "another worker" in deliver(late, lambda: source, later()).warnings[0]
     assert 1 == len(source.notes())
 
@@ -218,7 +233,7 @@ def test_what_the_source_does_not_take_keeps_nothing_else_from_its_turn(outbox: 
 
 
 def test_a_note_of_a_record_older_than_the_state_is_looked_for_whenever_it_is_sent(engine: Engine) -> None:
-    fresh = Outbox(flow(), "run1", SqlIntents(engine))
+    fresh = Outbox(flow(), "run1", SqlIntents(engine), MemoryRecordEvents())
     fresh.intents.start("orders")
     fresh.keep([result(1)], lambda _: datetime.now(UTC) - timedelta(hours=1))
     source = FakeWriteBack(sent=[Message("1", note="order T1, status 22")])
@@ -233,14 +248,16 @@ def test_a_note_that_was_due_when_a_backup_was_taken_is_looked_for_before_it_is_
     """It may have been delivered by the state that was lost, before or after it was kept here."""
     before = SqlIntents(engine)
     before.start("orders")
-    Outbox(flow(), "run1", before).keep([result(1)], new_record)
+    Outbox(flow(), "run1", before, MemoryRecordEvents()).keep([result(1)], new_record)
     accept_restored(engine)
     source = FakeWriteBack(sent=[Message("1", note="order T1, status 22")])
-    assert 1 == deliver(Outbox(flow(), "run2", before), lambda: source, later()).delivered
+    assert (
+        1 == deliver(Outbox(flow(), "run2", before, MemoryRecordEvents()), lambda: source, later()).delivered
+    )
     assert [("1", "order T1, status 22")] == source.notes()
 
 
 def test_a_flow_without_write_back_connects_to_nothing(engine: Engine) -> None:
-    outbox = Outbox(flow(TEXT.partition("write_back")[0]), "run1", SqlIntents(engine))
+    outbox = Outbox(flow(TEXT.partition("write_back")[0]), "run1", SqlIntents(engine), MemoryRecordEvents())
     outbox.keep([result(1)], new_record)
     assert 0 == deliver(outbox, lambda: pytest.fail("connected"), later()).waiting
