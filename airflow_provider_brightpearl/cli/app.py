@@ -15,6 +15,7 @@ from airflow_provider_brightpearl.cli.account import account
 from airflow_provider_brightpearl.cli.conflicts import conflicts
 from airflow_provider_brightpearl.cli.connections import connections
 from airflow_provider_brightpearl.cli.mapping import mapping
+from airflow_provider_brightpearl.cli.match import match
 from airflow_provider_brightpearl.cli.output import ResultCommand
 from airflow_provider_brightpearl.cli.plan import plan
 from airflow_provider_brightpearl.cli.reconcile import reconcile
@@ -40,6 +41,7 @@ app.add_typer(salesforce, name="salesforce")
 app.add_typer(account, name="account")
 app.add_typer(state, name="state")
 app.command(cls=ResultCommand)(plan)
+app.command(cls=ResultCommand)(match)
 app.command(cls=ResultCommand)(run)
 app.command(cls=ResultCommand)(reconcile)
 app.command(cls=ResultCommand)(conflicts)

@@ -72,9 +72,9 @@ class RowResult(msgspec.Struct, frozen=True, gc=False):
     """What the target answered to one row: its id, or why it was refused (``reason``, ``field``, ``value``).
 
     An ``unfinished`` row exists, but a later call has still to complete it; if that call is never made, the next
-    run writes the row again. ``passing`` refusals may pass with time. ``returned_fields`` are further fields that the
-    target returned, by its own names, for write-backs. ``lost`` are rows of its record, or such that they refer to,
-    that the target no longer has.
+    run writes the row again. ``passing`` refusals may pass with time; one for ``review`` is a question that a person
+    answers. ``returned_fields`` are further fields that the target returned, by its own names, for write-backs.
+    ``lost`` are rows of its record, or such that they refer to, that the target no longer has.
     """
 
     source_id: str
@@ -87,6 +87,7 @@ class RowResult(msgspec.Struct, frozen=True, gc=False):
     value: str = ""
     unfinished: bool = False
     passing: bool = False
+    review: bool = False
     returned_fields: tuple[tuple[str, str], ...] = ()
     lost: tuple[Lost, ...] = ()
 

@@ -13,6 +13,7 @@ class EventOutcome(StrEnum):
 
     ``superseded``: left out, as another run had a newer reading of it. ``conflict``: both sides had changed a field.
     ``linked``: bound to a row of the flow of the other direction. ``refused``: the source refused a write-back.
+    ``answered``: a person said which row of the target it is.
     """
 
     CREATED = "created"
@@ -26,6 +27,7 @@ class EventOutcome(StrEnum):
     LINKED = "linked"
     WRITTEN_BACK = "written back"
     REFUSED = "refused"
+    ANSWERED = "answered"
 
 
 class RecordEvent(msgspec.Struct, frozen=True, gc=False):

@@ -54,7 +54,7 @@ class Rejection:
     ``waits_for`` is set on parked records only: (flow, object, source key) of the parent that is not bound yet.
     ``missing`` is set on records that were found or named and could not be read, ``passing`` on those that were refused
     for a passing reason, such as a lock: later runs try both again. A missing one is ``gone`` if the source answered
-    that it has no such record.
+    that it has no such record. One for ``review`` is a question that a person answers: which row of the target it is.
     ``amount`` and ``currency`` are the record's own total, so that money adds up over rejected records too.
     """
 
@@ -71,6 +71,7 @@ class Rejection:
     missing: bool = False
     passing: bool = False
     gone: bool = False
+    review: bool = False
 
     @property
     def outcome(self) -> Outcome:

@@ -18,6 +18,7 @@ from pydantic import (
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.window import Policy, is_cron
 from airflow_provider_brightpearl.flow.durations import Duration
+from airflow_provider_brightpearl.flow.match import MatchRule
 from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
 from airflow_provider_brightpearl.flow.two_way import AuthoritySpec, ReverseSpec
 from airflow_provider_brightpearl.flow.write_back import WriteBackSpec
@@ -152,6 +153,11 @@ class ObjectSpec(_Model):
     )
     disjoint_from: list[str] = Field(
         default=[], description="Flows that write other rows of this object, never the same"
+    )
+    match: list[MatchRule] = Field(
+        default=[],
+        description="What identifies a row that the target has already: fields, or lists of fields, tried in order",
+        examples=[["primaryEmail", ["lastName", "companyName"]]],
     )
     resend_in_sweep: bool = Field(
         False, description="A sweep writes unchanged rows too, as the target changes them by itself"

@@ -256,7 +256,12 @@ class Batch:
                     "which was not sent"
                 )
             if each.outcome is _REFUSED:
-                more = {"field": each.field, "value": each.value, "passing": each.passing}
+                more = {
+                    "field": each.field,
+                    "value": each.value,
+                    "passing": each.passing,
+                    "review": each.review,
+                }
                 self.reject(each.source_id, each.reason, (each.object, each.key), **more)
 
     def reject_unanswered(self) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_brightpearl.core.ports.gate import Gate
+from airflow_provider_brightpearl.core.ports.matching import Claims, TakesRowsOver
 from airflow_provider_brightpearl.core.ports.source import Source, SourceInventory, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import (
     Bases,
@@ -18,6 +19,7 @@ from airflow_provider_brightpearl.core.ports.stores import (
     DeadLetters,
     Intents,
     Ledger,
+    MatchAnswers,
     RecordEvents,
     Staging,
 )
@@ -29,6 +31,7 @@ from airflow_provider_brightpearl.flow.lookups import LookupTable, load_lookups,
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.gates.expectations import ExpectationGate
 from airflow_provider_brightpearl.mapping.engine import Mapper
+from airflow_provider_brightpearl.pipeline.matching import FlowLinks, Linking
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
 from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.stores.bases import SqlBases
@@ -38,6 +41,7 @@ from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.instances import SqlInstances
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
+from airflow_provider_brightpearl.stores.match_answers import SqlMatchAnswers
 from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
 from airflow_provider_brightpearl.stores.staging import FileStaging
 from airflow_provider_brightpearl.systems import registry
@@ -54,12 +58,14 @@ class Wiring:
         environment: where it runs.
         source_conn_id: connection of the source, None for the system's usual one.
         target_conn_id: connection of the target, likewise.
+        read_only: whether nothing is kept, not even which instances the connections lead to.
     """
 
     flow: FlowSpec
     environment: Environment
     source_conn_id: str | None = None
     target_conn_id: str | None = None
+    read_only: bool = False
 
     @classmethod
     def of(
@@ -80,7 +86,10 @@ class Wiring:
 
     def other_way(self, flow: str) -> Wiring:
         """The wiring of a flow of the other direction, over the same connections and the same client of its source."""
-        other = Wiring.of(flow, self.environment, self.target_conn_id, self.source_conn_id)
+        other = replace(
+            Wiring.of(flow, self.environment, self.target_conn_id, self.source_conn_id),
+            read_only=self.read_only,
+        )
         # its calls are counted with those of this flow
         other.__dict__["source_client"] = self.target_client
         return other
@@ -128,7 +137,8 @@ class Wiring:
         identity = system.instance(client()) if system.instance else conn_id or system.conn_id
         found = f"{name}:{identity}"
         address = self.environment.address(system, conn_id)
-        SqlInstances(self.environment.state()).keep(address, found, self.environment.now())
+        if not self.read_only:
+            SqlInstances(self.environment.state()).keep(address, found, self.environment.now())
         return found
 
     # stores
@@ -160,6 +170,10 @@ class Wiring:
     @cached_property
     def intents(self) -> Intents:
         return SqlIntents(self.environment.state(), self.environment.now, self.pair)
+
+    @cached_property
+    def match_answers(self) -> MatchAnswers:
+        return SqlMatchAnswers(self.environment.state(), self.environment.now, self.pair)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -194,7 +208,19 @@ class Wiring:
         open_sink = registry.find_system(self.flow.target).open_sink
         if open_sink is None:
             raise Misconfigured(f"{self.flow.flow}.yaml: {self.flow.target} is not a target")
-        return open_sink(self.target_client, self.flow, self.intents, run)
+        sink = open_sink(self.target_client, self.flow, self.intents, run)
+        if isinstance(sink, TakesRowsOver):
+            sink.linked = self.linked_rows()
+        return sink
+
+    def linked_rows(self, claims: Claims | None = None) -> FlowLinks:
+        """What the state knows of the rows of the target; ``claims`` are those of this run."""
+        linking = None
+        if self.flow.reverse:
+            there = self.other_way(self.flow.reverse.of)
+            linking = Linking(there.flow, there.crosswalk)
+        known = {} if claims is None else claims
+        return FlowLinks(self.flow, self.crosswalk, self.match_answers, linking, known)
 
     @property
     def schema_calls(self) -> int:

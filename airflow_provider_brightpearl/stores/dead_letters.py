@@ -39,6 +39,8 @@ class LetterState(StrEnum):
     GONE = "gone"
 
 
+# the kind of letters that ask a person which row of the target their record is
+REVIEW = "review"
 # tried again by later runs, at growing distance
 _TRIED_AGAIN = (LetterState.MISSING.value, LetterState.RETRY.value)
 WAITING = (LetterState.OPEN.value, LetterState.PARKED.value, *_TRIED_AGAIN)
@@ -271,6 +273,7 @@ def _row(rejection: Rejection, payload: bytes, shared: dict[str, Any]) -> dict[s
         "source_id": storable(rejection.source_id),
         "state": _state(rejection).value,
         "stage": rejection.stage.value,
+        "kind": REVIEW if rejection.review else "",
         "waits_flow": waits_flow,
         "waits_object": waits_object,
         "waits_key": None if waits_key is None else storable(waits_key),
@@ -293,7 +296,7 @@ def _state(rejection: Rejection) -> LetterState:
 
 _REPLACED = (
     "stage", "reason", "object", "row", "field", "value", "waits_flow", "waits_object", "waits_key", "amount",
-    "currency", "mapping_version", "run", "last_seen",
+    "currency", "mapping_version", "run", "last_seen", "kind",
 )  # fmt: skip
 
 

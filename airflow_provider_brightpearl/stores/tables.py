@@ -168,6 +168,8 @@ dead_letter = sa.Table(
     sa.Column("next_try_at", Instant),
     sa.Column("closed_at", Instant),
     sa.Column("closed_run", sa.Text),
+    # "review" where a person has to say which row of the target the record is
+    _text("kind", server_default=""),
     sa.Index("bp_dead_letter_due", "pair", "flow", "state", "next_try_at"),
 )
 
@@ -207,6 +209,20 @@ beginning = sa.Table(
     metadata,
     _text("pair", primary_key=True),
     _text("flow", primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+)
+
+# which row of the target a record is, as a person has answered; an empty id: none that is there, it is a new one
+match_answer = sa.Table(
+    "bp_match_answer",
+    metadata,
+    _text("pair", primary_key=True),
+    _text("flow", primary_key=True),
+    _text("object", primary_key=True),
+    _text("key", primary_key=True),
+    _text("source_id"),
+    _text("target_id"),
+    _text("author"),
     sa.Column("at", Instant, nullable=False),
 )
 

@@ -60,11 +60,22 @@ def check_flow(flow: FlowSpec) -> None:
         )
     if flow.filters and not source.takes_filters:
         raise Misconfigured(f"{flow.flow}.yaml: filters: streams of {source.name} take none")
+    _check_match(flow, target)
     _check_lookups(flow, target)
     _check_write_back(flow, source, target)
     _check_reconcile(flow, source, target)
     source.check_source(flow)
     target.check_target(flow)
+
+
+def _check_match(flow: FlowSpec, target: System) -> None:
+    for name, spec in flow.objects.items():
+        if spec.match and flow.target_object(name) not in target.match_objects:
+            able = " and ".join(target.match_objects)
+            instead = f"it is for {able}" if able else "its rows are found by the external id of key:"
+            raise Misconfigured(
+                f"{flow.flow}.yaml: objects.{name}.match: {target.name} is not searched for {name}; {instead}"
+            )
 
 
 def _check_lookups(flow: FlowSpec, target: System) -> None:

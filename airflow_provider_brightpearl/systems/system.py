@@ -59,6 +59,7 @@ class System:
         open_sink: the objects of a flow, by client, flow, intents and the name of the run.
         open_target: the rows of a flow's objects, by client and flow; needed to reconcile flows into this system.
         query: rows of a query by column, for ``lookups`` with ``query``.
+        match_objects: target objects for which flow files may say by ``match`` how rows that exist are found.
         takes_filters: whether flow files may narrow its streams by ``filters``.
         check_source: raises ``Misconfigured`` where a flow asks of this source what it does not do.
         check_target: the same for this target.
@@ -82,6 +83,7 @@ class System:
     open_sink: Callable[[Any, FlowSpec, Intents, str], Sink] | None = None
     open_target: Callable[[Any, FlowSpec], Target] | None = None
     query: Callable[[Any, str], Iterable[Mapping[str, Any]]] | None = None
+    match_objects: Sequence[str] = ()
     takes_filters: bool = False
     check_source: Callable[[FlowSpec], None] = _anything_goes
     check_target: Callable[[FlowSpec], None] = _anything_goes

@@ -227,6 +227,37 @@ class Intents(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class MatchAnswer:
+    """A person's answer: this record is that row of the target, or with an empty ``target_id`` none that is there.
+
+    ``object`` and ``key`` are those of its first row, ``author`` the person.
+    """
+
+    flow: str
+    object: str
+    key: str
+    source_id: str
+    target_id: str
+    author: str
+
+
+class MatchAnswers(Protocol):
+    """What people have answered to letters for review; raises ``Unavailable`` where it does not answer."""
+
+    def new_ones(self, flow: str, object_name: str, keys: Iterable[str]) -> set[str]:
+        """Those of the keys of which a person has said that they are none of the target's rows."""
+        ...
+
+    def keep(self, answer: MatchAnswer) -> bool:
+        """Keeps an answer, binds the row if it names one, and has the next run take the record up, all or nothing.
+
+        Returns:
+            Whether it was kept: a key that is bound already needs no answer.
+        """
+        ...
+
+
 class DeadLetters(Protocol):
     """Records that did not go through, kept with payload and reason until they do."""
 

@@ -21,6 +21,7 @@ from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS
 from airflow_provider_brightpearl.systems.brightpearl.contact_search import ContactFinder
 from airflow_provider_brightpearl.systems.brightpearl.custom_fields import custom_fields
 from airflow_provider_brightpearl.systems.brightpearl.fields import at, nested
+from airflow_provider_brightpearl.systems.brightpearl.match import CONTACTS, Matcher
 from airflow_provider_brightpearl.systems.brightpearl.messages import (
     Message,
     Once,
@@ -49,11 +50,11 @@ class ContactWriter(Writer):
         """The fewest calls: a search per new email, addresses, contacts, custom fields; or a read and a patch."""
         everyone = [whole_of(self.flow, record) for record in records]
         new = [each for each in everyone if not each.id and each.refusal is None]
-        emails = {_email(each) for each in new} - {""}
+        searches = Matcher(self.client, self.flow, CONTACTS, self.linked).min_searches(new)
         places = sum(len({_place(row) for row in each.of_kind("Address")}) for each in new)
         custom = sum(bool(each.head and each.head.custom) for each in new)
         changed = len(everyone) - len(new)
-        return min_calls(len(emails), places, len(new), custom, changed) + ceil(changed / MAX_IDS)
+        return min_calls(searches, places, len(new), custom, changed) + ceil(changed / MAX_IDS)
 
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         """Results of all rows of these contacts, of which there are at most as many as one call reads."""
@@ -80,7 +81,7 @@ class ContactWriter(Writer):
 
     def _find(self, people: Sequence[Whole]) -> None:
         """Takes over contacts that Brightpearl has already, and remembers them as ours."""
-        ContactFinder(self.client, self.intent_log).find(people)
+        ContactFinder(self.client, self.flow, self.intent_log, self.linked).find(people)
         found = [each for each in people if each.id and each.open]
         self.intent_log.begin({each.key: _digest(each) for each in found if not each.created})
         self.intent_log.confirm({each.key: each.id for each in found})
@@ -196,10 +197,6 @@ class ContactWriter(Writer):
 
 def _digest(each: Whole) -> str:
     return digest_of(row.change for row in each.rows)
-
-
-def _email(each: Whole) -> str:
-    return str(each.head.values.get("primaryEmail") or "").casefold() if each.head else ""
 
 
 def _place(row: Row) -> str:

@@ -11,7 +11,6 @@ from copy import deepcopy
 from decimal import Decimal
 from math import ceil
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -20,26 +19,24 @@ from airflow_provider_brightpearl.core.ports.stores import IntentState
 from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS
 from airflow_provider_brightpearl.systems.brightpearl.custom_fields import custom_fields
 from airflow_provider_brightpearl.systems.brightpearl.fields import at, nested
+from airflow_provider_brightpearl.systems.brightpearl.match import PRODUCTS, Matcher
 from airflow_provider_brightpearl.systems.brightpearl.messages import (
     Message,
     Once,
     State,
     min_calls,
     note_missing,
-    read,
-    rows_of,
     send_all,
     send_once,
 )
 from airflow_provider_brightpearl.systems.brightpearl.objects import PRODUCT
-from airflow_provider_brightpearl.systems.brightpearl.reading import Odd, read_there, refused_search
+from airflow_provider_brightpearl.systems.brightpearl.reading import Odd, read_there
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, Row, Whole, whole_of
 from airflow_provider_brightpearl.systems.brightpearl.writer import Writer
 from airflow_provider_brightpearl.systems.intent_log import digest_of
 
 _PRODUCT = "product-service/product"
 _PRICES = "product-service/product-price"
-_SEARCH = "product-service/product-search"
 # members of a product's first sales channel
 _CHANNEL = {"name": "productName", "categoryCode": "categories", "description": "description"}
 _NEEDED = ("name", "brandId")
@@ -79,19 +76,11 @@ class ProductWriter(Writer):
                 product.id, product.created = intent.target_id, True
 
     def _find(self, products: Sequence[Whole]) -> None:
-        """Takes over products of the same SKU, and remembers them as ours."""
-        paths = [f"{_SEARCH}?SKU={quote(each.key, safe='')}&columns=productId,SKU" for each in products]
-        for product, answer in zip(products, read(self.client, paths), strict=True):
-            if refused_search(product, answer, "sku"):
-                continue
-            ids = [str(row["productId"]) for row in rows_of(answer) if row["SKU"] == product.key]
-            if len(ids) > 1:
-                product.refuse(
-                    f"Brightpearl has {len(ids)} products of this SKU: {', '.join(ids)}; keep one", name="sku"
-                )
-            elif ids:
-                doubtful = self.intent_log.known[product.key].state is IntentState.IN_DOUBT
-                product.id, product.created = ids[0], doubtful
+        """Takes over products that Brightpearl has already, and remembers them as ours."""
+        Matcher(self.client, self.flow, PRODUCTS, self.linked).find(products)
+        for product in products:
+            doubtful = self.intent_log.known[product.key].state is IntentState.IN_DOUBT
+            product.created = bool(product.id) and doubtful
         found = [product for product in products if product.id and product.open]
         self.intent_log.begin({each.key: _digest(each) for each in found if not each.created})
         self.intent_log.confirm({each.key: each.id for each in found})

@@ -61,6 +61,13 @@ class Row:
             value="" if value is None else str(value), passing=passing,
         )  # fmt: skip
 
+    def unsure(self, reason: str, name: str, candidates: str) -> RowResult:
+        """A question for a person: which of Brightpearl's records this row is."""
+        return RowResult(
+            self.source_id, self.change.object, self.key, RowOutcome.REFUSED, reason=reason, field=name,
+            value=candidates, review=True,
+        )  # fmt: skip
+
 
 def owner_of(target_id: str | None) -> str:
     """The id of the first object in the id of one of its parts, ``100231|5001``."""
@@ -119,6 +126,11 @@ class Whole:
                 reason,
                 passing=passing,
             )
+
+    def ask(self, reason: str, name: str, candidates: str = "") -> None:
+        """Refuses a record until a person says which of Brightpearl's records it is."""
+        if self.refusal is None and self.head is not None:
+            self.refusal = self.head.unsure(reason, name, candidates)
 
     def removals(self) -> list[RowResult]:
         """The results of what was removed."""

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
+from airflow_provider_brightpearl.core.ports.matching import LinkedRows
 from airflow_provider_brightpearl.core.ports.stores import IntentState
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.answers import NOTHING_FOUND
@@ -54,8 +55,10 @@ _CHANGE = "change"
 class SaleWriter(Writer):
     """Writes the sales orders or credits of one flow, as many at once as one call reads."""
 
-    def __init__(self, client: BrightpearlClient, flow: FlowSpec, intent_log: IntentLog) -> None:
-        super().__init__(client, flow, intent_log)
+    def __init__(
+        self, client: BrightpearlClient, flow: FlowSpec, intent_log: IntentLog, linked: LinkedRows
+    ) -> None:
+        super().__init__(client, flow, intent_log, linked)
         self.kind = flow.target_object(flow.root)
         self.path = _PATHS[self.kind]
         self.figures = Figures(client)

@@ -10,6 +10,7 @@ from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import CALLS_PER_MINUTE
 from airflow_provider_brightpearl.systems.brightpearl.inventory import BrightpearlInventory, listing_of
+from airflow_provider_brightpearl.systems.brightpearl.match import MATCHABLE, check_match
 from airflow_provider_brightpearl.systems.brightpearl.objects import EMPTIED, returned_fields_of
 from airflow_provider_brightpearl.systems.brightpearl.schema import schema_problems
 from airflow_provider_brightpearl.systems.brightpearl.sink import BrightpearlSink
@@ -53,6 +54,7 @@ def _check_source(flow: FlowSpec) -> None:
 
 def _check_target(flow: FlowSpec) -> None:
     check_objects(flow)
+    check_match(flow)
     check_reconcile(flow)
 
 
@@ -84,6 +86,7 @@ BRIGHTPEARL = System(
     empties=lambda name: name in EMPTIED,
     notes=_notes,
     takes_filters=True,
+    match_objects=tuple(MATCHABLE),
     # all private apps of an account together
     quota=lambda _: Quota(per_minute=CALLS_PER_MINUTE),
     instance=lambda client: client.account,

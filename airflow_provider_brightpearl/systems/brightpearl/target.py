@@ -18,6 +18,7 @@ from airflow_provider_brightpearl.core.ports.target import TargetRow
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
+from airflow_provider_brightpearl.systems.brightpearl.complete import is_number
 from airflow_provider_brightpearl.systems.brightpearl.fields import at
 from airflow_provider_brightpearl.systems.brightpearl.objects import Resource, fields_of, resource_of
 from airflow_provider_brightpearl.systems.brightpearl.rows import SEPARATOR, owner_of
@@ -74,7 +75,7 @@ class BrightpearlTarget:
         if self.resource is None:
             return set(target_ids)
         owners: dict[str, list[str]] = {}
-        for target_id in target_ids:
+        for target_id in filter(lambda each: is_number(owner_of(each)), target_ids):
             owners.setdefault(owner_of(target_id), []).append(target_id)
         kind = self.flow.target_object(object_name)
         there: set[str] = set()

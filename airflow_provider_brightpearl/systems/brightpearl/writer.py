@@ -6,15 +6,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
+from airflow_provider_brightpearl.core.ports.matching import LinkedRows
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
 from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows
 
 
 class Writer(ABC):
-    """Writes records of one kind; ``pending`` are those whose answer is missing."""
+    """Writes records of one kind; ``pending`` are those whose answer is missing.
 
-    def __init__(self, client: BrightpearlClient, flow: FlowSpec, intent_log: IntentLog) -> None:
+    ``linked`` is what is known of the rows that Brightpearl has already.
+    """
+
+    def __init__(
+        self, client: BrightpearlClient, flow: FlowSpec, intent_log: IntentLog, linked: LinkedRows
+    ) -> None:
+        self.linked = linked
         self.client = client
         self.flow = flow
         self.intent_log = intent_log

@@ -133,4 +133,5 @@ def test_a_sku_of_several_products_is_refused_with_their_ids(merchant: Merchant)
     for number in (1001, 1002):
         merchant.sandbox.control("PATCH", f"/brightpearl/product/{number}", {"identity": {"sku": "TWICE"}})
     [refused] = merchant.write(PRODUCTS, [item("TWICE")])
-    assert "Brightpearl has 2 products of this SKU: 1001, 1002; keep one" == refused.reason
+    assert refused.reason.startswith("Brightpearl has 2 products of this sku; answer which one it is:")
+    assert ["1001", "1002"] == [each.partition(" ")[0] for each in refused.value.split("; ")]

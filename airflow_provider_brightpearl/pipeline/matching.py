@@ -1,0 +1,62 @@
+"""Which rows of a target are linked to a record already, for sinks that take rows over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from airflow_provider_brightpearl.core.ports.matching import Claims
+from airflow_provider_brightpearl.core.ports.stores import Crosswalk, MatchAnswers
+from airflow_provider_brightpearl.flow.spec import FlowSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Linking:
+    """The flow of the other direction that holds the links of a two-way entity, and its crosswalk."""
+
+    flow: FlowSpec
+    crosswalk: Crosswalk
+
+
+@dataclass(frozen=True)
+class FlowLinks:
+    """What the state knows of the rows of one flow's target; see ``core.ports.matching.LinkedRows``.
+
+    Args:
+        flow: the flow.
+        crosswalk: what is bound.
+        answers: what people have answered.
+        linking: the flow of the other direction, where both share their links.
+        claims: the record that claimed something first; of this run alone.
+    """
+
+    flow: FlowSpec
+    crosswalk: Crosswalk
+    answers: MatchAnswers
+    linking: Linking | None = None
+    claims: Claims = field(default_factory=dict[str, str])
+
+    def owners(self, object_name: str, target_ids: Iterable[str]) -> dict[str, str]:
+        ids = list(target_ids)
+        bound = self.crosswalk.of_targets(object_name, ids)
+        found = {each.target_id: each.source_id for each in bound if each.flow == self.flow.flow}
+        if self.linking and object_name == self.flow.root:
+            # its records are the rows of our target, and its rows our records
+            linked = self.linking.crosswalk.of_records(self.linking.flow.flow, ids)
+            root = self.linking.flow.root
+            found |= {each.source_id: each.target_id for each in linked if each.object == root}
+        return found
+
+    def linked_to(self, source_id: str) -> str:
+        """The row of the target that the flow of the other direction has linked a record to, empty where none is."""
+        if self.linking is None:
+            return ""
+        flow = self.linking.flow
+        linked = self.linking.crosswalk.of_targets(flow.root, [source_id])
+        return next((each.source_id for each in linked if each.flow == flow.flow), "")
+
+    def new_ones(self, object_name: str, keys: Iterable[str]) -> set[str]:
+        return self.answers.new_ones(self.flow.flow, object_name, keys)
+
+    def first(self, what: str, source_id: str) -> str:
+        return self.claims.setdefault(what, source_id)
