@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,3 +136,59 @@ def test_a_lost_crosswalk_is_filled_again(sandbox: Sandbox) -> None:
     assert "rows bound; the next run" in said
     with pytest.raises(Misconfigured, match="is not empty; pass --merge"):
         invoke("state", "rebuild", flow)
+
+
+def test_matches_are_shown_and_written_to_a_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    file = tmp_path / "matches.csv"
+    code, said = invoke("match", "customers_to_salesforce", "--csv", str(file))
+    assert 0 == code
+    assert "not found, would be created" in said
+    assert f"all rows are in {file}; calls: " in said
+    with file.open(encoding="utf-8", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    assert {"create"} == {row["found"] for row in rows}
+    code, said = invoke("match", "customers_to_salesforce", "--json")
+    assert {"create": len(rows)} == json.loads(said)["counts"]
+    with pytest.raises(Misconfigured, match=r"matches.csv cannot be written"):
+        invoke("match", "customers_to_salesforce", "--csv", str(file / "matches.csv"))
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--new"], "--new and --by go with --record"),
+        (["--record", "203"], "pass either --to and the id that the record has in the target, or --new"),
+        (["--record", "203", "--to", "1", "--new"], "pass either --to"),
+        (["--record", "203", "--new", "--from", "2026-01-01"], "leave out --from and --csv"),
+        (["--from", "soon"], "'soon' is not a valid timestamp"),
+    ],
+)
+def test_options_of_match_that_do_not_go_together(sandbox: Sandbox, options: list[str], problem: str) -> None:
+    with pytest.raises(Misconfigured, match=problem):
+        invoke("match", "customers_to_salesforce", *options)
+
+
+def test_an_answer_is_recorded(
+    sandbox: Sandbox, no_dag_run: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "people.yaml").write_text("""
+flow: people
+source: salesforce.accounts
+target: brightpearl
+objects:
+  Contact:
+    key: {sf: Id}
+    fields: {companyName: Name}
+""")
+    monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__MAPPINGS", str(tmp_path))
+    account = sandbox.snapshot("salesforce", "Account")[0]["Id"]
+    code, said = invoke("match", "people", "--record", account, "--to", "203", "--by", "Jo")
+    assert (
+        0,
+        f"record {account} of people is Contact 203 of brightpearl, says Jo; the next run goes on with it\n",
+    ) == (code, said)
+    with writing(state_engine()) as connection:
+        [row] = connection.execute(binding.select())
+    assert ("Contact", account, "203", "person") == (row.object, row.source_id, row.target_id, row.origin)
+    with pytest.raises(Misconfigured, match="nothing to answer"):
+        invoke("match", "people", "--record", account, "--new")
