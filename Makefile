@@ -6,8 +6,8 @@ MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 
 PYTHON ?= python3
-# pytest workers; one more than the two cores the suite is tuned for, as some tests wait for a scheduler
-WORKERS ?= 3
+# pytest workers; two more than the two cores the suite is tuned for, as many tests wait for a server or a scheduler
+WORKERS ?= 4
 # more arguments for pytest, such as ARGS="-k window"
 ARGS ?=
 
@@ -24,9 +24,11 @@ BIN := .venv-3.3/bin
 # tests of what has nothing to do with the version of Airflow run on the newest only
 ONCE := tests/bench tests/demo tests/docs tests/sandbox tests/systems/infor/test_payments.py tests/test_compose.py
 # tests of what knows no Airflow; on the line in between they tell nothing more
-PURE := tests/contracts tests/core tests/flow tests/flows tests/gates tests/mapping tests/pipeline tests/runtime tests/stores tests/systems
-# tests of what stands on other people's packages, for the oldest of them
-OLDEST := tests/airflow tests/flows/test_golden.py tests/gates tests/hooks tests/mapping tests/stores tests/systems
+PURE := tests/contracts tests/core tests/flow tests/flows tests/gates tests/mapping tests/pipeline tests/runtime tests/stores tests/systems \
+  tests/odd/test_answers.py tests/odd/test_records.py tests/odd/test_streams.py
+# tests of what stands on other people's packages, for the oldest of them; of systems those of HTTP and of clients
+OLDEST := tests/airflow tests/flows/test_golden.py tests/gates tests/hooks tests/mapping tests/stores tests/systems/http \
+  $(wildcard tests/systems/*.py tests/systems/*/test_client*.py tests/systems/*/test_auth.py) tests/systems/salesforce/test_sink.py
 PYTEST := -p no:cacheprovider -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q
 # clients that others wrote, to prove the sandbox; jsforce where there is npm
 CLIENTS := .venv-inforion/.ready $(if $(shell command -v npm),tests/sandbox/jsforce/node_modules/.package-lock.json)

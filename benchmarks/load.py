@@ -17,7 +17,7 @@ GOAL = 50
 
 
 def rows(*, quick: bool) -> Iterator[Row]:
-    orders = ORDERS // 10 if quick else ORDERS
+    orders = ORDERS // 100 if quick else ORDERS
     with (
         workbench.folder() as work,
         workbench.simulated(work, customers=CUSTOMERS, products=PRODUCTS, orders=orders) as sandbox,

@@ -29,7 +29,7 @@ LIMIT, SECONDS = 200, 60
 
 
 def rows(*, quick: bool) -> Iterator[Row]:
-    customers, speed = (18_000, 4) if quick else (CUSTOMERS, 2)
+    customers, speed = (18_000, 10) if quick else (CUSTOMERS, 2)
     with workbench.folder() as work:
         size = {"customers": customers, "products": 1, "orders": 1}
         with workbench.simulated(work, throttle=True, speed=speed, **size) as sandbox:

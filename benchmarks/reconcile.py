@@ -19,7 +19,7 @@ _FLOW = workbench.FLOWS[0]
 
 
 def rows(*, quick: bool) -> Iterator[Row]:
-    few, many = (2_000, 8_000) if quick else (10_000, 40_000)
+    few, many = (400, 1_600) if quick else (10_000, 40_000)
     # parts are equally large in both, and full
     small, large = (_peak(customers, part_size=few // 2) for customers in (few, many))
     yield said(f"peak of a reconciliation, {few:,} customers", small, "MB")

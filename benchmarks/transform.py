@@ -31,7 +31,7 @@ class Took:
 
 
 def rows(*, quick: bool) -> Iterator[Row]:
-    orders, seeded, rounds = (10_000, 5_000, 2) if quick else (ORDERS, SEEDED, ROUNDS)
+    orders, seeded, rounds = (2_000, 1_000, 2) if quick else (ORDERS, SEEDED, ROUNDS)
     with workbench.folder() as work:
         # orders are seeded once and read several times: parts know nothing of each other
         repeats = orders // seeded

@@ -26,7 +26,7 @@ from tests.flows.golden import CASES, MAPPINGS, case, map_records
 from tests.gates.judgements import judgements, verdict_of, write_part
 from tests.gates.test_expectations import Flow
 
-EXAMPLES = int(os.environ.get("BRIGHTPEARL_GATE_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("BRIGHTPEARL_GATE_EXAMPLES", "8"))
 RANDOM = settings(
     deadline=None,
     max_examples=EXAMPLES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -94,12 +95,21 @@ def sandbox(world: Sandbox) -> Sandbox:
 
 @pytest.fixture(scope="session")
 def migrated(world: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Airflow's database with its tables, to be copied: making them takes longer than many a test."""
-    home = tmp_path_factory.mktemp("migrated")
-    site = Site(home, os.environ | _environment(home, world.url))
-    site.run("airflow", "db", "migrate")
-    # four processes share this file, and a busy machine must not lock one of them out
-    site.rows("airflow.db", "PRAGMA journal_mode=WAL")
+    """Airflow's database with its tables, to be copied: making them takes longer than many a test.
+
+    The workers of one run of the tests share it; the first one to need it makes it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "migrated"
+    home.mkdir(exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "ready").exists():
+            site = Site(home, os.environ | _environment(home, world.url))
+            site.run("airflow", "db", "migrate")
+            # four processes share this file, and a busy machine must not lock one of them out
+            site.rows("airflow.db", "PRAGMA journal_mode=WAL")
+            (home / "ready").touch()
     return home / "airflow.db"
 
 

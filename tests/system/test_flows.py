@@ -16,6 +16,7 @@ FLOWS = ("customers_to_salesforce", "products_to_salesforce", "orders_to_salesfo
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
+@pytest.mark.skipif(airflow_version() >= (3, 0), reason="the demonstration runs them all on Airflow 3")
 def test_the_starter_dags_move_every_record_once_and_then_find_nothing_new(site, sandbox):
     site.keep_dags(*(f"brightpearl_{flow}.py" for flow in FLOWS))
     for flow in FLOWS:
@@ -33,15 +34,6 @@ def test_the_starter_dags_move_every_record_once_and_then_find_nothing_new(site,
     first, second = sorted(site.ledger("customers_to_salesforce"), key=lambda run: run["started_at"])
     assert (first["extracted"] > 0, 0, 0) == (True, second["created"], second["updated"])
     assert "Traceback" not in output
-    if airflow_version() >= (3, 0):
-        named = site.rows(
-            "airflow.db",
-            "SELECT rendered_map_index AS name FROM task_instance "
-            "WHERE dag_id = 'orders_to_salesforce' AND task_id IN ('transform', 'load')",
-        )
-        assert [f"part 1, {runs['orders_to_salesforce']['extracted']} records"] * 2 == [
-            row["name"] for row in named
-        ]
 
 
 def test_the_example_of_flows_in_a_dag_of_ones_own(site, sandbox):
