@@ -69,8 +69,9 @@ class TwoWay:
     keeps_keys: bool = True
     conflicts: list[FoundConflict] = field(default_factory=list)
     _agreed: dict[str, dict[Place, Fields]] = field(default_factory=dict)
-    # fields that were compared and over which no person has to decide, by record
+    # fields that were compared, by record: those over which no person has to decide, and the others as Object.field
     _settled: dict[str, set[tuple[str, str, str]]] = field(default_factory=dict)
+    _undecided: dict[str, set[str]] = field(default_factory=dict)
     _linked: list[Link] = field(default_factory=list)
 
     def adopt(self, batch: Batch) -> None:
@@ -90,6 +91,7 @@ class TwoWay:
         settled: list[Binding] = []
         for record in records:
             mine = linked.get(record.source_id, ())
+            self._keep_open(batch, record)
             places = {f"{link.place[0]}.{name}" for link in mine for name in wanted[link.place]}
             reduced = [
                 (change, self._reduced(batch.flow, change, places) if mine else change)
@@ -104,6 +106,14 @@ class TwoWay:
             if kept or record.removals:
                 changes.append(replace(record, changes=kept))
         return changes, settled
+
+    def _keep_open(self, batch: Batch, record: RecordChange) -> None:
+        """Lets the next reading compare rows again over which a person has to decide: they are not as the target's."""
+        places = self._undecided.get(record.source_id, set())
+        for change in record.changes if places else ():
+            named = (self._linking_place(change.object, name) for name in _raw_fields(change.payload))
+            if not places.isdisjoint(named):
+                batch.fingerprints[change.object][change.key] = ""
 
     def link(self, batch: Batch, results: Sequence[RowResult]) -> None:
         """Links rows that are confirmed for the first time, before they are bound: a crash must not part both."""
@@ -200,6 +210,8 @@ class TwoWay:
         undecided = {each.field for each in found.conflicts if each.winner is None}
         settled = {(*link.place, each) for each in candidates(base, shared) if each not in undecided}
         self._settled.setdefault(link.source_id, set()).update(settled)
+        if undecided:
+            self._undecided.setdefault(link.source_id, set()).update(f"{name}.{each}" for each in undecided)
         self._agreed.setdefault(link.source_id, {})[link.place] = {**found.base, **alone}
         if link.unwritten and base is not None and not self.keeps_keys:
             # what the target has in other fields of a row of its own stays until it changes here
@@ -270,4 +282,5 @@ def _with_first(
 
 def _unwritten(batch: Batch, change: Change) -> Binding:
     """The binding of a row of which nothing had to be written, as one of this reading."""
-    return replace(batch.bound[change.object][change.key], fingerprint=change.fingerprint)
+    fingerprint = batch.fingerprints[change.object][change.key]
+    return replace(batch.bound[change.object][change.key], fingerprint=fingerprint)

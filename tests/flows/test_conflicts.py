@@ -104,6 +104,29 @@ def test_a_manual_conflict_is_listed_until_both_sides_agree(site: Site) -> None:
     assert [] == all_conflicts(site.database, open_only=True)
 
 
+@pytest.mark.parametrize("side", ["here", "there"])
+def test_a_side_that_goes_back_to_what_was_agreed_takes_the_other_ones_value(site: Site, side: str) -> None:
+    key, account, _ = linked(site)
+    before = site.there("Account")[key]["Phone"]
+    edit_there(site, "Account", account, Phone="1")
+    edit_here(site, key, phone="2")
+    there(site)
+    back(site)
+    if side == "here":
+        edit_here(site, key, phone=before)
+    else:
+        edit_there(site, "Account", account, Phone=before)
+    for _ in range(2):
+        there(site)
+        back(site)
+    # the other side has not changed since, so that only a sweep reads it
+    for flow in ("people_to_salesforce", "people_to_brightpearl"):
+        site.run(flow, full_resync=True)
+    held = site.here("contact", "contactId")[key]["communication"]["telephones"]["PRI"]
+    assert ("1" if side == "here" else "2") == held == site.there("Account")[key]["Phone"]
+    assert [] == all_conflicts(site.database, open_only=True)
+
+
 def command(*arguments: str) -> Any:
     return CliRunner().invoke(app, ["conflicts", *arguments], catch_exceptions=False)
 
