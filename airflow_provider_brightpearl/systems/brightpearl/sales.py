@@ -67,6 +67,7 @@ class SaleWriter(Writer):
         """The fewest calls: new ones in full messages and read back, others read, changed, and read again.
 
         Those that are older than the flow's state are looked for as well, where Brightpearl would not recognise them.
+        Tax codes are read once where rows come without their tax.
         """
         sales = [whole_of(self.flow, record) for record in records]
         changed = sum(bool(sale.id) for sale in sales)
@@ -76,7 +77,8 @@ class SaleWriter(Writer):
         asked = sum(not _recognised(sale) for sale in old)
         allocated = sum(bool(sale.head and sale.head.values.get("allocate")) for sale in new)
         reads = ceil(len(sales) / MAX_IDS) + ceil((changed + allocated) / MAX_IDS)
-        return min_calls(asked, len(new), custom + changed + allocated) + reads
+        taxes = any(row.values.get("tax") is None for sale in sales for row in sale.of_kind("OrderRow"))
+        return min_calls(asked, len(new), custom + changed + allocated) + reads + taxes
 
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         """Results of all rows of these sales, of which there are at most as many as one call reads."""
