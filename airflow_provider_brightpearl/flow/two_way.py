@@ -1,7 +1,7 @@
 """Two flows of one entity, one in each direction: which fields are one, and whose value counts.
 
 The flow that was there first holds the links and ``authority``; the one of the other direction names it in ``reverse``.
-Both compare in one form, that of the first flow's target.
+Both compare in one form, that of the first flow's target. Without fields they share nothing but the links.
 """
 
 from __future__ import annotations
@@ -38,17 +38,27 @@ class AuthoritySpec(_Model):
         return self.fields.get(place, self.default)
 
 
+class RowLink(_Model):
+    """Each row of an object with ``rows:`` is linked with the entry of the record that it comes from."""
+
+    object: str = Field(description="Object of this flow with rows:")
+    id: str = Field(description="Where an entry of these rows holds the id of that flow's row")
+
+
 class ReverseSpec(_Model):
     """The flow of the other direction, and how the records of this one correspond to its rows."""
 
     of: str = Field(description="Name of the flow of the other direction")
-    objects: dict[str, str] = Field(
+    objects: dict[str, str | RowLink] = Field(
         min_length=1,
-        description="Objects of that flow: where records of this stream hold the row's id; its fields stand beside it",
+        description="Objects of that flow: where records of this stream hold the row's id, with its fields beside it; "
+        "or the object of this flow whose rows are those rows",
         examples=[{"Account": "Id", "Contact": "Contacts.0.Id"}],
     )
     fields: dict[Place, Place] = Field(
-        description="Object and field of this flow: object and field of that flow that are one with it",
+        default={},
+        description="Object and field of this flow: object and field of that flow that are one with it; none if "
+        "nothing is edited on both sides",
         examples=[{"Contact.email": "Contact.Email"}],
     )
     one_way: list[Part] = Field(
@@ -60,6 +70,16 @@ class ReverseSpec(_Model):
     def goes_one_way(self, name: str, field: str) -> bool:
         """Whether a field of an object is written by this flow alone."""
         return name in self.one_way or f"{name}.{field}" in self.one_way
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Objects of that flow with one row a record, and where records hold its id."""
+        return {name: each for name, each in self.objects.items() if isinstance(each, str)}
+
+    @property
+    def rows(self) -> dict[str, RowLink]:
+        """Objects of that flow with several rows a record."""
+        return {name: each for name, each in self.objects.items() if isinstance(each, RowLink)}
 
 
 def rule_of(flow: FlowSpec, place: str, *, forward: bool) -> Rule:
@@ -127,21 +147,33 @@ def _pair_problems(flow: FlowSpec, there: FlowSpec) -> Iterator[str]:
     if (there.source_system, there.target) != (flow.target, flow.source_system):
         yield f".of: {there.flow} goes from {there.source_system} to {there.target}, which is not the other direction"
         return
-    if there.authority is None:
+    if reverse.fields and there.authority is None:
         yield f": {there.flow}.yaml has no authority:, which says whose value counts where both sides changed a field"
     if unknown := [name for name in reverse.objects if name not in there.objects]:
         yield f".objects: {unknown[0]} is not an object of {there.flow}.yaml{did_you_mean(unknown[0], there.objects)}"
-    if there.root not in reverse.objects:
-        yield f".objects: {there.root}, the first object of {there.flow}.yaml, is missing"
+    if there.root not in reverse.paths:
+        wrong = "has one row a record: name its path" if there.root in reverse.objects else "is missing"
+        yield f".objects: {there.root}, the first object of {there.flow}.yaml, {wrong}"
+    for name, link in reverse.rows.items():
+        if link.object not in flow.objects:
+            hint = did_you_mean(link.object, flow.objects)
+            yield f".objects.{name}: {link.object} is not an object of this flow{hint}"
+        elif not flow.objects[link.object].rows:
+            yield f".objects.{name}: {link.object} has one row a record and no rows: of its own"
     for mine, theirs in reverse.fields.items():
         if not _has(flow, mine):
             yield f".fields: {mine} is not a field of this flow"
         if not _has(there, theirs):
             yield f".fields.{mine}: {theirs} is not a field of {there.flow}.yaml"
-        elif theirs.partition(".")[0] not in reverse.objects:
-            yield f".fields.{mine}: {theirs.partition('.')[0]} is not among objects:"
+        elif (name := theirs.partition(".")[0]) not in reverse.paths:
+            wrong = (
+                "is linked row by row, and takes no fields"
+                if name in reverse.rows
+                else "is not among objects:"
+            )
+            yield f".fields.{mine}: {name} {wrong}"
     yield from _one_way_problems(flow, reverse)
-    for name, spec in flow.objects.items():
+    for name, spec in flow.objects.items() if reverse.fields else ():
         for field in sorted({*spec.fields} - spec.sent_on_create):
             if f"{name}.{field}" not in reverse.fields and not reverse.goes_one_way(name, field):
                 yield (

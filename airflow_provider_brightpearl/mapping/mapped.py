@@ -83,6 +83,13 @@ def read_versions(path: Path) -> list[tuple[str, int, str, str]]:
         return list(cursor.fetchall())
 
 
+def read_entries(path: Path) -> dict[str, str]:
+    """Key to entry of a mapped file of an object with ``rows:``: the entry's key in a map, or its place from 1."""
+    with _reader(os.getpid()).cursor() as cursor:
+        cursor.execute("SELECT _key, _row FROM read_parquet($1)", [str(path)])
+        return dict(cursor.fetchall())
+
+
 def share_keys(paths: Sequence[Path]) -> bool:
     """Whether a key stands in more than one of these mapped files of one object, each of which holds a key once."""
     with _reader(os.getpid()).cursor() as cursor:

@@ -81,8 +81,11 @@ class LostRows:
         if lost not in self._parents:
             self._parents[lost] = list(self._bound_to(lost))
             for parent in self._parents[lost]:
-                self._release(parent, lost)
-        if not result.refused or not self._referred(lost):
+                if not parent.only_linked:
+                    self._release(parent, lost)
+        # a row that only the other direction has written is sent again by no flow: the refusal stands
+        linked = any(parent.only_linked for parent in self._parents[lost])
+        if not result.refused or not self._referred(lost) or linked:
             return
         row, more = (result.object, result.key), {"field": lost.field, "value": lost.target_id}
         for parent in self._parents[lost]:

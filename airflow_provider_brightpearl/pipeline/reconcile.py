@@ -107,7 +107,9 @@ def _place(drift: Drift, name: str, usual: list[str], waits: bool, written: bool
 
 def _sweep(flow: FlowSpec, drift: Drift, extra: Sequence[str], sides: Sides, ports: Ports) -> None:
     """Finds rows that are left of deleted records: those that only the target has, and those bound to nothing."""
-    sides.add_bound((row.source_id, row.target_id) for row in ports.crosswalk.roots(flow.flow, flow.root))
+    bound = ports.crosswalk.roots(flow.flow, flow.root)
+    # rows that the flow of the other direction has linked are not this flow's to judge
+    sides.add_bound((row.source_id, row.target_id) for row in bound if not row.only_linked)
     # a source without a list of all ids is asked only for those between the first and the last one listed
     unlisted = sides.unlisted(within=not ports.inventory.lists_all_ids)
     known = {*extra, *_constant_ids(flow)}
@@ -116,10 +118,10 @@ def _sweep(flow: FlowSpec, drift: Drift, extra: Sequence[str], sides: Sides, por
     for name in extra:
         (drift.deleted if name in gone else drift.unmatched).append(name)
     lost = sorted(gone.difference(extra))
-    bound = sides.target_ids(lost)
-    there = ports.target.existing_ids(flow.root, [bound[name] for name in lost])
+    ids = sides.target_ids(lost)
+    there = ports.target.existing_ids(flow.root, [ids[name] for name in lost])
     for name in lost:
-        (drift.deleted if bound[name] in there else drift.stale_bindings).append(name)
+        (drift.deleted if ids[name] in there else drift.stale_bindings).append(name)
 
 
 def _constant_ids(flow: FlowSpec) -> set[str]:

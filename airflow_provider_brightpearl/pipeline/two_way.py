@@ -78,6 +78,7 @@ class TwoWay:
         """Takes rows for bound that the flow of the other direction has linked."""
         for each in self.links.adopted(batch):
             batch.bound[each.object][each.key] = each
+        self._linked += self.links.catch_up(batch)
 
     def merged(
         self, batch: Batch, records: Sequence[RecordChange]
@@ -119,7 +120,8 @@ class TwoWay:
         """Links rows that are confirmed for the first time, before they are bound: a crash must not part both."""
         for link in self.links.first(batch, results):
             self._linked.append(link)
-            self._agreed.setdefault(link.source_id, {})[link.place] = link.ours
+            if self.pairs:
+                self._agreed.setdefault(link.source_id, {})[link.place] = link.ours
 
     def keep(self, batch: Batch) -> None:
         """Keeps what both sides agree on by now, of records that went through, and closes the conflicts over it."""

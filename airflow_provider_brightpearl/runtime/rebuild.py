@@ -64,7 +64,7 @@ def rebuild(wiring: Wiring, run: str, *, merge: bool = False, dry_run: bool = Fa
 def _check_empty(wiring: Wiring) -> None:
     flow = wiring.flow
     for name in flow.objects:
-        if next(wiring.crosswalk.roots(flow.flow, name), None) is not None:
+        if not all(each.only_linked for each in wiring.crosswalk.roots(flow.flow, name)):
             raise Misconfigured(
                 f"the crosswalk of {flow.flow} is not empty; pass --merge to add what the target has and it lacks"
             )

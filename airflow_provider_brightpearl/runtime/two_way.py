@@ -19,8 +19,9 @@ from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.load import load_flows
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.mapped import read_mapped, read_versions
+from airflow_provider_brightpearl.pipeline.backward_links import BackwardLinks
 from airflow_provider_brightpearl.pipeline.batch import Place
-from airflow_provider_brightpearl.pipeline.links import BackwardLinks, ForwardLinks, Link, instant
+from airflow_provider_brightpearl.pipeline.links import ForwardLinks, Link, instant
 from airflow_provider_brightpearl.pipeline.two_way import TwoWay
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.systems.registry import find_system, stream_schema
@@ -29,7 +30,7 @@ _decode: Any = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> TwoWay | None:
-    """The merge of one part, None for a flow whose target nobody edits, as far as the flow files say.
+    """The merge and links of one part, None for a flow whose target nobody edits, as far as the flow files say.
 
     Raises:
         Misconfigured: the target does not show its rows by their ids.
@@ -38,7 +39,7 @@ def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> T
     if flow.reverse:
         there = wiring.other_way(flow.reverse.of)
         author = stream_schema(flow.source).author
-        back = BackwardLinks(flow, there.flow, flow.reverse, there.crosswalk, staging, mapped.raw, author)
+        back = BackwardLinks(flow, there.flow, flow.reverse, there.crosswalk, staging, mapped, author)
         return TwoWay(
             there.flow,
             flow.reverse.fields,

@@ -38,6 +38,11 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
     read_at: datetime | None = None
     revision: int = 0
 
+    @property
+    def only_linked(self) -> bool:
+        """Whether a flow of the other direction has linked this row, and its own flow has never written it."""
+        return not self.fingerprint and not self.source_version and self.read_at is None
+
 
 def swapped(pair: str) -> str:
     """The pair of instances of the flows of the other direction: ``b>a`` for ``a>b``."""
