@@ -46,7 +46,8 @@ def copy_starter(destination: Path, target: str | None = None) -> Copied:
 
     Args:
         destination: folder that holds ``dags`` and ``include``; created where it does not exist.
-        target: only the flows into this system; without it, those out of Brightpearl.
+        target: only the flows into this system, and those of the opposite direction that they cannot do without;
+            without it, the flows out of Brightpearl.
 
     Raises:
         Misconfigured: no shipped flow has this target, or a file cannot be written.
@@ -93,12 +94,22 @@ def _flows(mappings: Path, target: str | None) -> list[FlowSpec]:
         raise Misconfigured(f"--target must be one of {', '.join(known)}; got {target!r}")
     depth = {name: _depth(name, flows) for name in flows}
     # what writes into the books of a merchant is asked for by name
-    chosen = (
-        flow
+    chosen = {
+        flow.flow
         for flow in flows.values()
         if flow.target == target or (target is None and flow.target != "brightpearl")
-    )
-    return sorted(chosen, key=lambda flow: (depth[flow.flow], flow.flow))
+    }
+    chosen |= {name for flow in flows.values() if flow.flow in chosen for name in _needed(flow)}
+    # they wait for flows of their own direction in turn
+    while missing := {parent for name in chosen for parent in flows[name].after} - chosen:
+        chosen |= missing
+    return sorted((flows[name] for name in chosen), key=lambda flow: (depth[flow.flow], flow.flow))
+
+
+def _needed(flow: FlowSpec) -> set[str]:
+    from airflow_provider_brightpearl.mapping.references import flows_back
+
+    return flows_back(flow)
 
 
 def _depth(name: str, flows: dict[str, FlowSpec]) -> int:

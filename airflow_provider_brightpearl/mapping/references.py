@@ -31,6 +31,16 @@ def reference_problems(flows: Sequence[FlowSpec], *, complete: bool = True) -> I
                         yield flow.flow, f"{flow.flow}.yaml: objects.{name}.{place}: {problem}\n    {text}"
 
 
+def flows_back(flow: FlowSpec) -> set[str]:
+    """The flows of the opposite direction that a flow cannot do without: of ``reverse`` and of ways back."""
+    found = {flow.reverse.of} if flow.reverse else set()
+    for spec in flow.objects.values():
+        for _, text in expressions_of(spec):
+            named = (target for function, target in _references(text) if KINDS[function] == SOURCE_OF)
+            found |= {target.partition(".")[0] for target in named}
+    return found
+
+
 def _references(text: str) -> Iterator[tuple[str, str]]:
     """The functions of an expression that look something up in the crosswalk, and their first arguments."""
     tree = None

@@ -15,8 +15,10 @@ from airflow_provider_brightpearl.cli.app import app
 from airflow_provider_brightpearl.cli.starter import copy_starter, starter_folders
 from airflow_provider_brightpearl.compat import airflow_version
 from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.flow.load import load_flow
+from airflow_provider_brightpearl.flow.load import load_flow, load_flows
 from airflow_provider_brightpearl.flow.lookups import load_lookups
+from airflow_provider_brightpearl.flow.writers import writer_problems
+from airflow_provider_brightpearl.mapping.references import reference_problems
 
 
 def invoke(*arguments):
@@ -83,10 +85,15 @@ def test_init_for_one_target_writes_its_flows_and_what_they_need(tmp_path, targe
     copied = copy_starter(tmp_path, target)
     mappings = tmp_path / "include" / "mappings"
     flows = [load_flow(path) for path in sorted(mappings.rglob("*.yaml"))]
-    assert {target} == {flow.target for flow in flows}
+    # what links orders of both directions, and its parents, comes along
+    along = {"orders_to_salesforce", "customers_to_salesforce", "products_to_salesforce"}
+    others = {flow.flow for flow in flows if flow.target != target}
+    assert (along <= others) if target == "brightpearl" else (others == set())
     assert {flow.flow for flow in flows} == set(copied.flows)
     for path in mappings.rglob("*.yaml"):
         load_lookups(load_flow(path), path.parent, lambda _: [])
+    assert [] == writer_problems(load_flows(mappings)[0])
+    assert [] == list(reference_problems(load_flows(mappings)[0]))
     place = {flow: number for number, flow in enumerate(copied.flows)}
     assert all(place[parent] < place[flow.flow] for flow in flows for parent in flow.after)
 

@@ -27,8 +27,9 @@ def forward(authority: Any = AUTHORITY, **more: Any) -> FlowSpec:
     return FlowSpec.model_validate({**fields, "authority": authority, **more})
 
 
-def backward(name: str = "back", person: Any = None, **reverse: Any) -> FlowSpec:
+def backward(name: str = "back", person: Any = None, lines: Any = None, **reverse: Any) -> FlowSpec:
     objects = {"Person": {"key": {"Ref": "Id"}, "fields": {"email": "e", "phone": "p"}, **(person or {})}}
+    objects |= {"Line": lines} if lines else {}
     fields = {"flow": name, "source": "salesforce.accounts", "target": "brightpearl", "objects": objects}
     declared = {"of": "there", "objects": OBJECTS, "fields": PAIRS, **reverse}
     return FlowSpec.model_validate({**fields, "reverse": declared})
@@ -102,6 +103,43 @@ def test_a_field_that_only_one_flow_writes_is_declared_one_way(one_way: str) -> 
 )
 def test_what_does_not_fit_is_named_with_both_places(flows: list[FlowSpec], problem: str) -> None:
     assert any(problem in text for text in texts(*flows)), texts(*flows)
+
+
+LINES = {"rows": "Lines", "key": {"Ref": "row.Id"}, "fields": {}}
+
+
+def test_links_alone_need_no_authority_and_no_fields() -> None:
+    links = {"Account": "Id", "Contact": {"object": "Line", "id": "Id"}}
+    assert [] == texts(forward(None), backward(lines=LINES, objects=links, fields={}))
+
+
+@pytest.mark.parametrize(
+    ("objects", "problem"),
+    [
+        (
+            {"Account": "Id", "Contact": {"object": "Lines", "id": "Id"}},
+            "reverse.objects.Contact: Lines is not an object of this flow; did you mean Line?",
+        ),
+        (
+            {"Account": "Id", "Contact": {"object": "Person", "id": "Id"}},
+            "reverse.objects.Contact: Person has one row a record and no rows: of its own",
+        ),
+        (
+            {"Account": {"object": "Line", "id": "Id"}},
+            "reverse.objects: Account, the first object of there.yaml, has one row a record: name its path",
+        ),
+    ],
+)
+def test_rows_are_linked_with_rows(objects: Any, problem: str) -> None:
+    assert [f"back.yaml: {problem}"] == texts(
+        forward(None), backward(lines=LINES, objects=objects, fields={})
+    )
+
+
+def test_linked_rows_take_no_fields() -> None:
+    links = {"Account": "Id", "Contact": {"object": "Line", "id": "Id"}}
+    problem = "back.yaml: reverse.fields.Person.email: Contact is linked row by row, and takes no fields"
+    assert problem in texts(forward(), backward(lines=LINES, objects=links))
 
 
 def test_a_field_sent_with_new_rows_only_needs_no_partner() -> None:

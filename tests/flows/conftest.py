@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_brightpearl.sandbox.server import Sandbox
+from tests.flows.org import Org
 from tests.flows.site import Site
 
 QUIET: dict[str, dict[str, object]] = {"brightpearl": {"throttle": False}}
@@ -33,3 +34,13 @@ def site(stocked_site: Site) -> Site:
     for flow in ("customers_to_salesforce", "orders_to_salesforce"):
         stocked_site.run(flow)
     return stocked_site
+
+
+@pytest.fixture
+def org(tmp_path: Path) -> Iterator[Org]:
+    with Sandbox(customers=3, products=6, orders=4, seed=11, settings=QUIET) as sandbox:
+        site = Org(sandbox, tmp_path)
+        for flow in ("customers_to_salesforce", "products_to_salesforce", "orders_to_salesforce"):
+            site.run(flow)
+        site.pass_time(5)
+        yield site

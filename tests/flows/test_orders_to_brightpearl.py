@@ -2,70 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from airflow_provider_brightpearl.errors import TimedOut
 from airflow_provider_brightpearl.runtime.reconcile import compare
-from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.systems.intent_log import IntentLog
-from tests.flows.conftest import QUIET
-from tests.flows.site import Site
+from tests.flows.org import Org
 
 FLOW = "salesforce_orders_to_brightpearl"
-HOME = {"Street": "1 High Street\nFlat 2\nRear", "City": "Bath", "PostalCode": "BA1 1AA", "CountryCode": "GB"}
-SHOP = {"Street": "Lange Str. 9", "City": "Bremen", "PostalCode": "28195", "CountryCode": "DE"}
-
-
-class Org(Site):
-    """A site whose Salesforce knows the account's customers and products, and takes orders."""
-
-    def add(self, name: str, **values: Any) -> str:
-        return str(self.sandbox.control("POST", f"/salesforce/{name}", values)["Id"])
-
-    def change(self, name: str, row_id: str, **values: Any) -> None:
-        self.sandbox.control("PATCH", f"/salesforce/{name}/{row_id}", values)
-
-    def place(self, *lines: tuple[str, str], **more: Any) -> str:
-        """An activated order of these quantities and prices, each of another product; gives its id."""
-        account = next(iter(self.there("Account").values()))
-        entries = [
-            row for row in self.sandbox.snapshot("salesforce", "PricebookEntry") if row["Brightpearl_Id__c"]
-        ]
-        products = sorted({row["Product2Id"]: row for row in entries}.values(), key=lambda row: row["Id"])
-        places = {
-            f"{kind}{name}": value
-            for kind, at in (("Billing", HOME), ("Shipping", SHOP))
-            for name, value in at.items()
-        }
-        head = {"AccountId": account["Id"], "CurrencyIsoCode": "GBP", "EffectiveDate": "2026-03-31", **places}
-        order = self.add("Order", **{**head, "Status": "Activated", "OrderNumber": "00000901", **more})
-        for (quantity, price), entry in zip(lines, products, strict=False):
-            line = {"PricebookEntryId": entry["Id"], "Product2Id": entry["Product2Id"]}
-            self.add("OrderItem", OrderId=order, Quantity=quantity, UnitPrice=price, **line)
-        self.pass_time(5)
-        return order
-
-    def sales(self) -> dict[str, dict[str, Any]]:
-        """Brightpearl's orders that were placed in Salesforce, by their id there."""
-        rows = self.sandbox.snapshot("brightpearl", "order")
-        return {row["externalRef"][3:]: row for row in rows if str(row.get("externalRef")).startswith("SF-")}
-
-    def order(self, order_id: str) -> dict[str, Any]:
-        return next(row for row in self.sandbox.snapshot("salesforce", "Order") if row["Id"] == order_id)
-
-
-@pytest.fixture
-def org(tmp_path: Path) -> Iterator[Org]:
-    with Sandbox(customers=3, products=6, orders=4, seed=11, settings=QUIET) as sandbox:
-        site = Org(sandbox, tmp_path)
-        for flow in ("customers_to_salesforce", "products_to_salesforce", "orders_to_salesforce"):
-            site.run(flow)
-        site.pass_time(5)
-        yield site
 
 
 def test_an_activated_order_is_placed_once(org: Org) -> None:
