@@ -19,8 +19,9 @@ from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.retention import Cutoffs, clean_state
 from tests.flows.conftest import QUIET
+from tests.flows.org import Org
 from tests.flows.site import MAPPINGS
-from tests.flows.test_orders_to_brightpearl import FLOW, Org
+from tests.flows.test_orders_to_brightpearl import FLOW
 
 
 @pytest.fixture
