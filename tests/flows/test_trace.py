@@ -64,6 +64,8 @@ def test_an_order_is_followed_through_three_systems_from_each_of_its_ids(org: Or
     found = trace(org.environment, "order", str(sale["id"]))
     assert [
         ("salesforce", "read"), ("brightpearl", "write confirmed"), ("brightpearl", "created"),
+        # the order and its rows, to the flow of the other direction
+        ("brightpearl", "linked"), ("brightpearl", "linked"),
         ("salesforce", "written back"), ("brightpearl", "read"), ("infor", "write confirmed"), ("infor", "created"),
         ("brightpearl", "written back"), ("brightpearl", "written back"), ("salesforce", "read"),
     ] == [(step.system.partition(":")[0], step.what) for step in found.steps]  # fmt: skip
@@ -98,7 +100,8 @@ def test_a_refused_order_says_why_until_it_goes_through(org: Org) -> None:
     org.pass_time(5)
     org.run(FLOW)
     assert [
-        "read", "rejected", "dead letter", "read", "write confirmed", "created", "dead letter resolved", "written back",
+        "read", "rejected", "dead letter", "read", "write confirmed", "created", "linked", "linked",
+        "dead letter resolved", "written back",
     ] == [what for _, what in whats(org, "order", placed)]  # fmt: skip
 
 
