@@ -11,8 +11,8 @@ import pytest
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from demo.flows import FLOWS as OUTWARDS
 from tests.flows.conftest import QUIET
+from tests.flows.org import Org
 from tests.flows.site import MAPPINGS
-from tests.flows.test_orders_to_brightpearl import Org
 
 INTO = sorted(path.stem for path in MAPPINGS.glob("*_to_brightpearl.yaml"))
 ORDERS = 60
