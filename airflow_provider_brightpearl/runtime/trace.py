@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_brightpearl.core.events import EventOutcome
 from airflow_provider_brightpearl.core.kinds import is_part, kind_of, kinds_of, kinds_of_name
 from airflow_provider_brightpearl.core.suggest import did_you_mean
 from airflow_provider_brightpearl.core.trace import Trace, TracedRow
@@ -73,9 +74,13 @@ def trace(environment: Environment, said: str, record_id: str) -> Trace:
             f"nothing is known of {kind} {record_id}: no run of {names} has read or written it, or its history is "
             "older than the state database keeps; check kind and id"
         )
-    # kept with the flow that links both sides, whichever found them
-    told = {row["run"] for record in search.records.values() for row in record.conflicts}
-    steps = [step for record in search.records.values() for step in steps_of(stores, record, told)]
+    # a conflict is kept with the flow that links both sides, and a link told by the other one
+    records = search.records.values()
+    conflicts = {row["run"] for record in records for row in record.conflicts}
+    links = {
+        row["run"] for record in records for row in record.events if row["outcome"] == EventOutcome.LINKED
+    }
+    steps = [step for record in records for step in steps_of(stores, record, conflicts, links)]
     steps.sort(key=lambda step: (step.at, step.flow, step.source_id))
     return Trace(kind, record_id, tuple(search.rows()), tuple(dict.fromkeys(steps)))
 
@@ -158,7 +163,8 @@ class _Search:
                 continue
             rows = self.stores.bindings(flow.pair, flow.name, flow.objects, source_ids=[source_id])
             conflicts = self.stores.conflicts(flow.pair, flow.name, [row["key"] for row in rows])
-            self.records[place] = TracedRecord(*place, flow.root, _noted(flow), rows, conflicts)
+            events = self.stores.events(*place)
+            self.records[place] = TracedRecord(*place, flow.root, _noted(flow), rows, conflicts, events)
             yield flow.source, source_id
             for row in rows:
                 if row["object"] in flow.root:

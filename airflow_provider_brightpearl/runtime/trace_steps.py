@@ -14,6 +14,7 @@ from airflow_provider_brightpearl.core.reports import begun_at, run_of
 from airflow_provider_brightpearl.core.trace import Step
 from airflow_provider_brightpearl.stores.trace import Row, SqlTraces
 
+_OF_READINGS = (Stage.EXTRACT.value, Stage.TRANSFORM.value, Stage.GATE.value, Stage.LOAD.value)
 _IN_TARGET = (Stage.LOAD.value,)
 _BOUND = (EventOutcome.CREATED.value, EventOutcome.UPDATED.value, EventOutcome.LINKED.value)
 _INTENTS = {
@@ -27,7 +28,7 @@ _DONE = "done"
 
 @dataclass(frozen=True)
 class TracedRecord:
-    """A record of a flow between two instances, with its rows in the crosswalk and the conflicts over them.
+    """A record of a flow between two instances, its rows in the crosswalk, the conflicts over them, and its events.
 
     ``root`` are the objects whose row is the record itself, ``noted`` the names under which writes are recorded.
     """
@@ -39,6 +40,7 @@ class TracedRecord:
     noted: Sequence[str]
     rows: Sequence[Row] = ()
     conflicts: Sequence[Row] = ()
+    events: Sequence[Row] = ()
 
     @property
     def source(self) -> str:
@@ -53,18 +55,26 @@ class TracedRecord:
         return Step(at, system, self.flow, run_of(run), what, self.source_id, *details)
 
 
-def steps_of(stores: SqlTraces, record: TracedRecord, told: Collection[str]) -> Iterator[Step]:
-    """The steps of a record, in no order; ``told`` are the attempts of runs of whose conflicts all is known."""
-    place = (record.pair, record.flow, record.source_id)
-    events, letters = stores.events(*place), stores.letters(*place)
+def steps_of(
+    stores: SqlTraces, record: TracedRecord, conflicts: Collection[str] = (), links: Collection[str] = ()
+) -> Iterator[Step]:
+    """The steps of a record, in no order.
+
+    Args:
+        stores: the state database.
+        record: the record.
+        conflicts: attempts of runs whose conflicts are kept, with this record's flow or the one that links it.
+        links: attempts of runs in which an event says that rows were linked.
+    """
+    events, letters = record.events, stores.letters(record.pair, record.flow, record.source_id)
     intents = list(intents_of(stores, record))
     # a write in doubt has no event yet
     attempts = {row["run"] for row in (*events, *intents)}
     runs = {row["run"]: row for row in stores.runs(record.flow, {run_of(each) for each in attempts})}
     yield from _readings(record, events, runs)
-    yield from _events(record, events, told)
+    yield from _events(record, events, conflicts)
     yield from _failed_runs(record, attempts, runs)
-    yield from _bindings(record, events)
+    yield from _bindings(record, {row["run"] for row in events if row["outcome"] in _BOUND} | set(links))
     for row in letters:
         yield from _letter(record, row)
     for row in record.conflicts:
@@ -76,7 +86,8 @@ def steps_of(stores: SqlTraces, record: TracedRecord, told: Collection[str]) -> 
 def _readings(record: TracedRecord, events: Sequence[Row], runs: Mapping[str, Row]) -> Iterator[Step]:
     """When the record was read: once for each run that did something with it, and the last time."""
     read: dict[str, tuple[datetime, str]] = {}
-    for row in events:
+    # an answer of a person follows from no reading, a write-back from one that may be that of an earlier run
+    for row in (each for each in events if each["stage"] in _OF_READINGS):
         run = runs.get(run_of(row["run"]))
         at = row["read_at"] or begun_at(row["run"]) or (run["started_at"] if run else row["at"])
         if row["run"] not in read or row["read_at"]:
@@ -122,9 +133,8 @@ def _failed_runs(record: TracedRecord, attempts: Iterable[str], runs: Mapping[st
             yield record.step(at, record.source, attempt, f"run: {run['state']}", "", "", run["note"])
 
 
-def _bindings(record: TracedRecord, events: Sequence[Row]) -> Iterator[Step]:
-    """When the record was bound, where no event says so: it is too old, or the other direction linked it."""
-    known = {row["run"] for row in events if row["outcome"] in _BOUND}
+def _bindings(record: TracedRecord, known: Collection[str]) -> Iterator[Step]:
+    """When the record was bound, where no event says so, as it is too old; ``known`` are the attempts that do."""
     for row in record.rows:
         at = begun_at(row["created_run"])
         if row["object"] in record.root and at and row["created_run"] not in known:

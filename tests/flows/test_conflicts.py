@@ -174,6 +174,22 @@ def test_a_trace_shows_a_conflict_with_both_values_from_both_sides(site: Site) -
     assert "conflict closed" in {step.what for step in trace(site.environment, "customer", key).steps}
 
 
+def test_a_trace_tells_once_that_a_row_was_linked(site: Site) -> None:
+    [account, *_] = [
+        each["Id"] for each in site.sandbox.snapshot("salesforce", "Account") if not each["Brightpearl_Id__c"]
+    ]
+    back(site)
+    found = trace(site.environment, "customer", account)
+    [made] = {row.target_id for row in found.rows if row.flow == "people_to_brightpearl"}
+    assert {("people_to_brightpearl", account, made), ("people_to_salesforce", made, account)} == {
+        (row.flow, row.source_id, row.target_id) for row in found.rows
+    }
+    assert ["read", "write confirmed", "created", "linked"] == [step.what for step in found.steps]
+    assert ("Account", account, "of people_to_salesforce") == (
+        found.steps[-1].object, found.steps[-1].target_id, found.steps[-1].text,
+    )  # fmt: skip
+
+
 def test_values_of_secrets_are_masked() -> None:
     assert ("***", "***", None, "true", "1.50") == (
         kept_text("Portal_Password__c", "hunter2"), kept_text("apiKey", "k"), kept_text("Token__c", None),

@@ -94,6 +94,8 @@ class InforTarget:
     def held(self, object_name: str, target_ids: Sequence[str], fields: Sequence[str]) -> Iterator[Held]:
         """The rows of these ids that M3 has, with its text of each field; M3 shows the day of a change and no time.
 
+        Who changed a row is shown of items, not of customers.
+
         Raises:
             Misconfigured: M3 has no transaction that shows a row, or it shows one of these fields to nobody.
             SyncError: M3 does not answer as it should.
@@ -113,7 +115,8 @@ class InforTarget:
                 raise Misconfigured(
                     f"{place}: {object_name}.{hidden[0]}: {shown} does not show it; write it in one flow only"
                 )
-            yield Held(target_id, {name: answer.first[name] for name in fields})
+            changed_by = answer.first.get("CHID", "")
+            yield Held(target_id, {name: answer.first[name] for name in fields}, changed_by=changed_by)
 
     def existing_ids(self, object_name: str, target_ids: Sequence[str]) -> set[str]:
         """Those of the rows that M3 has, as far as it can be queried."""

@@ -53,6 +53,17 @@ def test_bound_rows_are_shown_in_few_bulks_and_missing_ones_are_left_out(m3: Ten
     assert "Hull" == address.fields["TOWN"]
 
 
+def test_who_changed_an_item_is_shown(m3: Tenant) -> None:
+    items = parsed(
+        "flow: products_to_infor\nsource: brightpearl.products\ntarget: infor\n"
+        "objects:\n  Item: {key: {ITNO: id}, fields: {ITDS: a}}"
+    )
+    stored = m3.rows("items")[0]
+    [held] = InforTarget(m3.client(), items).held("Item", [stored["ITNO"]], ["ITDS"])
+    assert (stored["ITDS"], stored["CHID"]) == (held.fields["ITDS"], held.changed_by)
+    assert held.changed_by
+
+
 def test_a_field_that_m3_shows_to_nobody_is_refused_by_name(m3: Tenant) -> None:
     target = InforTarget(m3.client(), parsed(CUSTOMERS))
     for name, field, reason in [
