@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as dataclass_replace
 from datetime import datetime
 from functools import cached_property
 
@@ -85,6 +86,12 @@ class TwoWay:
     ) -> tuple[list[RecordChange], list[Binding]]:
         """The changes with only the fields to write, and the bindings of rows of which nothing is to be written."""
         linked = self.links.of(batch, records)
+        if not self.links.forward:
+            mapped = {each.source_id: each.changes for each in records}
+            linked = {
+                name: [self._as_mapped(each, mapped[name]) for each in links]
+                for name, links in linked.items()
+            }
         wanted = self._wanted([link for mine in linked.values() for link in mine])
         # before anything is written: a repeat would find both sides equal
         self.store.record([self._kept(batch, found) for found in self.conflicts])
@@ -232,6 +239,22 @@ class TwoWay:
     @cached_property
     def _paired(self) -> frozenset[str]:
         return frozenset(self.pairs.values())
+
+    def _as_mapped(self, link: Link, changes: Sequence[Change]) -> Link:
+        """The link without the values that the flow that runs maps to nothing, as a weight of zero."""
+        given: dict[str, set[bool]] = {}
+        for change in changes:
+            for name, value in _raw_fields(change.payload).items():
+                theirs = self.pairs.get(f"{change.object}.{name}", "")
+                given.setdefault(theirs, set()).add(bytes(value) == b"null")
+        nothing = {place for place, empty in given.items() if empty == {True}}
+        return dataclass_replace(
+            link,
+            ours={
+                name: None if f"{link.place[0]}.{name}" in nothing else value
+                for name, value in link.ours.items()
+            },
+        )
 
     @cached_property
     def _emptied(self) -> frozenset[str]:

@@ -32,18 +32,23 @@ def case(path: Path) -> dict[str, Any]:
 
 
 class _Bound(EverythingBound):
-    """A crosswalk that knows these ids, as ``Item:1010``, and makes those of all other keys.
+    """A crosswalk that knows these ids, as ``Item:1010``, and makes those of all other keys of other flows.
 
     Of the other direction it knows these keys alone, as ``key of Item:TEE-RED-M``.
     """
 
-    def __init__(self, ids: Mapping[str, str]) -> None:
+    def __init__(self, flow: str, ids: Mapping[str, str]) -> None:
         super().__init__()
+        self.flow = flow
         self.ids = ids
 
     def resolve(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, str]:
         made = super().resolve(flow, object_name, keys)
-        return {key: self.ids.get(target_id, target_id) for key, target_id in made.items()}
+        return {
+            key: self.ids.get(target_id, target_id)
+            for key, target_id in made.items()
+            if flow != self.flow or target_id in self.ids
+        }
 
     def keys_of(self, flow: str, object_name: str, target_ids: Iterable[str]) -> dict[str, list[str]]:
         made = super().keys_of(flow, object_name, target_ids)
@@ -81,7 +86,7 @@ def map_records(
     lookups |= {name: LookupTable({}, "keep") for name, spec in flow.lookups.items() if spec.query}
     raw = folder / "raw.jsonl"
     raw.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
-    with Mapper(flow, stream_schema(flow.source), lookups, _Bound(bound), [folder]) as mapper:
+    with Mapper(flow, stream_schema(flow.source), lookups, _Bound(flow.flow, bound), [folder]) as mapper:
         return mapper.map_part(raw, folder)
 
 

@@ -128,7 +128,7 @@ def _items(tenant: Tenant, cono: str) -> None:
     texts = (("TEMPLATE", "Template item", "0"), ("ITEM-1", "Lamp", "19.99"), ("ITEM-2", "Table", "149.00"))
     for itno, name, price in texts:
         basic = {"CONO": cono, "ITNO": itno, "STAT": "20", "ITDS": name, "FUDS": name, "UNMS": "PCS"}
-        more = {"RESP": "", "ITTY": "100", "MABU": 1, "PRVG": "", "DCCD": 0, "STCD": 1, "VTCS": 1}
+        more = {"RESP": "", "ITTY": "100", "MABU": 1, "PRVG": "", "DCCD": 0, "STCD": 1, "VTCS": 1, "SALE": 1}
         tenant["items"].add({**basic, **more, "ITGR": "GENERAL", "SAPR": Decimal(price), "CUCS": "GBP"})
         for whlo, _, faci, divi, locations in WAREHOUSES:
             _stock(
