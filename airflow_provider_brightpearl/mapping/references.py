@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 
 import sqlglot
 from sqlglot import exp
@@ -13,6 +14,9 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.engine_session import expressions_of
 from airflow_provider_brightpearl.mapping.expressions import KINDS, SOURCE_OF
 from airflow_provider_brightpearl.mapping.syntax import function_name
+
+# how alike two names are of which one is misspelt
+_MISSPELT = 0.9
 
 
 def reference_problems(flows: Sequence[FlowSpec], *, complete: bool = True) -> Iterator[tuple[str, str]]:
@@ -32,11 +36,11 @@ def reference_problems(flows: Sequence[FlowSpec], *, complete: bool = True) -> I
 
 
 def flows_back(flow: FlowSpec) -> set[str]:
-    """The flows of the opposite direction that a flow cannot do without: of ``reverse`` and of ways back."""
+    """The flows of the opposite direction that a flow cannot do without: of ``reverse`` and ``source_of``."""
     found = {flow.reverse.of} if flow.reverse else set()
     for spec in flow.objects.values():
         for _, text in expressions_of(spec):
-            named = (target for function, target in _references(text) if KINDS[function] == SOURCE_OF)
+            named = (target for function, target in _references(text) if function == SOURCE_OF)
             found |= {target.partition(".")[0] for target in named}
     return found
 
@@ -57,7 +61,11 @@ def _problem(
 ) -> str:
     name, _, object_name = target.partition(".")
     if name not in known:
-        return f"{function}: there is no flow {name}{did_you_mean(name, known)}" if complete else ""
+        # what only asks may ask for a flow that somebody does not use: it has written nothing
+        asks = function in ("has_ref", "has_source") and not get_close_matches(name, known, 1, _MISSPELT)
+        return (
+            "" if asks or not complete else f"{function}: there is no flow {name}{did_you_mean(name, known)}"
+        )
     there = known[name]
     if object_name not in there.objects:
         return (

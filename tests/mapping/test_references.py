@@ -67,13 +67,19 @@ def test_a_flow_of_another_folder_may_exist() -> None:
     assert 1 == len(problems("ref('there.Oder', id)", complete=False))
 
 
+def test_a_flow_that_somebody_does_not_use_may_be_asked_for() -> None:
+    assert [] == problems("has_source('elsewhere.Order', id)") == problems("has_ref('elsewhere.Order', id)")
+    [problem] = problems("has_ref('threre.Order', id)")
+    assert "has_ref: there is no flow threre; did you mean there?" in problem
+
+
 def test_keys_and_conditions_are_looked_at_too() -> None:
     spec = flow(
         "mine",
         "a",
         "b",
         key={"K": "ref('x.Y', id)"},
-        where="has_ref('x.Z', id)",
+        where="ref('x.Z', id) IS NOT NULL",
         distinct_on=["ref('x.V', id)"],
     )
     places = [problem.split(": ")[1] for _, problem in reference_problems([spec])]

@@ -22,9 +22,9 @@ class _Step:
 
 
 def keys_of(entry: KeyedObject, target_id: str) -> dict[str, str]:
-    """The key fields of a row that is bound, from its target id."""
+    """The key fields of a row that is bound, from its target id; none from one of a release that had another form."""
     values = target_id.split(SEPARATOR, maxsplit=max(0, len(entry.keys) - 1))
-    return dict(zip(entry.keys, values, strict=False))
+    return dict(zip(entry.keys, values, strict=True)) if len(values) == len(entry.keys) else {}
 
 
 def target_id_of(entry: KeyedObject, row: Row) -> str:

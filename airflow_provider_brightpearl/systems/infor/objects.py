@@ -47,8 +47,8 @@ KEYED: Mapping[str, KeyedObject] = {
     # an item that other rows of the record belong to; nothing is written
     "ItemReference": KeyedObject("MMS200MI", ("ITNO",), ""),
     "StockCount": KeyedObject("MMS310MI", ("WHLO", "ITNO", "WHSL"), "Update", "Update"),
-    # a delivery is found by its order, see infor_shipments
-    "Tracking": KeyedObject("MWS410MI", (), "UpdPlanSts", "UpdPlanSts"),
+    # a delivery is found by its order, see shipments; with it, a flow back knows which ones came from here
+    "Tracking": KeyedObject("MWS410MI", ("DLIX", "RIDN"), "UpdPlanSts", "UpdPlanSts"),
 }
 
 

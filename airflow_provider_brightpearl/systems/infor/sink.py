@@ -124,7 +124,9 @@ class InforSink:
     def new_rows(self, records: Sequence[RecordChange]) -> Iterator[NewRow]:
         """Rows that M3 knows by keys of ours, which the source gives and may give twice: items, customers."""
         entries = {
-            name: KEYED[kind] for name, kind in self.kinds.items() if kind in KEYED and KEYED[kind].add
+            name: KEYED[kind]
+            for name, kind in self.kinds.items()
+            if kind in KEYED and KEYED[kind].add and kind not in FINDING
         }
         for record in records:
             for change in record.changes:

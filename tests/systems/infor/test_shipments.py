@@ -109,3 +109,17 @@ def test_more_than_was_ordered_and_an_order_without_delivery_are_refused(m3: Ten
     assert "MH85008" in told["1"]
     assert told["2"] == "M3 has no delivery of anything for order 0099999999 yet"
     assert told["3"] == f"M3 has no delivery of item ITEM-3 for order {order} yet"
+
+
+@pytest.mark.parametrize("bound_to", ["", "1"], ids=["id of today", "id of an earlier release"])
+def test_a_tracking_reference_is_bound_to_its_delivery_and_stays_there(m3: Tenant, bound_to: str) -> None:
+    order = sold(m3)
+    results = {each.object: each.target_id for each in m3.write(SHIPMENTS, [note(1, order)])}
+    [delivery] = m3.rows("deliveries")
+    assert f"{delivery['DLIX']}|{order}" == results["Tracking"]
+    later = {"RIDN": order, "INOU": "1", "ETRN": "1Z-LATER"}
+    bound = change("Tracking", "1", later, target_id=bound_to or results["Tracking"])
+    [result] = m3.write(SHIPMENTS, [record("1", bound)])
+    assert (f"{delivery['DLIX']}|{order}", ["1Z-LATER"]) == (
+        result.target_id, [row["ETRN"] for row in m3.rows("deliveries")],
+    )  # fmt: skip
