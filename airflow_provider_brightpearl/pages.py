@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,13 @@ def page(title: str, template: str, **values: Any) -> str:
         template: name of its file in ``templates``.
         values: what the template shows.
     """
-    templates = Environment(
+    return _templates().get_template(template).render(title=title, **values)
+
+
+@cache
+def _templates() -> Environment:
+    """The templates, each compiled once: that takes longer than a small run's gate."""
+    return Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True,
     )  # fmt: skip
-    return templates.get_template(template).render(title=title, **values)

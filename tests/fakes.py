@@ -331,6 +331,11 @@ class MemoryIntents:
     def waiting(self, flow: str, objects: Iterable[str]) -> int:
         return len({each.key for each in self.unsettled(flow, objects)})
 
+    def made(self, flow: str, object_name: str, target_ids: Iterable[str]) -> set[str]:
+        mine = (each for each in self.rows.values() if (each.flow, each.object) == (flow, object_name))
+        done = {each.target_id for each in mine if each.state is IntentState.DONE}
+        return done & set(target_ids)
+
     def _is_newest(self, intent: Intent) -> bool:
         known = self.rows.get((intent.flow, intent.object, intent.key))
         return known is None or known.attempt == intent.attempt

@@ -54,6 +54,11 @@ class ExpectationGate:
 
         rules = {name: wanted for name, wanted in rules_of(self._flow).items() if wanted}
         found = _Found(len(parts))
+        if not rules:
+            # opening a database takes longer than the rest of a small run
+            yield from (GateResult((), (), 0) for _ in parts)
+            self._write(found)
+            return
         for rule in (rule for wanted in rules.values() for rule in wanted):
             found.by_rule[rule.object, rule.number] = Finding(rule.object, sentence(rule), rule.blocks)
         with duckdb.connect() as connection:
@@ -67,6 +72,9 @@ class ExpectationGate:
                 yield GateResult(
                     tuple(rejections), tuple(found.batch_failures[failures:]), found.evaluated - evaluated
                 )
+        self._write(found)
+
+    def _write(self, found: _Found) -> None:
         if self._page is not None:
             results = Results(found.evaluated, found.findings, found.validations)
             write_page(self._page, self._flow.flow, self._run, results)

@@ -15,7 +15,7 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.flow.two_way import ReverseSpec
 from airflow_provider_brightpearl.mapping.mapped import read_entries
 from airflow_provider_brightpearl.pipeline.batch import Batch
-from airflow_provider_brightpearl.pipeline.links import WRITTEN, Link, at, decode, instant
+from airflow_provider_brightpearl.pipeline.links import WRITTEN, Link, Unlinked, at, decode, instant
 
 # a target that names a row with its record has both in the row's id, as in 100231|5001
 _SEPARATOR = "|"
@@ -64,6 +64,21 @@ class BackwardLinks:
     _roots: dict[str, str] = field(default_factory=dict)
     # by object and key, the entry of the record that a row comes from
     _entries: dict[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def unlinked(self, batch: Batch, source_ids: Sequence[str]) -> dict[str, Unlinked]:
+        flow, root = self.linking.flow, self.linking.root
+        path, key_field = self.reverse.paths.get(root), self.linking.objects[root].key_field
+        self._read(batch, source_ids)
+        found: dict[str, Unlinked] = {}
+        for name in source_ids if path else ():
+            record = self._records[name]
+            key = _value(_holder(record, path or ""), key_field)
+            if key and name not in self._linked:
+                reason = (
+                    f"{key_field} {key} says that {flow} has created this record, and its next run links it"
+                )
+                found[name] = Unlinked(reason, (flow, root, str(at(record, path or ""))))
+        return found
 
     def adopted(self, batch: Batch) -> Iterator[Binding]:
         roots = {binding.target_id: binding for binding in self._of_targets(list(batch.rows))}
@@ -128,7 +143,7 @@ class BackwardLinks:
 
     def _ours(self, record: Mapping[str, Any], object_name: str, path: str) -> dict[str, Value]:
         holder = _holder(record, path)
-        return {name: holder.get(name) for name in self._names.get(object_name, ())} if holder else {}
+        return {name: _value(holder, name) for name in self._names.get(object_name, ())} if holder else {}
 
     @cached_property
     def _names(self) -> dict[str, list[str]]:
@@ -212,6 +227,14 @@ class BackwardLinks:
     def _own_id(self, batch: Batch, row: _Row) -> str:
         """The id of a row in this flow's target, without that of its record."""
         return row.target_id.removeprefix(f"{self._root_id(batch, row.source_id)}{_SEPARATOR}")
+
+
+def _value(holder: Mapping[str, Any], name: str) -> Any:
+    """A field of a row, also one of those that users have added, which some systems' records hold apart."""
+    if name in holder:
+        return holder[name]
+    added = holder.get("custom")
+    return added.get(name) if isinstance(added, Mapping) else None
 
 
 def _holder(record: Mapping[str, Any], path: str) -> Mapping[str, Any]:

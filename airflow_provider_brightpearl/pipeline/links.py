@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -12,11 +12,13 @@ import msgspec
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.merge import Fields
-from airflow_provider_brightpearl.core.ports.stores import Binding
+from airflow_provider_brightpearl.core.ports.stores import Binding, Intent, Intents, IntentState
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline.batch import Batch, Place
 
 decode: Any = msgspec.json.Decoder(float_hook=Decimal).decode
+# how far the clocks of a system and of the workers may differ, and how long a call may take
+_CLOCKS = timedelta(minutes=15)
 WRITTEN = (RowOutcome.CREATED, RowOutcome.UPDATED)
 
 
@@ -38,10 +40,25 @@ class Link:
     unwritten: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Unlinked:
+    """A new record that the flow of the other direction has made, or may have made, and has not linked yet.
+
+    ``waits_for`` is the row of that flow; None where only another look can tell.
+    """
+
+    reason: str
+    waits_for: tuple[str, str, str] | None = None
+
+
 class Links(Protocol):
     """The links of one part, in one direction."""
 
     forward: bool
+
+    def unlinked(self, batch: Batch, source_ids: Sequence[str]) -> dict[str, Unlinked]:
+        """Those of these new records that are rows of the other direction: created anew, they would be there twice."""
+        ...
 
     def adopted(self, batch: Batch) -> Iterator[Binding]:
         """Bindings of rows that are not bound, and that the flow of the other direction has linked."""
@@ -66,11 +83,28 @@ class ForwardLinks:
 
     Args:
         flow: the linking flow.
+        others: the flows of the other direction, with their intents.
     """
 
     flow: FlowSpec
+    others: Sequence[tuple[FlowSpec, Intents]] = ()
     forward: bool = True
     _new: dict[Place, Fields] = field(default_factory=dict)
+
+    def unlinked(self, batch: Batch, source_ids: Sequence[str]) -> dict[str, Unlinked]:
+        found: dict[str, Unlinked] = {}
+        for other, intents in self.others if source_ids else ():
+            doubts = intents.unsettled(other.flow, [other.root])
+            for name in source_ids:
+                if any(_may_be(each, batch.created_at(name)) for each in doubts):
+                    found[name] = Unlinked(
+                        f"{other.flow} has written to {other.target} when this record was created, without an answer: "
+                        "its next run finds out whether it is the same one"
+                    )
+            for name in intents.made(other.flow, other.root, source_ids):
+                reason = f"{other.flow} has created this record, and links it in its next run"
+                found[name] = Unlinked(reason, (other.flow, other.root, name))
+        return found
 
     def adopted(self, batch: Batch) -> Iterator[Binding]:
         return iter(())
@@ -101,6 +135,13 @@ class ForwardLinks:
             ours = self._new.pop((each.object, each.key), None)
             if ours is not None and each.outcome in WRITTEN:
                 yield Link(each.source_id, (each.object, each.key), each.target_id, ours)
+
+
+def _may_be(doubt: Intent, created_at: datetime | None) -> bool:
+    """Whether a record may be what a write in doubt has made: it was created when that was sent, by either clock."""
+    if doubt.state is not IntentState.IN_DOUBT:
+        return False
+    return created_at is None or doubt.changed_at is None or abs(created_at - doubt.changed_at) < _CLOCKS
 
 
 def at(record: Any, path: str) -> Any:

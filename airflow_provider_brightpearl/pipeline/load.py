@@ -135,6 +135,7 @@ class _Part:
         new = list(batch.changes(left | batch.rejected.keys()))
         changes = self.shared.refuse(with_owned_rows(batch.flow, new, ports.crosswalk))
         if ports.two_way:
+            changes = ports.two_way.linked_or_new(batch, changes)
             changes, settled = ports.two_way.merged(batch, changes)
             self._bind(settled)
         self._forget(changes)

@@ -81,6 +81,18 @@ class TwoWay:
             batch.bound[each.object][each.key] = each
         self._linked += self.links.catch_up(batch)
 
+    def linked_or_new(self, batch: Batch, records: Sequence[RecordChange]) -> list[RecordChange]:
+        """The records without those that the other direction has made, or may have made: they wait for their link."""
+        root = batch.flow.root
+        new = [each.source_id for each in records if _is_new(each, root)]
+        waiting = self.links.unlinked(batch, new)
+        for name, each in waiting.items():
+            row = batch.rows[name][0]
+            batch.reject(
+                name, each.reason, (row.object, row.key), waits_for=each.waits_for, passing=not each.waits_for
+            )
+        return [each for each in records if each.source_id not in waiting]
+
     def merged(
         self, batch: Batch, records: Sequence[RecordChange]
     ) -> tuple[list[RecordChange], list[Binding]]:
@@ -290,6 +302,10 @@ class TwoWay:
     def _linking_place(self, object_name: str, name: str) -> str:
         place = f"{object_name}.{name}"
         return self.pairs.get(place, place if self.links.forward else "")
+
+
+def _is_new(record: RecordChange, root: str) -> bool:
+    return any(each.object == root and each.target_id is None for each in record.changes)
 
 
 def _with_first(

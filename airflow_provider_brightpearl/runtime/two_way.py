@@ -53,14 +53,15 @@ def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> T
         )
     if flow.authority is None:
         return None
-    others = [each.reverse for each in load_flows(wiring.environment.mappings)[0] if each.reverse]
-    pairs = {place: place for each in others if each.of == flow.flow for place in each.fields.values()}
+    flows = load_flows(wiring.environment.mappings)[0]
+    others = [each for each in flows if each.reverse and each.reverse.of == flow.flow]
+    pairs = {place: place for each in others if each.reverse for place in each.reverse.fields.values()}
     if not pairs:
         return None
     return TwoWay(
         flow,
         pairs,
-        ForwardLinks(flow),
+        ForwardLinks(flow, [(each, wiring.other_way(each.flow).intents) for each in others]),
         wiring.bases,
         partial(_held_by_target, wiring, pairs),
         wiring.conflicts,

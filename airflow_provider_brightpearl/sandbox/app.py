@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import importlib.util
 import time
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -29,11 +30,31 @@ class SandboxState:
         self.faults, self.log = Faults(), CallLog()
         self.systems = {system.name: system for system in systems}
         self.initial_settings = {system.name: dict(system.settings) for system in systems}
+        self._kept: tuple[tuple[datetime, float], dict[str, bytes]] | None = None
 
     def rebuild(self) -> None:
         """Replace the data of all systems."""
+        self._kept = None
         for system in self.systems.values():
             system.seed(self.options)
+
+    def keep(self) -> None:
+        """Keep all data and the time, for `go_back`."""
+        self._kept = (self.clock.kept(), {name: system.keep() for name, system in self.systems.items()})
+
+    def go_back(self) -> None:
+        """Replace all data and the time by those kept last, and delete faults and call log; settings stay.
+
+        Raises: ValueError: nothing was kept since the data were seeded.
+        """
+        if self._kept is None:
+            raise ValueError("nothing was kept since the data were seeded: POST /keep first")
+        time_of_day, systems = self._kept
+        self.faults.clear()
+        self.log.clear()
+        for name, kept in systems.items():
+            self.systems[name].go_back(kept)
+        self.clock.go_back(time_of_day)
 
     def reset(self) -> None:
         """Replace all data, delete faults and call log, and return to real time; settings stay."""

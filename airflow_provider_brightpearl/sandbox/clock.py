@@ -51,6 +51,16 @@ class Clock:
         self._elapsed += max(0.0, (now - self._base).total_seconds())
         self._base = now.astimezone(UTC)
 
+    def kept(self) -> tuple[datetime, float]:
+        """The time and `seconds`, for `go_back`."""
+        self._settle()
+        return self._base, self._elapsed
+
+    def go_back(self, kept: tuple[datetime, float]) -> None:
+        """Return to an earlier time, at the present speed."""
+        self._settle()
+        self._base, self._elapsed = kept
+
     def advance(self, seconds: float) -> None:
         """Move the clock forward by some seconds."""
         self.set(self.now() + timedelta(seconds=seconds))

@@ -27,6 +27,8 @@ def control_routes(state: SandboxState) -> list[BaseRoute]:
     table: list[tuple[str, list[str], Endpoint]] = [
         ("/reset", ["POST"], control.reset),
         ("/seed", ["POST"], control.seed),
+        ("/keep", ["POST"], control.keep),
+        ("/back", ["POST"], control.back),
         ("/clock", ["GET", "POST"], control.clock),
         ("/faults", ["GET", "POST", "DELETE"], control.faults),
         ("/log", ["GET", "DELETE"], control.log),
@@ -73,6 +75,14 @@ class Control:
             wanted["until"] = parse_instant(wanted["until"])
         self.state.options = replace(self.state.options, **wanted)
         self.state.reset()
+        return _json({})
+
+    async def keep(self, request: Request) -> Response:
+        self.state.keep()
+        return _json({})
+
+    async def back(self, request: Request) -> Response:
+        self.state.go_back()
         return _json({})
 
     async def clock(self, request: Request) -> Response:

@@ -63,6 +63,14 @@ class System(Protocol):
         """Replace all data with newly generated data."""
         ...
 
+    def keep(self) -> bytes:
+        """All data as it is now, for `go_back`; without settings, logins and what waits to be delivered."""
+        ...
+
+    def go_back(self, kept: bytes) -> None:
+        """Replace all data with what `keep` gave since the last `seed`."""
+        ...
+
     def snapshot(self, collection: str) -> Iterator[Record]:
         """Every record of a collection."""
         ...

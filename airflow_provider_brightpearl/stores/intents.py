@@ -119,6 +119,18 @@ class SqlIntents:
         with reading(self._engine) as connection:
             return int(connection.execute(query).scalar() or 0)
 
+    def made(self, flow: str, object_name: str, target_ids: Iterable[str]) -> set[str]:
+        """Those of these ids that writes of a flow have got from its target."""
+        found: set[str] = set()
+        done = (intent.c.object == object_name, intent.c.state == IntentState.DONE.value)
+        with reading(self._engine) as connection:
+            for some in chunked(sorted(set(target_ids)), CHUNK):
+                query = sa.select(intent.c.target_id).where(
+                    *self._mine(flow), *done, intent.c.target_id.in_(some)
+                )
+                found.update(connection.execute(query).scalars())
+        return found
+
     def _unsettled(self, flow: str, objects: Iterable[str]) -> tuple[Any, ...]:
         states = [IntentState.DUE.value, IntentState.IN_DOUBT.value]
         return (*self._mine(flow), intent.c.object.in_(sorted(objects)), intent.c.state.in_(states))

@@ -554,6 +554,13 @@ def test_unsettled_are_those_due_or_in_doubt_of_these_objects_by_key(intents: In
     assert (3, 0) == (intents.waiting("orders", ["Order", "Order.note"]), intents.waiting("orders", []))
 
 
+def test_made_are_the_ids_that_writes_of_a_flow_have_got(intents: Intents) -> None:
+    begun = intents.begin([intent("1"), intent("2"), replace(intent("3"), flow="products"), intent("4")])
+    intents.confirm([replace(each, target_id=f"t{each.key}") for each in begun[:3]])
+    assert {"t1"} == intents.made("orders", "Order", iter(["t1", "t3", "t4"]))
+    assert set() == intents.made("orders", "Line", ["t1"]) == intents.made("orders", "Order", [])
+
+
 def test_of_the_unsettled_those_that_have_waited_longest_come_first(intents: Intents) -> None:
     """All of a key come together; one that was recorded again waits anew."""
     for key in ("3", "1", "2"):

@@ -219,3 +219,29 @@ def test_unknown_system_and_collection(sandbox: Sandbox) -> None:
 
 def test_path_of_no_system(sandbox: Sandbox) -> None:
     assert requests.get(sandbox.url + "/elsewhere", timeout=5).status_code == 404
+
+
+def test_what_was_kept_comes_back(sandbox: Sandbox, account: Account) -> None:
+    def data() -> dict[str, list[dict[str, object]]]:
+        places = [("brightpearl", "contact"), ("salesforce", "Account"), ("infor", "customers")]
+        return {system: sandbox.snapshot(system, name) for system, name in places}
+
+    sandbox.control("POST", "/clock", {"now": "2026-03-01T12:00:00Z", "speed": 0})
+    sandbox.control("PATCH", "/brightpearl/contact/201", {"firstName": "Kept"})
+    before = data()
+    sandbox.control("POST", "/keep")
+    first = sandbox.control("POST", "/salesforce/Account", {"Name": "New"})["Id"]
+    sandbox.control("DELETE", "/brightpearl/contact/201")
+    sandbox.control("PATCH", "/infor/customers/ACME01", {"CUNM": "Changed"})
+    sandbox.control("POST", "/clock", {"advance_seconds": 60})
+    fault(sandbox, status=500)
+    for _ in range(2):
+        sandbox.control("POST", "/back")
+        assert (before, []) == (data(), sandbox.control("GET", "/faults"))
+        assert sandbox.control("GET", "/clock")["now"].startswith("2026-03-01T12:00:00")
+        # also its numbers begin again
+        assert first == sandbox.control("POST", "/salesforce/Account", {"Name": "New"})["Id"]
+    sandbox.reset()
+    sandbox.control("POST", "/clock", {"speed": 1})
+    with pytest.raises(RuntimeError, match="nothing was kept"):
+        sandbox.control("POST", "/back")

@@ -231,6 +231,10 @@ class Intents(Protocol):
         """How many keys of these objects have an intent that is due or in doubt."""
         ...
 
+    def made(self, flow: str, object_name: str, target_ids: Iterable[str]) -> set[str]:
+        """Those of these ids that writes of a flow have got from its target."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class MatchAnswer:

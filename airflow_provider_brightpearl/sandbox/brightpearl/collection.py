@@ -52,6 +52,16 @@ class Collection:
         return self._generate()
 
     @property
+    def kept(self) -> tuple[dict[int, Record], set[int], int]:
+        """What is not as it was generated, for `go_back`."""
+        return self.changed, self.removed, self._last
+
+    def go_back(self, kept: tuple[dict[int, Record], set[int], int]) -> None:
+        """Replace what is not as it was generated."""
+        self.changed, self.removed, self._last = kept
+        self.version += 1
+
+    @property
     def last(self) -> int:
         """The highest id so far."""
         ids = self.generated.ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,6 +62,20 @@ class Brightpearl:
             Variety(self.account, self.gateway.handle_unlogged).add()
         self.authenticator.clear()
         self.throttle.clear()
+
+    def keep(self) -> bytes:
+        """See `System.keep`: what is not as it was generated."""
+        kept = {name: each.kept for name, each in self.account.collections.items()}
+        return pickle.dumps((kept, self.account.last_row))
+
+    def go_back(self, kept: bytes) -> None:
+        """See `System.go_back`."""
+        collections, self.account.last_row = pickle.loads(kept)  # noqa: S301
+        for name, each in self.account.collections.items():
+            each.go_back(collections[name])
+        self.throttle.clear()
+        self.account.webhooks.clear()
+        self.account.searches.clear()
 
     def headers(self) -> dict[str, str]:
         """The throttle headers."""

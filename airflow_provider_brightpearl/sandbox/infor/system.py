@@ -51,6 +51,18 @@ class Infor:
             self._gateway.messaging.clear()
             seed(self.tenant, until.date(), options.days)
 
+    def keep(self) -> bytes:
+        """See `System.keep`."""
+        with self.tenant.lock:
+            return self.tenant.kept()
+
+    def go_back(self, kept: bytes) -> None:
+        """See `System.go_back`."""
+        with self.tenant.lock:
+            self._limits.clear()
+            self._gateway.messaging.clear()
+            self.tenant.go_back(kept)
+
     def collections(self) -> list[str]:
         """The tables; `calls`, which counts the outcomes of each transaction; and the messages of ION."""
         return [*self.tenant.tables, _CALLS, *self.tenant.ion]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from .settings import default_settings
 from .values import Row
 
 Key = tuple[str, ...]
+_KEPT = ("rows", "_groups", "_found")
 
 
 class Table:
@@ -86,6 +88,15 @@ class Table:
     def _notify(self, row: Row, deleted: bool) -> None:
         if self._watcher is not None:
             self._watcher(row, deleted)
+
+    def kept(self) -> dict[str, Any]:
+        """Records and indexes, for `go_back`."""
+        return {name: getattr(self, name) for name in _KEPT}
+
+    def go_back(self, kept: dict[str, Any]) -> None:
+        """Replace records and indexes."""
+        for name in _KEPT:
+            setattr(self, name, kept[name])
 
     def clear(self) -> None:
         """Delete all records."""
@@ -199,6 +210,21 @@ class Tenant:
             messages.clear()
         self._sequences.clear()
         self._last_stamp = 0
+
+    def kept(self) -> bytes:
+        """Records, messages and number series, for `go_back`."""
+        tables = {name: table.kept() for name, table in self.tables.items()}
+        return pickle.dumps((tables, self.calls, self.ion, self._sequences, self._last_stamp))
+
+    def go_back(self, kept: bytes) -> None:
+        """Replace records, messages and number series."""
+        tables, calls, ion, sequences, self._last_stamp = pickle.loads(kept)  # noqa: S301
+        for name, table in tables.items():
+            self.tables[name].go_back(table)
+        # in place: others hold on to them
+        for mine, theirs in ((self.calls, calls), (self.ion, ion), (self._sequences, sequences)):
+            mine.clear()
+            mine.update(theirs)
 
     def next_number(self, name: str, first: int = 1) -> int:
         """The next number of a series."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import threading
 from collections.abc import Mapping
@@ -89,6 +90,25 @@ class Org:
             name: [field.name for field in sobject.fields if field.auto_number]
             for name, sobject in self.objects.items()
         }
+
+    def kept(self) -> bytes:
+        """Users, records and objects, for `go_back`."""
+        own = (self.organization, self.user, self.standard_pricebook)
+        tables = {name: table.kept() for name, table in self.store.tables.items()}
+        return pickle.dumps((own, self.metadata(), self.random.getstate(), tables))
+
+    def go_back(self, kept: bytes) -> None:
+        """Replace users, records and objects."""
+        own, metadata, random_state, tables = pickle.loads(kept)  # noqa: S301
+        self.organization, self.user, self.standard_pricebook = own
+        self.objects, self.deployed, self.permission_sets = metadata
+        self.random.setstate(random_state)
+        self.store = Store(self.objects)
+        for name, table in tables.items():
+            self.store[name].go_back(table)
+        self.store.log.on_change = self.change_log.record
+        self.change_log.clear()
+        self._fault_uses, self._schema = [], None
 
     @property
     def schema(self) -> Schema:

@@ -11,6 +11,7 @@ from .ids import make_id
 
 Row = dict[str, Any]
 Undo = Callable[[], object]
+_KEPT = ("rows", "recycle_bin", "deletions", "_last", "_unique", "_non_unique", "_case_insensitive")
 
 
 class Table:
@@ -40,6 +41,15 @@ class Table:
         (self._unique if field.unique else self._non_unique)[field.name] = target
         for row in self.rows.values():
             self._index_row(row, (field.name,))
+
+    def kept(self) -> dict[str, Any]:
+        """Rows and indexes, for `go_back`."""
+        return {name: getattr(self, name) for name in _KEPT}
+
+    def go_back(self, kept: dict[str, Any]) -> None:
+        """Replace rows and indexes."""
+        for name in _KEPT:
+            setattr(self, name, kept[name])
 
     def next_id(self) -> str:
         """A new record id."""

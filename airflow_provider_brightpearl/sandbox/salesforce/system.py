@@ -54,6 +54,18 @@ class Salesforce:
             self._streaming.clear()
             seed_org(self.org, options.seed)
 
+    def keep(self) -> bytes:
+        """See `System.keep`."""
+        with self.org.lock:
+            return self.org.kept()
+
+    def go_back(self, kept: bytes) -> None:
+        """See `System.go_back`."""
+        with self.org.lock:
+            self._jobs.clear()
+            self._streaming.clear()
+            self.org.go_back(kept)
+
     def collections(self) -> list[str]:
         """The names of all objects."""
         return list(self.org.objects)
