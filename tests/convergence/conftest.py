@@ -12,7 +12,7 @@ from tests.convergence.people import FLOWS, People
 from tests.convergence.world import World, kept_mappers
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One customer that both sides know, kept to begin with."""
     root = tmp_path_factory.mktemp("world")
