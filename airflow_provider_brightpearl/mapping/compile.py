@@ -20,7 +20,7 @@ from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.flow.spec import FlowSpec, ObjectSpec
 from airflow_provider_brightpearl.mapping.compiled import CompiledFlow, CompiledObject, column_name
-from airflow_provider_brightpearl.mapping.expressions import Check, Scope, compile_expression
+from airflow_provider_brightpearl.mapping.expressions import BOUND, Check, Scope, compile_expression
 from airflow_provider_brightpearl.mapping.syntax import ExpressionError
 
 
@@ -88,9 +88,12 @@ class _Flow:
 
         distinct_on = tuple(field("distinct_on", text) for text in spec.distinct_on)
         key = f"CAST({field(f'key.{spec.key_field}', spec.key_expression)} AS VARCHAR)"
+        # a key that waits for a row has no value yet
+        waiting = [each.condition for _, each in checks if _waits(scope, each)]
         parent = self._parent(spec, field)
         fields = {label: field(f"fields.{label}", text) for label, text in spec.fields.items()}
-        checks.append((spec.key_field, Check("_key IS NULL OR _key = ''", "''", "the key has no value")))
+        no_key = " AND ".join(["(_key IS NULL OR _key = '')", *(f"({each}) IS NOT TRUE" for each in waiting)])
+        checks.append((spec.key_field, Check(no_key, "''", "the key has no value")))
         # PostgreSQL, which keeps the keys, takes no NUL
         checks.append(
             (spec.key_field, Check("contains(_key, chr(0))", "_key", "the key has a NUL character"))
@@ -139,6 +142,11 @@ class _Flow:
         if not isinstance(column, (MapOf, ListOf)):
             raise Misconfigured(f"{place}: {spec.rows} does not hold rows")
         return column, path
+
+
+def _waits(scope: Scope, check: Check) -> bool:
+    """Whether a row that fails a check waits for another one."""
+    return check.call is not None and scope.calls[check.call].kind in BOUND
 
 
 def _missing_total(amount: str, currency: str) -> Iterator[tuple[str, Check]]:

@@ -181,3 +181,68 @@ def test_an_order_that_brightpearl_has_deleted_is_not_removed_from_salesforce(or
     assert report is not None
     assert ((), ()) == (report.remove, report.stale_bindings)
     assert {} == {kind: ids for kind, ids in report.ids.items() if ids}
+
+
+STATUS = "placed_orders_to_salesforce"
+
+
+def set_status(org: Org, placed: str, status: int) -> None:
+    client, sale = org.brightpearl(), org.sales()[placed]
+    client.put(f"order-service/order/{sale['id']}/status", {"orderStatusId": status})
+    org.pass_time(5)
+
+
+def test_the_status_in_brightpearl_and_its_changes_reach_the_order(org: Org) -> None:
+    placed = org.place(("2", "10.50"))
+    org.run(PLACE)
+    org.pass_time(5)
+    orders = len(org.sandbox.snapshot("salesforce", "Order"))
+    assert 1 == org.run(STATUS).counts.updated
+    sale, row = org.sales()[placed], org.order(placed)
+    assert sale["orderStatus"]["name"] == row["Brightpearl_Status__c"]
+    assert [sale["totalValue"][name] for name in ("net", "taxAmount", "total")] == [
+        str(row[name]) for name in ("Net__c", "Tax__c", "Total__c")
+    ]
+    again = org.run(STATUS, full_resync=True)
+    assert (0, 0) == (again.counts.created, again.counts.updated)
+    set_status(org, placed, 3)
+    assert 1 == org.run(STATUS).counts.updated
+    assert org.sales()[placed]["orderStatus"]["name"] == org.order(placed)["Brightpearl_Status__c"]
+    assert sale["orderStatus"]["name"] != org.order(placed)["Brightpearl_Status__c"]
+    # what it wrote is no change for the flow into Brightpearl
+    org.pass_time(5)
+    assert (0, 0) == (org.run(PLACE).counts.updated, org.run(PLACE).counts.created)
+    assert orders == len(org.sandbox.snapshot("salesforce", "Order"))
+    report = compare(org.wiring(STATUS), "reconcile", full_resync=True)
+    assert report is not None
+    assert {} == {kind: ids for kind, ids in report.ids.items() if ids}
+
+
+def test_an_order_that_salesforce_does_not_have_is_a_letter_and_is_never_created(org: Org) -> None:
+    placed, unlinked = org.place(("2", "10.50")), org.place(("1", "4.00"))
+    org.run(PLACE)
+    crosswalk = org.wiring(ORDERS).crosswalk
+    crosswalk.unbind(crosswalk.of_records(ORDERS, [str(org.sales()[unlinked]["id"])]))
+    org.sandbox.control("DELETE", f"/salesforce/Order/{placed}")
+    org.pass_time(5)
+    orders = len(org.sandbox.snapshot("salesforce", "Order"))
+    summary = org.run(STATUS)
+    assert (1, 1, 0, 0) == (
+        summary.counts.rejected, summary.counts.parked, summary.counts.created, summary.counts.updated,
+    )  # fmt: skip
+    assert any("invalid cross reference id" in reason for reason, _ in summary.reasons), summary.reasons
+    assert orders == len(org.sandbox.snapshot("salesforce", "Order"))
+
+
+def test_what_brightpearl_refuses_is_a_letter_with_the_reason(org: Org) -> None:
+    """An amendment of a shipped order, and of one that is invoiced."""
+    placed = org.place(("2", "10.50"), ("1", "4.00"))
+    org.run(PLACE)
+    org.ship(placed)
+    first, _ = items(org, placed)
+    org.change("OrderItem", first["Id"], Quantity="5")
+    org.pass_time(5)
+    summary = org.run(PLACE)
+    assert 1 == summary.counts.rejected
+    assert "shipped" in summary.reasons[0][0]
+    assert "2.0000" in {row["quantity"]["magnitude"] for row in org.sales()[placed]["orderRows"].values()}

@@ -374,6 +374,22 @@ def test_whether_something_is_bound_is_asked_without_waiting() -> None:
     assert [False, False] == mapped.column("G")
 
 
+@pytest.mark.parametrize(
+    "key", ["ref('a.B', id)", "source_of('a.B', id)", "concat_ws('|', ref('a.B', id), name)"]
+)
+def test_a_key_that_waits_parks_its_record(key: str) -> None:
+    mapped = run(
+        flow({}, root={"key": {"Id__c": key}}), [{"id": 1}, {"id": 2}], resolver=EverythingBound("2")
+    )
+    assert 1 == len(mapped.column("_key"))
+    assert ("parked", ("a", "B", "2")) == (mapped.rejections["2"].outcome, mapped.rejections["2"].waits_for)
+
+
+def test_a_key_without_a_value_waits_for_nothing() -> None:
+    mapped = run(flow({}, root={"key": {"Id__c": "ref('a.B', count)"}}), [{"id": 1}])
+    assert "rejected" == mapped.rejections["1"].outcome
+
+
 def test_what_is_not_wanted_until_it_is_bound_is_filtered() -> None:
     spec = flow({}, root={"where": "has_source('a.B', id)"})
     mapped = run(spec, [{"id": 1}, {"id": 2}], resolver=EverythingBound("2"))
