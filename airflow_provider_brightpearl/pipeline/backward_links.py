@@ -103,6 +103,10 @@ class BackwardLinks:
         self._read(batch, [row.source_id for row in rows])
         return self._link(batch, rows)
 
+    def taken_over(self, batch: Batch, rows: Sequence[Binding]) -> Iterator[Link]:
+        self._read(batch, [row.source_id for row in rows])
+        return self._link(batch, [_Row(row.source_id, row.object, row.key, row.target_id) for row in rows])
+
     def _unlinked(self, batch: Batch) -> Iterator[_Row]:
         """The bound rows of the part that are not linked."""
         several = {each.object for each in self.reverse.rows.values()}

@@ -76,6 +76,10 @@ class Links(Protocol):
         """Links rows that are confirmed for the first time, and gives the links."""
         ...
 
+    def taken_over(self, batch: Batch, rows: Sequence[Binding]) -> Iterator[Link]:
+        """Links rows that the target has already, before they are written for the first time."""
+        ...
+
 
 @dataclass
 class ForwardLinks:
@@ -110,6 +114,10 @@ class ForwardLinks:
         return iter(())
 
     def catch_up(self, batch: Batch) -> Iterator[Link]:
+        return iter(())
+
+    def taken_over(self, batch: Batch, rows: Sequence[Binding]) -> Iterator[Link]:
+        # a bound row of this flow is its own link
         return iter(())
 
     def of(self, batch: Batch, records: Sequence[RecordChange]) -> dict[str, list[Link]]:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
+from airflow_provider_brightpearl.core.ports.matching import MatchesRows
 from airflow_provider_brightpearl.core.ports.stores import (
     Binding,
     Crosswalk,
@@ -29,6 +30,7 @@ from airflow_provider_brightpearl.mapping.mapped import read_mapped, read_versio
 from airflow_provider_brightpearl.pipeline.batch import Batch
 from airflow_provider_brightpearl.pipeline.history import load_events
 from airflow_provider_brightpearl.pipeline.lost_rows import LostRows
+from airflow_provider_brightpearl.pipeline.matching import unmatched
 from airflow_provider_brightpearl.pipeline.overlap import contest, superseded
 from airflow_provider_brightpearl.pipeline.owners import with_owned_rows
 from airflow_provider_brightpearl.pipeline.rejections import (
@@ -132,6 +134,7 @@ class _Part:
         batch, ports = self.batch, self.ports
         left = self.held | self.superseded
         self.takers = batch.reject_taken_keys(ports.crosswalk, left)
+        self._take_over(left)
         new = list(batch.changes(left | batch.rejected.keys()))
         changes = self.shared.refuse(with_owned_rows(batch.flow, new, ports.crosswalk))
         if ports.two_way:
@@ -142,6 +145,14 @@ class _Part:
         changes = [each for each in changes if each.source_id not in batch.contested]
         self._bind(batch.read_again({each.source_id for each in changes} | left | batch.rejected.keys()))
         return changes
+
+    def _take_over(self, left: set[str]) -> None:
+        """Looks for new records in a target that is edited too, before both sides are merged."""
+        sink, two_way, batch = self.ports.sink, self.ports.two_way, self.batch
+        if two_way and two_way.pairs and isinstance(sink, MatchesRows) and sink.looks_for_rows:
+            left = left | self.takers | batch.rejected.keys()
+            new = two_way.linked_or_new(batch, unmatched(batch, left))
+            two_way.take_over(batch, [match for some in sink.match(new) for match in some])
 
     def write(self, changes: Sequence[RecordChange]) -> None:
         """Writes the changes, and binds each row as it is confirmed."""

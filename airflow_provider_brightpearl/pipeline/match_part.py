@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from airflow_provider_brightpearl.core.changes import Change, RecordChange
+from airflow_provider_brightpearl.core.changes import RecordChange
+from airflow_provider_brightpearl.core.conflicts import MANUAL
 from airflow_provider_brightpearl.core.matched import Found, MatchRow
 from airflow_provider_brightpearl.core.ports.matching import LinkedRows, Match, MatchesRows
 from airflow_provider_brightpearl.core.ports.stores import Crosswalk, Staging
@@ -13,9 +14,9 @@ from airflow_provider_brightpearl.core.ports.target import FindsRows
 from airflow_provider_brightpearl.core.records import Outcome
 from airflow_provider_brightpearl.core.reports import TransformReport
 from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.mapping.mapped import MappedRow
 from airflow_provider_brightpearl.pipeline.batch import Batch
 from airflow_provider_brightpearl.pipeline.load import read_rows
+from airflow_provider_brightpearl.pipeline.matching import unmatched
 from airflow_provider_brightpearl.pipeline.rejections import read_rejections
 from airflow_provider_brightpearl.pipeline.two_way import TwoWay
 
@@ -56,16 +57,34 @@ def match_part(flow: FlowSpec, mapped: TransformReport, ports: MatchPorts) -> It
         batch.bound[bound.object][bound.key] = bound
     if ports.two_way:
         ports.two_way.adopt(batch)
-    left = []
     for source_id, rows in batch.rows.items():
         if known := batch.own(rows[0]):
             yield MatchRow(Found.LINKED, source_id, known.key, known.target_id)
-        else:
-            left.append(
-                RecordChange(source_id, tuple(map(_change, rows)), created_at=batch.created_at(source_id))
-            )
-    for matches in ports.look(left):
-        yield from map(_row, matches)
+    new = unmatched(batch, ())
+    if ports.two_way is None:
+        for matches in ports.look(new):
+            yield from map(_row, matches)
+        return
+    new = ports.two_way.linked_or_new(batch, new)
+    for each in batch.rejected.values():
+        yield MatchRow(Found.WAITS, each.source_id, each.row, reason=each.reason)
+    looked = [match for some in ports.look(new) for match in some]
+    conflicts = _conflicts(batch, ports.two_way, looked)
+    yield from (replace(_row(each), conflicts=tuple(conflicts.get(each.source_id, ()))) for each in looked)
+
+
+def _conflicts(batch: Batch, two_way: TwoWay, found: Sequence[Match]) -> dict[str, list[str]]:
+    """The fields of records that would be linked of which both sides hold another value, by record."""
+    linked = {each.source_id for each in found if each.target_id and not each.question}
+    two_way.take_over(batch, found)
+    two_way.merged(batch, list(batch.changes(batch.rows.keys() - linked)))
+    conflicts: dict[str, list[str]] = {}
+    for each in two_way.conflicts:
+        winner = two_way.winner(each)
+        counts = "a person decides" if winner == MANUAL else f"{winner} counts"
+        text = f"{each.link.place[0]}.{each.conflict.field}: {counts}"
+        conflicts.setdefault(each.link.source_id, []).append(text)
+    return conflicts
 
 
 def _row(match: Match) -> MatchRow:
@@ -81,10 +100,6 @@ def _row(match: Match) -> MatchRow:
     )  # fmt: skip
 
 
-def _change(row: MappedRow) -> Change:
-    return Change(row.object, row.key, row.payload, row.fingerprint, row.parent)
-
-
 def look_of(flow: FlowSpec, sink: MatchesRows | FindsRows, linked: LinkedRows) -> Look:
     """How the rows of a sink are found: by its rules of matching, or else by the keys of the flow."""
 
@@ -92,7 +107,7 @@ def look_of(flow: FlowSpec, sink: MatchesRows | FindsRows, linked: LinkedRows) -
         if isinstance(sink, FindsRows):
             yield list(_by_key(flow, sink, linked, records))
 
-    return sink.match if isinstance(sink, MatchesRows) else by_key
+    return sink.match if isinstance(sink, MatchesRows) and sink.looks_for_rows else by_key
 
 
 def _by_key(

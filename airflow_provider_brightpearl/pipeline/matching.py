@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
+from airflow_provider_brightpearl.core.changes import Change, RecordChange
 from airflow_provider_brightpearl.core.ports.matching import Claims
 from airflow_provider_brightpearl.core.ports.stores import Crosswalk, MatchAnswers
 from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.mapping.mapped import MappedRow
+from airflow_provider_brightpearl.pipeline.batch import Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class FlowLinks:
     answers: MatchAnswers
     linking: Linking | None = None
     claims: Claims = field(default_factory=dict[str, str])
+    unfound: set[str] = field(default_factory=set)
 
     def owners(self, object_name: str, target_ids: Iterable[str]) -> dict[str, str]:
         ids = list(target_ids)
@@ -60,3 +64,16 @@ class FlowLinks:
 
     def first(self, what: str, source_id: str) -> str:
         return self.claims.setdefault(what, source_id)
+
+
+def unmatched(batch: Batch, skip: Container[str]) -> list[RecordChange]:
+    """The records of a part whose first row is not bound, with all their rows."""
+    return [
+        RecordChange(source_id, tuple(map(_change, rows)), created_at=batch.created_at(source_id))
+        for source_id, rows in batch.rows.items()
+        if source_id not in skip and batch.own(rows[0]) is None
+    ]
+
+
+def _change(row: MappedRow) -> Change:
+    return Change(row.object, row.key, row.payload, row.fingerprint, row.parent)

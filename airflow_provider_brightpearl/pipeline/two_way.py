@@ -20,6 +20,7 @@ from airflow_provider_brightpearl.core.changes import Change, RecordChange, RowR
 from airflow_provider_brightpearl.core.conflicts import MANUAL, FieldConflict, kept_text
 from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
 from airflow_provider_brightpearl.core.merge import Conflict, Fields, Merged, Rule, candidates, merge, normal
+from airflow_provider_brightpearl.core.ports.matching import Match
 from airflow_provider_brightpearl.core.ports.stores import Bases, Binding, Conflicts
 from airflow_provider_brightpearl.core.ports.target import Held
 from airflow_provider_brightpearl.core.records import Stage
@@ -92,6 +93,22 @@ class TwoWay:
                 name, each.reason, (row.object, row.key), waits_for=each.waits_for, passing=not each.waits_for
             )
         return [each for each in records if each.source_id not in waiting]
+
+    def take_over(self, batch: Batch, matches: Sequence[Match]) -> None:
+        """Takes rows for bound that the target has already, so that their first write is merged too.
+
+        Rows of which a person has said so are among them. A question rejects its record.
+        """
+        known = [bound for rows in batch.rows.values() if (bound := batch.own(rows[0])) and bound.answered]
+        for each in matches:
+            if each.question:
+                more = {"field": each.rule, "value": each.candidates, "review": True}
+                batch.reject(each.source_id, each.question, (each.object, each.key), **more)
+            elif each.target_id:
+                place = (batch.flow.flow, each.object, each.key, each.source_id, each.target_id)
+                batch.bound[each.object][each.key] = Binding(*place, "", "", "")
+                known.append(batch.bound[each.object][each.key])
+        self._linked += self.links.taken_over(batch, known)
 
     def merged(
         self, batch: Batch, records: Sequence[RecordChange]
@@ -176,14 +193,14 @@ class TwoWay:
 
     def _said(self, found: FoundConflict) -> str:
         one, other = self.linking.source_system, self.linking.target
-        winner = self._winner(found)
+        winner = self.winner(found)
         changed = f"{found.link.place[0]}.{found.conflict.field} was changed in {one} and in {other}"
         if winner == MANUAL:
             return f"{changed}, and a person decides: edit one of them"
         return f"{changed}: {winner} counts"
 
-    def _winner(self, found: FoundConflict) -> str:
-        """The system whose value counts."""
+    def winner(self, found: FoundConflict) -> str:
+        """The system whose value counts, ``manual`` where a person decides."""
         if found.conflict.winner is None:
             return MANUAL
         ours = found.conflict.winner is Rule.SOURCE
@@ -197,7 +214,7 @@ class TwoWay:
             (kept_text(both.field, both.theirs), theirs.changed_at, theirs.changed_by),
         ]
         source, target = sides if self.links.forward else reversed(sides)
-        winner = self._winner(found)
+        winner = self.winner(found)
         return FieldConflict(
             self.linking.flow, *link.place, both.field, link.target_id, source[0], target[0], winner,
             batch.flow.flow, batch.run, now, source[1], target[1], source[2], target[2],

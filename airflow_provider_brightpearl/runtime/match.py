@@ -17,6 +17,7 @@ from airflow_provider_brightpearl.pipeline.match_part import MatchPorts, look_of
 from airflow_provider_brightpearl.pipeline.rejections import read_rejections
 from airflow_provider_brightpearl.pipeline.transform import map_part
 from airflow_provider_brightpearl.runtime.progress import logged_progress
+from airflow_provider_brightpearl.runtime.two_way import open_two_way
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.claims import FileClaims
 from airflow_provider_brightpearl.stores.staging import FileStaging
@@ -47,7 +48,7 @@ def match_records(wiring: Wiring, request: Request, report: MatchReport) -> Iter
         if isinstance(sink, MatchesRows):
             sink.linked = linked
         staging = FileStaging(folder, flow.flow, _RUN)
-        ports = MatchPorts(look_of(flow, sink, linked), wiring.crosswalk, staging)
+        look = look_of(flow, sink, linked)
         with logged_progress(f"{flow.flow} match") as progress:
             source = wiring.source()
             before = source.calls
@@ -64,7 +65,10 @@ def match_records(wiring: Wiring, request: Request, report: MatchReport) -> Iter
                 report.records += mapped.records
                 report.left_out += mapped.filtered
                 progress.begin(f"matching {mapped.records:,} records", calls=lambda: sink.calls)
+                merge = open_two_way(wiring, mapped, staging)
+                ports = MatchPorts(look, wiring.crosswalk, staging, merge if merge and merge.pairs else None)
                 yield from report.counting(match_part(flow, mapped, ports))
+                linked.unfound.clear()
             report.calls = {flow.source_system: source.calls - before, flow.target: sink.calls}
             progress.result = (
                 f"{report.counts[Found.LINK]:,} found, {report.counts[Found.REVIEW]:,} to review"
@@ -74,12 +78,11 @@ def match_records(wiring: Wiring, request: Request, report: MatchReport) -> Iter
 def _sink(wiring: Wiring) -> MatchesRows | FindsRows:
     """The sink of a flow whose rows can be looked for."""
     flow, sink = wiring.flow, wiring.sink(_RUN)
-    able = registry.find_system(flow.target).match_objects
-    kind = flow.target_object(flow.root)
-    if isinstance(sink, MatchesRows) and kind not in able:
+    if isinstance(sink, MatchesRows) and not sink.looks_for_rows:
+        able = registry.find_system(flow.target).match_objects
         raise Misconfigured(
-            f"{flow.flow}: {flow.target} is not searched for each {kind}, only for {' and '.join(able)}; a run finds "
-            "it by its key"
+            f"{flow.flow}: {flow.target} is not searched for each {flow.target_object(flow.root)}, only for "
+            f"{' and '.join(able)}; a run finds it by its key"
         )
     if not isinstance(sink, (MatchesRows, FindsRows)):
         raise Misconfigured(f"{flow.flow}: {flow.target} cannot be searched for rows by their keys")

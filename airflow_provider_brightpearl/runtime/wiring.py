@@ -42,6 +42,7 @@ from airflow_provider_brightpearl.stores.instances import SqlInstances
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from airflow_provider_brightpearl.stores.match_answers import SqlMatchAnswers
+from airflow_provider_brightpearl.stores.read_only import ReadOnlyConflicts, ReadOnlyCrosswalk
 from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
 from airflow_provider_brightpearl.stores.staging import FileStaging
 from airflow_provider_brightpearl.systems import registry
@@ -145,7 +146,8 @@ class Wiring:
 
     @cached_property
     def crosswalk(self) -> Crosswalk:
-        return SqlCrosswalk(self.environment.state(), self.pair)
+        opened = ReadOnlyCrosswalk if self.read_only else SqlCrosswalk
+        return opened(self.environment.state(), self.pair)
 
     @cached_property
     def letters(self) -> DeadLetters:
@@ -161,7 +163,8 @@ class Wiring:
 
     @cached_property
     def conflicts(self) -> Conflicts:
-        return SqlConflicts(self.environment.state(), self.pair)
+        opened = ReadOnlyConflicts if self.read_only else SqlConflicts
+        return opened(self.environment.state(), self.pair)
 
     @cached_property
     def events(self) -> RecordEvents:

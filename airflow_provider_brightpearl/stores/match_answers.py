@@ -10,7 +10,7 @@ from more_itertools import chunked
 from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.events import EventOutcome
-from airflow_provider_brightpearl.core.ports.stores import MatchAnswer
+from airflow_provider_brightpearl.core.ports.stores import PERSON, MatchAnswer
 from airflow_provider_brightpearl.stores.dead_letters import WAITING, LetterState
 from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
 from airflow_provider_brightpearl.stores.tables import (
@@ -22,8 +22,6 @@ from airflow_provider_brightpearl.stores.tables import (
 )
 
 _KEY = ("pair", "flow", "object", "key")
-# what a binding says of where it comes from
-PERSON = "person"
 
 
 class SqlMatchAnswers:

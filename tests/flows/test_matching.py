@@ -272,3 +272,92 @@ objects:
     assert report.records - 1 == report.counts[Found.CREATE]
     with pytest.raises(Misconfigured, match="salesforce finds each Account by its key"):
         answer_match(wiring, "203", "", "Jo")
+
+
+THERE = """
+flow: people_to_salesforce
+source: brightpearl.contacts
+target: salesforce
+window: {lookback: 0m, delay: 0m}
+objects:
+  Account:
+    key: {Brightpearl_Id__c: contactId}
+    fields:
+      Name: coalesce(text(organisation.name), text(lastName), 'Unknown')
+      Phone: text(communication.telephones.PRI)
+authority:
+  default: brightpearl
+  fields: {Account.Phone: salesforce}
+"""
+BACK = """
+reverse:
+  of: people_to_salesforce
+  objects: {Account: Id}
+  fields: {Contact.companyName: Account.Name, Contact.telephone: Account.Phone}
+"""
+
+
+@pytest.fixture
+def both_ways(site: Site) -> Site:
+    """A site whose customers are edited on both sides."""
+    (site.mappings / "people_to_salesforce.yaml").write_text(THERE)
+    text = FLOW.replace("create_only: [type, countryIsoCode]", "create_only: [type, countryIsoCode]" + BACK)
+    text = text.replace("    match:", "    create_only: [firstName, lastName, primaryEmail]\n    match:")
+    (site.mappings / f"{NAME}.yaml").write_text(text)
+    return site
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_what_is_matched_is_merged_before_its_first_write(both_ways: Site, answered: bool) -> None:
+    site = both_ways
+    known(site, 203, "fox@fox.example", "Fox of Brightpearl", "111")
+    fox = account(site, "Fox of Salesforce", "other@fox.example" if answered else "fox@fox.example", "222")
+    if answered:
+        answer_match(site.wiring(NAME), fox, "203", "Jo")
+    else:
+        before = everything(site)
+        report, rows = dry_run(site)
+        assert before == everything(site)
+        expected = ("Account.Name: brightpearl counts", "Account.Phone: salesforce counts")
+        assert expected == tuple(sorted(rows[fox].conflicts))
+        assert 1 == report.conflicts["Account.Phone: salesforce counts"]
+    run(site, 1)
+    # whose value counts is what the flow file says
+    contact = site.here("contact", "contactId")["203"]
+    assert ("Fox of Brightpearl", "222") == (
+        contact["organisation"]["name"],
+        contact["communication"]["telephones"]["PRI"],
+    )
+    assert "203" == bound(site)[fox]
+    site.pass_time(1)
+    site.run("people_to_salesforce")
+    linked = site.there("Account")["203"]
+    assert (fox, "Fox of Brightpearl", "222") == (linked["Id"], linked["Name"], linked["Phone"])
+
+
+def test_a_contact_that_the_other_direction_has_linked_is_taken(both_ways: Site) -> None:
+    site = both_ways
+    known(site, 203, "fox@fox.example")
+    site.run("people_to_salesforce")
+    linked = site.there("Account")["203"]["Id"]
+    twin = account(site, "Fox Two", "fox@fox.example")
+    run(site, 1)
+    letter = letters(site)[twin]
+    assert letter.reason.startswith(
+        f"contact 203 of Brightpearl has this primaryEmail and is that of record {linked}:"
+    )
+    with pytest.raises(Misconfigured, match=f"is that of record {linked}: two records cannot be one row"):
+        answer_match(site.wiring(NAME), twin, "203", "Jo")
+    with pytest.raises(Misconfigured, match=r"nothing to answer"):
+        answer_match(site.wiring(NAME), linked, "204", "Jo")
+
+
+def test_a_new_record_of_both_directions_is_looked_for_once(both_ways: Site) -> None:
+    site = both_ways
+    hare = account(site, "Hare Ltd", "hare@hare.example")
+    site.sandbox.control("DELETE", "/log")
+    assert 1 == run(site, 1).counts.created
+    assert hare in bound(site)
+    sent = [each for each in site.sandbox.control("GET", "/log") if each["path"].endswith("multi-message")]
+    # a search, an address, a contact
+    assert 3 == len(sent)

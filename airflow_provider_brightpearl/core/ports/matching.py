@@ -24,6 +24,11 @@ class LinkedRows(Protocol):
         """The record that claimed this first in this run, ``source_id`` where none has."""
         ...
 
+    @property
+    def unfound(self) -> set[str]:
+        """Keys that were looked for in this run and not found, so that no second look is needed."""
+        ...
+
 
 class Claims(Protocol):
     """The records that claimed something first."""
@@ -38,6 +43,7 @@ class NothingLinked:
 
     def __init__(self) -> None:
         self._claims: dict[str, str] = {}
+        self.unfound: set[str] = set()
 
     def owners(self, object_name: str, target_ids: Iterable[str]) -> dict[str, str]:
         return {}
@@ -82,11 +88,15 @@ class MatchesRows(Protocol):
 
     linked: LinkedRows
 
+    @property
+    def looks_for_rows(self) -> bool:
+        """Whether rows of the flow's first object are looked for; others are found by their keys."""
+        ...
+
     def match(self, records: Sequence[RecordChange]) -> Iterator[list[Match]]:
         """One answer for the first row of each record, none of them bound; writes and records nothing.
 
         Raises:
-            Misconfigured: rows of this object are not looked for.
             SyncError: the system does not answer as it should.
         """
         ...

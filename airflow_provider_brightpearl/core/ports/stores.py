@@ -18,6 +18,9 @@ from airflow_provider_brightpearl.core.merge import Fields, Value
 from airflow_provider_brightpearl.core.records import Counts, PartRef, Rejection
 from airflow_provider_brightpearl.core.reports import RunSummary, StateMark
 
+# what a binding says of where it comes from, and the beginning of its run, where a person has answered
+PERSON = "person"
+
 
 class Binding(msgspec.Struct, frozen=True, gc=False):
     """A crosswalk row: this key of this flow's object is that row of the target, last written with this fingerprint.
@@ -37,6 +40,11 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
     source_version: str = ""
     read_at: datetime | None = None
     revision: int = 0
+
+    @property
+    def answered(self) -> bool:
+        """Whether a person has said so, and the flow has not written the row since."""
+        return self.written_run.startswith(PERSON) and not self.fingerprint
 
     @property
     def only_linked(self) -> bool:

@@ -39,6 +39,8 @@ class ContactFinder:
 
     def find(self, people: Sequence[Whole]) -> None:
         """Sets ``id`` of those that are found, one call per ten searches."""
+        # a contact whose answer was lost may have come to be since the first look
+        self.matcher.linked.unfound.difference_update(each.key for each in people if self._in_doubt(each))
         self.matcher.find(people)
         for each in people:
             each.created = bool(each.id) and self._in_doubt(each)

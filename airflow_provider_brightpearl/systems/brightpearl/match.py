@@ -155,7 +155,8 @@ class Matcher:
     def find(self, records: Sequence[Whole]) -> dict[str, str]:
         """Sets ``id`` of those that are found, or asks a person; returns the rule that found each, by source id."""
         new = self.linked.new_ones(self.flow.root, [each.key for each in records])
-        left = [each for each in records if each.open and each.key not in new]
+        known = new | self.linked.unfound
+        left = [each for each in records if each.open and each.key not in known]
         found: dict[str, str] = {}
         for rule in self.kind.rules(self.flow):
             asked = [(each, values) for each in left if (values := self._values(rule, each))]
@@ -167,6 +168,7 @@ class Matcher:
                 if self._took(rule, each, rows, owners):
                     found[each.source_id] = rule_text(rule)
             left = [each for each in left if each.open and not each.id]
+        self.linked.unfound.update(each.key for each in left)
         return found
 
     def min_searches(self, records: Sequence[Whole]) -> int:

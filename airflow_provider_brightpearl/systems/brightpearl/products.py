@@ -77,10 +77,13 @@ class ProductWriter(Writer):
 
     def _find(self, products: Sequence[Whole]) -> None:
         """Takes over products that Brightpearl has already, and remembers them as ours."""
+        known = self.intent_log.known
+        doubtful = {each.key for each in products if known[each.key].state is IntentState.IN_DOUBT}
+        # a product whose answer was lost may have come to be since the first look
+        self.linked.unfound.difference_update(doubtful)
         Matcher(self.client, self.flow, PRODUCTS, self.linked).find(products)
         for product in products:
-            doubtful = self.intent_log.known[product.key].state is IntentState.IN_DOUBT
-            product.created = bool(product.id) and doubtful
+            product.created = bool(product.id) and product.key in doubtful
         found = [product for product in products if product.id and product.open]
         self.intent_log.begin({each.key: _digest(each) for each in found if not each.created})
         self.intent_log.confirm({each.key: each.id for each in found})

@@ -82,6 +82,10 @@ class BrightpearlSink:
             yield from filter(None, writer.write(group))
         writer.pending.check("brightpearl")
 
+    @property
+    def looks_for_rows(self) -> bool:
+        return self.flow.target_object(self.flow.root) in MATCHABLE
+
     def match(self, records: Sequence[RecordChange]) -> Iterator[list[Match]]:
         """Which contacts or products of Brightpearl these records are; none of their rows is bound."""
         matcher = Matcher(
