@@ -40,7 +40,7 @@ class StreamSchema:
 
     ``version``: columns of which the first with a value grows with each change of a record; none where it has none.
     ``created``: likewise, when the source created a record. ``author``: the column that says who changed a record last,
-    empty where it has none.
+    empty where it has none. ``merged_into``: the column that names the survivor of a record that was merged, likewise.
     """
 
     id_column: str
@@ -48,6 +48,7 @@ class StreamSchema:
     version: tuple[str, ...] = ()
     created: tuple[str, ...] = ()
     author: str = ""
+    merged_into: str = ""
 
 
 class UnknownColumn(LookupError):

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
-from airflow_provider_brightpearl.core.ports.matching import MatchesRows
+from airflow_provider_brightpearl.core.ports.matching import MatchesRows, TakesRowsOver
 from airflow_provider_brightpearl.core.ports.stores import (
     Binding,
     Crosswalk,
@@ -25,6 +25,7 @@ from airflow_provider_brightpearl.core.progress import counted, current
 from airflow_provider_brightpearl.core.readings import Reading, ReadTimes
 from airflow_provider_brightpearl.core.records import Calls, Counts, Outcome, PartRef, Rejection
 from airflow_provider_brightpearl.core.reports import GateReport, LoadReport, TransformReport
+from airflow_provider_brightpearl.core.schema import StreamSchema
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.mapped import read_mapped, read_versions
 from airflow_provider_brightpearl.pipeline.batch import Batch
@@ -40,6 +41,7 @@ from airflow_provider_brightpearl.pipeline.rejections import (
     write_rejections,
 )
 from airflow_provider_brightpearl.pipeline.shared_rows import SharedRows
+from airflow_provider_brightpearl.pipeline.source_merges import SourceMerges
 from airflow_provider_brightpearl.pipeline.two_way import TwoWay
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
 
@@ -59,6 +61,8 @@ class LoadPorts:
         now: the clock, aware.
         outbox: where write-backs are recorded; a flow with ``write_back`` needs it.
         two_way: merges with what the target holds, where another flow brings changes back.
+        schema: of the stream, which may name the survivors of merged records.
+        version: of the mapping.
     """
 
     sink: Sink
@@ -69,6 +73,8 @@ class LoadPorts:
     now: Callable[[], datetime]
     outbox: Outbox | None = None
     two_way: TwoWay | None = None
+    schema: StreamSchema | None = None
+    version: str = ""
 
 
 def load_part(
@@ -125,9 +131,20 @@ class _Part:
             batch.bound[each.object][each.key] = each
         if ports.two_way:
             ports.two_way.adopt(batch)
+        self._settle_merges()
         self.superseded = superseded(batch, self.held)
         if self.superseded:
             log.info("%s left out: another run has read it later", counted(len(self.superseded), "record"))
+
+    def _settle_merges(self) -> None:
+        """Follows merges of the source, where the target has rows of its own to be merged."""
+        ports, sink = self.ports, self.ports.sink
+        if ports.schema and ports.schema.merged_into and isinstance(sink, TakesRowsOver):
+            schema, stores = ports.schema, (ports.crosswalk, ports.letters)
+            merges = SourceMerges(
+                self.batch, schema.merged_into, schema.id_column, ports.version, sink.linked, *stores
+            )
+            merges.settle(ports.staging, self.mapped.raw)
 
     def changes(self) -> list[RecordChange]:
         """What has to be written; what need not be is bound as read again."""

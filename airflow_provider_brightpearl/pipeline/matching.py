@@ -51,13 +51,15 @@ class FlowLinks:
             found |= {each.source_id: each.target_id for each in linked if each.object == root}
         return found
 
-    def linked_to(self, source_id: str) -> str:
-        """The row of the target that the flow of the other direction has linked a record to, empty where none is."""
-        if self.linking is None:
-            return ""
-        flow = self.linking.flow
-        linked = self.linking.crosswalk.of_targets(flow.root, [source_id])
-        return next((each.source_id for each in linked if each.flow == flow.flow), "")
+    def rows_of(self, object_name: str, source_ids: Iterable[str]) -> dict[str, str]:
+        ids = list(source_ids)
+        found: dict[str, str] = {}
+        if self.linking and object_name == self.flow.root:
+            flow = self.linking.flow
+            linked = self.linking.crosswalk.of_targets(flow.root, ids)
+            found = {each.target_id: each.source_id for each in linked if each.flow == flow.flow}
+        bound = self.crosswalk.of_records(self.flow.flow, ids)
+        return found | {each.source_id: each.target_id for each in bound if each.object == object_name}
 
     def new_ones(self, object_name: str, keys: Iterable[str]) -> set[str]:
         return self.answers.new_ones(self.flow.flow, object_name, keys)

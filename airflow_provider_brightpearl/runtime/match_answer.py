@@ -93,8 +93,7 @@ def _mapped_now(wiring: Wiring, source_id: str) -> MappedRow:
 
 def _check_record(wiring: Wiring, row: MappedRow) -> None:
     flow = wiring.flow
-    bound = wiring.crosswalk.resolve(flow.flow, row.object, [row.key]).get(row.key)
-    found = bound or wiring.linked_rows().linked_to(row.source_id)
+    found = wiring.linked_rows().rows_of(row.object, [row.source_id]).get(row.source_id)
     if found:
         raise Misconfigured(
             f"record {row.source_id} of {flow.flow} is {row.object} {found} of {flow.target}: nothing to answer"

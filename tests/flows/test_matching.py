@@ -22,6 +22,7 @@ from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.engine import reading
 from tests.flows.site import Site
+from tests.sandbox.salesforce_org import Api
 
 NAME = "accounts_to_brightpearl"
 FLOW = """
@@ -361,3 +362,52 @@ def test_a_new_record_of_both_directions_is_looked_for_once(both_ways: Site) -> 
     sent = [each for each in site.sandbox.control("GET", "/log") if each["path"].endswith("multi-message")]
     # a search, an address, a contact
     assert 3 == len(sent)
+
+
+def merge(site: Site, survivor: str, loser: str) -> None:
+    site.pass_time(1)
+    Api(site.sandbox).merge("Account", survivor, loser)
+
+
+def test_the_survivor_of_a_merge_takes_the_contact_over(site: Site) -> None:
+    flow = FLOW.replace("Name <> 'Left out'", "NOT IsDeleted")
+    (site.mappings / f"{NAME}.yaml").write_text(flow)
+    known(site, 203, "fox@fox.example")
+    loser = account(site, "Fox Ltd", "fox@fox.example")
+    run(site, 1)
+    survivor = account(site, "Fox and Sons", "sons@fox.example")
+    merge(site, survivor, loser)
+    before = len(companies(site))
+    assert Counts(extracted=2, updated=1, unchanged=1) == run(site, 2).counts
+    assert ("203", False) == (bound(site)[survivor], loser in bound(site))
+    assert (before, "Fox and Sons") == (len(companies(site)), companies(site)["203"])
+    assert Counts(extracted=0) == run(site, 3).counts
+
+
+@pytest.mark.parametrize("left_out", [True, False])
+def test_a_merge_of_two_linked_records_is_a_question(site: Site, left_out: bool) -> None:
+    if left_out:
+        (site.mappings / f"{NAME}.yaml").write_text(FLOW.replace("Name <> 'Left out'", "NOT IsDeleted"))
+    known(site, 203, "fox@fox.example")
+    known(site, 204, "sons@fox.example")
+    loser, survivor = (
+        account(site, "Fox Ltd", "fox@fox.example"),
+        account(site, "Fox Two", "sons@fox.example"),
+    )
+    run(site, 1)
+    assert ("203", "204") == (bound(site)[loser], bound(site)[survivor])
+    merge(site, survivor, loser)
+    run(site, 2)
+    letter = letters(site)[loser]
+    assert ("open", "review", f"203 is this record, 204 is {survivor}") == (
+        letter.state,
+        letter.kind,
+        letter.value,
+    )
+    assert letter.reason.startswith(
+        f"salesforce has merged this record into {survivor}, and both are linked to a Contact"
+    )
+    assert ("203", "204") == (bound(site)[loser], bound(site)[survivor])
+    # it is no longer read, and the question stays
+    assert 0 == run(site, 3).counts.extracted
+    assert "open" == letters(site)[loser].state

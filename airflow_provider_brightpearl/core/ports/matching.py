@@ -16,6 +16,10 @@ class LinkedRows(Protocol):
         """The source record that a row of the target is linked to, by the row's id, for those that are."""
         ...
 
+    def rows_of(self, object_name: str, source_ids: Iterable[str]) -> dict[str, str]:
+        """The row of the target that a record is linked to, by the record's id, for those that are."""
+        ...
+
     def new_ones(self, object_name: str, keys: Iterable[str]) -> set[str]:
         """Those of the keys of which a person has said that they are none of the target's rows."""
         ...
@@ -46,6 +50,9 @@ class NothingLinked:
         self.unfound: set[str] = set()
 
     def owners(self, object_name: str, target_ids: Iterable[str]) -> dict[str, str]:
+        return {}
+
+    def rows_of(self, object_name: str, source_ids: Iterable[str]) -> dict[str, str]:
         return {}
 
     def new_ones(self, object_name: str, keys: Iterable[str]) -> set[str]:

@@ -100,6 +100,6 @@ class SalesforceStream:
     def schema(self) -> StreamSchema:
         rows = {relation: ListOf(each.shape.columns) for relation, each in self.children.items()}
         created = ("CreatedDate",) if "CreatedDate" in self.shape.fields else ()
-        return StreamSchema(
-            "Id", {**self.shape.columns, **rows}, ("SystemModstamp",), created, "LastModifiedById"
-        )
+        merged_into = "MasterRecordId" if "MasterRecordId" in self.shape.columns else ""
+        columns = {**self.shape.columns, **rows}
+        return StreamSchema("Id", columns, ("SystemModstamp",), created, "LastModifiedById", merged_into)
