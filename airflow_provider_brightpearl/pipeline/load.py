@@ -228,6 +228,7 @@ class _Part:
         # before the answers: where a row is lost, the record is not just refused
         self.lost.take(results)
         batch.take_answers(results)
+        self.shared.note(results)
         if ports.outbox is not None:
             # before the rows are bound: a bound row is not written again, and would never be written back
             ports.outbox.keep(results, batch.created_at)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from airflow_provider_brightpearl.core.changes import RecordChange
+from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
+from airflow_provider_brightpearl.core.ports.matching import TakesRowsOver
 from airflow_provider_brightpearl.core.ports.stores import Binding, Crosswalk
 from airflow_provider_brightpearl.core.ports.target import KnowsIds, NewRow, Sink
 from airflow_provider_brightpearl.pipeline.batch import Batch
@@ -36,6 +37,16 @@ class SharedRows:
             if owner != row.source_id:
                 self._reject(row, owner)
         return [each for each in records if each.source_id not in self._batch.rejected]
+
+    def note(self, results: Sequence[RowResult]) -> None:
+        """Notes rows that the target had already and that were taken over, before they are bound."""
+        if isinstance(self._sink, TakesRowsOver):
+            root, bound = self._batch.flow.root, self._batch.bound
+            self._new += [
+                NewRow(each.source_id, root, each.key, each.target_id)
+                for each in results
+                if each.object == root and each.outcome is RowOutcome.UPDATED and each.key not in bound[root]
+            ]
 
     def check(self) -> None:
         """Unbinds rows that a record of another part has bound at the same time; the next run refuses one of both."""

@@ -15,6 +15,7 @@ from airflow_provider_brightpearl.core.records import Counts
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.core.window import Request, RunKind, Window
 from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.pipeline.matching import FlowLinks
 from airflow_provider_brightpearl.runtime.match import match_records
 from airflow_provider_brightpearl.runtime.match_answer import answer_match
 from airflow_provider_brightpearl.runtime.run import run_flow
@@ -411,3 +412,22 @@ def test_a_merge_of_two_linked_records_is_a_question(site: Site, left_out: bool)
     # it is no longer read, and the question stays
     assert 0 == run(site, 3).counts.extracted
     assert "open" == letters(site)[loser].state
+
+
+def test_two_parts_that_take_one_contact_at_once_are_noticed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known(site, 203, "fox@fox.example")
+    fox = account(site, "Fox Ltd", "fox@fox.example")
+    run(site, 1)
+    twin = account(site, "Fox Two", "fox@fox.example")
+    with monkeypatch.context() as blind:
+        # the other part has not bound it yet when this one looks
+        blind.setattr(FlowLinks, "owners", lambda *_: {})
+        assert 1 == run(site, 2).counts.rejected
+    assert "retry" == letters(site)[twin].state
+    assert ("203", False) == (bound(site)[fox], twin in bound(site))
+    assert 1 == run(site, 3).counts.rejected
+    letter = letters(site)[twin]
+    assert ("open", "review") == (letter.state, letter.kind)
+    assert f"is that of record {fox}" in letter.reason

@@ -78,6 +78,7 @@ class ContactWriter(Writer):
             intent = self.intent_log.known.get(each.key)
             if not each.id and intent and intent.state is IntentState.DONE:
                 each.id, each.created = intent.target_id, True
+        self.release_taken(people)
 
     def _find(self, people: Sequence[Whole]) -> None:
         """Takes over contacts that Brightpearl has already, and remembers them as ours."""

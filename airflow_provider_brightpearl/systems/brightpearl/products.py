@@ -74,6 +74,7 @@ class ProductWriter(Writer):
             intent = self.intent_log.known.get(product.key)
             if not product.id and intent and intent.state is IntentState.DONE:
                 product.id, product.created = intent.target_id, True
+        self.release_taken(products)
 
     def _find(self, products: Sequence[Whole]) -> None:
         """Takes over products that Brightpearl has already, and remembers them as ours."""

@@ -9,6 +9,7 @@ from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
 from airflow_provider_brightpearl.core.ports.matching import LinkedRows
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
+from airflow_provider_brightpearl.systems.brightpearl.rows import Whole
 from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows
 
 
@@ -26,6 +27,14 @@ class Writer(ABC):
         self.flow = flow
         self.intent_log = intent_log
         self.pending = PendingRows()
+
+    def release_taken(self, records: Sequence[Whole]) -> None:
+        """Forgets ids of earlier writes that are another record's by now: which one it is has to be looked for anew."""
+        ids = {each.id for each in records if each.created}
+        owners = self.linked.owners(self.flow.root, ids) if ids else {}
+        for each in records:
+            if each.created and owners.get(each.id, each.source_id) != each.source_id:
+                each.id, each.created = "", False
 
     @abstractmethod
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
