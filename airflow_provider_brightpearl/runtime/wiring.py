@@ -24,6 +24,7 @@ from airflow_provider_brightpearl.core.ports.stores import (
     Staging,
 )
 from airflow_provider_brightpearl.core.ports.target import Sink, Target
+from airflow_provider_brightpearl.core.schema import StreamSchema
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.identity import mapping_version
 from airflow_provider_brightpearl.flow.load import load_flow, load_flows
@@ -278,10 +279,14 @@ class Wiring:
         client = self.target_client
         return load_lookups(self.flow, self.environment.mappings, lambda text: query(client, text))
 
+    @property
+    def schema(self) -> StreamSchema:
+        """The columns of the flow's stream."""
+        return registry.stream_schema(self.flow.source)
+
     def open_mapper(self, lookups: Mapping[str, LookupTable], folders: Sequence[Path]) -> Mapper:
         """The compiled mapping, allowed to read and write these folders and nothing else."""
-        schema = registry.stream_schema(self.flow.source)
-        return Mapper(self.flow, schema, lookups, self.crosswalk, folders)
+        return Mapper(self.flow, self.schema, lookups, self.crosswalk, folders)
 
     def gate(self, page: Path, run: str) -> Gate:
         """The expectations of the flow; what they find is written to ``page``."""
