@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -12,6 +14,10 @@ from sqlalchemy.engine import Engine
 from airflow_provider_brightpearl.core.merge import Fields, Value
 from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
 from airflow_provider_brightpearl.stores.tables import binding
+
+# numbers stay numbers: as text they would be compared digit by digit
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_decode: Any = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class SqlBases:
@@ -34,7 +40,7 @@ class SqlBases:
             for some in chunked(sorted(set(keys)), CHUNK):
                 wanted = (*mine, binding.c.key.in_(some), binding.c.base.is_not(None))
                 query = sa.select(binding.c.key, binding.c.base).where(*wanted)
-                found.update((key, msgspec.json.decode(base)) for key, base in connection.execute(query))
+                found.update((key, _decode(base)) for key, base in connection.execute(query))
         return found
 
     def agree(self, flow: str, origin: str, bases: Mapping[tuple[str, str], Mapping[str, Value]]) -> None:
@@ -51,7 +57,7 @@ class SqlBases:
         )
         # in one order everywhere: two workers that keep the same ones must not wait for each other
         rows = [
-            {"of_object": name, "of_key": key, "agreed": msgspec.json.encode(base).decode()}
+            {"of_object": name, "of_key": key, "agreed": _encode(base).decode()}
             for (name, key), base in sorted(bases.items())
         ]
         if rows:

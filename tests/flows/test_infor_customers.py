@@ -210,3 +210,19 @@ def test_both_sides_are_found_equal_by_reconciliation(site: BothSides) -> None:
         report = compare(site.wiring(flow), "reconcile", full_resync=True)
         assert report is not None
         assert not {name: found for name, found in report.ids.items() if found}
+
+
+def test_a_customer_under_another_number_asks_whose_contact_it_is(site: BothSides) -> None:
+    site.round(BACK, THERE)
+    zoe = contact(site, "BP203")
+    # deleted in M3, and added under another number with the same email
+    site.in_m3("CRS610MI", "Delete", CUNO="BP203")
+    add(site, "C903", MAIL="zoe.patel.2@example.co.uk", CUNM="Zoë Patel")
+    site.pass_time(3)
+    site.run(BACK)
+    found = site.open_letters(BACK)
+    assert {"BP203": "missing", "C903": "open"} == {number: each.state for number, each in found.items()}
+    question = found["C903"]
+    assert ("review", "primaryEmail") == (question.kind, question.field)
+    assert "contact 203 of Brightpearl has this primaryEmail and is that of record BP203" in question.reason
+    assert zoe == contact(site, "BP203")
