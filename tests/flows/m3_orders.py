@@ -10,7 +10,7 @@ from tests.flows.site import Site
 SETTINGS: dict[str, dict[str, object]] = {
     "brightpearl": {"throttle": False},
     # the stock was never counted into M3
-    "infor": {"stock_checked_at_pick": False, "limit_logins": False},
+    "infor": {"stock_checked_at_pick": False, "limit_logins": False, "invoice_at_delivery": True},
 }
 
 
@@ -90,6 +90,13 @@ class Warehouse(Site):
         assert all(each.done for each in answers), answers
         self.pass_time(5)
         return str(lines[0]["DLIX"])
+
+    def invoice(self, order: str) -> str:
+        """Ships an order in M3, which makes its invoice; gives the id."""
+        before = {row["IVNO"] for row in self.m3("invoices")}
+        self.pick(order)
+        [row] = [row for row in self.m3("invoices") if row["IVNO"] not in before]
+        return f"{row['YEA4']}|{row['IVNO']}"
 
     def track(self, delivery: str, reference: str) -> None:
         self.infor().write("MWS410MI", "UpdPlanSts", {"INOU": "1", "DLIX": delivery, "ETRN": reference})

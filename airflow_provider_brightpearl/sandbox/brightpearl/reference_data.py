@@ -141,6 +141,7 @@ ORDER_FIELDS: Fields = (
     (133, "PCF_SFID", "Salesforce id", "TEXT", {}),
     (134, "PCF_M3ORDER", "M3 order", "TEXT", {}),
     (135, "PCF_M3STAT", "M3 order status", "TEXT", {}),
+    (136, "PCF_M3INV", "M3 invoice", "TEXT", {}),
 )
 CONTACT_FIELDS: Fields = (
     (140, "PCF_LOYALTY", "Loyalty number", "INTEGER", {}),

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
+from airflow_provider_brightpearl.systems.brightpearl.schema import written_fields
 from airflow_provider_brightpearl.systems.brightpearl.write_back import (
     PLACES,
     TEXT_TYPES,
@@ -72,9 +73,11 @@ class FieldNeeded:
 
 
 def fields_needed(flows: Sequence[FlowSpec]) -> list[FieldNeeded]:
-    """The custom fields that flows out of Brightpearl read in expressions or write back, once each."""
+    """The custom fields that flows read in expressions, write back, or write to Brightpearl, once each."""
     found: dict[tuple[str, str], FieldNeeded] = {}
     for flow in flows:
+        for metadata, code in written_fields(flow):
+            found[metadata, code] = FieldNeeded(code, flow.flow, metadata, written=True)
         place = PLACES.get(flow.stream) if flow.source_system == "brightpearl" else None
         if place is None:
             continue

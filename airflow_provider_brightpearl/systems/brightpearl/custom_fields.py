@@ -21,11 +21,11 @@ def custom_fields(each: Whole, resource: str) -> list[Message]:
         else {"op": "add", "path": f"/{name}", "value": value}
         for name, value in (head.custom if head else {}).items()
         if (each.sent or (head and name not in head.only_new))
-        and str(value or "") != _shown((there or {}).get(name))
+        and str(value or "") != shown((there or {}).get(name))
     ]
     return [Message("PATCH", f"{resource}/{each.id}/custom-field", operations)] if operations else []
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A custom field's value as text; that of a list is its name."""
     return str((value.get("value") if isinstance(value, dict) else value) or "")

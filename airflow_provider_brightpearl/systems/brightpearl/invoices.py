@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
 from airflow_provider_brightpearl.systems.brightpearl.client import MAX_IDS
-from airflow_provider_brightpearl.systems.brightpearl.custom_fields import custom_fields
+from airflow_provider_brightpearl.systems.brightpearl.custom_fields import custom_fields, shown
 from airflow_provider_brightpearl.systems.brightpearl.fields import at
 from airflow_provider_brightpearl.systems.brightpearl.messages import (
     Message,
@@ -60,6 +60,7 @@ class InvoiceWriter(Writer):
         for each in invoices:
             if each.open:
                 _check(each)
+        self._refuse_seconds([each for each in invoices if each.open])
         self._note([each for each in invoices if each.open])
         self._close([each for each in invoices if each.open])
         yield [result for each in invoices for result in _results(each)]
@@ -71,6 +72,25 @@ class InvoiceWriter(Writer):
         for each in invoices:
             if each.there is None:
                 each.refuse(f"Brightpearl has no sales order {each.id}", name="orderId")
+
+    def _refuse_seconds(self, invoices: Sequence[Whole]) -> None:
+        """Refuses an invoice that is new here, of an order that holds the number of another one already."""
+        closed = [each for each in invoices if _reference(each) and not each.rows[0].bound_to]
+        theirs = [each for each in closed if each.rows[0].custom]
+        sales = {each.id: each.there for each in theirs}
+        if theirs:
+            read_there(self.client, _ORDER, "id", theirs, params={"includeOptional": "customFields"})
+        for each in theirs:
+            held = (each.there or {}).get("customFields") or {}
+            each.there = {**(sales[each.id] or {}), "customFields": held}
+            for name, ours in each.rows[0].custom.items():
+                other = shown(held.get(name))
+                if other and str(ours or "") != other:
+                    each.refuse(
+                        f"order {each.id} is invoiced already as {_reference(each)}, and holds {other}: "
+                        "one of both invoices is one too many",
+                        name=name,
+                    )
 
     def _note(self, invoices: Sequence[Whole]) -> None:
         """Sets custom fields, also on orders that are invoiced."""

@@ -27,15 +27,28 @@ def schema_problems(client: BrightpearlClient, flow: FlowSpec) -> list[str]:
     return list(_problems(client, flow))
 
 
-def _problems(client: BrightpearlClient, flow: FlowSpec) -> Iterator[str]:
-    # parts have no custom fields
+def written_fields(flow: FlowSpec) -> list[tuple[str, str]]:
+    """The custom fields that a flow into Brightpearl writes: where they are listed, and their codes."""
+    kind = flow.target_object(flow.root)
+    if flow.target != "brightpearl" or kind not in _STREAMS:
+        return []
+    names = sorted({name for _, name in _custom(flow)})
+    return [(PLACES[_STREAMS[kind]].metadata, name) for name in names]
+
+
+def _custom(flow: FlowSpec) -> list[tuple[str, str]]:
+    """The custom fields of the first object, each with its block: parts have none."""
     spec = flow.objects[flow.root]
-    wanted = [
+    return [
         (block, name)
         for block, names in (("key", spec.key), ("fields", spec.fields))
         for name in names
         if CUSTOM.fullmatch(name)
     ]
+
+
+def _problems(client: BrightpearlClient, flow: FlowSpec) -> Iterator[str]:
+    wanted = _custom(flow)
     if not wanted:
         return
     place = PLACES[_STREAMS[flow.target_object(flow.root)]]
