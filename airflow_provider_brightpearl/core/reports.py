@@ -211,8 +211,8 @@ class ReconcileReport(Report):
     """What differs between both systems of a flow, and what was done about it.
 
     ``counts`` and ``ids`` are by kind of difference, ``money`` by side (source, target). ``repair`` are ids to write
-    again, ``remove`` ids whose rows are to be removed, ``stale_bindings`` ids that neither system has any more; all
-    three are empty where more differs than ``max_repair``.
+    again, ``remove`` ids whose rows are to be removed, ``detach`` ids that both flows are to leave alone,
+    ``stale_bindings`` ids that neither system has any more; all four are empty where more differs than ``max_repair``.
     """
 
     flow: str
@@ -230,6 +230,7 @@ class ReconcileReport(Report):
     max_repair: int = 0
     repair: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
+    detach: tuple[str, ...] = ()
     stale_bindings: tuple[str, ...] = ()
     repaired: int = 0
     removed: int = 0

@@ -22,6 +22,14 @@ def _not_empty(value: timedelta) -> timedelta:
     return value
 
 
+Deleted = Literal["ignore", "report", "detach", "propagate", "remove"]
+
+
+def _removed(value: object) -> object:
+    # two words for one thing
+    return "remove" if value == "propagate" else value
+
+
 Exact = Annotated[Decimal, BeforeValidator(_exact, json_schema_input_type=str | float), Field(ge=0)]
 
 
@@ -48,9 +56,10 @@ class ReconcileSpec(BaseModel):
     max_repair: int = Field(
         100, ge=0, le=10_000, description="Above so many differences nothing is repaired, and the task fails"
     )
-    deleted: Literal["ignore", "report", "remove"] = Field(
-        "report", description="What becomes of rows whose source record was deleted"
-    )
+    deleted: Annotated[
+        Literal["ignore", "report", "detach", "remove"],
+        BeforeValidator(_removed, json_schema_input_type=Deleted),
+    ] = Field("report", description="What becomes of rows whose source record was deleted")
     soft_delete: dict[str, Any] = Field(
         default={}, description="Fields to set, with deleted: remove, instead of deleting the row"
     )

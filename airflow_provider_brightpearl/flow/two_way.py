@@ -96,6 +96,25 @@ def rule_of(flow: FlowSpec, place: str, *, forward: bool) -> Rule:
     return Rule.SOURCE if (side == flow.source_system) is forward else Rule.TARGET
 
 
+def target_deletions(flows: Sequence[FlowSpec]) -> dict[str, str]:
+    """What becomes of a record whose row the target has deleted, by flow, of flows with a flow of the other direction.
+
+    That is what the other flow says of records that its source has deleted: ``report`` where it says nothing. Flows
+    that are not named send such records again.
+    """
+    known = {flow.flow: flow for flow in flows}
+    found: dict[str, str] = {}
+    for flow in flows:
+        there = known.get(flow.reverse.of) if flow.reverse else None
+        if there and there.authority:
+            found |= {there.flow: _deleted(flow), flow.flow: _deleted(there)}
+    return found
+
+
+def _deleted(flow: FlowSpec) -> str:
+    return flow.reconcile.deleted if flow.reconcile else "report"
+
+
 def two_way_problems(flows: Sequence[FlowSpec]) -> Iterator[tuple[frozenset[str], str]]:
     """What is wrong between flows of both directions: the flows concerned, and a sentence that names both places.
 
@@ -104,9 +123,13 @@ def two_way_problems(flows: Sequence[FlowSpec]) -> Iterator[tuple[frozenset[str]
     """
     known = {flow.flow: flow for flow in flows}
     taken: dict[tuple[str, str], str] = {}
+    paired = target_deletions(flows)
     for flow in flows:
         if flow.authority:
             yield from _authority_problems(flow)
+        if _deleted(flow) == "detach" and flow.flow not in paired:
+            text = "reconcile.deleted: detach needs a flow of the other direction; without one, write report"
+            yield frozenset({flow.flow}), f"{flow.flow}.yaml: {text}"
         if flow.reverse is None:
             continue
         place = f"{flow.flow}.yaml: reverse"

@@ -67,6 +67,17 @@ def countries() -> dict[str, str]:
     return known | {name: code for name, (code, *more) in meant.items() if not more}
 
 
+def country(text: str) -> str | None:
+    """The code of a country by any spelling known, whatever its case, accents and punctuation; None where unknown."""
+    return _folded_countries().get(_folded(text.replace(".", "")).removeprefix("the "))
+
+
+@lru_cache(maxsize=1)
+def _folded_countries() -> dict[str, str]:
+    known = ((_folded(name.replace(".", "")), code) for name, code in countries().items())
+    return {name.removeprefix("the "): code for name, code in known if name}
+
+
 @lru_cache(maxsize=_CACHE)
 def phone(number: str | None, country: str | None) -> str | None:
     """A phone number in E.164, read as one of the given country (alpha-2); unchanged where it is not valid."""

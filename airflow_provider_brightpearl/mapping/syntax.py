@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import sqlglot
 from sqlglot import exp
 
 from airflow_provider_brightpearl.core.schema import ListOf, MapOf, Path
+
+# it logs each index of a list that it counts from one
+logging.getLogger("sqlglot").setLevel(logging.WARNING)
 
 FORBIDDEN = (
     exp.Query, exp.AggFunc, exp.Star, exp.Window, exp.Lambda, exp.Placeholder, exp.Parameter, exp.Explode, exp.Unnest,

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
-from airflow_provider_brightpearl.core.merge import Value
-from airflow_provider_brightpearl.core.ports.stores import Binding, Crosswalk, Staging
+from airflow_provider_brightpearl.core.merge import Fields
+from airflow_provider_brightpearl.core.ports.stores import DETACHED, Binding, Crosswalk, Staging
 from airflow_provider_brightpearl.core.reports import TransformReport
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.flow.two_way import ReverseSpec
+from airflow_provider_brightpearl.mapping.forms import Forms
 from airflow_provider_brightpearl.mapping.mapped import read_entries
 from airflow_provider_brightpearl.pipeline.batch import Batch
-from airflow_provider_brightpearl.pipeline.links import WRITTEN, Link, Unlinked, at, decode, instant
+from airflow_provider_brightpearl.pipeline.links import (
+    WRITTEN,
+    Link,
+    Unlinked,
+    at,
+    decode,
+    formed,
+    instant,
+)
 
 # a target that names a row with its record has both in the row's id, as in 100231|5001
 _SEPARATOR = "|"
@@ -48,6 +59,7 @@ class BackwardLinks:
         staging: the run's files.
         mapped: the part.
         author: the field of a record that says who changed it last, empty where it has none.
+        as_written: as for ``ForwardLinks``.
     """
 
     flow: FlowSpec
@@ -57,6 +69,7 @@ class BackwardLinks:
     staging: Staging
     mapped: TransformReport
     author: str = ""
+    as_written: Callable[[str, str], str] = lambda _, payload: payload
     forward: bool = False
     # by record: as it came, what is linked of it, and the id of its first row in this flow's target
     _records: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -90,7 +103,11 @@ class BackwardLinks:
         root = self.flow.root
         for source_id, rows in batch.rows.items():
             link, row = roots.get(source_id), rows[0]
-            if link and row.object == root and row.key not in batch.bound[root]:
+            known = batch.bound[root].get(row.key)
+            if link and link.fingerprint == DETACHED and row.object == root:
+                new = known or Binding(self.flow.flow, root, row.key, source_id, link.source_id, "", "", "")
+                yield replace(new, fingerprint=DETACHED)
+            elif link and row.object == root and known is None:
                 yield Binding(self.flow.flow, root, row.key, source_id, link.source_id, "", "", "")
 
     def _of_targets(self, source_ids: Sequence[str]) -> list[Binding]:
@@ -145,9 +162,14 @@ class BackwardLinks:
                 changed_by = str(_holder(record, path).get(self.author) or "")
                 yield Link(source_id, place, each.target_id, ours, changed_at, changed_by)
 
-    def _ours(self, record: Mapping[str, Any], object_name: str, path: str) -> dict[str, Value]:
-        holder = _holder(record, path)
-        return {name: _value(holder, name) for name in self._names.get(object_name, ())} if holder else {}
+    def _ours(self, record: Mapping[str, Any], object_name: str, path: str) -> Fields:
+        holder, names = _holder(record, path), self._names.get(object_name, ())
+        row = {**holder, **{name: _value(holder, name) for name in names}}
+        return formed(self._forms, self.as_written, object_name, row, names) if holder else {}
+
+    @cached_property
+    def _forms(self) -> Forms:
+        return Forms(self.linking)
 
     @cached_property
     def _names(self) -> dict[str, list[str]]:

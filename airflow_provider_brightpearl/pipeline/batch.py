@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowOutcome, RowResult
-from airflow_provider_brightpearl.core.ports.stores import Binding, Crosswalk
+from airflow_provider_brightpearl.core.ports.stores import DETACHED, Binding, Crosswalk
 from airflow_provider_brightpearl.core.readings import Reading, is_newer
 from airflow_provider_brightpearl.core.records import Money, Outcome, Rejection, Stage
 from airflow_provider_brightpearl.errors import OutOfBalance
@@ -94,7 +94,7 @@ class Batch:
             for binding in bindings.values():
                 by_record.setdefault(binding.source_id, []).append(binding)
         for source_id, rows in self.rows.items():
-            if source_id in skip:
+            if source_id in skip or self.detached(source_id):
                 continue
             change = self._change(source_id, rows, by_record.get(source_id, []))
             if change.changes or change.removals:
@@ -120,6 +120,11 @@ class Batch:
             spec = self.flow.objects.get(each.object)
             if spec and not spec.owner and (each.object, each.key) not in there:
                 yield Removal(each.object, each.key, each.target_id)
+
+    def detached(self, source_id: str) -> bool:
+        """Whether the other side's record was deleted, and this one is left alone since."""
+        first = self.own(self.rows[source_id][0])
+        return first is not None and first.fingerprint == DETACHED
 
     def own(self, row: MappedRow) -> Binding | None:
         """The binding of a row, unless it is that of another record."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,11 +14,13 @@ from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, 
 from airflow_provider_brightpearl.core.merge import Fields
 from airflow_provider_brightpearl.core.ports.stores import Binding, Intent, Intents, IntentState
 from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.mapping.forms import Forms
 from airflow_provider_brightpearl.pipeline.batch import Batch, Place
 
 decode: Any = msgspec.json.Decoder(float_hook=Decimal).decode
 # how far the clocks of a system and of the workers may differ, and how long a call may take
 _CLOCKS = timedelta(minutes=15)
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 WRITTEN = (RowOutcome.CREATED, RowOutcome.UPDATED)
 
 
@@ -88,10 +90,13 @@ class ForwardLinks:
     Args:
         flow: the linking flow.
         others: the flows of the other direction, with their intents.
+        as_written: the JSON fields of a row of an object as its target takes them: a state that it does not know is
+            none there.
     """
 
     flow: FlowSpec
     others: Sequence[tuple[FlowSpec, Intents]] = ()
+    as_written: Callable[[str, str], str] = lambda _, payload: payload
     forward: bool = True
     _new: dict[Place, Fields] = field(default_factory=dict)
 
@@ -126,7 +131,8 @@ class ForwardLinks:
             changed_at = instant(batch.readings[record.source_id].source_version)
             for change in record.changes:
                 left_out = self.flow.objects[change.object].sent_on_create
-                ours = {name: value for name, value in decode(change.payload).items() if name not in left_out}
+                written = decode(self.as_written(change.object, change.payload))
+                ours = {name: value for name, value in written.items() if name not in left_out}
                 place = (change.object, change.key)
                 if change.target_id is None:
                     self._new[place] = ours
@@ -150,6 +156,20 @@ def _may_be(doubt: Intent, created_at: datetime | None) -> bool:
     if doubt.state is not IntentState.IN_DOUBT:
         return False
     return created_at is None or doubt.changed_at is None or abs(created_at - doubt.changed_at) < _CLOCKS
+
+
+def formed(
+    forms: Forms,
+    as_written: Callable[[str, str], str],
+    object_name: str,
+    row: Mapping[str, Any],
+    names: Iterable[str],
+) -> Fields:
+    """The values of a row of the linking flow's target in the form in which that flow would write them."""
+    values = forms.of(object_name, row, forms.beside(object_name, names))
+    # a state is known by its country
+    written: Fields = decode(as_written(object_name, _encode(values).decode()))
+    return {name: written.get(name) for name in names}
 
 
 def at(record: Any, path: str) -> Any:

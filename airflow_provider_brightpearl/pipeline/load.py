@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -63,6 +63,7 @@ class LoadPorts:
         two_way: merges with what the target holds, where another flow brings changes back.
         schema: of the stream, which may name the survivors of merged records.
         version: of the mapping.
+        deletions: what becomes of records whose row the target has deleted, by flow; others are sent again.
     """
 
     sink: Sink
@@ -75,6 +76,7 @@ class LoadPorts:
     two_way: TwoWay | None = None
     schema: StreamSchema | None = None
     version: str = ""
+    deletions: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_part(
@@ -118,7 +120,7 @@ class _Part:
         self.takers: set[str] = set()
         self.outcomes: dict[str, Outcome] = {}
         self.shared = SharedRows(batch, ports.sink, ports.crosswalk)
-        self.lost = LostRows(batch, ports.crosswalk, ports.letters)
+        self.lost = LostRows(batch, ports.crosswalk, ports.letters, ports.deletions)
         self.calls, self.looks = ports.sink.calls, _looks(ports.sink)
 
     def read(self, gate: GateReport) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import Lost, RowOutcome, RowResult
-from airflow_provider_brightpearl.core.ports.stores import Binding, Crosswalk, DeadLetters
+from airflow_provider_brightpearl.core.ports.stores import MERGED, Binding, Crosswalk, DeadLetters
 from airflow_provider_brightpearl.pipeline.batch import Batch
+from airflow_provider_brightpearl.pipeline.repair import detach
 from airflow_provider_brightpearl.pipeline.send_again import send_again
 
 _REF = re.compile(r"\bref\s*\(\s*'([^'.]+)\.([^']+)'", re.IGNORECASE)
 _WARNINGS = 10
+KEPT = (
+    "which is not created again (reconcile.deleted): restore it there, delete it on this side too, "
+    "or discard this letter"
+)
 
 
 class LostRows:
@@ -27,12 +32,20 @@ class LostRows:
         batch: the part.
         crosswalk: what is bound.
         letters: where the flows of lost rows learn of them.
+        deletions: by flow, what becomes of its records whose rows the target has deleted (``target_deletions``).
     """
 
-    def __init__(self, batch: Batch, crosswalk: Crosswalk, letters: DeadLetters) -> None:
+    def __init__(
+        self,
+        batch: Batch,
+        crosswalk: Crosswalk,
+        letters: DeadLetters,
+        deletions: Mapping[str, str] | None = None,
+    ) -> None:
         self._batch = batch
         self._crosswalk = crosswalk
         self._letters = letters
+        self._deletions = deletions or {}
         self._parents: dict[Lost, list[Binding]] = {}
         self._warnings: dict[str, None] = {}
 
@@ -57,9 +70,24 @@ class LostRows:
 
     def _take_own(self, result: RowResult, lost: Lost) -> None:
         flow, source_id = self._batch.flow, result.source_id
+        if policy := self._deletions.get(flow.flow):
+            self._leave_alone(result, lost, policy)
+            return
         self._unbind(self._crosswalk.of_records(flow.flow, [source_id]))
         reason = f"{flow.target} has deleted {lost.object} {lost.target_id}: the record is created anew by the next run"
         self._batch.reject(source_id, reason, (result.object, result.key), passing=True)
+
+    def _leave_alone(self, result: RowResult, lost: Lost, policy: str) -> None:
+        """A record that two flows share is never created anew: it is detached, or a person decides."""
+        batch, row = self._batch, (result.object, result.key)
+        loss = f"{batch.flow.target} has deleted {lost.object} {lost.target_id}"
+        if policy == "detach":
+            rows = self._crosswalk.of_records(batch.flow.flow, [result.source_id])
+            detach(self._crosswalk, [each for each in rows if each.object == batch.flow.root])
+            reason = f"{loss}: the record is detached, and stays as it is on this side"
+            batch.reject(result.source_id, reason, row, passing=True)
+        else:
+            batch.reject(result.source_id, f"{loss}, {KEPT}", row)
 
     def _take_recreated(self, result: RowResult) -> None:
         """A bound row that the target has created had been deleted, and its children with it."""
@@ -81,14 +109,19 @@ class LostRows:
         if lost not in self._parents:
             self._parents[lost] = list(self._bound_to(lost))
             for parent in self._parents[lost]:
-                if not parent.only_linked:
+                if not parent.only_linked and (lost.moved_to or parent.flow not in self._deletions):
                     self._release(parent, lost)
         # a row that only the other direction has written is sent again by no flow: the refusal stands
-        linked = any(parent.only_linked for parent in self._parents[lost])
+        linked = any(
+            parent.only_linked and parent.flow not in self._deletions for parent in self._parents[lost]
+        )
         if not result.refused or not self._referred(lost) or linked:
             return
         row, more = (result.object, result.key), {"field": lost.field, "value": lost.target_id}
         for parent in self._parents[lost]:
+            if not lost.moved_to and parent.flow in self._deletions:
+                self._batch.reject(result.source_id, f"{self._loss(parent, lost)}, {KEPT}", row, **more)
+                continue
             waits_for = (parent.flow, parent.object, parent.key)
             reason = f"{self._loss(parent, lost)}; it is sent again"
             self._batch.reject(result.source_id, reason, row, waits_for=waits_for, **more)
@@ -110,7 +143,7 @@ class LostRows:
     def _release(self, parent: Binding, lost: Lost) -> None:
         """Unbinds a lost row, or makes a merged one differ, and has its flow send it again."""
         if lost.moved_to:
-            self._crosswalk.bind([replace(parent, fingerprint="")])
+            self._crosswalk.bind([replace(parent, fingerprint=MERGED)])
         else:
             self._crosswalk.unbind([parent])
         loss = self._loss(parent, lost)

@@ -12,6 +12,7 @@ from itertools import chain
 
 from airflow_provider_brightpearl.core.compare import Comparison, compare
 from airflow_provider_brightpearl.core.ports.sides import Sides
+from airflow_provider_brightpearl.core.ports.stores import DETACHED
 from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
 from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.flow.identity import (
@@ -20,6 +21,7 @@ from airflow_provider_brightpearl.flow.identity import (
 )
 from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
 from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.pipeline.repair import merged_ids
 from airflow_provider_brightpearl.pipeline.sides import Ports, Unjudged, read_source, read_target
 from airflow_provider_brightpearl.pipeline.transform import OpenMapper
 
@@ -33,7 +35,8 @@ class Drift:
 
     missing: not in the target and nothing says why; differing: there with other values; waiting: rejected or
     parked, so known; manual: cannot be written again by the flow; deleted: rows left by deleted records;
-    stale_bindings: bound, and gone on both sides; unmatched: in the target, and no record of this flow's period.
+    stale_bindings: bound, and gone on both sides; detach: deleted on one side, to be
+    left alone on the other; unmatched: in the target, and no record of this flow's period.
     """
 
     missing: list[str] = field(default_factory=list)
@@ -42,6 +45,7 @@ class Drift:
     manual: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     stale_bindings: list[str] = field(default_factory=list)
+    detach: list[str] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
 
 
@@ -54,6 +58,7 @@ def find_drift(
     ports: Ports,
     open_mapper: OpenMapper,
     now: datetime,
+    gone: str = "",
 ) -> ReconcileReport:
     """What differs between both systems of a flow; changes nothing.
 
@@ -66,6 +71,7 @@ def find_drift(
         ports: both systems, and what the state database knows.
         open_mapper: opens the mapping of ``identity_of(flow)``.
         now: when the comparison began, aware.
+        gone: what becomes of records whose row the target has deleted (``target_deletions``); empty: sent again.
     """
     spec = flow.reconcile or ReconcileSpec()
     with ports.open_sides() as sides:
@@ -74,19 +80,28 @@ def find_drift(
         found = compare(
             sides.source(), sides.target(), amounts=spec.amount is not None, tolerance=spec.tolerance
         )
-        drift = _judged(flow, found, sides, ports)
+        drift = _judged(flow, found, sides, ports, gone)
     return _report(flow, run, spec, period, now, found, drift, unjudged, ports)
 
 
 # what differs
 
 
-def _judged(flow: FlowSpec, found: Comparison, sides: Sides, ports: Ports) -> Drift:
+def _judged(flow: FlowSpec, found: Comparison, sides: Sides, ports: Ports, gone: str) -> Drift:
     drift = Drift()
     waiting = ports.letters.waiting(flow.flow, [*found.missing.ids, *found.differing.ids])
     rows = ports.crosswalk.of_records(flow.flow, found.missing.ids)
-    bound = {row.source_id for row in rows if row.object == flow.root}
+    bound = {row.source_id: row for row in rows if row.object == flow.root}
+    lost = [row.target_id for row in bound.values()] if gone else []
+    merged = merged_ids(ports.target, flow.root, lost)
     for name in found.missing.ids:
+        if name in bound and bound[name].fingerprint == DETACHED:
+            drift.waiting.append(name)
+            continue
+        if gone and name in bound and bound[name].target_id not in merged:
+            # both directions are shared: nothing comes back to life
+            (drift.detach if gone == "detach" else drift.manual).append(name)
+            continue
         # a bound row that is missing was removed from the target, whatever happened to it later
         _place(drift, name, drift.missing, name in waiting and name not in bound, name in bound, ports)
     for name in found.differing.ids:
@@ -115,13 +130,21 @@ def _sweep(flow: FlowSpec, drift: Drift, extra: Sequence[str], sides: Sides, por
     known = {*extra, *_constant_ids(flow)}
     names = (name for name in unlisted if name not in known)
     gone = ports.inventory.deleted_ids(chain(sorted(set(extra) - _constant_ids(flow)), names))
+    detaches = flow.reconcile is not None and flow.reconcile.deleted == "detach"
+    left = {
+        each.source_id
+        for each in ports.crosswalk.of_records(flow.flow, sorted(gone))
+        if each.object == flow.root and each.fingerprint == DETACHED
+    }
     for name in extra:
-        (drift.deleted if name in gone else drift.unmatched).append(name)
-    lost = sorted(gone.difference(extra))
+        is_left = name in left or name not in gone
+        (drift.unmatched if is_left else drift.detach if detaches else drift.deleted).append(name)
+    lost = sorted(gone.difference(extra, left))
     ids = sides.target_ids(lost)
     there = ports.target.existing_ids(flow.root, [ids[name] for name in lost])
+    here = drift.detach if detaches else drift.deleted
     for name in lost:
-        (drift.deleted if ids[name] in there else drift.stale_bindings).append(name)
+        (here if ids[name] in there else drift.stale_bindings).append(name)
 
 
 def _constant_ids(flow: FlowSpec) -> set[str]:
@@ -153,7 +176,7 @@ def _report(
     unkept = sum(each.count - len(each.ids) for each in (found.missing, found.differing))
     repair = [*drift.missing, *drift.differing]
     remove = [*drift.deleted] if spec.deleted == "remove" else []
-    size = len(repair) + len(remove) + unkept
+    size = len(repair) + len(remove) + len(drift.detach) + unkept
     counts = {
         "source": found.source.count,
         "target": found.target.count,
@@ -162,7 +185,7 @@ def _report(
         "differing": len(drift.differing) + found.differing.count - len(found.differing.ids),
         **{
             name: len(getattr(drift, name))
-            for name in ("waiting", "manual", "deleted", "unmatched", "stale_bindings")
+            for name in ("waiting", "manual", "deleted", "unmatched", "stale_bindings", "detach")
         },
         "pending": unjudged.pending,
         "unreadable": unjudged.unreadable.count,
@@ -186,6 +209,7 @@ def _report(
         max_repair=spec.max_repair,
         repair=tuple(repair) if small else (),
         remove=tuple(remove) if small else (),
+        detach=tuple(drift.detach) if small else (),
         stale_bindings=tuple(drift.stale_bindings[: spec.max_repair]) if small else (),
     )
 

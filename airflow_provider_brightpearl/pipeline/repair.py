@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from airflow_provider_brightpearl.core.ports.stores import Binding
+from airflow_provider_brightpearl.core.ports.stores import DETACHED, MERGED, Binding, Crosswalk
+from airflow_provider_brightpearl.core.ports.target import FollowsMerges, Target
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline.sides import Ports
 
@@ -22,12 +23,27 @@ def prepare_rewrite(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> 
     for name in flow.objects:
         mine = [row for row in rows if row.object == name]
         there = ports.target.existing_ids(name, [row.target_id for row in mine]) if mine else set()
-        lost = [row for row in mine if row.target_id not in there]
-        kept = (row for row in mine if row.target_id in there)
+        # a merged row is written again to its survivor
+        merged = merged_ids(ports.target, name, [row.target_id for row in mine if row.target_id not in there])
+        lost = [row for row in mine if row.target_id not in there | merged]
+        kept = [replace(row, fingerprint="") for row in mine if row.target_id in there]
+        kept += [replace(row, fingerprint=MERGED) for row in mine if row.target_id in merged]
         ports.crosswalk.unbind(lost)
-        ports.crosswalk.bind([replace(row, fingerprint="", source_version="") for row in kept])
+        ports.crosswalk.bind([replace(row, source_version="") for row in kept])
         gone += len(lost)
     return gone
+
+
+def merged_ids(target: Target, object_name: str, target_ids: Sequence[str]) -> set[str]:
+    """Those of these missing rows that the target has merged into others."""
+    if not target_ids or not isinstance(target, FollowsMerges):
+        return set()
+    return target.merged(object_name, target_ids)
+
+
+def detach(crosswalk: Crosswalk, roots: Sequence[Binding]) -> None:
+    """Marks the links of these first rows: from now on both flows leave what is left of the records alone."""
+    crosswalk.bind([replace(row, fingerprint=DETACHED) for row in roots if row.fingerprint != DETACHED])
 
 
 def remove_rows(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> tuple[int, list[str]]:

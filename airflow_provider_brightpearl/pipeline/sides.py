@@ -115,7 +115,12 @@ def _map(
         rows = read_mapped(Path(work) / f"{bare.root}.parquet")
     sides.add_source(
         (
-            Entry(row.source_id, row.amount, row.currency, _expected(row.payload, fields, ports.target)),
+            Entry(
+                row.source_id,
+                row.amount,
+                row.currency,
+                _expected(flow.root, row.payload, fields, ports.target),
+            ),
             row.key,
         )
         for row in rows
@@ -137,12 +142,12 @@ def _records(chunk: Sequence[ListedRecord], ports: Ports, *, whole: bool) -> Ite
     return ports.inventory.records(missing) if missing else lines
 
 
-def _expected(payload: str, fields: Sequence[str], target: Target) -> str:
+def _expected(root: str, payload: str, fields: Sequence[str], target: Target) -> str:
     """The values that the flow would write, as a JSON array."""
     if not fields:
         return ""
     if isinstance(target, AdaptsValues):
-        payload = target.as_written(payload)
+        payload = target.as_written(root, payload)
     values: dict[str, msgspec.Raw] = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
     return f"[{','.join(bytes(values.get(name, b'null')).decode() for name in fields)}]"
 

@@ -21,7 +21,7 @@ from airflow_provider_brightpearl.core.conflicts import MANUAL, FieldConflict, k
 from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
 from airflow_provider_brightpearl.core.merge import Conflict, Fields, Merged, Rule, candidates, merge, normal
 from airflow_provider_brightpearl.core.ports.matching import Match
-from airflow_provider_brightpearl.core.ports.stores import Bases, Binding, Conflicts
+from airflow_provider_brightpearl.core.ports.stores import MERGED, Bases, Binding, Conflicts
 from airflow_provider_brightpearl.core.ports.target import Held
 from airflow_provider_brightpearl.core.records import Stage
 from airflow_provider_brightpearl.flow.spec import FlowSpec
@@ -134,7 +134,8 @@ class TwoWay:
                 (change, self._reduced(batch.flow, change, places) if mine else change)
                 for change in record.changes
             ]
-            reduced = _with_first(batch.flow, reduced)
+            reduced = [(before, after or _moved(batch, before)) for before, after in reduced]
+            reduced = _with_first(batch, record.source_id, reduced)
             kept = tuple(after for _, after in reduced if after)
             # a new row that has nothing to write is left out: what is sent with new rows alone changes no linked record
             settled += [
@@ -326,16 +327,23 @@ def _is_new(record: RecordChange, root: str) -> bool:
 
 
 def _with_first(
-    flow: FlowSpec, reduced: Sequence[tuple[Change, Change | None]]
+    batch: Batch, source_id: str, reduced: Sequence[tuple[Change, Change | None]]
 ) -> list[tuple[Change, Change | None]]:
     """The changes with the first row, empty, where a new row goes with a bound one: the new one is found by it."""
-    new = any(after is not None and after.target_id is None for _, after in reduced)
-    return [
-        (before, replace(before, payload="{}"))
-        if new and after is None and before.object == flow.root and before.target_id
-        else (before, after)
-        for before, after in reduced
-    ]
+    first = batch.rows[source_id][0]
+    known = batch.own(first)
+    if known is None or not reduced or all(after is None or after.target_id for _, after in reduced):
+        return list(reduced)
+    empty = Change(first.object, first.key, "{}", first.fingerprint, first.parent, known.target_id)
+    changed = reduced[0][0] if reduced[0][0].object == first.object else empty
+    others = reduced if changed is empty else reduced[1:]
+    return [(changed, (None if changed is empty else reduced[0][1]) or empty), *others]
+
+
+def _moved(batch: Batch, change: Change) -> Change | None:
+    """An empty change of a row that the target has merged, by which its survivor gets the key; None for others."""
+    known = batch.bound[change.object].get(change.key)
+    return replace(change, payload="{}") if known and known.fingerprint == MERGED else None
 
 
 def _unwritten(batch: Batch, change: Change) -> Binding:

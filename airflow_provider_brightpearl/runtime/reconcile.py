@@ -20,11 +20,17 @@ from airflow_provider_brightpearl.flow.identity import identity_of
 from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
 from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.pipeline.reconcile import find_drift
-from airflow_provider_brightpearl.pipeline.repair import drop_stale_bindings, prepare_rewrite, remove_rows
+from airflow_provider_brightpearl.pipeline.repair import (
+    detach,
+    drop_stale_bindings,
+    prepare_rewrite,
+    remove_rows,
+)
 from airflow_provider_brightpearl.pipeline.sides import Ports
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.reconcile_report import reconcile_lines
 from airflow_provider_brightpearl.runtime.run import run_flow
+from airflow_provider_brightpearl.runtime.two_way import deletions_of
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.reconciliations import SqlReconciliations
 from airflow_provider_brightpearl.stores.sides import SqlSides
@@ -77,6 +83,7 @@ def compare(
             _ports(wiring, run),
             partial(_open_identity, wiring),
             began,
+            deletions_of(wiring).get(wiring.flow.flow, ""),
         )
         progress.result = f"{found.state}, {counted(found.drift, 'difference')}; {_calls(found)}"
     return _record(wiring, found)
@@ -105,6 +112,7 @@ def repair(wiring: Wiring, found: ReconcileReport) -> ReconcileReport:
     flow = wiring.flow
     ports = _ports(wiring, found.run)
     drop_stale_bindings(flow, found.stale_bindings, ports)
+    _detach(wiring, found.detach)
     counts = Counts()
     if found.repair:
         gone = prepare_rewrite(flow, found.repair, ports)
@@ -126,6 +134,19 @@ def repair(wiring: Wiring, found: ReconcileReport) -> ReconcileReport:
     if refused:
         raise RecordRefused(f"{flow.flow}: {len(refused)} rows were not removed: {'; '.join(refused[:5])}")
     return report
+
+
+def _detach(wiring: Wiring, source_ids: Sequence[str]) -> None:
+    """Marks the links of these records, in both directions."""
+    if not source_ids:
+        return
+    flow = wiring.flow
+    rows = wiring.crosswalk.of_records(flow.flow, source_ids)
+    detach(wiring.crosswalk, [row for row in rows if row.object == flow.root])
+    if flow.reverse:
+        there = wiring.other_way(flow.reverse.of)
+        links = there.crosswalk.of_targets(there.flow.root, source_ids)
+        detach(there.crosswalk, [row for row in links if row.flow == there.flow.flow])
 
 
 def _asked(

@@ -13,6 +13,7 @@ KINDS = {
     "missing": "in the source, not in the target",
     "differing": "in both, with another amount or other fields",
     "deleted": "in the target, deleted at the source",
+    "detach": "deleted on one side, left alone on the other from now on",
     "manual": "differ, and the flow cannot write them again",
     "waiting": "rejected or parked: see dead letters",
     "unmatched": "in the target, not among the records of this flow and period",
@@ -29,7 +30,7 @@ def reconcile_lines(found: ReconcileReport) -> list[str]:
     return [
         f"{found.flow}: {found.state}; records created {period_text(found)}",
         f"source {counts['source']}, target {counts['target']}, equal {counts['matched']}",
-        *(f"{counts[kind]} {text}{_ids(found, kind)}" for kind, text in KINDS.items() if counts[kind]),
+        *(f"{counts[kind]} {text}{_ids(found, kind)}" for kind, text in KINDS.items() if counts.get(kind)),
         *(_money_line(*row) for row in money_rows(found)),
         *([found.note] if found.note else []),
         *_done(found),

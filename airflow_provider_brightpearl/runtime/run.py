@@ -54,7 +54,7 @@ from airflow_provider_brightpearl.runtime.state_guard import (
     current_state,
     keep_mark,
 )
-from airflow_provider_brightpearl.runtime.two_way import open_two_way
+from airflow_provider_brightpearl.runtime.two_way import deletions_of, open_two_way
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -185,7 +185,7 @@ def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateRepo
         ports = LoadPorts(
             sink, wiring.crosswalk, wiring.letters, staging, wiring.events, wiring.environment.now,
             wiring.outbox(run.attempt), open_two_way(wiring, mapped, staging),
-            wiring.schema, run.mapping_version,
+            wiring.schema, run.mapping_version, deletions_of(wiring),
         )  # fmt: skip
         report = load_part(wiring.flow, run.attempt, mapped, judged, ports, sweep=run.selection.sweep)
         made = sum(report.calls.made.values())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -13,15 +14,17 @@ from typing import Any
 import msgspec
 
 from airflow_provider_brightpearl.core.ports.stores import Staging
-from airflow_provider_brightpearl.core.ports.target import Held, HoldsRows
+from airflow_provider_brightpearl.core.ports.target import AdaptsValues, Held, HoldsRows
 from airflow_provider_brightpearl.core.reports import TransformReport
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.load import load_flows
 from airflow_provider_brightpearl.flow.spec import FlowSpec
+from airflow_provider_brightpearl.flow.two_way import target_deletions
+from airflow_provider_brightpearl.mapping.forms import Forms
 from airflow_provider_brightpearl.mapping.mapped import read_mapped, read_versions
 from airflow_provider_brightpearl.pipeline.backward_links import BackwardLinks
 from airflow_provider_brightpearl.pipeline.batch import Place
-from airflow_provider_brightpearl.pipeline.links import ForwardLinks, Link, instant
+from airflow_provider_brightpearl.pipeline.links import ForwardLinks, Link, formed, instant
 from airflow_provider_brightpearl.pipeline.two_way import TwoWay
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.systems.registry import find_system, stream_schema
@@ -39,7 +42,9 @@ def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> T
     if flow.reverse:
         there = wiring.other_way(flow.reverse.of)
         author = stream_schema(flow.source).author
-        back = BackwardLinks(flow, there.flow, flow.reverse, there.crosswalk, staging, mapped, author)
+        back = BackwardLinks(
+            flow, there.flow, flow.reverse, there.crosswalk, staging, mapped, author, _as_written(there)
+        )
         return TwoWay(
             there.flow,
             flow.reverse.fields,
@@ -61,7 +66,9 @@ def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> T
     return TwoWay(
         flow,
         pairs,
-        ForwardLinks(flow, [(each, wiring.other_way(each.flow).intents) for each in others]),
+        ForwardLinks(
+            flow, [(each, wiring.other_way(each.flow).intents) for each in others], _as_written(wiring)
+        ),
         wiring.bases,
         partial(_held_by_target, wiring, pairs),
         wiring.conflicts,
@@ -77,6 +84,17 @@ def _emptied(flow: FlowSpec) -> frozenset[str]:
     return frozenset(name for name in flow.objects if empties(flow.target_object(name)))
 
 
+def deletions_of(wiring: Wiring) -> dict[str, str]:
+    """What becomes of records whose row the target has deleted, by flow of the folder; others are sent again."""
+    return target_deletions(load_flows(wiring.environment.mappings)[0])
+
+
+def _as_written(wiring: Wiring) -> Callable[[str, str], str]:
+    """How the target takes the JSON fields of a row."""
+    target = wiring.target()
+    return target.as_written if isinstance(target, AdaptsValues) else lambda _, payload: payload
+
+
 def _held_by_target(wiring: Wiring, pairs: Mapping[str, str], links: Sequence[Link]) -> dict[Place, Held]:
     """What the target holds of rows that it may have changed."""
     target = wiring.target()
@@ -85,11 +103,13 @@ def _held_by_target(wiring: Wiring, pairs: Mapping[str, str], links: Sequence[Li
             f"{wiring.flow.flow}.yaml: authority: {wiring.flow.target} does not show its rows by id"
         )
     found: dict[Place, Held] = {}
+    forms, as_written = Forms(wiring.flow), _as_written(wiring)
     for name in wiring.flow.objects:
         places = {link.target_id: link.place for link in links if link.place[0] == name}
         fields = [place.partition(".")[2] for place in pairs if place.partition(".")[0] == name]
-        for held in target.held(name, list(places), fields) if places else ():
-            found[places[held.target_id]] = held
+        for held in target.held(name, list(places), forms.beside(name, fields)) if places else ():
+            values = formed(forms, as_written, name, held.fields, fields)
+            found[places[held.target_id]] = replace(held, fields=values)
     return found
 
 
@@ -109,9 +129,10 @@ def _mapped_now(wiring: Wiring, links: Sequence[Link]) -> dict[Place, Held]:
             name: version for name, _, version, _ in read_versions(mapped / f"{wiring.flow.root}.parquet")
         }
         found: dict[Place, Held] = {}
+        as_written = _as_written(wiring)
         for name in {each for each, _ in wanted}:
             for row in read_mapped(mapped / f"{name}.parquet", name):
                 if (place := (name, row.key)) in wanted:
                     changed_at: datetime | None = instant(versions.get(row.source_id, ""))
-                    found[place] = Held(wanted[place], _decode(row.payload), changed_at)
+                    found[place] = Held(wanted[place], _decode(as_written(name, row.payload)), changed_at)
         return found

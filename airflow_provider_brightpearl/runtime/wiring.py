@@ -87,13 +87,14 @@ class Wiring:
         return cls(loaded, environment, source_conn_id, target_conn_id)
 
     def other_way(self, flow: str) -> Wiring:
-        """The wiring of a flow of the other direction, over the same connections and the same client of its source."""
+        """The wiring of a flow of the other direction, over the same connections and the same clients."""
         other = replace(
             Wiring.of(flow, self.environment, self.target_conn_id, self.source_conn_id),
             read_only=self.read_only,
         )
         # its calls are counted with those of this flow
         other.__dict__["source_client"] = self.target_client
+        other.__dict__["target_client"] = self.source_client
         return other
 
     # instances

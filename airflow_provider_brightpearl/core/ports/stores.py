@@ -58,6 +58,12 @@ def swapped(pair: str) -> str:
     return f"{target}{arrow}{source}"
 
 
+# the fingerprint of the first row of a record whose counterpart was deleted, and that is left alone since
+DETACHED = "detached"
+# that of a row which the target has merged into another: its key goes to the survivor
+MERGED = "merged"
+
+
 class Resolver(Protocol):
     """Target ids of keys that are bound, and keys that flows of the other direction have bound to target ids."""
 

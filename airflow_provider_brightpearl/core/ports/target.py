@@ -146,8 +146,17 @@ class TargetRow:
 class AdaptsValues(Protocol):
     """A target that keeps some values in another form than a flow gives them."""
 
-    def as_written(self, payload: str) -> str:
-        """The JSON fields of a row of the flow's first object, with the values that the target is sent."""
+    def as_written(self, object_name: str, payload: str) -> str:
+        """The JSON fields of a row of an object of the flow, with the values that the target is sent."""
+        ...
+
+
+@runtime_checkable
+class FollowsMerges(Protocol):
+    """A target whose rows people merge."""
+
+    def merged(self, object_name: str, target_ids: Sequence[str]) -> set[str]:
+        """Those of these rows, which do not exist any more, that were merged into others."""
         ...
 
 

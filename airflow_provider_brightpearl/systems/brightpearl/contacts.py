@@ -109,7 +109,10 @@ class ContactWriter(Writer):
             if each.head is None:
                 each.refuse("the contact of this address is not in Brightpearl yet", passing=True)
             elif not any(row.values["type"] == _DEFAULT for row in each.parts):
-                each.refuse(f"a contact needs an Address of type {_DEFAULT}, its default address")
+                each.refuse(
+                    f"a contact needs an Address of type {_DEFAULT}, its default address, with a country: "
+                    "complete the address at the source"
+                )
         ids = self._addresses([(each, each.parts) for each in people if each.open])
         new = {each.key: each for each in people if each.open}
         writes = [Once(key, _digest(each), _post(each, ids[each.source_id])) for key, each in new.items()]
@@ -156,9 +159,9 @@ class ContactWriter(Writer):
 
     def _change(self, people: Sequence[Whole]) -> None:
         moved = self._moved(people)
-        ids = self._addresses([(each, moved[each.source_id]) for each in people])
+        ids = self._addresses([(each, moved[each.source_id]) for each in people if each.open])
         sent = []
-        for each in people:
+        for each in filter(lambda each: each.open, people):
             operations = [*_operations(each), *_pointed(each, ids[each.source_id])]
             patch = [Message("PATCH", f"{_CONTACT}/{each.id}", operations)] if operations else []
             sent.append((each, [*patch, *custom_fields(each, _CONTACT)]))
@@ -174,7 +177,11 @@ class ContactWriter(Writer):
         moved: dict[str, list[Row]] = {each.source_id: [] for each in people}
         for each, row, address in placed:
             if _differs(row, current := there.get(address)):
-                moved[each.source_id].append(_completed(row, current or {}))
+                whole = _completed(row, current or {})
+                if not whole.values.get("countryIsoCode"):
+                    reason = "is missing: Brightpearl takes no address without a country"
+                    each.refuse(reason, row, "countryIsoCode")
+                moved[each.source_id].append(whole)
         return moved
 
     def _send(self, changes: Sequence[tuple[Whole, Sequence[Message]]]) -> None:

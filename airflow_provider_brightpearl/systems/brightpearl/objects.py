@@ -6,7 +6,7 @@ Each first object has its parts, which are sent with it and hold its key as thei
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_brightpearl.flow.spec import FlowSpec
@@ -198,11 +198,13 @@ PRICE = TargetObject(
     ("priceListId", "price"),
 )
 _SALE_PARTS = {"OrderRow": SALE_ROW, "OrderAddress": SALE_ADDRESS}
+# a row of a credit has the tax code of the order's row where the flow gives none
+_CREDIT_PARTS = {**_SALE_PARTS, "OrderRow": replace(SALE_ROW, needed=("quantity", "net"))}
 
 ROOTS: Mapping[str, Mapping[str, TargetObject]] = {
     "Contact": {"Contact": CONTACT, "Address": ADDRESS},
     "SalesOrder": {"SalesOrder": SALE, **_SALE_PARTS},
-    "SalesCredit": {"SalesCredit": SALE, **_SALE_PARTS},
+    "SalesCredit": {"SalesCredit": SALE, **_CREDIT_PARTS},
     "OrderInvoice": {"OrderInvoice": INVOICE},
     "StockCorrection": {"StockCorrection": STOCK},
     "Product": {"Product": PRODUCT, "ProductPrice": PRICE},

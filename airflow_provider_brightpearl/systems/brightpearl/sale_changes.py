@@ -25,7 +25,7 @@ _FIGURES = ("quantity", "net", "tax")
 _SHIPPED = {"SPS": "partly shipped", "ASS": "shipped"}
 _ALLOCATED = ("APA", "AAA")
 # free text rows of an order have this product
-_NO_PRODUCT = 1000
+NO_PRODUCT = 1000
 
 
 def check_addresses(sale: Whole) -> None:
@@ -137,7 +137,7 @@ def _rows(sale: Whole) -> Iterator[Message]:
 def _same(row: Row, name: str, stored: Mapping[str, Any]) -> bool:
     value, theirs = row.values.get(name), stored.get(name)
     if value is None or name in row.only_new:
-        return name != "productId" or theirs in (None, _NO_PRODUCT)
+        return name != "productId" or theirs in (None, NO_PRODUCT)
     return SALE_ROW.fields[name].same(value, theirs)
 
 
@@ -190,7 +190,7 @@ def _allocation(sale: Whole) -> Iterator[Message]:
             "quantity": int(Decimal(row["quantity"])),
         }
         for row in there["rows"]
-        if row.get("productId") not in (None, _NO_PRODUCT) and Decimal(row["quantity"]) >= 1
+        if row.get("productId") not in (None, NO_PRODUCT) and Decimal(row["quantity"]) >= 1
     ]
     if products:
         path = f"warehouse-service/order/{sale.id}/reservation/warehouse/{there['warehouseId']}"

@@ -35,6 +35,8 @@ class Figures:
         """Computes what is missing, and refuses what does not fit."""
         sale.parts = [self._with_tax(sale, row) if row.kind == "OrderRow" else row for row in sale.parts]
         for row in sale.of_kind("OrderRow"):
+            if not row.values.get("taxCode") and not row.bound_to:
+                sale.refuse("is missing, and no row of the order has this product", row, "taxCode")
             if row.values["quantity"] <= 0:
                 sale.refuse("has to be above 0", row, "quantity")
             for name, (places, words) in _STORED.items():
@@ -46,7 +48,7 @@ class Figures:
     def _with_tax(self, sale: Whole, row: Row) -> Row:
         if row.values.get("tax") is not None:
             return row
-        rate = self._rates.get(row.values["taxCode"])
+        rate = self._rates.get(row.values.get("taxCode") or "")
         if rate is None:
             sale.refuse("is not a tax code of the account", row, "taxCode")
         tax = (row.values["net"] * (rate or 0) / 100).quantize(_CENT, ROUND_HALF_UP)

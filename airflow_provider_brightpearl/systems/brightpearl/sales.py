@@ -43,6 +43,7 @@ from airflow_provider_brightpearl.systems.brightpearl.sale_changes import (
     stored_row,
 )
 from airflow_provider_brightpearl.systems.brightpearl.sale_figures import Figures, check_row, check_stored
+from airflow_provider_brightpearl.systems.brightpearl.sale_parents import Parents
 from airflow_provider_brightpearl.systems.brightpearl.writer import Writer
 from airflow_provider_brightpearl.systems.intent_log import IntentLog, digest_of
 
@@ -62,6 +63,7 @@ class SaleWriter(Writer):
         self.kind = flow.target_object(flow.root)
         self.path = _PATHS[self.kind]
         self.figures = Figures(client)
+        self.parents = Parents(client)
 
     def min_calls(self, records: Sequence[RecordChange]) -> int:
         """The fewest calls: new ones in full messages and read back, others read, changed, and read again.
@@ -78,7 +80,12 @@ class SaleWriter(Writer):
         allocated = sum(bool(sale.head and sale.head.values.get("allocate")) for sale in new)
         reads = ceil(len(sales) / MAX_IDS) + ceil((changed + allocated) / MAX_IDS)
         taxes = any(row.values.get("tax") is None for sale in sales for row in sale.of_kind("OrderRow"))
-        return min_calls(asked, len(new), custom + changed + allocated) + reads + taxes
+        return (
+            min_calls(asked, len(new), custom + changed + allocated)
+            + reads
+            + taxes
+            + self.parents.min_calls(sales)
+        )
 
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         """Results of all rows of these sales, of which there are at most as many as one call reads."""
@@ -87,11 +94,16 @@ class SaleWriter(Writer):
             if sale.open:
                 check_addresses(sale)
         self._identify([sale for sale in sales if sale.open])
+        if self.kind == "SalesCredit":
+            # what a change leaves as it is counts as well
+            self._read([sale for sale in sales if sale.id and sale.open])
+            self.parents.complete(sales)
         for sale in sales:
             if sale.open:
                 self.figures.complete(sale)
+        self.parents.judge()
         self._create([sale for sale in sales if not sale.id and sale.open])
-        self._read([sale for sale in sales if sale.id and sale.open])
+        self._read([sale for sale in sales if sale.id and sale.open and not sale.there])
         self._change([sale for sale in sales if sale.there and sale.open])
         yield [result for sale in sales for result in self._results(sale)]
 

@@ -14,8 +14,7 @@ from msgspec.structs import replace
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, RowOutcome, RowResult
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
-from airflow_provider_brightpearl.systems.salesforce.soql import listed
-from airflow_provider_brightpearl.systems.salesforce.target import KEYS_ASKED
+from airflow_provider_brightpearl.systems.salesforce.soql import KEYS_ASKED, listed
 
 TAKEN_ONCE = "INVALID_FIELD_FOR_INSERT_UPDATE"
 # the clocks of org and worker may differ

@@ -13,6 +13,7 @@ from airflow_provider_brightpearl.systems.salesforce.client import SalesforceCli
 from airflow_provider_brightpearl.systems.salesforce.ids import full_id
 from airflow_provider_brightpearl.systems.salesforce.reading import Reading
 from airflow_provider_brightpearl.systems.salesforce.soql import (
+    KEYS_ASKED,
     STAMP,
     having,
     inside,
@@ -22,7 +23,6 @@ from airflow_provider_brightpearl.systems.salesforce.soql import (
     where,
 )
 from airflow_provider_brightpearl.systems.salesforce.streams.table import find_stream
-from airflow_provider_brightpearl.systems.salesforce.target import KEYS_ASKED
 
 _EXISTS = "IsDeleted = false"
 

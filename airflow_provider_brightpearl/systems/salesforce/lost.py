@@ -16,8 +16,7 @@ from airflow_provider_brightpearl.core.changes import Change, Lost, RecordChange
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 from airflow_provider_brightpearl.systems.salesforce.ids import full_id
 from airflow_provider_brightpearl.systems.salesforce.rows import decoded, raw
-from airflow_provider_brightpearl.systems.salesforce.soql import listed
-from airflow_provider_brightpearl.systems.salesforce.target import KEYS_ASKED
+from airflow_provider_brightpearl.systems.salesforce.soql import KEYS_ASKED, listed
 
 MERGEABLE = ("Account", "Contact", "Lead")
 # the last two: what is sent of a bound row is too little to create it anew; a parent of the same record is not found

@@ -17,8 +17,7 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 from airflow_provider_brightpearl.systems.salesforce.lost import MERGEABLE, survivors
 from airflow_provider_brightpearl.systems.salesforce.rows import row_of
-from airflow_provider_brightpearl.systems.salesforce.soql import listed
-from airflow_provider_brightpearl.systems.salesforce.target import KEYS_ASKED
+from airflow_provider_brightpearl.systems.salesforce.soql import KEYS_ASKED, listed
 
 Place = tuple[str, str]
 # from so many bound rows on, all rows that were merged lately are fewer calls

@@ -8,6 +8,8 @@ from typing import Any
 
 from airflow_provider_brightpearl.core.window import Window
 
+# a query's address holds 16,000 bytes, and a quoted id takes up to 30 of them
+KEYS_ASKED = 400
 STAMP = "SystemModstamp"
 # instants of queries and stamps of records hold whole seconds
 MARGIN = timedelta(seconds=1)

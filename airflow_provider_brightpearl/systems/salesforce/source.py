@@ -18,6 +18,7 @@ from airflow_provider_brightpearl.systems.salesforce.ids import full_id
 from airflow_provider_brightpearl.systems.salesforce.pages import PAGE
 from airflow_provider_brightpearl.systems.salesforce.reading import Reading, Row
 from airflow_provider_brightpearl.systems.salesforce.soql import (
+    KEYS_ASKED,
     STAMP,
     having,
     inside,
@@ -27,7 +28,6 @@ from airflow_provider_brightpearl.systems.salesforce.soql import (
 )
 from airflow_provider_brightpearl.systems.salesforce.streams.stream import SalesforceStream
 from airflow_provider_brightpearl.systems.salesforce.streams.table import find_stream
-from airflow_provider_brightpearl.systems.salesforce.target import KEYS_ASKED
 
 
 class SalesforceSource:

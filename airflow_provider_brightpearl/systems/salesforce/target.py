@@ -20,10 +20,8 @@ from airflow_provider_brightpearl.systems.salesforce.answers import GONE, RowAns
 from airflow_provider_brightpearl.systems.salesforce.bulk_query import QUERY_THRESHOLD
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 from airflow_provider_brightpearl.systems.salesforce.collections import COLLECTION_ROWS
-from airflow_provider_brightpearl.systems.salesforce.soql import listed
-
-# a query's address holds 16,000 bytes, and a quoted id takes up to 30 of them
-KEYS_ASKED = 400
+from airflow_provider_brightpearl.systems.salesforce.lost import MERGEABLE, survivors
+from airflow_provider_brightpearl.systems.salesforce.soql import KEYS_ASKED, listed
 
 
 class SalesforceTarget:
@@ -68,9 +66,9 @@ class SalesforceTarget:
             if row.key.isdigit() and span.low <= int(row.key) <= span.high:
                 yield row
 
-    def as_written(self, payload: str) -> str:
-        """The JSON fields of the first object's row, with the values that the org takes."""
-        return self._codes.valued(self.flow.root, payload)
+    def as_written(self, object_name: str, payload: str) -> str:
+        """The JSON fields of an object's row, with the values that the org takes."""
+        return self._codes.valued(object_name, payload)
 
     def _query(self, condition: str, fields: Sequence[str], *, bulk: bool = False) -> Iterator[TargetRow]:
         renamed = self._codes.renamed(self.flow.root) if any(map(text_field, fields)) else {}
@@ -91,13 +89,16 @@ class SalesforceTarget:
 
     def held(self, object_name: str, target_ids: Sequence[str], fields: Sequence[str]) -> Iterator[Held]:
         """The rows of these ids that are not deleted, with when and by whom they were changed last."""
-        names = ", ".join(dict.fromkeys(["Id", "SystemModstamp", "LastModifiedById", *fields]))
+        renamed = self._codes.renamed(object_name) if any(map(text_field, fields)) else {}
+        columns = {name: renamed.get(name, name) for name in fields}
+        names = ", ".join(dict.fromkeys(["Id", "SystemModstamp", "LastModifiedById", *columns.values()]))
         for chunk in chunked(target_ids, KEYS_ASKED):
             source = f"{self.flow.target_object(object_name)} WHERE Id IN {listed(chunk)}"
             for record in self.client.query(f"SELECT {names} FROM {source}"):  # noqa: S608
                 changed_at = datetime.fromisoformat(str(record["SystemModstamp"]))
                 changed_by = str(record["LastModifiedById"] or "")
-                yield Held(str(record["Id"]), {name: record[name] for name in fields}, changed_at, changed_by)
+                values = {name: record[column] for name, column in columns.items()}
+                yield Held(str(record["Id"]), values, changed_at, changed_by)
 
     def existing_ids(self, object_name: str, target_ids: Sequence[str]) -> set[str]:
         """Those of the rows that are neither deleted nor in the recycle bin."""
@@ -107,6 +108,13 @@ class SalesforceTarget:
             soql = f"SELECT Id FROM {target} WHERE Id IN {listed(chunk)}"  # noqa: S608
             found.update(str(record["Id"]) for record in self.client.query(soql))
         return found
+
+    def merged(self, object_name: str, target_ids: Sequence[str]) -> set[str]:
+        """Those of the rows that were merged into others, as far as the recycle bin still says so."""
+        target = self.flow.target_object(object_name)
+        if target not in MERGEABLE:
+            return set()
+        return {each for each, heir in survivors(self.client, target, target_ids).items() if heir}
 
     def remove(self, rows: Sequence[Binding]) -> Iterator[list[RowResult]]:
         """Sets ``soft_delete`` on the first object's rows, or deletes all rows, the lowest first."""

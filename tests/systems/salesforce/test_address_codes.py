@@ -94,7 +94,9 @@ def test_reconciliation_expects_what_was_written(sandbox: Sandbox, picklists: bo
     written(sandbox, RECORDS)
     target = SalesforceTarget(salesforce(sandbox), FLOW)
     held = {row.key: dict(row.fields) for row in target.read(list(CASES), ADDRESS, {})}
-    sent = {each.source_id: json.loads(target.as_written(each.changes[0].payload)) for each in RECORDS}
+    sent = {
+        each.source_id: json.loads(target.as_written("Account", each.changes[0].payload)) for each in RECORDS
+    }
     assert {key: {name: fields[name] for name in ADDRESS} for key, fields in sent.items()} == held
 
 

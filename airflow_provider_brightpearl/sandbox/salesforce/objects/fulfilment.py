@@ -68,6 +68,7 @@ RETURN = SObject(
         key("Brightpearl_Id__c", "Brightpearl Id"),
         lookup("Account__c", "Account", children="Brightpearl_Returns__r"),
         lookup("Order__c", "Order", children="Brightpearl_Returns__r", indexed=True),
+        text("Brightpearl_Credited_As__c", 80),
         text("Reference__c", 80),
         text("Status__c", 80),
         field_of_type("Returned_On__c", "date"),
