@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from airflow_provider_brightpearl.core.merge import Rule
 from airflow_provider_brightpearl.flow.identity import mapping_version
+from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
 from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.flow.two_way import rule_of
+from airflow_provider_brightpearl.flow.two_way import rule_of, target_deletions
 from airflow_provider_brightpearl.flow.writers import writer_problems
 
 AUTHORITY = {"default": "newest", "fields": {"Account.Type": "brightpearl", "Contact.Email": "salesforce"}}
@@ -167,3 +168,19 @@ def test_a_pair_that_is_no_object_and_field_is_refused() -> None:
 
 def test_rules_do_not_change_what_a_record_becomes() -> None:
     assert mapping_version(forward(), {}) == mapping_version(forward({"default": "manual"}), {})
+
+
+@pytest.mark.parametrize("word", ["ignore", "report", "detach", "propagate", "remove"])
+def test_what_one_flow_says_of_deletions_the_other_one_follows(word: str) -> None:
+    flows = (forward(), backward(), forward(None, flow="alone"))
+    flows = (flows[0], flows[1].model_copy(update={"reconcile": ReconcileSpec(deleted=word)}), flows[2])
+    expected = "remove" if word == "propagate" else word
+    assert {"there": expected, "back": "report"} == target_deletions(flows)
+
+
+def test_detach_needs_a_flow_of_the_other_direction() -> None:
+    alone = forward(None, reconcile={"deleted": "detach"})
+    assert [
+        "there.yaml: reconcile.deleted: detach needs a flow of the other direction; without one, write report"
+    ] == texts(alone)
+    assert [] == texts(forward(reconcile={"deleted": "detach"}), backward())

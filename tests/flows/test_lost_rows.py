@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.stores.tables import dead_letter
-from tests.flows.site import Site
+from tests.flows.site import MAPPINGS, Site
 from tests.sandbox.salesforce_org import Api
 
 CUSTOMERS, ORDERS = "customers_to_salesforce", "orders_to_salesforce"
 ORDER_KEY = "Brightpearl_Order_Id__c"
+
+
+@pytest.fixture
+def site(site: Site, tmp_path: Path) -> Site:
+    """Without the flow of the other direction, whose policy would count."""
+    folder = tmp_path / "mappings"
+    shutil.copytree(MAPPINGS, folder)
+    (folder / "salesforce_customers_to_brightpearl.yaml").unlink()
+    site.mappings = folder
+    return site
 
 
 def letters(site: Site, flow: str) -> dict[str, Any]:

@@ -270,6 +270,7 @@ def test_a_bad_value_is_refused_before_anything_is_sent(
         ("    parent: {of: Contact}\n", "", "objects.Address.parent: write a field of yours with Contact"),
         ("    create_only", "    set_last: {firstName: A}\n    create_only", "objects.Contact.set_last: Brightpearl"),
         ("objects:", "reconcile: {deleted: remove}\nobjects:", "reconcile.deleted: rows of Brightpearl are not"),
+        ("objects:", "reconcile: {deleted: propagate}\nobjects:", "reconcile.deleted: rows of Brightpearl are not"),
     ],
 )  # fmt: skip
 def test_what_brightpearl_does_not_take_is_refused_when_the_flow_is_loaded(
