@@ -45,10 +45,10 @@ def _peaks(orders: int) -> dict[str, float]:
 
 
 class StagedRun:
-    """One run of the flow of orders, a process at a time, in the environment given."""
+    """One run of a flow, by default that of orders, a process at a time, in the environment given."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self.env = env
+    def __init__(self, env: Mapping[str, str], flow: str = workbench.FLOWS[2]) -> None:
+        self.env, self.flow = env, flow
         self.found: dict[str, float] = {}
 
     def peaks(self, orders: int, *, created: bool = True) -> dict[str, float]:
@@ -57,17 +57,21 @@ class StagedRun:
         Raises:
             RuntimeError: it did something else.
         """
-        self._stage("import")
-        extracted = self._stage("extract", "bench")
-        info, parts = extracted["run"], extracted["parts"]
-        mapped = [self._stage("transform", info, part) for part in parts]
-        judged = self._stage("gate", info, mapped)
+        info, parts, mapped, judged = self.judged()
         loads = [self._stage("load", info, part, judged) for part in mapped] if judged else []
         if judged:
             self._check(self._stage("settle", info, parts, mapped, judged, loads), orders, created=created)
         elif created:
             raise RuntimeError("the gate closed")
         return self.found
+
+    def judged(self) -> tuple[Any, list[Any], list[Any], Any]:
+        """What the stages before load give: run, parts, what was mapped, and the gate's report."""
+        self._stage("import")
+        extracted = self._stage("extract", "bench")
+        info, parts = extracted["run"], extracted["parts"]
+        mapped = [self._stage("transform", info, part) for part in parts]
+        return info, parts, mapped, self._stage("gate", info, mapped)
 
     def _check(self, summary: Mapping[str, Any], orders: int, *, created: bool) -> None:
         counts = summary["counts"]
@@ -76,7 +80,7 @@ class StagedRun:
             raise RuntimeError(f"{done} of {orders} orders were as wanted: {counts}, {summary['reasons']}")
 
     def _stage(self, stage: str, *given: Any) -> Any:
-        request = {"flow": workbench.FLOWS[2], "stage": stage, "given": given}
+        request = {"flow": self.flow, "stage": stage, "given": given}
         answer = workbench.measured("benchmarks.stage", request, self.env)
         self.found[stage] = max(self.found.get(stage, 0), answer["peak_mb"])
         return answer["outcome"]

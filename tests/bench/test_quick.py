@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
         "rejected",
         "reconcile",
         "bookkeeping",
+        "lost_answers",
     ],
 )
 def test_a_figure_gives_rows_with_goals(figure: str, tmp_path: Path) -> None:
