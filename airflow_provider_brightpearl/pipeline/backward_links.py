@@ -60,6 +60,7 @@ class BackwardLinks:
         mapped: the part.
         author: the field of a record that says who changed it last, empty where it has none.
         as_written: as for ``ForwardLinks``.
+        keeps_keys: whether records hold the linking flow's key.
     """
 
     flow: FlowSpec
@@ -70,6 +71,7 @@ class BackwardLinks:
     mapped: TransformReport
     author: str = ""
     as_written: Callable[[str, str], str] = lambda _, payload: payload
+    keeps_keys: bool = True
     forward: bool = False
     # by record: as it came, what is linked of it, and the id of its first row in this flow's target
     _records: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -80,7 +82,8 @@ class BackwardLinks:
 
     def unlinked(self, batch: Batch, source_ids: Sequence[str]) -> dict[str, Unlinked]:
         flow, root = self.linking.flow, self.linking.root
-        path, key_field = self.reverse.paths.get(root), self.linking.objects[root].key_field
+        path = self.reverse.paths.get(root) if self.keeps_keys else None
+        key_field = self.linking.objects[root].key_field
         self._read(batch, source_ids)
         found: dict[str, Unlinked] = {}
         for name in source_ids if path else ():

@@ -42,8 +42,10 @@ def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> T
     if flow.reverse:
         there = wiring.other_way(flow.reverse.of)
         author = stream_schema(flow.source).author
+        kept = find_system(there.flow.target).keeps_keys
+        written = _as_written(there)
         back = BackwardLinks(
-            flow, there.flow, flow.reverse, there.crosswalk, staging, mapped, author, _as_written(there)
+            flow, there.flow, flow.reverse, there.crosswalk, staging, mapped, author, written, kept
         )
         return TwoWay(
             there.flow,

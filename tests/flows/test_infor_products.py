@@ -124,6 +124,20 @@ def test_a_price_follows_and_an_item_that_ends_is_discontinued(site: BothSides) 
     assert not {"ITEM-8", "ITEM-9"} & set(products(site))
 
 
+def test_a_price_of_m3_reaches_a_product_that_brightpearl_made(site: BothSides) -> None:
+    sku = next(sku for sku in products(site) if len(sku) <= 15 and sku == sku.upper())
+    site.round(THERE, BACK)
+    site.in_m3("MMS200MI", "UpdItmPrice", ITNO=sku, SAPR="24.50", CUCS="GBP")
+    site.round(BACK)
+    product = products(site)[sku]["id"]
+    [prices] = (
+        row for row in site.here("product-price", "productId").values() if row["productId"] == product
+    )
+    [retail] = (each["quantityPrice"] for each in prices["priceLists"] if each["priceListId"] == 2)
+    assert 24.5 == float(retail["1"])
+    assert {} == site.open_letters(BACK)
+
+
 @pytest.mark.parametrize(
     ("wrong", "right", "field", "reason"),
     [
