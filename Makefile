@@ -59,8 +59,8 @@ test-2.11.0: .venv-2.11.0/.ready
 test-fast: .venv-3.3/.ready ## Run the quick tests only, on Airflow 3.3.2, without those of sandbox, demo and docs
 	$(BIN)/python -m pytest $(PYTEST) $(addprefix --ignore=,$(ONCE)) -m "not (system or benchmark or slow)" $(ARGS)
 
-soak: .venv-3.3/.ready ## Try 100,000 odd inputs of each kind, for hours
-	HYPOTHESIS_PROFILE=long nice -n 15 $(BIN)/python -m pytest -p no:cacheprovider -n $(WORKERS) -v tests/odd $(ARGS)
+soak: .venv-3.3/.ready ## Try 100,000 odd inputs of each kind, and 20,000 steps of people and runs, for hours
+	HYPOTHESIS_PROFILE=long nice -n 15 $(BIN)/python -m pytest -p no:cacheprovider -n $(WORKERS) -v tests/odd tests/convergence $(ARGS)
 
 check: .venv-3.3/.ready ## Lint, types, layers, dependencies, flow files and their schema
 	$(BIN)/ruff check .

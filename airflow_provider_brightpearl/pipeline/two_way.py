@@ -131,7 +131,7 @@ class TwoWay:
             self._keep_open(batch, record)
             places = {f"{link.place[0]}.{name}" for link in mine for name in wanted[link.place]}
             reduced = [
-                (change, self._reduced(batch.flow, change, places) if mine else change)
+                (change, self._reduced(batch.flow, change, places) if mine else self._unlinked(change))
                 for change in record.changes
             ]
             reduced = [(before, after or _moved(batch, before)) for before, after in reduced]
@@ -239,7 +239,8 @@ class TwoWay:
         name = link.place[0]
         shared = {each: link.ours[each] for each in self._shared(link, link.ours)}
         alone = {each: value for each, value in link.ours.items() if f"{name}.{each}" not in self._paired}
-        theirs = held or Held(link.target_id, {})
+        # what the other side no longer has was deleted or merged there, and changed in no field
+        theirs = held or Held(link.target_id, dict(base or {}))
 
         def rule(each: str) -> Rule:
             return rule_of(self.linking, f"{name}.{each}", forward=self.links.forward)
@@ -311,6 +312,16 @@ class TwoWay:
             return change
         payload = {each: value for each, value in fields.items() if each in kept}
         return replace(change, payload=msgspec.json.encode(payload).decode())
+
+    def _unlinked(self, change: Change) -> Change | None:
+        """The change of a row that is bound and not linked, without empty fields: on first sight they claim nothing."""
+        if change.target_id is None or self.links.forward or not self.pairs:
+            return change
+        fields = _raw_fields(change.payload)
+        claims = {name: value for name, value in fields.items() if bytes(value) != b"null"}
+        if len(claims) == len(fields):
+            return change
+        return replace(change, payload=msgspec.json.encode(claims).decode()) if claims else None
 
     @cached_property
     def _linked_objects(self) -> frozenset[str]:

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import sqlalchemy as sa
+
+from airflow_provider_brightpearl.stores.tables import dead_letter
 from tests.convergence.world import OpenRun, World
 from tests.flows.test_two_way import BACK, THERE
 
@@ -29,20 +32,23 @@ PATHS = {
 SIDES = ("brightpearl", "salesforce")
 _CONFLICT = re.compile(r"(\w+\.\w+) was changed in \w+ and in \w+")
 Values = dict[str, str | None]
+Sides = dict[str, dict[str, Values]]
 
 
 @dataclass
 class Person:
     """A customer by the name of the company, which nobody changes, and what people have done to it.
 
-    ``pending`` holds what each side was changed to since both last agreed, by field and side; ``seen`` are the fields
-    whose last edit was made where the other side's was known already.
+    ``pending`` holds what each side was changed to since both last agreed, by field and side; ``excused`` are fields of
+    which a run has said since that both sides changed them; ``deleted`` the sides that have it no more, and ``agreed``
+    what both held until then.
     """
 
     name: str
     pending: dict[str, dict[str, str | None]] = field(default_factory=dict)
-    latest: dict[str, str] = field(default_factory=dict)
     excused: set[str] = field(default_factory=set)
+    agreed: Values = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
 
 
 class People:
@@ -117,9 +123,25 @@ class People:
             # the other side's edit was here already, and is changed knowingly
             del changed[theirs]
         changed[side] = value
-        person.latest[what] = side
         person.excused.discard(what)
         self.note_agreed()
+
+    def delete(self, side: str, name: str) -> None:
+        """A customer that both sides have is deleted on one of them."""
+        self.world.pass_time(1)
+        here, there = (held.get(name) for held in self.view().values())
+        if not (here and there):
+            return
+        if side == "brightpearl":
+            [contact] = self._contacts(name)
+            self.world.sandbox.control("DELETE", f"/brightpearl/contact/{contact['contactId']}")
+        else:
+            [account] = self._accounts(name)
+            answer = self.world.people("DELETE", f"sobjects/Account/{account['Id']}")
+            assert answer.status_code == 204, answer.text
+        self.known[name].deleted.add(side)
+        self.known[name].agreed = {what: here[what] for what in FIELDS if here[what] == there[what]}
+        self.tell(f"{name} is deleted in {side}")
 
     def _edit_here(self, name: str, what: str, value: str | None) -> None:
         [contact] = self._contacts(name)
@@ -156,7 +178,7 @@ class People:
         people = self.world.sandbox.snapshot("salesforce", "Contact")
         return [each for each in people if each["AccountId"] == account]
 
-    def view(self) -> dict[str, dict[str, Values]]:
+    def view(self) -> Sides:
         """What each side holds of each customer.
 
         Raises:
@@ -192,13 +214,17 @@ class People:
                     "phone": account["Phone"],
                     "email": one.get("Email"),
                 }
-        return {"brightpearl": here, "salesforce": there}
+        found = {"brightpearl": here, "salesforce": there}
+        for person in self.known.values():
+            for side in person.deleted:
+                assert person.name not in found[side], f"{person.name} was deleted in {side}, and is back"
+        return found
 
-    def note_agreed(self) -> None:
+    def note_agreed(self, now: Sides | None = None) -> None:
         """Fields on which both sides agree have nothing pending."""
         if any(not each.ended for each in self.open):
             return
-        now = self.view()
+        now = now or self.view()
         for person in self.known.values():
             here, there = (now[side].get(person.name) for side in SIDES)
             for what in FIELDS:
@@ -259,7 +285,7 @@ class People:
             for side in SIDES:
                 shown = ", ".join(f"{k} {v!r}" for k, v in (view[side].get(name) or {}).items()) or "nothing"
                 self.tell(f"    {name} in {side}: {shown}")
-        self.note_agreed()
+        self.note_agreed(view)
 
     # what has to hold
 
@@ -281,11 +307,29 @@ class People:
             self.run(flow)
         assert [] == self.world.writes(), "the third round writes"
 
+    def _left_alone(self, person: Person, left: Values | None) -> None:
+        """What one side deleted is changed on the other by nobody but people, and their edits are letters."""
+        changed = {what for what, value in person.agreed.items() if left and left[what] != value}
+        by_nobody = changed - person.pending.keys()
+        assert not by_nobody, f"{person.name} was deleted, and {by_nobody} changed on the other side"
+        assert not changed or self.letters(), (
+            f"{person.name} was deleted, and an edit of {changed} has no letter"
+        )
+
+    def letters(self) -> int:
+        """How many records wait for a person or for another try."""
+        waiting = dead_letter.c.state.in_(("open", "parked", "missing", "retry", "review"))
+        with self.world.database.connect() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).where(waiting)).scalar() or 0)
+
     def agree(self, expected: dict[str, dict[str, dict[str, str | None]]]) -> None:
         """Both sides hold the same, and no edit was lost without a word."""
         view = self.view()
         for name, person in self.known.items():
             here, there = (view[side].get(name) for side in SIDES)
+            if person.deleted:
+                self._left_alone(person, here or there)
+                continue
             assert here is not None and there is not None, f"{name}: brightpearl {here}, salesforce {there}"
             for what in FIELDS:
                 assert here[what] == there[what], f"{name} {what}: {here[what]!r} and {there[what]!r}"

@@ -1,10 +1,11 @@
-"""What the machine of test_convergence has found, step by step."""
+"""What the machine of test_convergence has found, step by step, and what would be without links."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.convergence.people import BACK_FLOW, THERE_FLOW, People
+from airflow_provider_brightpearl.runtime import run as stages
+from tests.convergence.people import BACK_FLOW, FIELDS, THERE_FLOW, People
 
 
 @pytest.mark.parametrize("steps", range(8))
@@ -27,3 +28,48 @@ def test_an_account_whose_creation_has_no_answer_yet_gets_no_second_contact(
     people.kill(THERE_FLOW, steps, from_write=True)
     people.run(BACK_FLOW)
     people.settle()
+
+
+@pytest.mark.parametrize("what", FIELDS)
+def test_an_account_that_was_deleted_stays_so_and_an_edit_of_its_contact_is_a_letter(
+    people: People, what: str
+) -> None:
+    people.delete("salesforce", "P1")
+    people.edit("brightpearl", "P1", what, f"new@{what}.example")
+    people.settle()
+    assert (1, 1) == (len(people._contacts("P1")), people.letters())
+
+
+def test_a_contact_that_was_deleted_stays_so_and_an_edit_of_its_account_is_a_letter(people: People) -> None:
+    people.delete("brightpearl", "P1")
+    people.edit("salesforce", "P1", "phone", "2")
+    run = people.run(BACK_FLOW)
+    assert run.summary and (run.summary.warnings, people.letters()) == ((), 1)
+    people.settle()
+
+
+def test_a_person_who_was_deleted_in_salesforce_empties_nothing_in_brightpearl(people: People) -> None:
+    [account] = people._accounts("P1")
+    [person] = people._people_of(account["Id"])
+    assert 204 == people.world.people("DELETE", f"sobjects/Contact/{person['Id']}").status_code
+    people.edit("brightpearl", "P1", "first", "Bob")
+    for flow in (THERE_FLOW, BACK_FLOW, THERE_FLOW, BACK_FLOW):
+        people.run(flow)
+    held = people.view()["brightpearl"]["P1"]
+    assert ("Bob", "Lee", "p1@b.example") == (held["first"], held["last"], held["email"])
+    assert 1 == people.letters()
+
+
+def test_without_links_each_round_creates_what_the_other_direction_has_created(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "open_two_way", lambda *_: None)
+    people.create_there()
+    # by which contacts are found again
+    people.edit("salesforce", "P2", "email", None)
+    sizes: list[tuple[int, int]] = []
+    for _ in range(3):
+        for flow in (BACK_FLOW, THERE_FLOW):
+            people.world.start(flow).finish()
+        sizes.append((len(people._contacts("P2")), len(people._accounts("P2"))))
+    assert [(1, 2), (2, 3), (3, 4)] == sizes
