@@ -28,7 +28,7 @@ edits = st.sampled_from(FIELDS).flatmap(lambda what: st.tuples(st.just(what), st
 flows = st.sampled_from(list(FLOWS))
 STEPS = 10
 # of so many steps; the long profile takes 20,000
-EXAMPLES = 2_000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 40
+EXAMPLES = 2_000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 100
 # without the explanation: the story says more, and takes no further examples
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 
