@@ -32,6 +32,7 @@ def default_settings() -> dict[str, object]:
         "webhook_retry_seconds": 2.0,
         "webhook_attempts": 5,
         "webhook_timeout_seconds": 10.0,
+        "bundle_deleted_whole": True,  # deleting the row of a bundle deletes those of its components
         "edit_invoiced_orders": False,
         "require_dev_ref": False,
     }

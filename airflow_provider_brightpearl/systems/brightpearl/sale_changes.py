@@ -120,8 +120,8 @@ def _rows(sale: Whole) -> Iterator[Message]:
         stored = stored_row(sale, row)
         if stored is None:
             yield _added(sale, row)
-        elif any(not _same(row, name, stored) for name in _REPLACED):
-            yield _deleted(sale, stored["id"])
+        elif any(not _same(row, name, stored) for name in _replaced(stored)):
+            yield from _deleted(sale, stored["id"])
             yield _added(sale, row)
         elif changed := [name for name in _FIGURES if not _same(row, name, stored)]:
             # a change of net lets Brightpearl compute the tax, so that the tax follows
@@ -132,6 +132,11 @@ def _rows(sale: Whole) -> Iterator[Message]:
                 for name in changed
             ]
             yield Message("PATCH", f"{ORDER}/{sale.id}/row/{stored['id']}", operations)
+
+
+def _replaced(stored: Mapping[str, Any]) -> tuple[str, ...]:
+    """Fields whose change replaces a row; that of a bundle also where its components would keep their quantities."""
+    return (*_REPLACED, "quantity") if stored.get("bundleParent") else _REPLACED
 
 
 def _same(row: Row, name: str, stored: Mapping[str, Any]) -> bool:
@@ -160,8 +165,11 @@ def _added(sale: Whole, row: Row) -> Message:
     )
 
 
-def _deleted(sale: Whole, row_id: object) -> Message:
-    return Message("DELETE", f"{ORDER}/{sale.id}/row/{row_id}")
+def _deleted(sale: Whole, row_id: object) -> Iterator[Message]:
+    """The messages that delete a row and those of its components, which may be gone with it."""
+    parts = (sale.there or {}).get("rows", ())
+    for each in (row_id, *(part["id"] for part in parts if str(part.get("parentRowId")) == str(row_id))):
+        yield Message("DELETE", f"{ORDER}/{sale.id}/row/{each}")
 
 
 def _removed(sale: Whole) -> Iterator[Message]:
@@ -174,7 +182,7 @@ def _removed(sale: Whole) -> Iterator[Message]:
                 f"Brightpearl changes no address of an existing order: {sale.id} keeps its {part} address"
             )
         elif part in there:
-            yield _deleted(sale, part)
+            yield from _deleted(sale, part)
 
 
 def _allocation(sale: Whole) -> Iterator[Message]:
@@ -190,7 +198,10 @@ def _allocation(sale: Whole) -> Iterator[Message]:
             "quantity": int(Decimal(row["quantity"])),
         }
         for row in there["rows"]
-        if row.get("productId") not in (None, NO_PRODUCT) and Decimal(row["quantity"]) >= 1
+        # stock of a bundle is that of its components
+        if row.get("productId") not in (None, NO_PRODUCT)
+        and Decimal(row["quantity"]) >= 1
+        and not row.get("bundleParent")
     ]
     if products:
         path = f"warehouse-service/order/{sale.id}/reservation/warehouse/{there['warehouseId']}"

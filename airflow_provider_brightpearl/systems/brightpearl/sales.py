@@ -64,6 +64,7 @@ class SaleWriter(Writer):
         self.path = _PATHS[self.kind]
         self.figures = Figures(client)
         self.parents = Parents(client)
+        self.with_rows = "OrderRow" in map(flow.target_object, flow.objects)
 
     def min_calls(self, records: Sequence[RecordChange]) -> int:
         """The fewest calls: new ones in full messages and read back, others read, changed, and read again.
@@ -168,6 +169,9 @@ class SaleWriter(Writer):
         for sale in sales:
             if sale.head is None:
                 sale.refuse("the order of this row is not in Brightpearl yet", passing=True)
+                continue
+            if self.with_rows and not sale.of_kind("OrderRow"):
+                sale.refuse("needs a row, and the source has none; nothing was sent", sale.head)
                 continue
             new[sale.key] = sale
             writes.append(

@@ -268,6 +268,44 @@ def test_another_product_is_another_row(merchant: Merchant) -> None:
     assert {1002, 1003} == {row["productId"] for row in made["orderRows"].values()}
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["deleted with its parts", "deleted alone"])
+def test_the_components_of_a_bundle_follow_its_quantity(merchant: Merchant, whole: bool) -> None:
+    """Whether or not Brightpearl deletes them with the row of the bundle."""
+    merchant.switch(bundle_deleted_whole=whole)
+    parts = [{"productId": 1003, "productQuantity": 1}, {"productId": 1004, "productQuantity": 2}]
+    composition = {"composition": {"bundle": True, "bundleComponents": parts}}
+    merchant.sandbox.control("PATCH", "/brightpearl/product/1001", composition)
+    first = merchant.write(ORDERS, [order(1)])
+    assert [] == reasons(first)
+    assert {1001: 2, 1002: 1, 1003: 2, 1004: 4} == pieces(merchant)
+    merchant.write(ORDERS, [with_ids(order(1), first)])
+    assert [] == merchant.sent
+
+    more = {**LINES, "1": {**LINES["1"], "quantity": 3}}
+    second = merchant.write(ORDERS, [with_ids(order(1, more), first)])
+    assert [] == reasons(second)
+    assert {1001: 3, 1002: 1, 1003: 3, 1004: 6} == pieces(merchant)
+    # a price alone changes the row as it is
+    dearer = {**more, "1": {**more["1"], "net": 50.0, "tax": 10.0}}
+    third = merchant.write(ORDERS, [with_ids(order(1, dearer), second)])
+    assert (["PATCH"], []) == ([each[0] for each in merchant.sent], reasons(third))
+    assert [each.target_id for each in second] == [each.target_id for each in third]
+
+
+def pieces(merchant: Merchant) -> dict[int, Decimal]:
+    [made] = ours(merchant)
+    rows = made["orderRows"].values()
+    found = {row["productId"]: Decimal(row["quantity"]["magnitude"]) for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def test_an_order_without_rows_is_refused(merchant: Merchant) -> None:
+    [*results] = merchant.write(ORDERS, [order(1, {}), order(2)])
+    assert ["needs a row, and the source has none; nothing was sent"] == reasons(results)
+    assert ["SO2"] == [each["externalRef"] for each in ours(merchant)]
+
+
 def test_a_row_whose_answer_was_lost_is_not_added_twice(merchant: Merchant) -> None:
     merchant.write(ORDERS, [order(1)])
     row = change("OrderRow", "SO1-3", {**LINES["1"], "productId": 1003}, "SO1")

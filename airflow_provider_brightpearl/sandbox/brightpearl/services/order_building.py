@@ -207,6 +207,31 @@ def build_row(call: Call, order: Record, given: Record) -> tuple[int, Record]:
     return call.account.last_row, row
 
 
+def add_row(call: Call, order: Record, given: Record) -> int:
+    """Add a row to a sale; that of a bundle also adds rows for its components. Gives its id. Raises: ServiceError."""
+    id, row = build_row(call, order, given)
+    if call.account.settings["tax_computed"]:
+        compute_tax(row)
+    order["orderRows"][str(id)] = row
+    shape = (collection(call, "product").get(row["productId"]) or {}).get("composition", {})
+    if shape.get("bundle") and order["orderTypeCode"] not in ("PO", "PC"):
+        row["composition"] = {"bundleParent": True, "bundleChild": False, "parentOrderRowId": 0}
+        for part in shape["bundleComponents"]:
+            count = Decimal(part["productQuantity"]) * Decimal(row["quantity"]["magnitude"])
+            tax = {"taxCode": row["rowValue"]["taxCode"]}
+            given = {"productId": part["productId"], "rowValue": tax, "quantity": {"magnitude": count}}
+            child, made = build_row(call, order, given)
+            made["composition"] = {"bundleParent": False, "bundleChild": True, "parentOrderRowId": id}
+            order["orderRows"][str(child)] = made
+    return id
+
+
+def require_known(call: Call, name: str, id: object) -> None:
+    """Raises: ServiceError ORDC-033 if the account has no such price list, channel or warehouse (INFERRED code)."""
+    if id is not None and not (str(id).isdigit() and collection(call, name).has(int(str(id)))):
+        raise ServiceError(400, "ORDC-033", f"{name.replace('-', ' ').capitalize()} {id} does not exist")
+
+
 def _taxed(call: Call, code: str, currency: str, net: Decimal, tax: Decimal) -> Record:
     known = next((one for one in collection(call, "tax-code") if one["code"] == code), None)
     if known is None and code != "-":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from .. import json_patch, reference_data
 from ..call import Call, ServiceError, id_ranges, not_found, response, single_id
 from ..collection import Record
@@ -11,10 +9,10 @@ from ..money import fixed_decimals, parse_decimal
 from ..reference_data import BASE_CURRENCY, STAFF
 from ..resources import collection, require_id, route, serve_custom_fields
 from .order_building import (
+    add_row,
     apply_address,
     apply_delivery,
     apply_tax_date,
-    build_row,
     compute_tax,
     new_order,
     order_currency,
@@ -105,27 +103,7 @@ def post_order_row(call: Call) -> Record:
             missing.append(("ORDC-026", "Product name is required"))
         raise ServiceError(400, *missing[0], more=missing[1:])
     order = _open_order(call)
-    id, row = build_row(call, order, given)
-    if call.account.settings["tax_computed"]:
-        compute_tax(row)
-    order["orderRows"][str(id)] = row
-    bundle = (collection(call, "product").get(row["productId"]) or {}).get("composition", {})
-    if bundle.get("bundle"):
-        row["composition"] = {"bundleParent": True, "bundleChild": False, "parentOrderRowId": 0}
-        for part in bundle["bundleComponents"]:
-            child, made = build_row(
-                call,
-                order,
-                {
-                    "productId": part["productId"],
-                    "rowValue": {"taxCode": row["rowValue"]["taxCode"]},
-                    "quantity": {
-                        "magnitude": Decimal(part["productQuantity"]) * Decimal(row["quantity"]["magnitude"])
-                    },
-                },
-            )
-            made["composition"] = {"bundleParent": False, "bundleChild": True, "parentOrderRowId": id}
-            order["orderRows"][str(child)] = made
+    id = add_row(call, order, given)
     update_totals(call, order)
     call.account.touch(order)
     return response(id)
@@ -159,10 +137,15 @@ _ROW_PATHS = {"/rowValue/rowNet/value": 4, "/rowValue/rowTax/value": 2, "/quanti
 
 @route("DELETE", BASE + "order/{}/row/{}")
 def delete_order_row(call: Call) -> Record:
-    """Delete a row."""
-    order = _open_order(call)
-    if order["orderRows"].pop(call.path_args[1], None) is None:
+    """Delete a row, and those of a bundle's components (INFERRED, hence a setting)."""
+    order, wanted = _open_order(call), call.path_args[1]
+    if order["orderRows"].pop(wanted, None) is None:
         raise not_found("No Order Row Found")
+    if call.account.settings["bundle_deleted_whole"]:
+        rows = order["orderRows"].items()
+        parts = [id for id, row in rows if str(row["composition"]["parentOrderRowId"]) == wanted]
+        for id in parts:
+            del order["orderRows"][id]
     update_totals(call, order)
     call.account.touch(order)
     return {}

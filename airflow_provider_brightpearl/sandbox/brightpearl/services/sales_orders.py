@@ -9,15 +9,15 @@ from ..call import Call, ServiceError, response
 from ..collection import Record
 from ..resources import collection, require_id, route
 from .order_building import (
+    add_row,
     apply_address,
     apply_delivery,
     apply_tax_date,
-    build_row,
-    compute_tax,
     new_order,
     order_currency,
     order_status,
     party_of,
+    require_known,
     store_order,
     update_totals,
 )
@@ -33,6 +33,8 @@ _ASSIGNED = {"channelId": "channelId", "staffOwnerId": "staffOwnerContactId", "p
     "leadSourceId": "leadSourceId",
     "teamId": "teamId",
 }
+# what has to exist in the account; 0 is no channel
+_KNOWN = {"priceListId": "price-list", "channelId": "channel", "warehouseId": "warehouse"}
 
 
 @route("POST", BASE + "sales-order")
@@ -59,10 +61,8 @@ def _post(call: Call, kind: str) -> Record:
     record = new_order(call, kind, int(str(customer)))
     _take(call, record, body)
     for given in body.get("rows") or []:
-        id, row = build_row(call, record, _row(given))
-        if call.account.settings["tax_computed"]:
-            compute_tax(row)
-        record["orderRows"][str(id)] = row
+        # documented of rows alone: that of a bundle brings those of its components
+        add_row(call, record, _row(given))
     update_totals(call, record)
     id = store_order(call, record)
     if kind == "SO":
@@ -90,6 +90,8 @@ def _twin(call: Call, body: Record, kind: str) -> int | None:
 
 
 def _take(call: Call, record: Record, body: Record) -> None:
+    for key, name in _KNOWN.items():
+        require_known(call, name, body.get(key) or None)
     for key, own in _PARTS.items():
         if body.get(key) is not None:
             record[own] = body[key]
