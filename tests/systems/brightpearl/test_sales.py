@@ -409,12 +409,13 @@ def test_a_credit_is_linked_to_its_order(merchant: Merchant) -> None:
     spec = flow(
         TEXT.replace("SalesOrder", "SalesCredit").replace("contactId: a,", "contactId: a, parentId: a,")
     )
-    sale = order(1, parentId=100001)
+    [sold, *_] = merchant.write(ORDERS, [order(1)])
+    sale = order(2, parentId=int(sold.target_id))
     head = replace(sale.changes[0], object="SalesCredit")
     results = merchant.write(spec, [replace(sale, changes=(head, *sale.changes[1:]))])
     assert [] == reasons(results)
-    [made] = ours(merchant)
-    assert ("SC", 100001) == (made["orderTypeCode"], made["parentOrderId"])
+    made = ours(merchant)[1]
+    assert ("SC", int(sold.target_id)) == (made["orderTypeCode"], made["parentOrderId"])
 
 
 def test_the_key_of_an_order_is_its_external_reference() -> None:
