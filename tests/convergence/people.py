@@ -40,13 +40,14 @@ class Person:
     """A customer by the name of the company, which nobody changes, and what people have done to it.
 
     ``pending`` holds what each side was changed to since both last agreed, by field and side; ``excused`` are fields of
-    which a run has said since that both sides changed them; ``deleted`` the sides that have it no more, and ``agreed``
-    what both held until then.
+    which a run has said since that both sides changed them; ``base`` is what both held after a settled run. ``deleted``
+    are the sides that have it no more, and ``agreed`` is what both held until then.
     """
 
     name: str
     pending: dict[str, dict[str, str | None]] = field(default_factory=dict)
     excused: set[str] = field(default_factory=set)
+    base: Values = field(default_factory=dict)
     agreed: Values = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
 
@@ -65,6 +66,7 @@ class People:
         world.begin()
         people = cls(world, tell)
         people.known["P1"] = Person("P1")
+        people.note_agreed()
         return people
 
     # what people do
@@ -119,12 +121,14 @@ class People:
         person = self.known[name]
         changed = person.pending.setdefault(what, {})
         [theirs] = [each for each in SIDES if each != side]
-        if theirs in changed and mine[what] == changed[theirs]:
+        if theirs in changed and mine[what] == changed[theirs] and side not in changed:
             # the other side's edit was here already, and is changed knowingly
             del changed[theirs]
         changed[side] = value
+        if what in person.base and person.base[what] == value:
+            # taken back before any run saw it
+            del changed[side]
         person.excused.discard(what)
-        self.note_agreed()
 
     def delete(self, side: str, name: str) -> None:
         """A customer that both sides have is deleted on one of them."""
@@ -230,6 +234,7 @@ class People:
             for what in FIELDS:
                 if here and there and here[what] == there[what]:
                     person.pending.pop(what, None)
+                    person.base[what] = here[what]
 
     # runs
 
@@ -285,7 +290,8 @@ class People:
             for side in SIDES:
                 shown = ", ".join(f"{k} {v!r}" for k, v in (view[side].get(name) or {}).items()) or "nothing"
                 self.tell(f"    {name} in {side}: {shown}")
-        self.note_agreed(view)
+        if run.done[-1] == "settle":
+            self.note_agreed(view)
 
     # what has to hold
 
