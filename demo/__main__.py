@@ -1,4 +1,4 @@
-"""``make demo``: all flows on a fresh Airflow against the sandbox, in three passes, checked."""
+"""``make demo``: all flows on a fresh Airflow against the sandbox, in five passes, checked."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from demo import airflow_home, checks, report, sandbox, story
+from demo import airflow_home, checks, other_way, report, sandbox, story
 from demo.airflow_api import Airflow
 from demo.expected.infor_journals import ACCOUNTS
-from demo.flows import FLOWS
+from demo.flows import BACK, FLOWS, OUT
 from demo.report import Check, FlowResult, Pass
 from demo.running import Round
 from demo.systems import NAMES, State, money, state
@@ -35,35 +36,49 @@ console = Console(width=None if Console().is_terminal else 120)
 
 
 class Demonstration:
-    """The passes over one sandbox and one Airflow."""
+    """The passes over one sandbox and one Airflow: three out of Brightpearl, two that begin in Salesforce and M3."""
 
     def __init__(self, systems: sandbox.Sandbox, airflow: Airflow, progress: Progress) -> None:
         self.systems, self.airflow, self.progress = systems, airflow, progress
 
     def play(self) -> list[Pass]:
-        """First load; what changed; and all once more."""
+        """First load; what changed; the other direction, there and back; and all once more."""
         spoiled = story.spoil(self.systems, self.now(ACCOUNTS).source)
-        flows = self._flows("first load", {})
+        flows = self._flows("first load", OUT)
         loaded = self._look("first load", ACCOUNTS)
         first = self._judged("first load", flows, loaded, checks.counted(loaded, flows))
 
         story.a_day(self.systems, loaded.source)
         story.repair(self.systems, spoiled, self.airflow.home.path / "include" / "mappings")
-        flows = self._flows("after changes", {})
+        flows = self._flows("after changes", OUT)
         updated = self._look("after changes", story.ALL_ACCOUNTS)
         done = (checks.only_these_written(system, loaded, updated) for system in NAMES)
         second = self._judged("after changes", flows, updated, checks.counted(updated, flows), *done)
-        return [first, second, self._again(updated)]
+        return [first, second, *self._other_direction(updated)]
+
+    def _other_direction(self, before: State) -> list[Pass]:
+        """What people do in Salesforce and M3 goes to Brightpearl, and from there on to the other one."""
+        doings = other_way.in_salesforce(self.systems, before)
+        flows = (*self._flows("other direction", BACK), *self._flows("other direction", OUT))
+        now = self._look("other direction", story.ALL_ACCOUNTS)
+        third = self._judged("other direction", flows, now)
+        return [third, self._again(now)]
 
     def _again(self, before: State) -> Pass:
         self.systems.forget_calls()
-        flows = self._flows("all again", {"full_resync": True})
+        flows = tuple(
+            result
+            for direction in (BACK, OUT)
+            for result in self._flows("all again", direction, {"full_resync": True})
+        )
         writes = self.systems.writes()
         now = self._look("all again", story.ALL_ACCOUNTS)
         none = (checks.only_these_written(system, before, now) for system in NAMES)
         return self._judged("all again", flows, now, checks.nothing_written(flows, writes), *none)
 
-    def _flows(self, name: str, conf: Mapping[str, Any]) -> tuple[FlowResult, ...]:
+    def _flows(
+        self, name: str, after: Mapping[str, tuple[str, ...]], conf: Mapping[str, Any] = MappingProxyType({})
+    ) -> tuple[FlowResult, ...]:
         with ExitStack() as lines:
             opened: dict[str, ExitStack] = {}
 
@@ -71,7 +86,7 @@ class Demonstration:
                 opened[flow] = lines.enter_context(ExitStack())
                 return opened[flow].enter_context(step(self.progress, f"{name}: {flow}"))
 
-            return Round(self.airflow, open_line, lambda flow: opened[flow].close()).go(conf)
+            return Round(self.airflow, after, open_line, lambda flow: opened[flow].close()).go(conf)
 
     def _look(self, name: str, accounts: Mapping[str, str]) -> State:
         with step(self.progress, f"{name}: both sides are read for comparison"):

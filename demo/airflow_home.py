@@ -42,7 +42,7 @@ class Home:
 
 
 def create(path: Path, environment: Mapping[str, str], port: int | None = None) -> Home:
-    """An empty home with the starter DAGs and flow files, as ``brightpearl init`` copies them.
+    """An empty home with the starter DAGs and flow files, of both directions, as ``brightpearl init`` copies them.
 
     Args:
         path: folder of the home; what lies there is removed.
@@ -56,6 +56,7 @@ def create(path: Path, environment: Mapping[str, str], port: int | None = None) 
     port = port or free_port()
     home = Home(path, port, _environment(path, port, passwords) | dict(environment))
     run(home, "brightpearl", "init")
+    run(home, "brightpearl", "init", "--target", "brightpearl")
     _sweep_at(path / "include" / "mappings", (datetime.now(UTC) + timedelta(hours=12)).hour)
     (path / "config").mkdir()
     shutil.copy(Path(__file__).with_name("warm.py"), path / "config" / "airflow_local_settings.py")

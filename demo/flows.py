@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-AFTER: Mapping[str, tuple[str, ...]] = {
+# out of Brightpearl
+OUT: Mapping[str, tuple[str, ...]] = {
     "products_to_salesforce": (),
     "customers_to_salesforce": (),
     "products_to_infor": (),
@@ -18,9 +19,20 @@ AFTER: Mapping[str, tuple[str, ...]] = {
     "shipments_to_infor": ("orders_to_infor",),
     "inventory_to_infor": ("products_to_infor", "shipments_to_infor"),
 }
-FLOWS = tuple(AFTER)
+# into Brightpearl
+BACK: Mapping[str, tuple[str, ...]] = {
+    "salesforce_orders_to_brightpearl": (),
+}
+FLOWS = (*OUT, *BACK)
+
+
+def source_of(flow: str) -> str:
+    """The system that a flow reads."""
+    return flow.partition("_")[0] if flow in BACK else "brightpearl"
 
 
 def target_of(flow: str) -> str:
     """The system that a flow writes to."""
+    if flow in BACK:
+        return "brightpearl"
     return "infor" if "_to_infor" in flow else "salesforce"

@@ -12,10 +12,10 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from demo.flows import FLOWS, target_of
+from demo.flows import FLOWS, source_of, target_of
 from demo.systems import Money
 
-COUNTS = ("extracted", "created", "updated", "unchanged", "rejected", "parked")
+COUNTS = ("extracted", "created", "updated", "unchanged", "filtered", "rejected", "parked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def counts_table(passes: Sequence[Pass]) -> Table:
 def _cells(flow: FlowResult) -> Iterator[str]:
     yield flow.flow
     yield from (f"{flow.counts[name]:,}" if flow.counts[name] else "[dim]0" for name in COUNTS)
-    yield from (_calls(flow, system) for system in ("brightpearl", target_of(flow.flow)))
+    yield from (_calls(flow, system) for system in (source_of(flow.flow), target_of(flow.flow)))
     yield f"{flow.seconds:.1f}"
     yield f"{flow.seconds_with_airflow:.1f}"
 

@@ -1,4 +1,4 @@
-"""Runs all flows once, each as soon as those before it have ended."""
+"""Runs flows once, each as soon as those before it have ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from demo.airflow_api import Airflow
-from demo.flows import AFTER
 from demo.report import FlowResult
 
 POLL_SECONDS = 0.4
@@ -26,33 +25,37 @@ class Run:
 
 @dataclass(slots=True)
 class Round:
-    """One run of every flow; ``open_line`` opens the line of a flow, ``close_line`` ends it."""
+    """One run of each flow of ``after``, which names those that have to end before it.
+
+    ``open_line`` opens the line of a flow, ``close_line`` ends it.
+    """
 
     airflow: Airflow
+    after: Mapping[str, tuple[str, ...]]
     open_line: Callable[[str], Report]
     close_line: Callable[[str], None]
     running: dict[str, Run] = field(default_factory=dict)
     results: dict[str, FlowResult] = field(default_factory=dict)
 
     def go(self, conf: Mapping[str, Any], seconds: float = 600) -> tuple[FlowResult, ...]:
-        """Results in the order of ``AFTER``.
+        """Results in the order of ``after``.
 
         Raises:
             RuntimeError: a run failed, or not all ended in time; says which.
         """
         deadline = time.monotonic() + seconds
-        while len(self.results) < len(AFTER):
+        while len(self.results) < len(self.after):
             self._start(conf)
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{', '.join(self.running)} did not end in {seconds:.0f} seconds")
             time.sleep(POLL_SECONDS)
             self._look()
-        return tuple(self.results[flow] for flow in AFTER)
+        return tuple(self.results[flow] for flow in self.after)
 
     def _start(self, conf: Mapping[str, Any]) -> None:
-        for flow, parents in AFTER.items():
+        for flow, parents in self.after.items():
             begun = flow in self.running or flow in self.results
-            if not begun and all(parent in self.results for parent in parents):
+            if not begun and all(parent in self.results for parent in parents if parent in self.after):
                 report = self.open_line(flow)
                 self.running[flow] = Run(self.airflow.trigger(flow, conf), time.monotonic(), report)
 

@@ -85,16 +85,16 @@ class Sandbox:
         self._m3_calls = self._m3_transactions()
 
     def writes(self) -> list[str]:
-        """Calls to the targets, since ``forget_calls``, that are neither a login nor reading."""
-        calls = self.control("GET", "/log?system=salesforce")
-        to_salesforce = [
-            f"Salesforce got {call['method']} {call['path']}"
-            for call in calls
-            if call["method"] != "GET" and not call["path"].startswith(LOGIN)
+        """Calls to the three systems, since ``forget_calls``, that are neither a login nor reading."""
+        by_path = [
+            f"{name} got {call['method']} {call['path']}"
+            for system, name in (("brightpearl", "Brightpearl"), ("salesforce", "Salesforce"))
+            for call in self.control("GET", f"/log?system={system}")
+            if call["method"] not in ("GET", "OPTIONS") and not call["path"].startswith(LOGIN)
         ]
         # every call to M3 is a POST; what it does, its transactions say
         done = self._m3_transactions() - self._m3_calls
-        return to_salesforce + [f"M3 got {times} {name}" for name, times in done.items()]
+        return by_path + [f"M3 got {times} {name}" for name, times in done.items()]
 
     def _m3_transactions(self) -> Counter[str]:
         """How often each transaction ran that does not only read."""

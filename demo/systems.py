@@ -9,7 +9,7 @@ from decimal import Decimal
 from demo import found
 from demo.expected import infor, salesforce
 from demo.expected.infor_journals import ON_ACCOUNT, moves_money, received
-from demo.expected.records import Expected, Record, Source, of_type
+from demo.expected.records import Expected, Record, Source, is_placed_in_salesforce, of_type
 from demo.found import Found
 from demo.sandbox import Sandbox
 
@@ -63,11 +63,12 @@ Amounts = Iterable[tuple[str, Decimal]]
 def money(now: State) -> list[Money]:
     """Per flow that moves money and currency, both sides."""
     orders, credits = of_type(now.source, "SO"), of_type(now.source, "SC")
+    own = [each for each in orders if not is_placed_in_salesforce(each)]
     payments = [each for each in now.source["customer-payment"] if moves_money(each)]
     crm, erp = now.found["salesforce"].records, now.found["infor"].records
     wanted = now.wanted
     return [
-        *_sides("orders_to_salesforce", wanted, orders, "id", _net, _fields(crm["Order"])),
+        *_sides("orders_to_salesforce", wanted, own, "id", _net, _fields(crm["Order"])),
         *_sides("credits_to_salesforce", wanted, credits, "id", _net, _fields(crm["Brightpearl_Return__c"])),
         *_sides("orders_to_infor", wanted, orders, "id", _net, _totals(erp["Order"])),
         *_sides("payments_to_infor_gl", wanted, payments, "paymentId", _received, _posted(erp["Voucher"])),

@@ -131,6 +131,11 @@ def of_type(source: Source, code: str) -> list[Record]:
     return [each for each in source["order"] if each["orderTypeCode"] == code]
 
 
+def is_placed_in_salesforce(order: Record) -> bool:
+    """Whether a sales order was placed in Salesforce."""
+    return str(order.get("externalRef") or "").startswith("SF-")
+
+
 def london_day(instant: str) -> date:
     """The day that it was in London."""
     return datetime.fromisoformat(instant).astimezone(LONDON).date()

@@ -18,6 +18,7 @@ from demo.expected.records import (
     customer_name,
     email,
     is_customer,
+    is_placed_in_salesforce,
     london_day,
     of_type,
     phone,
@@ -66,7 +67,8 @@ def expected(source: Source) -> Expected:
     customers = {str(each["contactId"]): each for each in source["contact"] if is_customer(each)}
     refused = {id for id, each in customers.items() if not _is_sound(each, addresses)}
     accepted = {id: each for id, each in customers.items() if id not in refused}
-    orders = of_type(source, "SO")
+    # those that were placed in Salesforce do not come back to it
+    orders = [each for each in of_type(source, "SO") if not is_placed_in_salesforce(each)]
     ready = [each for each in orders if str(each["parties"]["customer"]["contactId"]) in accepted]
     records: dict[str, dict[str, Fields]] = {
         "Account": {id: _account(each, addresses) for id, each in accepted.items()},

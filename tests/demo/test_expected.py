@@ -15,7 +15,7 @@ from demo.compare import same
 from demo.expected.infor_journals import journals, received
 from demo.expected.records import Expected, OneOf, note_lines, rounded
 from demo.expected.salesforce_goods import stock
-from demo.flows import AFTER, FLOWS
+from demo.flows import FLOWS, OUT
 from demo.report import COUNTS, FlowResult, Pass, counts_table, money_table
 from demo.systems import Money
 
@@ -119,7 +119,7 @@ def test_values_are_the_same(wanted: Any, found: Any, holds: bool) -> None:
 def test_the_order_of_the_flows_is_that_of_their_files() -> None:
     read = [load_flow(path) for path in MAPPINGS.glob("*.yaml")]
     flows = {each.flow: set(each.after) for each in read if each.source_system == "brightpearl"}
-    assert flows == {flow: set(parents) for flow, parents in AFTER.items()}
+    assert flows == {flow: set(parents) for flow, parents in OUT.items()}
 
 
 def _pass(name: str) -> Pass:

@@ -1,0 +1,88 @@
+"""What happens in Salesforce and M3 once both hold the merchant's data, before the flows run the other way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from demo.expected.records import Record
+from demo.people import M3, Salesforce
+from demo.sandbox import Sandbox
+from demo.systems import State
+
+HOME = {"Street": "7 Mill Lane", "City": "Bath", "PostalCode": "BA1 1AA", "CountryCode": "GB"}
+# what the customer that both sides edit is called in Brightpearl, and the number that Salesforce's people gave it
+EDITED_HERE, EDITED_THERE = "Edited-Here", "+441225000017"
+PRICES = (("2.0", "10.50"), ("1.0", "0.03"))
+
+
+@dataclass(frozen=True, slots=True)
+class Doings:
+    """Ids of what people touched: Brightpearl's for the customer, else those of Salesforce."""
+
+    customer: str
+    account: str
+    order: str
+
+
+def in_salesforce(sandbox: Sandbox, now: State) -> Doings:
+    """Edits a customer on both sides, and adds a customer and an order of an older one in Salesforce."""
+    crm, records = Salesforce(sandbox), now.found["salesforce"].records
+    customer = _buyer(now)
+    _rename(sandbox, customer, EDITED_HERE)
+    crm.update("Contact", records["Contact"][customer]["Id"], Phone=EDITED_THERE)
+    account = crm.create("Account", Name="Analytical Engines Ltd", Phone="+441225000018", **_at("Billing"), **_at("Shipping"))
+    crm.create(
+        "Contact", AccountId=account, FirstName="Ada", LastName="Lovelace", Email="ada@engines.example", **_at("Mailing")
+    )
+    order = _order(crm, sandbox, records["Account"][customer]["Id"])
+    return Doings(customer, account, order)
+
+
+def ship_in_m3(sandbox: Sandbox, number: str) -> None:
+    """Picks all that is left of the deliveries of an order, in M3's own warehouse, which then invoices it."""
+    erp = M3(sandbox)
+    for line in _rows(sandbox, "delivery_lines"):
+        if line["RIDN"] == number:
+            fields: dict[str, Any] = {name: line[name] for name in ("WHLO", "RIDN", "RIDL")}
+            erp.run(
+                "MHS850MI", "AddCOPick", **fields, CUNO=_order_of(sandbox, number)["CUNO"], PRFL="*EXE",
+                E0PA="BRIGHTPEARL", E065="BPSHP", PMSN=f"WMS-{number}-{line['RIDL']}", QTYP=line["TRQT"],
+            )  # fmt: skip
+
+
+def _order(crm: Salesforce, sandbox: Sandbox, account: str) -> str:
+    """An order of two lines, activated as its user does it: a draft first."""
+    entries = [
+        each for each in sandbox.snapshot("salesforce", "PricebookEntry")
+        if each["Brightpearl_Id__c"] and each["CurrencyIsoCode"] == "GBP" and each["IsActive"]
+    ]  # fmt: skip
+    book = entries[0]["Pricebook2Id"]
+    entries = [each for each in entries if each["Pricebook2Id"] == book]
+    head = {"AccountId": account, "CurrencyIsoCode": "GBP", "EffectiveDate": "2026-03-31", "Pricebook2Id": book}
+    order = crm.create("Order", **head, Status="Draft", PoNumber="PO-DEMO-1", **_at("Billing"), **_at("Shipping"))
+    for entry, (quantity, price) in zip(entries, PRICES, strict=False):
+        crm.create("OrderItem", OrderId=order, PricebookEntryId=entry["Id"], Quantity=quantity, UnitPrice=price)
+    crm.update("Order", order, Status="Activated")
+    return order
+
+
+def _buyer(now: State) -> str:
+    """A customer that is in both targets."""
+    return min(now.found["salesforce"].records["Contact"])
+
+
+def _rename(sandbox: Sandbox, customer: str, name: str) -> None:
+    sandbox.control("PATCH", f"/brightpearl/contact/{customer}", {"lastName": name})
+
+
+def _at(kind: str) -> dict[str, str]:
+    return {f"{kind}{name}": value for name, value in HOME.items()}
+
+
+def _rows(sandbox: Sandbox, table: str) -> list[Record]:
+    return [each for each in sandbox.snapshot("infor", table) if each["CONO"] == "100"]
+
+
+def _order_of(sandbox: Sandbox, number: str) -> Record:
+    return next(each for each in _rows(sandbox, "orders") if each["ORNO"] == number)
