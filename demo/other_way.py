@@ -28,14 +28,21 @@ class Doings:
 def in_salesforce(sandbox: Sandbox, now: State) -> Doings:
     """Edits a customer on both sides, and adds a customer and an order of an older one in Salesforce."""
     crm, records = Salesforce(sandbox), now.found["salesforce"].records
-    customer = _buyer(now)
+    customer, buyer = sorted(records["Contact"])[:2]
     _rename(sandbox, customer, EDITED_HERE)
     crm.update("Contact", records["Contact"][customer]["Id"], Phone=EDITED_THERE)
-    account = crm.create("Account", Name="Analytical Engines Ltd", Phone="+441225000018", **_at("Billing"), **_at("Shipping"))
-    crm.create(
-        "Contact", AccountId=account, FirstName="Ada", LastName="Lovelace", Email="ada@engines.example", **_at("Mailing")
+    account = crm.create(
+        "Account", Name="Analytical Engines Ltd", Phone="+441225000018", **_at("Billing"), **_at("Shipping")
     )
-    order = _order(crm, sandbox, records["Account"][customer]["Id"])
+    crm.create(
+        "Contact",
+        AccountId=account,
+        FirstName="Ada",
+        LastName="Lovelace",
+        Email="ada@engines.example",
+        **_at("Mailing"),
+    )
+    order = _order(crm, sandbox, records["Account"][buyer]["Id"])
     return Doings(customer, account, order)
 
 
@@ -59,17 +66,21 @@ def _order(crm: Salesforce, sandbox: Sandbox, account: str) -> str:
     ]  # fmt: skip
     book = entries[0]["Pricebook2Id"]
     entries = [each for each in entries if each["Pricebook2Id"] == book]
-    head = {"AccountId": account, "CurrencyIsoCode": "GBP", "EffectiveDate": "2026-03-31", "Pricebook2Id": book}
-    order = crm.create("Order", **head, Status="Draft", PoNumber="PO-DEMO-1", **_at("Billing"), **_at("Shipping"))
+    head = {
+        "AccountId": account,
+        "CurrencyIsoCode": "GBP",
+        "EffectiveDate": "2026-03-31",
+        "Pricebook2Id": book,
+    }
+    order = crm.create(
+        "Order", **head, Status="Draft", PoNumber="PO-DEMO-1", **_at("Billing"), **_at("Shipping")
+    )
     for entry, (quantity, price) in zip(entries, PRICES, strict=False):
-        crm.create("OrderItem", OrderId=order, PricebookEntryId=entry["Id"], Quantity=quantity, UnitPrice=price)
+        crm.create(
+            "OrderItem", OrderId=order, PricebookEntryId=entry["Id"], Quantity=quantity, UnitPrice=price
+        )
     crm.update("Order", order, Status="Activated")
     return order
-
-
-def _buyer(now: State) -> str:
-    """A customer that is in both targets."""
-    return min(now.found["salesforce"].records["Contact"])
 
 
 def _rename(sandbox: Sandbox, customer: str, name: str) -> None:

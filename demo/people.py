@@ -40,7 +40,9 @@ class Salesforce:
     def _ask(self, method: str, path: str, body: Mapping[str, Any]) -> Any:
         answer = self._session.request(method, f"{self.root}/{path}", json=body, timeout=30)
         if not answer.ok:
-            raise RuntimeError(f"Salesforce answered {method} {path} with {answer.status_code}: {answer.text}")
+            raise RuntimeError(
+                f"Salesforce answered {method} {path} with {answer.status_code}: {answer.text}"
+            )
         return answer.json() if answer.content else None
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from demo.flows import FLOWS, source_of, target_of
 from demo.systems import Money
 
-COUNTS = ("extracted", "created", "updated", "unchanged", "filtered", "rejected", "parked")
+COUNTS = ("extracted", "created", "updated", "unchanged", "rejected", "parked")
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,16 @@ def test_changes_follow_until_the_order_is_cancelled(org: Org) -> None:
     assert 1 == len(org.sales())
 
 
+def test_a_renamed_account_changes_no_order(org: Org) -> None:
+    placed = org.place(("1", "5.00"))
+    org.run(FLOW)
+    org.change("Account", org.order(placed)["AccountId"], Name="Renamed Ltd")
+    org.pass_time(5)
+    before = org.sandbox.snapshot("brightpearl", "order")
+    assert 0 == org.run(FLOW, full_resync=True).counts.rejected
+    assert before == org.sandbox.snapshot("brightpearl", "order")
+
+
 def test_a_lost_answer_doubles_nothing(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
     # the minute in which a call may still arrive
     monkeypatch.setattr(IntentLog, "wait_until_quiet", lambda _: None)
