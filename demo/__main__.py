@@ -101,6 +101,7 @@ class Demonstration:
         held = (
             *(checks.equal(system, now) for system in NAMES),
             checks.written_back(now),
+            checks.came_back(now),
             checks.balanced(now),
             checks.agrees(both),
             checks.known(self.systems.unknown()),

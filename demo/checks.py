@@ -30,6 +30,20 @@ def equal(system: str, now: State) -> Check:
     return Check(statement, tuple(map(str, result.differences)))
 
 
+def came_back(now: State) -> Check:
+    """Whether Brightpearl holds what began in Salesforce and M3, and both say so."""
+    result = compare(now.wanted["brightpearl"], now.found["brightpearl"])
+    records = ", ".join(f"{count:,} {name}" for name, count in result.records.items())
+    ids = {key: str(order["id"]) for key, order in now.found["brightpearl"].records["SalesOrder"].items()}
+    untold = [
+        f"Salesforce has no Brightpearl order {ids.get(key)} at its order {key.removeprefix('SF-')}"
+        for key in now.wanted["brightpearl"].records["SalesOrder"]
+        if now.placed.get(key.removeprefix("SF-")) != ids.get(key)
+    ]
+    statement = f"Brightpearl equals the mapping of what began elsewhere: {records}; {result.values:,} values compared"
+    return Check(statement, (*map(str, result.differences), *untold))
+
+
 def balanced(now: State) -> Check:
     """Whether every journal that M3 posted is zero in sum, in its currency and in that of the books."""
     sums: dict[tuple[str, str], Decimal] = {}

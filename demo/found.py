@@ -1,4 +1,4 @@
-"""What is in Salesforce and M3, by the keys that expectations have."""
+"""What is in the three systems, by the keys that expectations have."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from demo.expected.infor_journals import PLACES
-from demo.expected.records import Record, rounded
+from demo.expected.records import Record, Source, is_placed_in_salesforce, of_type, rounded
 
 Tables = Mapping[str, Sequence[Record]]
 
@@ -63,6 +63,23 @@ def in_salesforce(tables: Tables) -> Found:
             for object, records in named.items()
         },
     )
+
+
+def in_brightpearl(source: Source) -> Found:
+    """All records that began in Salesforce or M3, each value by its path."""
+    orders = [each for each in of_type(source, "SO") if is_placed_in_salesforce(each)]
+    return Found({
+        "SalesOrder": {each["externalRef"]: _flat(each) for each in orders},
+        "OrderRow": {row["externalRef"]: _flat(row) for each in orders for row in each["orderRows"].values()},
+    })  # fmt: skip
+
+
+def _flat(record: Record, path: str = "") -> dict[str, Any]:
+    """The values of a record by their paths, such as ``totalValue.net``."""
+    found: dict[str, Any] = {}
+    for name, value in record.items():
+        found |= _flat(value, f"{path}{name}.") if isinstance(value, Mapping) else {f"{path}{name}": value}
+    return found
 
 
 def in_infor(tables: Tables) -> Found:

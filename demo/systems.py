@@ -1,13 +1,13 @@
-"""The two targets side by side: expected records, actual records, and both sides' money."""
+"""The three systems side by side: expected records, actual records, and both sides' money."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from demo import found
-from demo.expected import infor, salesforce
+from demo.expected import brightpearl, infor, salesforce
 from demo.expected.infor_journals import ON_ACCOUNT, moves_money, received
 from demo.expected.records import Expected, Record, Source, is_placed_in_salesforce, of_type
 from demo.found import Found
@@ -23,11 +23,15 @@ NAMES = {"salesforce": "Salesforce", "infor": "M3"}
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All three systems at one moment, with what has to be in the targets; targets by name."""
+    """All three systems at one moment, with what has to be in each; systems by name.
+
+    ``placed`` are the ids of Brightpearl orders that Salesforce was told, by the ids of its own.
+    """
 
     source: Source
     wanted: dict[str, Expected]
     found: dict[str, Found]
+    placed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,21 @@ def state(sandbox: Sandbox, accounts: Mapping[str, str]) -> State:
     m3 = {name: sandbox.snapshot("infor", name) for name in found.INFOR}
     return State(
         source,
-        {"salesforce": salesforce.expected(source), "infor": infor.expected(source, accounts)},
-        {"salesforce": found.in_salesforce(tables), "infor": found.in_infor(m3)},
+        {
+            "salesforce": salesforce.expected(source),
+            "infor": infor.expected(source, accounts),
+            "brightpearl": brightpearl.expected(tables),
+        },
+        {
+            "salesforce": found.in_salesforce(tables),
+            "infor": found.in_infor(m3),
+            "brightpearl": found.in_brightpearl(source),
+        },
+        {
+            each["Id"]: each["Brightpearl_Placed_As__c"]
+            for each in tables["Order"]
+            if each["Brightpearl_Placed_As__c"]
+        },
     )
 
 

@@ -1,0 +1,92 @@
+"""What Brightpearl has to hold of what began in Salesforce and M3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+
+from demo.expected.records import Expected, Fields, Record, rounded
+
+Tables = Mapping[str, Sequence[Record]]
+# by country of delivery: country code of three letters, tax code, rate, and the warehouse that delivers
+PLACES = {"GB": ("GBR", "T20", Decimal(20), "2"), "DE": ("DEU", "DE19", Decimal(19), "3")}
+PRICE_LISTS = {"GBP": "2", "EUR": "4", "USD": "5", "JPY": "6"}
+# of orders without a type
+TRADE_CHANNEL = "5"
+
+
+def expected(crm: Tables) -> Expected:
+    """All of Brightpearl that began elsewhere.
+
+    Args:
+        crm: tables of Salesforce.
+    """
+    accounts = {each["Id"]: each for each in crm["Account"]}
+    products = {each["Id"]: each for each in crm["Product2"]}
+    orders = [each for each in crm["Order"] if is_own(each)]
+    items: dict[str, list[Record]] = {each["Id"]: [] for each in orders}
+    for item in crm["OrderItem"]:
+        if item["OrderId"] in items:
+            items[item["OrderId"]].append(item)
+    return Expected({
+        "SalesOrder": {
+            f"SF-{each['Id']}": _order(each, items[each["Id"]], accounts[each["AccountId"]]) for each in orders
+        },
+        "OrderRow": dict(row for each in orders for row in _rows(each, items[each["Id"]], products)),
+    })  # fmt: skip
+
+
+def is_own(order: Record) -> bool:
+    """Whether an order of Salesforce was placed there, and is on its way."""
+    return (
+        order["StatusCode"] == "Activated" and not order["Brightpearl_Order_Id__c"] and not order["IsDeleted"]
+    )
+
+
+def _order(order: Record, items: Sequence[Record], account: Record) -> Fields:
+    rows = [(Decimal(each["TotalPrice"]), _tax(order, each)) for each in items]
+    net, tax = (sum((row[place] for row in rows), Decimal(0)) for place in (0, 1))
+    country, _, _, warehouse = PLACES[order["ShippingCountryCode"]]
+    return {
+        "reference": order["PoNumber"] or order["OrderNumber"],
+        "parties.customer.contactId": account["Brightpearl_Id__c"],
+        "currency.orderCurrencyCode": order["CurrencyIsoCode"],
+        "priceListId": PRICE_LISTS[order["CurrencyIsoCode"]],
+        "priceModeCode": "EXC",
+        "warehouseId": warehouse,
+        "assignment.current.channelId": TRADE_CHANNEL,
+        "totalValue.net": net,
+        "totalValue.taxAmount": tax,
+        "totalValue.total": net + tax,
+        **_address("billing", order, "Billing", PLACES[order["BillingCountryCode"]][0]),
+        **_address("delivery", order, "Shipping", country),
+    }
+
+
+def _rows(
+    order: Record, items: Sequence[Record], products: Mapping[str, Record]
+) -> Iterator[tuple[str, Fields]]:
+    for each in items:
+        yield (
+            f"SF-{each['Id']}",
+            {
+                "productId": products[each["Product2Id"]]["Brightpearl_Id__c"],
+                "quantity.magnitude": Decimal(each["Quantity"]),
+                "rowValue.rowNet.value": Decimal(each["TotalPrice"]),
+                "rowValue.rowTax.value": _tax(order, each),
+                "rowValue.taxCode": PLACES[order["ShippingCountryCode"]][1],
+            },
+        )
+
+
+def _tax(order: Record, item: Record) -> Decimal:
+    return rounded(Decimal(item["TotalPrice"]) * PLACES[order["ShippingCountryCode"]][2] / 100, 2)
+
+
+def _address(party: str, order: Record, kind: str, country: str) -> Fields:
+    return {
+        f"parties.{party}.addressLine1": order[f"{kind}Street"],
+        f"parties.{party}.addressLine3": order[f"{kind}City"],
+        f"parties.{party}.postalCode": order[f"{kind}PostalCode"],
+        f"parties.{party}.countryIsoCode3": country,
+    }
