@@ -58,7 +58,8 @@ class Demonstration:
 
     def _other_direction(self, before: State) -> list[Pass]:
         """What people do in Salesforce and M3 goes to Brightpearl, and from there on to the other one."""
-        doings = other_way.in_salesforce(self.systems, before)
+        other_way.in_salesforce(self.systems, before)
+        other_way.in_m3(self.systems, before)
         flows = (*self._flows("other direction", BACK), *self._flows("other direction", OUT))
         now = self._look("other direction", story.ALL_ACCOUNTS)
         third = self._judged("other direction", flows, now)

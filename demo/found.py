@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from demo.expected.infor_journals import PLACES
+from demo.expected.brightpearl import OWN_WAREHOUSE
 from demo.expected.records import Record, Source, is_placed_in_salesforce, of_type, rounded
 
 Tables = Mapping[str, Sequence[Record]]
@@ -65,10 +66,16 @@ def in_salesforce(tables: Tables) -> Found:
     )
 
 
-def in_brightpearl(source: Source) -> Found:
-    """All records that began in Salesforce or M3, each value by its path."""
+def in_brightpearl(source: Source, stock: Collection[str]) -> Found:
+    """All records that began in Salesforce or M3, each value by its path; of stock only these warehouses and products."""
     orders = [each for each in of_type(source, "SO") if is_placed_in_salesforce(each)]
+    places = (
+        (f"{warehouse}|{each['productId']}", figures)
+        for each in source["product-availability"]
+        for warehouse, figures in each["warehouses"].items()
+    )
     return Found({
+        "Stock": {key: figures for key, figures in places if key in stock},
         "SalesOrder": {each["externalRef"]: _flat(each) for each in orders},
         "OrderRow": {row["externalRef"]: _flat(row) for each in orders for row in each["orderRows"].values()},
     })  # fmt: skip
@@ -112,7 +119,8 @@ def in_infor(tables: Tables) -> Found:
 
 def _synced(records: Sequence[Record]) -> Iterator[Record]:
     for record in records:
-        if record["CONO"] == COMPANY and not SEEDED & {record.get("ITNO"), record.get("CUNO")}:
+        seeded = SEEDED & {record.get("ITNO"), record.get("CUNO")}
+        if record["CONO"] == COMPANY and record.get("WHLO") != OWN_WAREHOUSE and not seeded:
             yield record
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from demo.expected.brightpearl import OWN_WAREHOUSE
+from demo.expected.infor import item_number
 from demo.expected.records import Record
 from demo.people import M3, Salesforce
 from demo.sandbox import Sandbox
@@ -13,6 +15,7 @@ from demo.systems import State
 HOME = {"Street": "7 Mill Lane", "City": "Bath", "PostalCode": "BA1 1AA", "CountryCode": "GB"}
 # what the customer that both sides edit is called in Brightpearl, and the number that Salesforce's people gave it
 EDITED_HERE, EDITED_THERE = "Edited-Here", "+441225000017"
+COUNTED = 7
 PRICES = (("2.0", "10.50"), ("1.0", "0.03"))
 
 
@@ -44,6 +47,18 @@ def in_salesforce(sandbox: Sandbox, now: State) -> Doings:
     )
     order = _order(crm, sandbox, records["Account"][buyer]["Id"])
     return Doings(customer, account, order)
+
+
+def in_m3(sandbox: Sandbox, now: State) -> None:
+    """Counts stock of a product in M3's own warehouse."""
+    erp = M3(sandbox)
+    product = next(
+        each for each in now.source["product"]
+        if each["stock"]["stockTracked"] and not each["composition"]["bundle"] and each["status"] == "LIVE"
+    )  # fmt: skip
+    place = {"WHLO": OWN_WAREHOUSE, "ITNO": item_number(product)}
+    erp.run("MMS200MI", "CpyItmWhs", **place, CWHL="100", CITN="TEMPLATE")
+    erp.run("MMS310MI", "Update", **place, WHSL="A0101", STQI=COUNTED)
 
 
 def ship_in_m3(sandbox: Sandbox, number: str) -> None:

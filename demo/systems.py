@@ -54,17 +54,18 @@ def state(sandbox: Sandbox, accounts: Mapping[str, str]) -> State:
     source = {name: sandbox.snapshot("brightpearl", name) for name in SOURCE}
     tables = {name: sandbox.snapshot("salesforce", name) for name in found.SALESFORCE}
     m3 = {name: sandbox.snapshot("infor", name) for name in found.INFOR}
+    own = brightpearl.expected(tables, m3, source)
     return State(
         source,
         {
             "salesforce": salesforce.expected(source),
             "infor": infor.expected(source, accounts),
-            "brightpearl": brightpearl.expected(tables),
+            "brightpearl": own,
         },
         {
             "salesforce": found.in_salesforce(tables),
             "infor": found.in_infor(m3),
-            "brightpearl": found.in_brightpearl(source),
+            "brightpearl": found.in_brightpearl(source, own.records["Stock"]),
         },
         {
             each["Id"]: each["Brightpearl_Placed_As__c"]

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from demo.expected.records import Expected, Fields, Record, rounded
+from demo.expected.infor import item_number
+from demo.expected.records import Expected, Fields, Record, Source, rounded
 
 Tables = Mapping[str, Sequence[Record]]
 # by country of delivery: country code of three letters, tax code, rate, and the warehouse that delivers
 PLACES = {"GB": ("GBR", "T20", Decimal(20), "2"), "DE": ("DEU", "DE19", Decimal(19), "3")}
 PRICE_LISTS = {"GBP": "2", "EUR": "4", "USD": "5", "JPY": "6"}
+# M3's own warehouse, and the one of Brightpearl that follows it
+OWN_WAREHOUSE, M3_WAREHOUSE = "200", "5"
 # of orders without a type
 TRADE_CHANNEL = "5"
 
 
-def expected(crm: Tables) -> Expected:
+def expected(crm: Tables, erp: Tables, source: Source) -> Expected:
     """All of Brightpearl that began elsewhere.
 
     Args:
         crm: tables of Salesforce.
+        erp: tables of M3.
+        source: Brightpearl's collections, for the keys of what it had before.
     """
     accounts = {each["Id"]: each for each in crm["Account"]}
     products = {each["Id"]: each for each in crm["Product2"]}
@@ -29,11 +34,20 @@ def expected(crm: Tables) -> Expected:
         if item["OrderId"] in items:
             items[item["OrderId"]].append(item)
     return Expected({
+        "Stock": dict(_stock(erp, source)),
         "SalesOrder": {
             f"SF-{each['Id']}": _order(each, items[each["Id"]], accounts[each["AccountId"]]) for each in orders
         },
         "OrderRow": dict(row for each in orders for row in _rows(each, items[each["Id"]], products)),
     })  # fmt: skip
+
+
+def _stock(erp: Tables, source: Source) -> Iterator[tuple[str, Fields]]:
+    """What M3 holds in its own warehouse, and what Brightpearl held there of products that M3 does not count."""
+    numbers = {item_number(each): str(each["id"]) for each in source["product"]}
+    for each in erp["item_warehouse"]:
+        if each["CONO"] == "100" and each["WHLO"] == OWN_WAREHOUSE and each["ITNO"] in numbers:
+            yield f"{M3_WAREHOUSE}|{numbers[each['ITNO']]}", {"inStock": Decimal(each["STQT"])}
 
 
 def is_own(order: Record) -> bool:
