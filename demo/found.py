@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from demo.expected.infor_journals import PLACES
 from demo.expected.brightpearl import OWN_WAREHOUSE
+from demo.expected.infor_journals import PLACES
 from demo.expected.records import Record, Source, is_placed_in_salesforce, of_type, rounded
 
 Tables = Mapping[str, Sequence[Record]]
@@ -67,7 +67,7 @@ def in_salesforce(tables: Tables) -> Found:
 
 
 def in_brightpearl(source: Source, stock: Collection[str]) -> Found:
-    """All records that began in Salesforce or M3, each value by its path; of stock only these warehouses and products."""
+    """All records that began in Salesforce or M3, each value by its path; ``stock``: the places that count."""
     orders = [each for each in of_type(source, "SO") if is_placed_in_salesforce(each)]
     places = (
         (f"{warehouse}|{each['productId']}", figures)
