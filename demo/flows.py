@@ -22,6 +22,7 @@ OUT: Mapping[str, tuple[str, ...]] = {
 # into Brightpearl
 BACK: Mapping[str, tuple[str, ...]] = {
     "salesforce_orders_to_brightpearl": (),
+    "salesforce_returns_to_brightpearl": ("salesforce_orders_to_brightpearl",),
     "infor_inventory_to_brightpearl": (),
 }
 FLOWS = (*OUT, *BACK)

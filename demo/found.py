@@ -52,23 +52,35 @@ class Found:
         }
 
 
-def in_salesforce(tables: Tables) -> Found:
-    """All records that carry a key of ours."""
+def in_salesforce(tables: Tables, source: Source) -> Found:
+    """All records that carry a key of ours; orders that were placed there are known by Brightpearl's ids of them."""
+    placed = [each for each in of_type(source, "SO") if is_placed_in_salesforce(each)]
+    own = {
+        "Order": {_own(each): str(each["id"]) for each in placed},
+        "OrderItem": {_own(row): id for each in placed for id, row in each["orderRows"].items()},
+    }
     named = {
         object: [record for record in tables[object] if record[key]] for object, key in SALESFORCE.items()
     }
     return Found(
         {object: {each[SALESFORCE[object]]: each for each in records} for object, records in named.items()},
         {
-            object: {each["Id"]: each[SALESFORCE[object]] for each in records}
+            object: {each["Id"]: each[SALESFORCE[object]] for each in records} | own.get(object, {})
             for object, records in named.items()
         },
     )
 
 
+def _own(record: Record) -> str:
+    """Salesforce's id of an order or row that was placed there."""
+    return str(record["externalRef"]).removeprefix("SF-")
+
+
 def in_brightpearl(source: Source, stock: Collection[str]) -> Found:
     """All records that began in Salesforce or M3, each value by its path; ``stock``: the places that count."""
-    orders = [each for each in of_type(source, "SO") if is_placed_in_salesforce(each)]
+    orders, credits = (
+        [each for each in of_type(source, code) if is_placed_in_salesforce(each)] for code in ("SO", "SC")
+    )
     places = (
         (f"{warehouse}|{each['productId']}", figures)
         for each in source["product-availability"]
@@ -78,6 +90,8 @@ def in_brightpearl(source: Source, stock: Collection[str]) -> Found:
         "Stock": {key: figures for key, figures in places if key in stock},
         "SalesOrder": {each["externalRef"]: _flat(each) for each in orders},
         "OrderRow": {row["externalRef"]: _flat(row) for each in orders for row in each["orderRows"].values()},
+        "SalesCredit": {each["externalRef"]: _flat(each) for each in credits},
+        "CreditRow": {row["externalRef"]: _flat(row) for each in credits for row in each["orderRows"].values()},
     })  # fmt: skip
 
 

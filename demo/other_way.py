@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from demo.expected.brightpearl import OWN_WAREHOUSE
-from demo.expected.infor import item_number
-from demo.expected.records import Record
+from demo.expected.infor import FREE_TEXT, item_number
+from demo.expected.records import Record, of_type
 from demo.people import M3, Salesforce
 from demo.sandbox import Sandbox
 from demo.systems import State
@@ -29,7 +30,7 @@ class Doings:
 
 
 def in_salesforce(sandbox: Sandbox, now: State) -> Doings:
-    """Edits a customer on both sides, and adds a customer and an order of an older one in Salesforce."""
+    """Edits a customer on both sides; adds a customer, an order of an older one, and a return in Salesforce."""
     crm, records = Salesforce(sandbox), now.found["salesforce"].records
     customer, buyer = sorted(records["Contact"])[:2]
     _rename(sandbox, customer, EDITED_HERE)
@@ -46,6 +47,7 @@ def in_salesforce(sandbox: Sandbox, now: State) -> Doings:
         **_at("Mailing"),
     )
     order = _order(crm, sandbox, records["Account"][buyer]["Id"])
+    _take_back(crm, now)
     return Doings(customer, account, order)
 
 
@@ -96,6 +98,31 @@ def _order(crm: Salesforce, sandbox: Sandbox, account: str) -> str:
         )
     crm.update("Order", order, Status="Activated")
     return order
+
+
+def _take_back(crm: Salesforce, now: State) -> None:
+    """A return of the first row of an order of which nothing came back yet."""
+    records = now.found["salesforce"].records
+    returned = {each["parentOrderId"] for each in of_type(now.source, "SC")}
+    order = next(
+        each for each in of_type(now.source, "SO")
+        if each["id"] not in returned and str(each["id"]) in records["Order"]
+        and each["currency"]["orderCurrencyCode"] == "GBP" and each.get("invoices")
+    )  # fmt: skip
+    row_id, row = next(
+        (key, each) for key, each in order["orderRows"].items() if each["productId"] != FREE_TEXT["id"]
+    )
+    net, tax = (Decimal(row["rowValue"][name]["value"]) for name in ("rowNet", "rowTax"))
+    money = {"Net__c": str(net), "Tax__c": str(tax), "CurrencyIsoCode": "GBP"}
+    theirs = records["Order"][str(order["id"])]
+    head = {"Account__c": theirs["AccountId"], "Order__c": theirs["Id"], "Total__c": str(net + tax), **money}
+    back = crm.create("Brightpearl_Return__c", **head, Status__c="Approved", Returned_On__c="2026-03-31")
+    line = {
+        "Order_Product__c": records["OrderItem"][row_id]["Id"],
+        "Quantity__c": row["quantity"]["magnitude"],
+    }
+    product = records["Product2"][str(row["productId"])]["Id"]
+    crm.create("Brightpearl_Return_Line__c", Return__c=back, Product__c=product, **line, **money)
 
 
 def _rename(sandbox: Sandbox, customer: str, name: str) -> None:

@@ -63,7 +63,7 @@ def state(sandbox: Sandbox, accounts: Mapping[str, str]) -> State:
             "brightpearl": own,
         },
         {
-            "salesforce": found.in_salesforce(tables),
+            "salesforce": found.in_salesforce(tables, source),
             "infor": found.in_infor(m3),
             "brightpearl": found.in_brightpearl(source, own.records["Stock"]),
         },
@@ -81,13 +81,17 @@ Amounts = Iterable[tuple[str, Decimal]]
 def money(now: State) -> list[Money]:
     """Per flow that moves money and currency, both sides."""
     orders, credits = of_type(now.source, "SO"), of_type(now.source, "SC")
-    own = [each for each in orders if not is_placed_in_salesforce(each)]
+    own, own_credits = (
+        [each for each in records if not is_placed_in_salesforce(each)] for records in (orders, credits)
+    )
     payments = [each for each in now.source["customer-payment"] if moves_money(each)]
     crm, erp = now.found["salesforce"].records, now.found["infor"].records
     wanted = now.wanted
     return [
         *_sides("orders_to_salesforce", wanted, own, "id", _net, _fields(crm["Order"])),
-        *_sides("credits_to_salesforce", wanted, credits, "id", _net, _fields(crm["Brightpearl_Return__c"])),
+        *_sides(
+            "credits_to_salesforce", wanted, own_credits, "id", _net, _fields(crm["Brightpearl_Return__c"])
+        ),
         *_sides("orders_to_infor", wanted, orders, "id", _net, _totals(erp["Order"])),
         *_sides("payments_to_infor_gl", wanted, payments, "paymentId", _received, _posted(erp["Voucher"])),
     ]

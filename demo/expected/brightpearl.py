@@ -14,6 +14,8 @@ PLACES = {"GB": ("GBR", "T20", Decimal(20), "2"), "DE": ("DEU", "DE19", Decimal(
 PRICE_LISTS = {"GBP": "2", "EUR": "4", "USD": "5", "JPY": "6"}
 # M3's own warehouse, and the one of Brightpearl that follows it
 OWN_WAREHOUSE, M3_WAREHOUSE = "200", "5"
+# the status with which a return is credited
+CREDITED = "Approved"
 # of orders without a type
 TRADE_CHANNEL = "5"
 
@@ -33,12 +35,27 @@ def expected(crm: Tables, erp: Tables, source: Source) -> Expected:
     for item in crm["OrderItem"]:
         if item["OrderId"] in items:
             items[item["OrderId"]].append(item)
+    returns = {
+        each["Id"]: each
+        for each in crm["Brightpearl_Return__c"]
+        if not each["Brightpearl_Id__c"] and each["Status__c"] == CREDITED
+    }
+    numbers = {
+        each["Id"]: each["Brightpearl_Order_Id__c"] or each["Brightpearl_Placed_As__c"]
+        for each in crm["Order"]
+    }
     return Expected({
         "Stock": dict(_stock(erp, source)),
         "SalesOrder": {
             f"SF-{each['Id']}": _order(each, items[each["Id"]], accounts[each["AccountId"]]) for each in orders
         },
         "OrderRow": dict(row for each in orders for row in _rows(each, items[each["Id"]], products)),
+        "SalesCredit": {f"SF-{id}": _credit(each, numbers, accounts) for id, each in returns.items()},
+        "CreditRow": {
+            f"SF-{each['Id']}": _credit_row(each, products)
+            for each in crm["Brightpearl_Return_Line__c"]
+            if each["Return__c"] in returns
+        },
     })  # fmt: skip
 
 
@@ -91,6 +108,26 @@ def _rows(
                 "rowValue.taxCode": PLACES[order["ShippingCountryCode"]][1],
             },
         )
+
+
+def _credit(back: Record, numbers: Mapping[str, str], accounts: Mapping[str, Record]) -> Fields:
+    return {
+        "parentOrderId": numbers[back["Order__c"]],
+        "parties.customer.contactId": accounts[back["Account__c"]]["Brightpearl_Id__c"],
+        "currency.orderCurrencyCode": back["CurrencyIsoCode"],
+        "totalValue.net": Decimal(back["Net__c"]),
+        "totalValue.taxAmount": Decimal(back["Tax__c"]),
+        "totalValue.total": Decimal(back["Total__c"]),
+    }
+
+
+def _credit_row(line: Record, products: Mapping[str, Record]) -> Fields:
+    return {
+        "productId": products[line["Product__c"]]["Brightpearl_Id__c"],
+        "quantity.magnitude": Decimal(line["Quantity__c"]),
+        "rowValue.rowNet.value": Decimal(line["Net__c"]),
+        "rowValue.rowTax.value": Decimal(line["Tax__c"]),
+    }
 
 
 def _tax(order: Record, item: Record) -> Decimal:

@@ -15,6 +15,7 @@ from demo.expected.records import (
     Source,
     cents,
     cut,
+    is_placed_in_salesforce,
     london_day,
     note_lines,
     of_type,
@@ -89,7 +90,9 @@ def shipments(source: Source, wanted: Expected) -> None:
     notes = [each for each in source["goods-out-note"] if not each["transfer"]]
     records = {str(note["goodsOutNoteId"]): ("goods-out", note) for note in notes}
     records |= {f"DS{note['dropShipNoteId']}": ("drop-ship", note) for note in source["drop-ship-note"]}
-    ready = {id: pair for id, pair in records.items() if str(pair[1]["orderId"]) in wanted.records["Order"]}
+    placed = {str(each["id"]) for each in of_type(source, "SO") if is_placed_in_salesforce(each)}
+    there = wanted.records["Order"].keys() | placed
+    ready = {id: pair for id, pair in records.items() if str(pair[1]["orderId"]) in there}
     wanted.records["Brightpearl_Shipment__c"] = {id: _shipment(*pair) for id, pair in ready.items()}
     wanted.records["Brightpearl_Shipment_Line__c"] = {
         key: fields for id, (_, note) in ready.items() for key, fields in _shipment_lines(id, note)
@@ -140,7 +143,8 @@ def returns(source: Source, wanted: Expected) -> None:
     lines: dict[str, Fields] = {}
     rejected: set[str] = set()
     parked: set[str] = set()
-    for credit in of_type(source, "SC"):
+    # those that began in Salesforce do not come back to it
+    for credit in (each for each in of_type(source, "SC") if not is_placed_in_salesforce(each)):
         id, original = str(credit["id"]), orders.get(credit["parentOrderId"])
         if not _has_parents(credit, wanted):
             parked.add(id)

@@ -44,7 +44,9 @@ def salesforce_tables(sandbox: Sandbox) -> dict[str, list[Row]]:
 
 
 def in_salesforce(sandbox: Sandbox) -> Found:
-    return found.in_salesforce(salesforce_tables(sandbox))
+    return found.in_salesforce(
+        salesforce_tables(sandbox), {"order": sandbox.snapshot("brightpearl", "order")}
+    )
 
 
 def m3_tables(wanted: Expected) -> dict[str, list[Row]]:

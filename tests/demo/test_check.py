@@ -207,7 +207,7 @@ def test_missing_and_surplus_records_are_named(loaded: Sandbox, state: State) ->
         *(each for each in target["Contact"] if each is not contact),
         contact | {"Id": "003000000000XYZAAA", "Brightpearl_Id__c": "999999"},
     ]
-    result = compare(state.wanted["salesforce"], found.in_salesforce(target)).differences
+    result = compare(state.wanted["salesforce"], found.in_salesforce(target, state.source)).differences
     assert {
         (contact["Brightpearl_Id__c"], "there", "missing"),
         ("999999", "absent", "there"),
