@@ -21,11 +21,24 @@ OUT: Mapping[str, tuple[str, ...]] = {
 }
 # into Brightpearl
 BACK: Mapping[str, tuple[str, ...]] = {
+    "infor_products_to_brightpearl": (),
+    "infor_customers_to_brightpearl": (),
     "salesforce_orders_to_brightpearl": (),
-    "salesforce_returns_to_brightpearl": ("salesforce_orders_to_brightpearl",),
-    "infor_inventory_to_brightpearl": (),
+    "infor_inventory_to_brightpearl": ("infor_products_to_brightpearl",),
+    "infor_shipments_to_brightpearl": (),
 }
 FLOWS = (*OUT, *BACK)
+# what M3's shipping of an order sets going
+SHIPPED_BACK = {name: BACK[name] for name in ("infor_shipments_to_brightpearl",)}
+SHIPPED_OUT = {
+    name: OUT[name]
+    for name in (
+        "shipments_to_salesforce",
+        "shipments_to_infor",
+        "inventory_to_salesforce",
+        "inventory_to_infor",
+    )
+}
 
 
 def source_of(flow: str) -> str:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from demo.expected.brightpearl import OWN_WAREHOUSE
+from demo.expected.infor import M3_CUSTOMERS, M3_ITEMS
 from demo.expected.infor_journals import PLACES
-from demo.expected.records import Record, Source, is_placed_in_salesforce, of_type, rounded
+from demo.expected.records import (
+    Record,
+    Source,
+    is_placed_in_salesforce,
+    note_lines,
+    of_type,
+    product_name,
+    rounded,
+)
 
 Tables = Mapping[str, Sequence[Record]]
 
@@ -30,11 +40,11 @@ SALESFORCE = {
 # tables of M3
 INFOR = (
     "customers", "addresses", "items", "aliases", "item_warehouse", "balances", "orders", "order_addresses",
-    "order_lines", "order_charges", "deliveries", "messages", "journals", "journal_lines", "vouchers",
+    "order_lines", "order_charges", "deliveries", "delivery_lines", "messages", "journals", "journal_lines", "vouchers",
 )  # fmt: skip
 COMPANY = "100"
 # what the company has before any sync
-SEEDED = {"TEMPLATE", "ITEM-1", "ITEM-2", "ACME01", "ACME02"}
+SEEDED = {"TEMPLATE", *M3_ITEMS, *M3_CUSTOMERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +86,13 @@ def _own(record: Record) -> str:
     return str(record["externalRef"]).removeprefix("SF-")
 
 
-def in_brightpearl(source: Source, stock: Collection[str]) -> Found:
-    """All records that began in Salesforce or M3, each value by its path; ``stock``: the places that count."""
+def in_brightpearl(source: Source, own: Collection[str]) -> Found:
+    """All records that began in Salesforce or M3, each value by its path.
+
+    Args:
+        source: Brightpearl's collections.
+        own: names of companies, SKUs, and places of stock that began there.
+    """
     orders, credits = (
         [each for each in of_type(source, code) if is_placed_in_salesforce(each)] for code in ("SO", "SC")
     )
@@ -86,13 +101,35 @@ def in_brightpearl(source: Source, stock: Collection[str]) -> Found:
         for each in source["product-availability"]
         for warehouse, figures in each["warehouses"].items()
     )
+    ids = {str(each["id"]) for each in orders}
+    notes = [
+        each for each in source["goods-out-note"] if str(each["orderId"]) in ids and each["status"]["shipped"]
+    ]
     return Found({
-        "Stock": {key: figures for key, figures in places if key in stock},
+        "Contact": {
+            name: _flat(each) for each in source["contact"] if (name := each["organisation"].get("name")) in own
+        },
+        "Product": {
+            sku: _flat(each) | {"name": product_name(each)}
+            for each in source["product"]
+            if (sku := each["identity"].get("sku")) in own
+        },
+        "GoodsOut": _shipped(notes),
+        "Stock": {key: figures for key, figures in places if key in own},
         "SalesOrder": {each["externalRef"]: _flat(each) for each in orders},
         "OrderRow": {row["externalRef"]: _flat(row) for each in orders for row in each["orderRows"].values()},
         "SalesCredit": {each["externalRef"]: _flat(each) for each in credits},
         "CreditRow": {row["externalRef"]: _flat(row) for each in credits for row in each["orderRows"].values()},
     })  # fmt: skip
+
+
+def _shipped(notes: Sequence[Record]) -> dict[str, Record]:
+    """Pieces by order row, with the order."""
+    pieces: Counter[tuple[str, Any]] = Counter()
+    for note in notes:
+        for (row, _), quantity in note_lines(note).items():
+            pieces[row, note["orderId"]] += int(quantity)
+    return {row: {"quantity": Decimal(count), "orderId": order} for (row, order), count in pieces.items()}
 
 
 def _flat(record: Record, path: str = "") -> dict[str, Any]:

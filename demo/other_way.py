@@ -8,7 +8,7 @@ from typing import Any
 
 from demo.expected.brightpearl import OWN_WAREHOUSE
 from demo.expected.infor import FREE_TEXT, item_number
-from demo.expected.records import Record, of_type
+from demo.expected.records import Record, is_placed_in_salesforce, of_type
 from demo.people import M3, Salesforce
 from demo.sandbox import Sandbox
 from demo.systems import State
@@ -61,6 +61,12 @@ def in_m3(sandbox: Sandbox, now: State) -> None:
     place = {"WHLO": OWN_WAREHOUSE, "ITNO": item_number(product)}
     erp.run("MMS200MI", "CpyItmWhs", **place, CWHL="100", CITN="TEMPLATE")
     erp.run("MMS310MI", "Update", **place, WHSL="A0101", STQI=COUNTED)
+
+
+def number_in_m3(now: State) -> str:
+    """M3's number of the order that was placed in Salesforce."""
+    order = next(each for each in of_type(now.source, "SO") if is_placed_in_salesforce(each))
+    return str(now.found["infor"].records["Order"][str(order["id"])]["ORNO"])
 
 
 def ship_in_m3(sandbox: Sandbox, number: str) -> None:

@@ -65,7 +65,7 @@ def state(sandbox: Sandbox, accounts: Mapping[str, str]) -> State:
         {
             "salesforce": found.in_salesforce(tables, source),
             "infor": found.in_infor(m3),
-            "brightpearl": found.in_brightpearl(source, own.records["Stock"]),
+            "brightpearl": found.in_brightpearl(source, brightpearl.keys(own)),
         },
         {
             each["Id"]: each["Brightpearl_Placed_As__c"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from demo.expected.infor import item_number
-from demo.expected.records import Expected, Fields, Record, Source, rounded
+from demo.expected.infor import M3_CUSTOMERS, M3_ITEMS, item_number
+from demo.expected.records import Expected, Fields, Record, Source, is_placed_in_salesforce, of_type, rounded
 
 Tables = Mapping[str, Sequence[Record]]
 # by country of delivery: country code of three letters, tax code, rate, and the warehouse that delivers
@@ -45,6 +45,15 @@ def expected(crm: Tables, erp: Tables, source: Source) -> Expected:
         for each in crm["Order"]
     }
     return Expected({
+        "Contact": {
+            each["CUNM"]: _customer(each)
+            for each in erp["customers"]
+            if each["CONO"] == "100" and each["CUNO"] in M3_CUSTOMERS
+        },
+        "Product": {
+            each["ITNO"]: _product(each) for each in erp["items"] if each["CONO"] == "100" and each["ITNO"] in M3_ITEMS
+        },
+        "GoodsOut": dict(_delivered(erp, source)),
         "Stock": dict(_stock(erp, source)),
         "SalesOrder": {
             f"SF-{each['Id']}": _order(each, items[each["Id"]], accounts[each["AccountId"]]) for each in orders
@@ -65,6 +74,40 @@ def _stock(erp: Tables, source: Source) -> Iterator[tuple[str, Fields]]:
     for each in erp["item_warehouse"]:
         if each["CONO"] == "100" and each["WHLO"] == OWN_WAREHOUSE and each["ITNO"] in numbers:
             yield f"{M3_WAREHOUSE}|{numbers[each['ITNO']]}", {"inStock": Decimal(each["STQT"])}
+
+
+def _customer(customer: Record) -> Fields:
+    return {"organisation.name": customer["CUNM"], "communication.emails.PRI.email": customer.get("MAIL")}
+
+
+def _product(item: Record) -> Fields:
+    return {"name": item["FUDS"], "status": "LIVE", "stock.stockTracked": True}
+
+
+def _delivered(erp: Tables, source: Source) -> Iterator[tuple[str, Fields]]:
+    """What M3 delivered of orders that were placed in Salesforce, by Brightpearl's order row."""
+    rows = {
+        (str(each["id"]), str(place)): id
+        for each in of_type(source, "SO")
+        if is_placed_in_salesforce(each)
+        for place, id in enumerate(each["orderRows"], 1)
+    }
+    numbers = {each["ORNO"]: each["CUOR"] for each in erp["orders"] if each["CONO"] == "100"}
+    positions = {
+        (each["ORNO"], each["PONR"]): str(each["CUPO"])
+        for each in erp["order_lines"]
+        if each["CONO"] == "100"
+    }
+    for each in erp["delivery_lines"]:
+        if each["CONO"] == "100" and Decimal(each["DLQT"]):
+            order = numbers[each["RIDN"]]
+            if row := rows.get((order, positions[each["RIDN"], each["RIDL"]])):
+                yield row, {"quantity": Decimal(each["DLQT"]), "orderId": order}
+
+
+def keys(wanted: Expected) -> set[str]:
+    """Names of companies, SKUs, and places of stock that began in M3."""
+    return {key for name in ("Contact", "Product", "Stock") for key in wanted.records[name]}
 
 
 def is_own(order: Record) -> bool:
