@@ -64,6 +64,7 @@ class Demonstration:
         now = self._look("other direction", story.ALL_ACCOUNTS)
         third = self._judged("other direction", flows, now, checks.came_back(now))
 
+        self.systems.invoice_in_m3(invoice=True)
         other_way.ship_in_m3(self.systems, other_way.number_in_m3(now))
         flows = (*self._flows("shipped in M3", SHIPPED_BACK), *self._flows("shipped in M3", SHIPPED_OUT))
         now = self._look("shipped in M3", story.ALL_ACCOUNTS)
@@ -149,6 +150,7 @@ def play(build: Path, size: Mapping[str, int]) -> list[Pass]:
             systems = running.enter_context(sandbox.running(size, build / "sandbox.log", variety=True))
             systems.run_behind(BEHIND)
             systems.let_stock_go_below_zero()
+            systems.invoice_in_m3(invoice=False)
         with step(progress, "a fresh Airflow home"):
             environment = systems.connections() | NO_TIMER
             home = airflow_home.create(build / "airflow", environment)

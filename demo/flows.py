@@ -18,6 +18,7 @@ OUT: Mapping[str, tuple[str, ...]] = {
     "credits_to_salesforce": ("orders_to_salesforce",),
     "shipments_to_infor": ("orders_to_infor",),
     "inventory_to_infor": ("products_to_infor", "shipments_to_infor"),
+    "placed_orders_to_salesforce": ("orders_to_salesforce",),
 }
 # into Brightpearl
 BACK: Mapping[str, tuple[str, ...]] = {
@@ -26,6 +27,7 @@ BACK: Mapping[str, tuple[str, ...]] = {
     "salesforce_orders_to_brightpearl": (),
     "infor_inventory_to_brightpearl": ("infor_products_to_brightpearl",),
     "infor_shipments_to_brightpearl": (),
+    "infor_invoices_to_brightpearl": ("infor_shipments_to_brightpearl",),
 }
 FLOWS = (*OUT, *BACK)
 # what M3's shipping of an order sets going

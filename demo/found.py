@@ -40,9 +40,11 @@ SALESFORCE = {
 # tables of M3
 INFOR = (
     "customers", "addresses", "items", "aliases", "item_warehouse", "balances", "orders", "order_addresses",
-    "order_lines", "order_charges", "deliveries", "delivery_lines", "messages", "journals", "journal_lines", "vouchers",
+    "order_lines", "order_charges", "deliveries", "delivery_lines", "invoices", "invoice_lines", "messages", "journals", "journal_lines", "vouchers",
 )  # fmt: skip
 COMPANY = "100"
+# the custom field of the number of M3's invoice
+M3_INVOICE = "PCF_M3INV"
 # what the company has before any sync
 SEEDED = {"TEMPLATE", *M3_ITEMS, *M3_CUSTOMERS}
 
@@ -97,7 +99,7 @@ def in_brightpearl(source: Source, own: Collection[str]) -> Found:
         [each for each in of_type(source, code) if is_placed_in_salesforce(each)] for code in ("SO", "SC")
     )
     places = (
-        (f"{warehouse}|{each['productId']}", figures)
+        (f"{warehouse}|{each['id']}", figures)
         for each in source["product-availability"]
         for warehouse, figures in each["warehouses"].items()
     )
@@ -115,12 +117,21 @@ def in_brightpearl(source: Source, own: Collection[str]) -> Found:
             if (sku := each["identity"].get("sku")) in own
         },
         "GoodsOut": _shipped(notes),
+        "Invoice": {str(each["id"]): _invoice(each) for each in orders if each.get("invoices")},
         "Stock": {key: figures for key, figures in places if key in own},
         "SalesOrder": {each["externalRef"]: _flat(each) for each in orders},
         "OrderRow": {row["externalRef"]: _flat(row) for each in orders for row in each["orderRows"].values()},
         "SalesCredit": {each["externalRef"]: _flat(each) for each in credits},
         "CreditRow": {row["externalRef"]: _flat(row) for each in credits for row in each["orderRows"].values()},
     })  # fmt: skip
+
+
+def _invoice(order: Record) -> Record:
+    return {
+        "number": order["customFields"].get(M3_INVOICE),
+        "day": order["invoices"][0]["taxDate"][:10],
+        "total": order["totalValue"]["total"],
+    }
 
 
 def _shipped(notes: Sequence[Record]) -> dict[str, Record]:

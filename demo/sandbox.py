@@ -115,6 +115,10 @@ class Sandbox:
         """Lets M3 take picks of goods whose stock it hears of with the next count, or never."""
         self.control("POST", "/settings/infor", {"stock_checked_at_pick": False})
 
+    def invoice_in_m3(self, *, invoice: bool) -> None:
+        """Lets M3 invoice what it delivers from now on, or leave that to Brightpearl."""
+        self.control("POST", "/settings/infor", {"invoice_at_delivery": invoice})
+
     def run_behind(self, delay: timedelta) -> None:
         """Sets the sandbox's clock so far behind, so that what happens in it counts as that old at once."""
         self.control("POST", "/clock", {"now": (datetime.now(UTC) - delay).isoformat()})

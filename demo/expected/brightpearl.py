@@ -54,6 +54,7 @@ def expected(crm: Tables, erp: Tables, source: Source) -> Expected:
             each["ITNO"]: _product(each) for each in erp["items"] if each["CONO"] == "100" and each["ITNO"] in M3_ITEMS
         },
         "GoodsOut": dict(_delivered(erp, source)),
+        "Invoice": dict(_invoiced(erp, source)),
         "Stock": dict(_stock(erp, source)),
         "SalesOrder": {
             f"SF-{each['Id']}": _order(each, items[each["Id"]], accounts[each["AccountId"]]) for each in orders
@@ -103,6 +104,26 @@ def _delivered(erp: Tables, source: Source) -> Iterator[tuple[str, Fields]]:
             order = numbers[each["RIDN"]]
             if row := rows.get((order, positions[each["RIDN"], each["RIDL"]])):
                 yield row, {"quantity": Decimal(each["DLQT"]), "orderId": order}
+
+
+def _invoiced(erp: Tables, source: Source) -> Iterator[tuple[str, Fields]]:
+    """M3's invoices of orders that were placed in Salesforce, by Brightpearl's order."""
+    orders = {str(each["id"]) for each in of_type(source, "SO") if is_placed_in_salesforce(each)}
+    numbers = {each["ORNO"]: each["CUOR"] for each in erp["orders"] if each["CONO"] == "100"}
+    amounts = {each["IVNO"]: each for each in erp["invoices"] if each["CONO"] == "100"}
+    for each in erp["invoice_lines"]:
+        order = numbers.get(each.get("ORNO"), "")
+        if order in orders:
+            invoice = amounts[each["IVNO"]]
+            day = str(invoice["IDAT"])
+            yield (
+                order,
+                {
+                    "number": str(invoice["IVNO"]),
+                    "day": f"{day[:4]}-{day[4:6]}-{day[6:]}",
+                    "total": Decimal(str(invoice["AMT2"])),
+                },
+            )
 
 
 def keys(wanted: Expected) -> set[str]:
