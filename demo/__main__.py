@@ -58,11 +58,12 @@ class Demonstration:
 
     def _other_direction(self, before: State) -> list[Pass]:
         """What people do in Salesforce and M3 goes to Brightpearl, and from there on to the other one."""
-        other_way.in_salesforce(self.systems, before)
+        customer = other_way.in_salesforce(self.systems, before)
         other_way.in_m3(self.systems, before)
         flows = (*self._flows("other direction", BACK), *self._flows("other direction", OUT))
         now = self._look("other direction", story.ALL_ACCOUNTS)
-        third = self._judged("other direction", flows, now, checks.came_back(now))
+        met = checks.edits_met(now, customer, other_way.EDITED_THERE, other_way.NUMBER)
+        third = self._judged("other direction", flows, now, checks.came_back(now), met)
 
         self.systems.invoice_in_m3(invoice=True)
         other_way.ship_in_m3(self.systems, other_way.number_in_m3(now))

@@ -44,6 +44,27 @@ def came_back(now: State) -> Check:
     return Check(statement, (*map(str, result.differences), *untold))
 
 
+def edits_met(now: State, customer: str, name: str, number: str) -> Check:
+    """Whether a customer that was edited on both sides has the same name and number on both."""
+    here = next(each for each in now.source["contact"] if str(each["contactId"]) == customer)
+    there = now.found["salesforce"].records
+    held = {
+        "Brightpearl's name": here["lastName"],
+        "Salesforce's name": there["Contact"][customer]["LastName"],
+        "Brightpearl's number": here["communication"]["telephones"].get("PRI"),
+        "Salesforce's number": there["Account"][customer]["Phone"],
+    }
+    wanted = {what: number if what.endswith("number") else name for what in held}
+    against = [
+        f"{what} is {held[what]!r}, and has to be {wanted[what]!r}"
+        for what in held
+        if held[what] != wanted[what]
+    ]
+    return Check(
+        f"customer {customer}, edited in Brightpearl and in Salesforce, is the same in both", tuple(against)
+    )
+
+
 def balanced(now: State) -> Check:
     """Whether every journal that M3 posted is zero in sum, in its currency and in that of the books."""
     sums: dict[tuple[str, str], Decimal] = {}

@@ -24,7 +24,9 @@ OUT: Mapping[str, tuple[str, ...]] = {
 BACK: Mapping[str, tuple[str, ...]] = {
     "infor_products_to_brightpearl": (),
     "infor_customers_to_brightpearl": (),
-    "salesforce_orders_to_brightpearl": (),
+    "salesforce_customers_to_brightpearl": (),
+    "salesforce_orders_to_brightpearl": ("salesforce_customers_to_brightpearl",),
+    "salesforce_returns_to_brightpearl": ("salesforce_orders_to_brightpearl",),
     "infor_inventory_to_brightpearl": ("infor_products_to_brightpearl",),
     "infor_shipments_to_brightpearl": (),
     "infor_invoices_to_brightpearl": ("infor_shipments_to_brightpearl",),

@@ -40,7 +40,8 @@ SALESFORCE = {
 # tables of M3
 INFOR = (
     "customers", "addresses", "items", "aliases", "item_warehouse", "balances", "orders", "order_addresses",
-    "order_lines", "order_charges", "deliveries", "delivery_lines", "invoices", "invoice_lines", "messages", "journals", "journal_lines", "vouchers",
+    "order_lines", "order_charges", "deliveries", "delivery_lines", "invoices", "invoice_lines",
+    "messages", "journals", "journal_lines", "vouchers",
 )  # fmt: skip
 COMPANY = "100"
 # the custom field of the number of M3's invoice
@@ -103,13 +104,16 @@ def in_brightpearl(source: Source, own: Collection[str]) -> Found:
         for each in source["product-availability"]
         for warehouse, figures in each["warehouses"].items()
     )
+    countries = {each["addressId"]: each["countryIsoCode2"] for each in source["postal-address"]}
     ids = {str(each["id"]) for each in orders}
     notes = [
         each for each in source["goods-out-note"] if str(each["orderId"]) in ids and each["status"]["shipped"]
     ]
     return Found({
         "Contact": {
-            name: _flat(each) for each in source["contact"] if (name := each["organisation"].get("name")) in own
+            name: _flat(each) | {"billing": countries.get(each["postAddressIds"].get("BIL"))}
+            for each in source["contact"]
+            if (name := each["organisation"].get("name")) in own
         },
         "Product": {
             sku: _flat(each) | {"name": product_name(each)}
@@ -117,13 +121,17 @@ def in_brightpearl(source: Source, own: Collection[str]) -> Found:
             if (sku := each["identity"].get("sku")) in own
         },
         "GoodsOut": _shipped(notes),
-        "Invoice": {str(each["id"]): _invoice(each) for each in orders if each.get("invoices")},
+        "Invoice": {str(each["id"]): _invoice(each) for each in orders if _is_invoiced(each)},
         "Stock": {key: figures for key, figures in places if key in own},
         "SalesOrder": {each["externalRef"]: _flat(each) for each in orders},
         "OrderRow": {row["externalRef"]: _flat(row) for each in orders for row in each["orderRows"].values()},
         "SalesCredit": {each["externalRef"]: _flat(each) for each in credits},
         "CreditRow": {row["externalRef"]: _flat(row) for each in credits for row in each["orderRows"].values()},
     })  # fmt: skip
+
+
+def _is_invoiced(order: Record) -> bool:
+    return any("taxDate" in each for each in order.get("invoices", ()))
 
 
 def _invoice(order: Record) -> Record:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -14,27 +13,23 @@ from demo.sandbox import Sandbox
 from demo.systems import State
 
 HOME = {"Street": "7 Mill Lane", "City": "Bath", "PostalCode": "BA1 1AA", "CountryCode": "GB"}
-# what the customer that both sides edit is called in Brightpearl, and the number that Salesforce's people gave it
-EDITED_HERE, EDITED_THERE = "Edited-Here", "+441225000017"
+# the last name that a customer gets in Brightpearl and, later, in Salesforce, which therefore counts; and its number
+EDITED_HERE, EDITED_THERE, NUMBER = "Edited-Here", "Edited-There", "+441225000017"
 COUNTED = 7
 PRICES = (("2.0", "10.50"), ("1.0", "0.03"))
 
 
-@dataclass(frozen=True, slots=True)
-class Doings:
-    """Ids of what people touched: Brightpearl's for the customer, else those of Salesforce."""
+def in_salesforce(sandbox: Sandbox, now: State) -> str:
+    """Edits a customer on both sides; adds a customer, an order of an older one, and a return in Salesforce.
 
-    customer: str
-    account: str
-    order: str
-
-
-def in_salesforce(sandbox: Sandbox, now: State) -> Doings:
-    """Edits a customer on both sides; adds a customer, an order of an older one, and a return in Salesforce."""
+    Returns:
+        Brightpearl's id of the customer that was edited.
+    """
     crm, records = Salesforce(sandbox), now.found["salesforce"].records
-    customer, buyer = sorted(records["Contact"])[:2]
+    customer, buyer = sorted(records["Contact"])[1:3]
     _rename(sandbox, customer, EDITED_HERE)
-    crm.update("Contact", records["Contact"][customer]["Id"], Phone=EDITED_THERE)
+    crm.update("Contact", records["Contact"][customer]["Id"], LastName=EDITED_THERE)
+    crm.update("Account", records["Account"][customer]["Id"], Phone=NUMBER)
     account = crm.create(
         "Account", Name="Analytical Engines Ltd", Phone="+441225000018", **_at("Billing"), **_at("Shipping")
     )
@@ -46,9 +41,9 @@ def in_salesforce(sandbox: Sandbox, now: State) -> Doings:
         Email="ada@engines.example",
         **_at("Mailing"),
     )
-    order = _order(crm, sandbox, records["Account"][buyer]["Id"])
+    _order(crm, sandbox, records["Account"][buyer]["Id"])
     _take_back(crm, now)
-    return Doings(customer, account, order)
+    return customer
 
 
 def in_m3(sandbox: Sandbox, now: State) -> None:
@@ -81,7 +76,7 @@ def ship_in_m3(sandbox: Sandbox, number: str) -> None:
             )  # fmt: skip
 
 
-def _order(crm: Salesforce, sandbox: Sandbox, account: str) -> str:
+def _order(crm: Salesforce, sandbox: Sandbox, account: str) -> None:
     """An order of two lines, activated as its user does it: a draft first."""
     entries = [
         each for each in sandbox.snapshot("salesforce", "PricebookEntry")
@@ -103,7 +98,6 @@ def _order(crm: Salesforce, sandbox: Sandbox, account: str) -> str:
             "OrderItem", OrderId=order, PricebookEntryId=entry["Id"], Quantity=quantity, UnitPrice=price
         )
     crm.update("Order", order, Status="Activated")
-    return order
 
 
 def _take_back(crm: Salesforce, now: State) -> None:

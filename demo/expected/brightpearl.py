@@ -12,6 +12,10 @@ Tables = Mapping[str, Sequence[Record]]
 # by country of delivery: country code of three letters, tax code, rate, and the warehouse that delivers
 PLACES = {"GB": ("GBR", "T20", Decimal(20), "2"), "DE": ("DEU", "DE19", Decimal(19), "3")}
 PRICE_LISTS = {"GBP": "2", "EUR": "4", "USD": "5", "JPY": "6"}
+# accounts of customers that began in Salesforce: old ones, and the one that is added
+CRM_CUSTOMERS = (
+    "Northgate Interiors", "Maison Verte", "Harbour & Finch Ltd", "Skåne Möbler AB", "Analytical Engines Ltd",
+)  # fmt: skip
 # M3's own warehouse, and the one of Brightpearl that follows it
 OWN_WAREHOUSE, M3_WAREHOUSE = "200", "5"
 # the status with which a return is credited
@@ -46,9 +50,14 @@ def expected(crm: Tables, erp: Tables, source: Source) -> Expected:
     }
     return Expected({
         "Contact": {
-            each["CUNM"]: _customer(each)
+            each["CUNM"]: _of_m3(each)
             for each in erp["customers"]
             if each["CONO"] == "100" and each["CUNO"] in M3_CUSTOMERS
+        }
+        | {
+            each["Name"]: _of_salesforce(each, crm["Contact"])
+            for each in crm["Account"]
+            if each["Name"] in CRM_CUSTOMERS
         },
         "Product": {
             each["ITNO"]: _product(each) for each in erp["items"] if each["CONO"] == "100" and each["ITNO"] in M3_ITEMS
@@ -77,8 +86,20 @@ def _stock(erp: Tables, source: Source) -> Iterator[tuple[str, Fields]]:
             yield f"{M3_WAREHOUSE}|{numbers[each['ITNO']]}", {"inStock": Decimal(each["STQT"])}
 
 
-def _customer(customer: Record) -> Fields:
-    return {"organisation.name": customer["CUNM"], "communication.emails.PRI.email": customer.get("MAIL")}
+def _of_m3(customer: Record) -> Fields:
+    return {"communication.emails.PRI.email": customer.get("MAIL"), "billing": customer["CSCD"]}
+
+
+def _of_salesforce(account: Record, contacts: Sequence[Record]) -> Fields:
+    people = [each for each in contacts if each["AccountId"] == account["Id"]]
+    person: Record = people[0] if people else {}
+    return {
+        "firstName": person.get("FirstName"),
+        "communication.emails.PRI.email": person.get("Email"),
+        "communication.telephones.PRI": account["Phone"],
+        "billing": account["BillingCountryCode"],
+        "contactId": account["Brightpearl_Id__c"],
+    }
 
 
 def _product(item: Record) -> Fields:
@@ -127,7 +148,7 @@ def _invoiced(erp: Tables, source: Source) -> Iterator[tuple[str, Fields]]:
 
 
 def keys(wanted: Expected) -> set[str]:
-    """Names of companies, SKUs, and places of stock that began in M3."""
+    """Names of companies, SKUs, and places of stock that began elsewhere."""
     return {key for name in ("Contact", "Product", "Stock") for key in wanted.records[name]}
 
 
