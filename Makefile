@@ -69,7 +69,7 @@ check: .venv-3.3/.ready ## Lint, types, layers, dependencies, flow files and the
 	$(BIN)/lint-imports
 	$(BIN)/deptry airflow_provider_brightpearl
 	$(MAKE) docs
-	$(BIN)/brightpearl mapping check include/mappings/*.yaml
+	$(BIN)/brightpearl mapping check include/mappings/*.yaml include/mappings/variants/*.yaml
 	$(BIN)/brightpearl mapping schema | diff - include/mappings/flow.schema.json
 
 docs: .venv-3.3/.ready ## Build the documentation as a site, into build/docs/html
