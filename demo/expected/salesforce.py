@@ -105,7 +105,7 @@ def _account(contact: Record, addresses: Mapping[int, Record]) -> Fields:
 
 def _contact(contact: Record, addresses: Mapping[int, Record]) -> Fields:
     home, phones = address_of(contact, "DEF", addresses), contact["communication"]["telephones"]
-    names = (contact.get("lastName"), contact.get("firstName"), contact["organisation"].get("name"))
+    names = (contact.get("lastName"), contact.get("firstName"))
     return {
         "AccountId": Link("Account", str(contact["contactId"])),
         "FirstName": text(contact.get("firstName")),

@@ -20,9 +20,11 @@ from airflow_provider_brightpearl.systems.salesforce.client import SalesforceCli
 from tests.flows.both_sides import BothSides
 from tests.flows.conftest import QUIET
 from tests.flows.org import Org
-from tests.flows.site import MAPPINGS
+from tests.flows.site import MAPPINGS, Site
+from tests.sandbox.salesforce_org import Api
 
 ORDERS = "salesforce_orders_to_brightpearl"
+THERE, BACK = "customers_to_salesforce", "salesforce_customers_to_brightpearl"
 CUSTOMERS = "infor_customers_to_brightpearl"
 
 
@@ -98,7 +100,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
         yield shop
 
 
-def letters(site: Shop | BothSides, flow: str) -> dict[str, tuple[str, str, str, str]]:
+def letters(site: Site, flow: str) -> dict[str, tuple[str, str, str, str]]:
     """Object, field, value and reason of the open letters of a flow by record."""
     query = select(dead_letter).where(dead_letter.c.flow == flow, dead_letter.c.state == "open")
     with site.database.connect() as connection:
@@ -294,3 +296,96 @@ def test_a_customer_that_is_edited_while_it_is_read_follows(company: Company) ->
     assert ("+441482320001", "10 Yard") == (
         shop["communication"]["telephones"]["PRI"], place["addressLine1"],
     )  # fmt: skip
+
+
+@pytest.fixture
+def crm(tmp_path: Path) -> Iterator[Org]:
+    """An org without accounts of its own."""
+    with Sandbox(customers=6, products=1, orders=0, seed=3, settings=QUIET) as sandbox:
+        for row in sandbox.snapshot("salesforce", "Account"):
+            sandbox.control("DELETE", f"/salesforce/Account/{row['Id']}")
+        yield Org(sandbox, tmp_path)
+
+
+def turns(site: Site, *flows: str) -> None:
+    for flow in flows:
+        site.run(flow)
+        site.pass_time(5)
+
+
+def names(site: Site) -> dict[str, tuple[str, str, str]]:
+    """First and last name and company of the contacts."""
+    found = site.here("contact", "contactId")
+    return {
+        key: (
+            row.get("firstName") or "",
+            row.get("lastName") or "",
+            (row.get("organisation") or {}).get("name") or "",
+        )
+        for key, row in found.items()
+    }
+
+
+def test_companies_without_a_person_and_people_of_one_name_keep_their_names(crm: Org) -> None:
+    odd = {"203": ("", "Cher", ""), "204": ("Ada", "", ""), "205": ("", "", "Only Ltd"), "206": ("", "", "")}
+    for key, (first, last, company) in odd.items():
+        crm.patch(
+            f"/brightpearl/contact/{key}",
+            {"firstName": first, "lastName": last, "organisation": {"name": company}},
+        )
+    before = names(crm)
+    lone = Api(crm.sandbox).create("Account", Name="Lone Ltd", BillingCountryCode="GB")
+    solo = Api(crm.sandbox).create("Account", Name="Solo", BillingCountryCode="GB")
+    Api(crm.sandbox).create("Contact", AccountId=solo, LastName="Solo")
+    turns(crm, *(THERE, BACK) * 3)
+    accounts = {row["Id"]: key for key, row in crm.there("Account").items()}
+    wanted = before | {accounts[lone]: ("", "", "Lone Ltd"), accounts[solo]: ("", "Solo", "")}
+    assert wanted == names(crm)
+    assert {"Lone Ltd", "Solo", "Cher", "Ada", "Only Ltd"} <= {
+        row["Name"] for row in crm.there("Account").values()
+    }
+    # an edit of something else touches no name
+    for row in crm.there("Account").values():
+        crm.salesforce().sf.Account.update(row["Id"], {"Phone": "+441174960000"})
+    crm.pass_time(5)
+    turns(crm, *(BACK, THERE) * 2)
+    assert wanted == names(crm)
+
+
+def test_accounts_that_do_not_fit_are_letters_and_a_merge_of_two_is_a_question(crm: Org) -> None:
+    turns(crm, *(THERE, BACK) * 2)
+    api, twins = Api(crm.sandbox), sorted(names(crm))[-2:]
+    for each in twins:
+        crm.patch(
+            f"/brightpearl/contact/{each}",
+            {"communication": {"emails": {"PRI": {"email": "a@twins.example"}}}},
+        )
+    shared = api.create("Account", Name="Shared", BillingCountryCode="GB")
+    person = api.create("Contact", AccountId=shared, LastName="Twin", Email="A@twins.example")
+    homeless = api.create("Account", Name="Homeless")
+    api.create("Account", Name="Good", BillingCountryCode="GB")
+    crm.pass_time(5)
+    summary = crm.run(BACK)
+    assert (1, 2) == (summary.counts.created, summary.counts.rejected), summary.reasons
+    found = letters(crm, BACK)
+    assert {shared, homeless} == {*found}
+    assert ("Contact", "primaryEmail") == found[shared][:2]
+    assert "Brightpearl has 2 contacts of this primaryEmail" in found[shared][3]
+    assert all(each in found[shared][2] for each in twins)
+    assert "its default address, with a country: complete the address" in found[homeless][3]
+
+    sf = crm.salesforce().sf
+    sf.Contact.update(person, {"Email": "own@twins.example"})
+    sf.Account.update(homeless, {"BillingCountryCode": "GB"})
+    crm.pass_time(5)
+    assert 2 == crm.run(BACK).counts.created
+    assert {} == letters(crm, BACK)
+
+    turns(crm, *(THERE, BACK) * 2)
+    contacts, accounts = names(crm), crm.there("Account")
+    loser, survivor = accounts["201"]["Id"], accounts["202"]["Id"]
+    api.merge("Account", survivor, loser)
+    crm.pass_time(5)
+    turns(crm, *(BACK, THERE) * 2)
+    assert contacts == names(crm)
+    assert {*accounts} - {"201"} == {*crm.there("Account")}
