@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,13 @@ def load_flows(folder: Path) -> tuple[list[FlowSpec], list[str]]:
     return flows, problems
 
 
+# a run compares its flow with all others of the folder, several times; a text that changed is read anew
+@lru_cache(maxsize=256)
 def parse_flow(text: str, name: str) -> FlowSpec:
-    """The flow of one YAML text; ``name`` is the file's name for error messages."""
+    """The flow of one YAML text; ``name`` is the file's name for error messages.
+
+    The same text gives the same flow, which is not to be changed.
+    """
     try:
         data = yaml.load(text, Loader=_Loader)  # noqa: S506
     except yaml.MarkedYAMLError as error:

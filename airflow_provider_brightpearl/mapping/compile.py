@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from airflow_provider_brightpearl.core.raw import LONGEST_ID
 from airflow_provider_brightpearl.core.schema import (
@@ -162,7 +164,25 @@ def compile_flow(flow: FlowSpec, schema: StreamSchema, lookups: Mapping[str, Loo
     Raises:
         Misconfigured: an expression cannot be used; names file, field, expression, position and what is known.
     """
-    return _Flow(flow, schema, lookups).compile()
+    warning = frozenset(name for name, table in lookups.items() if table.unknown == "warn")
+    by_value = (flow.model_dump_json(), repr(schema), frozenset(lookups), warning)
+    return _compiled(_Question(by_value, flow, schema, lookups))
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is compiled; equal where all that counts of it is."""
+
+    by_value: tuple[object, ...]
+    flow: FlowSpec = field(compare=False)
+    schema: StreamSchema = field(compare=False)
+    lookups: Mapping[str, LookupTable] = field(compare=False)
+
+
+# a process maps many parts of a flow, or runs it many times
+@lru_cache(maxsize=64)
+def _compiled(asked: _Question) -> CompiledFlow:
+    return _Flow(asked.flow, asked.schema, asked.lookups).compile()
 
 
 def _in_record(columns: Schema, path: Path) -> Path:

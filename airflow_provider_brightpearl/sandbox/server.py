@@ -82,7 +82,8 @@ class Sandbox:
         return self
 
     def _serve(self) -> None:
-        app = build_app(self.options, Clock(self._speed))
+        self._clock = Clock(self._speed)
+        app = build_app(self.options, self._clock)
         for name, wanted in self._settings.items():
             app.state.systems[name].settings.update(wanted)
             app.state.initial_settings[name].update(wanted)
@@ -132,6 +133,10 @@ class Sandbox:
         """The number of requests per system since the call log was last cleared."""
         found: dict[str, int] = self.control("GET", "/counts")
         return found
+
+    def now(self) -> datetime:
+        """The time by the sandbox's clock, aware, in UTC."""
+        return self._clock.now()
 
     def reset(self) -> None:
         """Restore the initial data, without faults and with an empty call log."""

@@ -135,6 +135,16 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         load_flow(tmp_path / "latin.yaml")
 
 
+def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
+    file = tmp_path / "things.yaml"
+    found = []
+    for text in (GOOD, GOOD, GOOD.replace("1h", "2h")):
+        file.write_text(text)
+        found.append(load_flow(file))
+    assert found[0] is found[1]
+    assert [1, 1, 2] == [each.window.lookback / timedelta(hours=1) for each in found]
+
+
 def version(text: str, lookups: dict[str, str] | None = None) -> str:
     return mapping_version(parse_flow(text, "things.yaml"), lookups or {})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ class Site:
 
     def now(self) -> datetime:
         """The sandbox's clock."""
-        return datetime.fromisoformat(self.sandbox.control("GET", "/clock")["now"]).astimezone(UTC)
+        return self.sandbox.now()
 
     def pass_time(self, minutes: int) -> None:
         self.sandbox.control("POST", "/clock", {"advance_seconds": 60 * minutes})
