@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_brightpearl.core.records import Counts
+from airflow_provider_brightpearl.core.reports import ReconcileState
 from airflow_provider_brightpearl.runtime.reconcile import compare
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from tests.flows.both_sides import BothSides
@@ -226,3 +227,26 @@ def test_a_customer_under_another_number_asks_whose_contact_it_is(site: BothSide
     assert ("review", "primaryEmail") == (question.kind, question.field)
     assert "contact 203 of Brightpearl has this primaryEmail and is that of record BP203" in question.reason
     assert zoe == contact(site, "BP203")
+
+
+def test_a_customer_that_m3_deleted_does_not_return(site: BothSides) -> None:
+    site.round(BACK, THERE)
+    zoe, customers = contact(site, "BP203"), len(site.m3("customers"))
+    site.in_m3("CRS610MI", "Delete", CUNO="BP203")
+    site.in_brightpearl("203", **{"/firstName": "Zora"})
+    for _ in range(2):
+        site.round(THERE, BACK)
+        site.latest = THERE
+        report = compare(site.wiring(THERE), f"reconcile{site.runs}", full_resync=True)
+        assert report is not None
+        # a person decides: nothing is unbound
+        assert ({"manual": ("203",)}, ReconcileState.NEEDS_REVIEW) == (
+            {name: ids for name, ids in report.ids.items() if ids and name != "waiting"}, report.state,
+        )  # fmt: skip
+    assert customers - 1 == len(site.m3("customers"))
+    assert (
+        "infor has deleted Customer BP203, which is not created again"
+        in site.open_letters(THERE)["203"].reason
+    )
+    assert "Zora" == contact(site, "BP203")["firstName"]
+    assert zoe["contactId"] == contact(site, "BP203")["contactId"]

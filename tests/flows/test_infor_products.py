@@ -214,3 +214,14 @@ def test_both_sides_are_found_equal_by_reconciliation(site: BothSides) -> None:
         report = compare(site.wiring(flow), "reconcile", full_resync=True)
         assert report is not None
         assert not {name: found for name, found in report.ids.items() if found}
+
+
+def test_an_item_that_m3_deleted_does_not_return(site: BothSides) -> None:
+    site.round(BACK, THERE)
+    site.sandbox.control("DELETE", "/infor/items/ITEM-1")
+    rename(site, "ITEM-1", "Brighter lamp", weight=2)
+    site.round(THERE, BACK, THERE)
+    assert "ITEM-1" not in {row["ITNO"] for row in site.m3("items")}
+    [letter] = site.open_letters(THERE).values()
+    assert "infor has deleted Item ITEM-1, which is not created again" in letter.reason
+    assert "Brighter lamp" == name_of(products(site)["ITEM-1"])

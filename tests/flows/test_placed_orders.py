@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -234,15 +235,45 @@ def test_an_order_that_salesforce_does_not_have_is_a_letter_and_is_never_created
     assert orders == len(org.sandbox.snapshot("salesforce", "Order"))
 
 
-def test_what_brightpearl_refuses_is_a_letter_with_the_reason(org: Org) -> None:
-    """An amendment of a shipped order, and of one that is invoiced."""
+def ship(org: Org, placed: str) -> None:
+    org.ship(placed)
+
+
+def invoice(org: Org, placed: str) -> None:
+    client, sale = org.brightpearl(), org.sales()[placed]
+    client.post(f"order-service/sales-order/{sale['id']}/close", {})
+    org.pass_time(5)
+
+
+def cancel(org: Org, placed: str) -> None:
+    set_status(org, placed, 5)
+
+
+@pytest.mark.parametrize(
+    ("happened", "reason", "amended"),
+    [
+        pytest.param(ship, "shipped", "OrderItem", id="row of a shipped one"),
+        pytest.param(invoice, "invoiced", "OrderItem", id="row of an invoiced one"),
+        pytest.param(invoice, "invoiced", "Order", id="head of an invoiced one"),
+        pytest.param(cancel, "cancelled", "OrderItem", id="row of a cancelled one"),
+        pytest.param(cancel, "cancelled", "Order", id="head of a cancelled one"),
+    ],
+)
+def test_what_brightpearl_refuses_is_a_letter_with_the_reason(
+    org: Org, happened: Callable[[Org, str], None], reason: str, amended: str
+) -> None:
+    """An amendment of an order that was shipped, invoiced or cancelled in Brightpearl meanwhile."""
     placed = org.place(("2", "10.50"), ("1", "4.00"))
     org.run(PLACE)
-    org.ship(placed)
+    happened(org, placed)
+    before = org.sales()[placed]
     first, _ = items(org, placed)
-    org.change("OrderItem", first["Id"], Quantity="5")
+    if amended == "OrderItem":
+        org.change("OrderItem", first["Id"], Quantity="5")
+    else:
+        org.change("Order", placed, PoNumber="PO 9")
     org.pass_time(5)
     summary = org.run(PLACE)
-    assert 1 == summary.counts.rejected
-    assert "shipped" in summary.reasons[0][0]
-    assert "2.0000" in {row["quantity"]["magnitude"] for row in org.sales()[placed]["orderRows"].values()}
+    assert (1, 0) == (summary.counts.rejected, summary.counts.updated)
+    assert reason in summary.reasons[0][0]
+    assert before == org.sales()[placed]

@@ -33,11 +33,18 @@ def target_id_of(entry: KeyedObject, row: Row) -> str:
 
 
 class KeyedWriter:
-    """Writes rows of one object; repeating any of its calls is harmless, so lost ones are sent again."""
+    """Writes rows of one object; repeating any of its calls is harmless, so lost ones are sent again.
 
-    def __init__(self, client: InforClient, entry: KeyedObject) -> None:
+    Args:
+        client: calls.
+        entry: the object.
+        adds_again: whether a bound row that M3 no longer has is added once more; otherwise it is refused as lost.
+    """
+
+    def __init__(self, client: InforClient, entry: KeyedObject, *, adds_again: bool = True) -> None:
         self.client = client
         self.entry = entry
+        self.adds_again = adds_again
 
     def write(self, rows: Sequence[Row]) -> Iterator[list[RowResult]]:
         """Results per call; a row that unexpectedly exists or is missing takes further calls."""
@@ -47,9 +54,11 @@ class KeyedWriter:
         yield [step.row.written(self._target(step.row)) for step in steps if not step.transaction]
         for answered in self._sent([step for step in steps if step.transaction]):
             existing += [pair for pair in answered if self._exists(*pair)]
-            again += [
-                _Step(step.row, self.entry.add) for step, answer in answered if self._is_missing(step, answer)
-            ]
+            missing = [pair for pair in answered if self._is_missing(*pair)]
+            if self.adds_again:
+                again += [_Step(step.row, self.entry.add) for step, _ in missing]
+            else:
+                yield [step.row.lost(answer) for step, answer in missing]
             settled = (p for p in answered if not self._exists(*p) and not self._is_missing(*p))
             yield [self._result(*pair) for pair in settled]
         for step, answer, current in self._looked_up(existing):
@@ -97,7 +106,8 @@ class KeyedWriter:
 
     def _is_missing(self, step: _Step, answer: Answer) -> bool:
         about_key = not answer.field or answer.field in self.entry.keys
-        return answer.missing and about_key and step.transaction == self.entry.change != self.entry.add
+        is_change = step.transaction == self.entry.change != self.entry.add
+        return answer.missing and about_key and is_change
 
     def _looked_up(self, existing: Sequence[tuple[_Step, Answer]]) -> Iterator[tuple[_Step, Answer, Record]]:
         program = self.entry.program

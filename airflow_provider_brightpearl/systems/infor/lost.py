@@ -29,6 +29,8 @@ _ORDER = _Get("OIS100MI", "GetHead", "ORNO")
 _GETS: Mapping[str, _Get] = {
     "CUNO": _CUSTOMER, "PYNO": _CUSTOMER, "INRC": _CUSTOMER, "ITNO": _ITEM, "RIDN": _ORDER,
 }  # fmt: skip
+# the field that names a row itself, by its object
+_OWN: Mapping[str, str] = {"Customer": "CUNO", "Item": "ITNO"}
 
 
 class LostRows:
@@ -36,10 +38,12 @@ class LostRows:
 
     Args:
         client: calls.
+        kinds: M3's object of each object of the flow.
     """
 
-    def __init__(self, client: InforClient) -> None:
+    def __init__(self, client: InforClient, kinds: Mapping[str, str]) -> None:
         self._client = client
+        self._kinds = kinds
         # by what is looked up and id; None where M3 did not say
         self._gone: dict[tuple[_Get, str], bool | None] = {}
 
@@ -48,7 +52,7 @@ class LostRows:
 
         Where M3 does not say whether it has a row, the refusal is one that may pass.
         """
-        asked = {place for each in refusals for place in map(_place, each.lost) if place}
+        asked = {place for each in refusals for place in map(self._place, each.lost) if place}
         self._look_up(sorted(asked - self._gone.keys()))
         return [self._confirmed(each) for each in refusals]
 
@@ -61,13 +65,14 @@ class LostRows:
                 self._gone[get, target_id] = answer.missing if known else None
 
     def _confirmed(self, refusal: RowResult) -> RowResult:
-        found = [(lost, self._gone[place] if (place := _place(lost)) else False) for lost in refusal.lost]
+        found = [
+            (lost, self._gone[place] if (place := self._place(lost)) else False) for lost in refusal.lost
+        ]
         unsure = any(gone is None for _, gone in found)
         return replace(
             refusal, lost=tuple(lost for lost, gone in found if gone), passing=refusal.passing or unsure
         )
 
-
-def _place(lost: Lost) -> tuple[_Get, str] | None:
-    get = _GETS.get(lost.field)
-    return (get, lost.target_id) if get else None
+    def _place(self, lost: Lost) -> tuple[_Get, str] | None:
+        get = _GETS.get(lost.field or _OWN.get(self._kinds[lost.object], ""))
+        return (get, lost.target_id) if get else None

@@ -57,6 +57,11 @@ class Row:
         passing = answer.passing or answer.state is State.UNKNOWN
         return replace(self.refused(answer.reason, answer.field), passing=passing, lost=lost)
 
+    def lost(self, answer: Answer) -> RowResult:
+        """The refusal of this row, which is bound and suspected lost itself."""
+        own = Lost(self.change.object, "", self.change.target_id or "")
+        return replace(self.refused(answer.reason, answer.field), passing=answer.passing, lost=(own,))
+
 
 def row_of(record: RecordChange, change: Change, spec: ObjectSpec) -> Row:
     """A change as MI fields.

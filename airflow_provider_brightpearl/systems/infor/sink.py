@@ -111,7 +111,7 @@ class InforSink:
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         """Writes the records; results come per call, refused rows as results with a reason."""
         writing = self._documents if self.kinds[self.flow.root] in DOCUMENTS else self._objects
-        lost = LostRows(self.client)
+        lost = LostRows(self.client, self.kinds)
         for results in writing(records):
             # before the lookup, which may fail: what is written is bound
             if certain := [each for each in results if not each.lost]:
@@ -228,7 +228,9 @@ class InforSink:
             placed = [deliveries.place(row) for row in rows]
             yield [each for each in placed if isinstance(each, RowResult)]
             rows = [each for each in placed if isinstance(each, Row)]
-        yield from KeyedWriter(self.client, KEYED[kind]).write(rows)
+        # what people edit on both sides is never added a second time: the fields that differ are too little for it
+        shared = self.flow.authority is not None and name == self.flow.root
+        yield from KeyedWriter(self.client, KEYED[kind], adds_again=not shared).write(rows)
 
     def _removals(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:
         for name in self.flow.objects:
