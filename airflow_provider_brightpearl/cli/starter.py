@@ -9,6 +9,7 @@ from pathlib import Path
 
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.load import load_flow
+from airflow_provider_brightpearl.flow.lookups import VARIANTS
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 
 PREFIX = "brightpearl_"
@@ -120,9 +121,18 @@ def _files(flows: list[FlowSpec], mappings: Path) -> Iterator[str]:
     """The files of these flows, their variants and their lookups, as ``dags/…`` and ``mappings/…``."""
     for flow in flows:
         yield f"dags/{PREFIX}{flow.flow}.py"
-        for path in mappings.rglob(f"{flow.flow}.yaml"):
-            yield f"mappings/{path.relative_to(mappings).as_posix()}"
-            for lookup in load_flow(path).lookups.values():
-                if lookup.file:
-                    inside = Path(os.path.normpath(path.parent / lookup.file)).relative_to(mappings)
-                    yield f"mappings/{inside.as_posix()}"
+        yield f"mappings/{flow.flow}.yaml"
+    names, ways = {flow.flow for flow in flows}, {(flow.source_system, flow.target) for flow in flows}
+    shipped = {path.stem for path in mappings.glob("*.yaml")}
+    variants = {path: load_flow(path) for path in sorted((mappings / VARIANTS).glob("*.yaml"))}
+    # one that takes the place of no flow goes with those of its direction
+    chosen = {
+        path: each
+        for path, each in variants.items()
+        if each.flow in names or (each.flow not in shipped and (each.source_system, each.target) in ways)
+    }
+    for path in chosen:
+        yield f"mappings/{path.relative_to(mappings).as_posix()}"
+    # a variant is used in the folder above, and its lookups lie where they lie from there
+    for flow in (*flows, *chosen.values()):
+        yield from (f"mappings/{each.file}" for each in flow.lookups.values() if each.file)

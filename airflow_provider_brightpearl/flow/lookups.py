@@ -13,6 +13,8 @@ from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec, LookupSpec
 
 Query = Callable[[str], Iterable[Mapping[str, Any]]]
+# holds flow files that are used in the folder above
+VARIANTS = "variants"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,11 @@ class LookupTable:
     values: Mapping[str, str | None]
     unknown: str = "reject"
     default: str | None = None
+
+
+def lookups_folder(path: Path) -> Path:
+    """The folder from which a flow file names its tables: its own, or where one in ``variants`` is used."""
+    return path.parent.parent if path.parent.name == VARIANTS else path.parent
 
 
 def load_lookups(flow: FlowSpec, folder: Path, query: Query | None = None) -> dict[str, LookupTable]:

@@ -11,7 +11,7 @@ from typing import Any
 from airflow_provider_brightpearl.core.schema import StreamSchema
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.load import load_flow
-from airflow_provider_brightpearl.flow.lookups import LookupTable, load_lookups
+from airflow_provider_brightpearl.flow.lookups import LookupTable, load_lookups, lookups_folder
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.mapping.mapped import read_mapped
@@ -66,7 +66,7 @@ def _rows(flow: FlowSpec, name: str, path: Path) -> list[dict[str, Any]]:
 
 
 def _mapper(flow: FlowSpec, path: Path, schema_of: SchemaOf, folder: Path) -> Mapper:
-    lookups = load_lookups(flow, path.parent)
+    lookups = load_lookups(flow, lookups_folder(path))
     for name, spec in flow.lookups.items():
         if spec.query is not None:
             lookups[name] = LookupTable({}, "keep")

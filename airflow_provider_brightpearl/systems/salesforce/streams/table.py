@@ -95,6 +95,13 @@ _ACCOUNT = Shape(
 )
 
 _ACCOUNT_KEYS = Shape("Account", {"Id": "VARCHAR", "Name": "VARCHAR"}, keys_only=True)
+# an opportunity has no address of its own
+_ACCOUNT_PLACES = Shape(
+    "Account",
+    {**_ACCOUNT_KEYS.fields, **_address("Billing"), **_address("Shipping")},
+    _optional("Billing", "Shipping"),
+    keys_only=True,
+)
 _ORDER_KEYS = Shape("Order", {"Id": "VARCHAR", "OrderNumber": "VARCHAR"}, keys_only=True)
 _ORDER_ITEM_KEYS = Shape("OrderItem", {"Id": "VARCHAR", "Quantity": MONEY}, keys_only=True)
 _PRODUCT_KEYS = Shape(
@@ -181,7 +188,7 @@ _OPPORTUNITY = Shape(
         **_CURRENCY,
     },
     _MULTI_CURRENCY,
-    {"Account": _ACCOUNT_KEYS},
+    {"Account": _ACCOUNT_PLACES},
 )
 _OPPORTUNITY_LINE = Shape(
     "OpportunityLineItem",
