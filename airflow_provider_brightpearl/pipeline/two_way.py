@@ -115,13 +115,7 @@ class TwoWay:
     ) -> tuple[list[RecordChange], list[Binding]]:
         """The changes with only the fields to write, and the bindings of rows of which nothing is to be written."""
         linked = self.links.of(batch, records)
-        if not self.links.forward:
-            mapped = {each.source_id: each.changes for each in records}
-            linked = {
-                name: [self._as_mapped(each, mapped[name]) for each in links]
-                for name, links in linked.items()
-            }
-        wanted = self._wanted([link for mine in linked.values() for link in mine])
+        wanted = self._wanted([link for mine in linked.values() for link in mine], records)
         # before anything is written: a repeat would find both sides equal
         self.store.record([self._kept(batch, found) for found in self.conflicts])
         changes: list[RecordChange] = []
@@ -222,13 +216,16 @@ class TwoWay:
             None if winner == MANUAL else now,
         )  # fmt: skip
 
-    def _wanted(self, links: Sequence[Link]) -> dict[Place, set[str]]:
+    def _wanted(self, links: Sequence[Link], records: Sequence[RecordChange]) -> dict[Place, set[str]]:
         """The fields to write of each link, once both sides are compared."""
         keys: dict[str, list[str]] = {}
         for link in links:
             keys.setdefault(link.place[0], []).append(link.place[1])
         known = {name: self.bases.of(self.linking.flow, name, some) for name, some in keys.items()}
         bases = {(name, key): base for name, some in known.items() for key, base in some.items()}
+        if not self.links.forward:
+            mapped = {each.source_id: each.changes for each in records}
+            links = [self._as_mapped(each, mapped[each.source_id], bases.get(each.place)) for each in links]
         open_ones = [
             link for link in links if self._shared(link, candidates(bases.get(link.place), link.ours))
         ]
@@ -271,18 +268,22 @@ class TwoWay:
     def _paired(self) -> frozenset[str]:
         return frozenset(self.pairs.values())
 
-    def _as_mapped(self, link: Link, changes: Sequence[Change]) -> Link:
-        """The link without the values that the flow that runs maps to nothing, as a weight of zero."""
+    def _as_mapped(self, link: Link, changes: Sequence[Change], base: Fields | None) -> Link:
+        """The link without the values that the flow that runs maps to nothing, as a weight of zero.
+
+        One that is as it was agreed stays: an account that bears its person's name has not lost its company.
+        """
         given: dict[str, set[bool]] = {}
         for change in changes:
             for name, value in _raw_fields(change.payload).items():
                 theirs = self.pairs.get(f"{change.object}.{name}", "")
                 given.setdefault(theirs, set()).add(bytes(value) == b"null")
         nothing = {place for place, empty in given.items() if empty == {True}}
+        changed = candidates(base, link.ours)
         return dataclass_replace(
             link,
             ours={
-                name: None if f"{link.place[0]}.{name}" in nothing else value
+                name: None if name in changed and f"{link.place[0]}.{name}" in nothing else value
                 for name, value in link.ours.items()
             },
         )
