@@ -129,7 +129,9 @@ class TwoWay:
                 for change in record.changes
             ]
             reduced = [(before, after or _moved(batch, before)) for before, after in reduced]
-            reduced = _with_first(batch, record.source_id, reduced)
+            # rows of the linking flow name the first one by its key, and need not write it again
+            if not self.links.forward:
+                reduced = _with_first(batch, record.source_id, reduced)
             kept = tuple(after for _, after in reduced if after)
             # a new row that has nothing to write is left out: what is sent with new rows alone changes no linked record
             settled += [
