@@ -77,6 +77,18 @@ def test_changes_follow_until_the_order_is_cancelled(org: Org) -> None:
     assert 1 == len(org.sales())
 
 
+def test_a_shipped_order_is_not_cancelled(org: Org) -> None:
+    placed = org.place(("2", "10.50"))
+    org.run(FLOW)
+    org.ship(placed)
+    org.change("Order", placed, Status="Cancelled")
+    org.pass_time(5)
+    summary = org.run(FLOW)
+    assert (0, 1) == (summary.counts.updated, summary.counts.rejected)
+    assert "so it was not cancelled: make a credit of it" in summary.reasons[0][0]
+    assert "Cancelled" != org.sales()[placed]["orderStatus"]["name"]
+
+
 def test_a_renamed_account_changes_no_order(org: Org) -> None:
     placed = org.place(("1", "5.00"))
     org.run(FLOW)

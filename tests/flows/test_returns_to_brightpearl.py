@@ -178,6 +178,22 @@ def test_an_amended_return_is_judged_whole(site: Returns) -> None:
     assert Decimal(2) == Decimal(next(iter(credit["orderRows"].values()))["quantity"]["magnitude"])
 
 
+def test_an_amendment_that_is_refused_leaves_its_credit_counted(site: Returns) -> None:
+    key, _, row = site.sold()
+    pieces = int(Decimal(row["quantity"]["magnitude"]))
+    first = site.give_back(pieces)
+    site.run(FLOW)
+    site.pass_time(5)
+    line = next(each for each in site.sandbox.snapshot("salesforce", LINE) if each["Return__c"] == first)
+    net, tax = site.price(row, pieces + 1)
+    site.change(LINE, line["Id"], Quantity__c=str(pieces + 1), Net__c=str(net), Tax__c=str(tax))
+    site.change(RETURN, first, Net__c=str(net), Tax__c=str(tax), Total__c=str(net + tax))
+    second = site.give_back(1)
+    assert (0, 2) == ((counts := site.run(FLOW).counts).created, counts.rejected)
+    [credit] = site.credits().values()
+    assert f"order {key} sold {pieces} are credited already ({credit['id']})" in site.reasons()[second]
+
+
 def test_a_return_of_an_order_that_was_never_synced_waits_for_it(site: Returns) -> None:
     key, order, _ = site.sold()
     there = site.there("Order", "Brightpearl_Order_Id__c")[key]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -28,12 +28,19 @@ class ContactFinder:
         flow: has the rules.
         intent_log: says which contacts are in doubt, and since when.
         linked: what is known of the contacts that Brightpearl has.
+        taken: gives those of some contacts that other records have.
     """
 
     def __init__(
-        self, client: BrightpearlClient, flow: FlowSpec, intent_log: IntentLog, linked: LinkedRows
+        self,
+        client: BrightpearlClient,
+        flow: FlowSpec,
+        intent_log: IntentLog,
+        linked: LinkedRows,
+        taken: Callable[[set[str]], set[str]],
     ) -> None:
         self.client = client
+        self.taken = taken
         self.intent_log = intent_log
         self.matcher = Matcher(client, flow, CONTACTS, linked)
 
@@ -48,11 +55,18 @@ class ContactFinder:
             each for each in people if each.open and not each.id and not _email(each) and self._in_doubt(each)
         ]
         created = list(self._created_since(doubtful)) if doubtful else []
+        taken = self.taken({str(row["contactId"]) for row in created})
         for each in doubtful:
             alike = [
-                row for row in created if not row["primaryEmail"] and _names(row) == _names(_values(each))
+                str(row["contactId"])
+                for row in created
+                if not row["primaryEmail"] and _names(row) == _names(_values(each))
             ]
-            self._take(each, [str(row["contactId"]) for row in alike])
+            free = [id for id in alike if id not in taken]
+            twins = sum(_names(_values(other)) == _names(_values(each)) for other in doubtful)
+            # of equal people any is as good as the other; more than there are people is a question
+            self._take(each, free if len(free) > twins else free[:1])
+            taken.add(each.id)
 
     def _in_doubt(self, each: Whole) -> bool:
         return self.intent_log.known[each.key].state is IntentState.IN_DOUBT

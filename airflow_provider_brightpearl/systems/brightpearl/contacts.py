@@ -82,7 +82,7 @@ class ContactWriter(Writer):
 
     def _find(self, people: Sequence[Whole]) -> None:
         """Takes over contacts that Brightpearl has already, and remembers them as ours."""
-        ContactFinder(self.client, self.flow, self.intent_log, self.linked).find(people)
+        ContactFinder(self.client, self.flow, self.intent_log, self.linked, self.taken).find(people)
         found = [each for each in people if each.id and each.open]
         self.intent_log.begin({each.key: _digest(each) for each in found if not each.created})
         self.intent_log.confirm({each.key: each.id for each in found})

@@ -102,7 +102,7 @@ class GoodsOutWriter(Writer):
         orders = list(dict.fromkeys(_head(note)["orderId"] for note in notes))
         answers = read(self.client, [_OF_ORDER.format(order) + "/" for order in orders])
         there = dict(zip(orders, answers, strict=True))
-        taken: set[str] = set()
+        taken = self.taken({found for answer in answers for found in answer.value or {}})
         for note in notes:
             if refused_search(note, there[_head(note)["orderId"]], "orderId"):
                 continue

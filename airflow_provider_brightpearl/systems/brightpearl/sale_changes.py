@@ -7,7 +7,7 @@ custom fields.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -58,14 +58,19 @@ def stored_row(sale: Whole, row: Row) -> dict[str, Any] | None:
     return next(bound, None) or next(named, None)
 
 
-def changes(sale: Whole) -> list[Message]:
-    """The messages that change an existing sale; none where it is refused, or nothing differs."""
+def changes(sale: Whole, cancelled: Callable[[], str]) -> list[Message]:
+    """The messages that change an existing sale; none where it is refused, or nothing differs.
+
+    Args:
+        sale: as it is mapped, and as Brightpearl has it.
+        cancelled: gives the account's status of cancelled orders.
+    """
     head = list(_patch(sale))
     rows = [*_rows(sale), *_removed(sale)]
     if head or rows:
         _refuse_closed(sale, rows=bool(rows))
     patch = [Message("PATCH", f"{ORDER}/{sale.id}", head)] if head else []
-    found = [*patch, *rows, *custom_fields(sale, ORDER), *_allocation(sale), *_status(sale)]
+    found = [*patch, *rows, *custom_fields(sale, ORDER), *_allocation(sale), *_status(sale, cancelled)]
     return found if sale.open else []
 
 
@@ -83,6 +88,13 @@ def _refuse_closed(sale: Whole, *, rows: bool) -> None:
         sale.refuse(f"{sale.id} is invoiced in Brightpearl as {reference}: a change of it was not sent")
     elif rows and shipping in _SHIPPED:
         sale.refuse(f"{sale.id} is {_SHIPPED[shipping]}: a change of its rows was not sent")
+
+
+def _done(there: Mapping[str, Any]) -> str:
+    """What keeps an order from being cancelled, empty where nothing does."""
+    if reference := (there.get("invoice") or {}).get("invoiceReference"):
+        return f"invoiced in Brightpearl as {reference}"
+    return _SHIPPED.get(str(there.get("shippingStatusCode")), "")
 
 
 def _patch(sale: Whole) -> Iterator[dict[str, Any]]:
@@ -208,13 +220,18 @@ def _allocation(sale: Whole) -> Iterator[Message]:
         yield Message("POST", path, {"products": products})
 
 
-def _status(sale: Whole) -> Iterator[Message]:
+def _status(sale: Whole, cancelled: Callable[[], str]) -> Iterator[Message]:
     """The status, last of all: a cancelled order takes no other change."""
-    wanted = sale.head.changeable().get("statusId") if sale.head else None
-    if wanted is None or SALE.fields["statusId"].same(wanted, (sale.there or {}).get("statusId")):
+    wanted, there = sale.head.changeable().get("statusId") if sale.head else None, sale.there or {}
+    if wanted is None or SALE.fields["statusId"].same(wanted, there.get("statusId")):
         return
-    if (sale.there or {}).get("isCanceled"):
+    if there.get("isCanceled"):
         sale.refuse(
             f"{sale.id} is cancelled in Brightpearl: its status was not changed", sale.head, "statusId"
+        )
+    # Brightpearl itself would take it, and goods and money would belong to a cancelled order
+    if (done := _done(there)) and str(wanted) == cancelled():
+        sale.refuse(
+            f"{sale.id} is {done}, so it was not cancelled: make a credit of it", sale.head, "statusId"
         )
     yield Message("PUT", f"{ORDER}/{sale.id}/status", {"orderStatusId": wanted})

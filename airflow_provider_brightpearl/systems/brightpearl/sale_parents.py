@@ -38,12 +38,12 @@ class _Sold:
         name = str(product or "")
         self.pieces[name] = self.pieces.get(name, Decimal(0)) + Decimal(str(quantity or 0))
 
-    def add_sale(self, sale: Sale) -> None:
+    def add_sale(self, sale: Sale, sign: int = 1) -> None:
         for row in sale.get("rows", ()):
             if not row.get("bundleChild"):
-                self.add(row.get("productId"), row.get("quantity"))
-        self.net += Decimal(str(sale["total"]["net"]))
-        self.gross += Decimal(str(sale["total"]["gross"]))
+                self.add(row.get("productId"), sign * Decimal(str(row.get("quantity") or 0)))
+        self.net += sign * Decimal(str(sale["total"]["net"]))
+        self.gross += sign * Decimal(str(sale["total"]["gross"]))
 
 
 class Parents:
@@ -75,19 +75,27 @@ class Parents:
             sale.parts = [_with_tax_code(row, order) for row in sale.parts]
 
     def judge(self) -> None:
-        """Refuses what takes back more than was sold; of several credits of one order the first ones count."""
-        written = {sale.id for sale in self._known if sale.id}
+        """Refuses what takes back more than was sold; of several credits of one order the first ones count.
+
+        A credit that Brightpearl has counts as it is there until its change is accepted, so existing ones come first.
+        """
         taken: dict[str, _Sold] = {}
+        stored: dict[str, Sale] = {}
         for parent, credits_ in self._others.items():
             taken[parent] = _Sold()
             for each in credits_:
-                # those of this batch count as they are going to be
-                if not each.get("isCanceled") and str(each["id"]) not in written:
+                if not each.get("isCanceled"):
                     taken[parent].add_sale(each)
-        for sale in self._known:
-            if sale.open:
-                parent = _parent(sale)
-                _judge(sale, self._orders[parent], taken[parent], _ids(self._others[parent], written))
+                    stored[str(each["id"])] = each
+        for sale in sorted(self._known, key=lambda sale: not sale.id):
+            if not sale.open:
+                continue
+            parent, own = _parent(sale), stored.get(sale.id)
+            if own:
+                taken[parent].add_sale(own, -1)
+            accepted = _judge(sale, self._orders[parent], taken[parent], _ids(self._others[parent], sale.id))
+            if own and not accepted:
+                taken[parent].add_sale(own)
 
     def _has(self, sale: Whole, orders: Mapping[str, Sale]) -> bool:
         if not sale.open:
@@ -127,8 +135,8 @@ def _parent(sale: Whole) -> str:
     return str(value) if value else ""
 
 
-def _ids(credits_: Sequence[Sale], written: set[str]) -> str:
-    ids = sorted(str(each["id"]) for each in credits_ if str(each["id"]) not in written)
+def _ids(credits_: Sequence[Sale], but: str) -> str:
+    ids = sorted(str(each["id"]) for each in credits_ if str(each["id"]) != but)
     return f" ({', '.join(ids[:10])})" if ids else ""
 
 
@@ -144,8 +152,8 @@ def _with_tax_code(row: Row, order: Sale) -> Row:
     return replace(row, values={**row.values, "taxCode": next(codes, None)})
 
 
-def _judge(sale: Whole, order: Sale, taken: _Sold, by: str) -> None:
-    """Refuses a credit with which more is taken back than was sold; otherwise it counts as taken."""
+def _judge(sale: Whole, order: Sale, taken: _Sold, by: str) -> bool:
+    """Refuses a credit with which more is taken back than was sold; otherwise it counts as taken, and gives true."""
     place, sold, mine = f"order {order['id']}", _Sold(), _Sold()
     sold.add_sale(order)
     currency = order["currency"]["code"]
@@ -170,6 +178,7 @@ def _judge(sale: Whole, order: Sale, taken: _Sold, by: str) -> None:
         for name, quantity in mine.pieces.items():
             taken.add(name, quantity)
         taken.net, taken.gross = taken.net + mine.net, taken.gross + mine.gross
+    return sale.open
 
 
 def _rows(sale: Whole) -> Iterator[tuple[Row | None, Mapping[str, Any]]]:

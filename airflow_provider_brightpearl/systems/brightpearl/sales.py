@@ -47,6 +47,7 @@ from airflow_provider_brightpearl.systems.brightpearl.sale_parents import Parent
 from airflow_provider_brightpearl.systems.brightpearl.writer import Writer
 from airflow_provider_brightpearl.systems.intent_log import IntentLog, digest_of
 
+CONFIGURATION = "integration-service/account-configuration"
 _SEARCH = "order-service/order-search"
 _PATHS = {"SalesOrder": "order-service/sales-order", "SalesCredit": "order-service/sales-credit"}
 _TYPES = {"SalesOrder": 1, "SalesCredit": 3}
@@ -64,6 +65,7 @@ class SaleWriter(Writer):
         self.path = _PATHS[self.kind]
         self.figures = Figures(client)
         self.parents = Parents(client)
+        self._cancelled_status: str | None = None
         self.with_rows = "OrderRow" in map(flow.target_object, flow.objects)
 
     def min_calls(self, records: Sequence[RecordChange]) -> int:
@@ -224,7 +226,14 @@ class SaleWriter(Writer):
 
     def _planned(self, sale: Whole) -> list[Message]:
         # what is stored of a head that was just sent may look different, its figures may not
-        return row_changes(sale) if sale.sent else changes(sale)
+        return row_changes(sale) if sale.sent else changes(sale, self._cancelled)
+
+    def _cancelled(self) -> str:
+        """The account's status of cancelled orders; asked for only where it matters."""
+        if self._cancelled_status is None:
+            found = self.client.get(CONFIGURATION)["configuration"]
+            self._cancelled_status = str(found.get("cancelledOrderStatusId"))
+        return self._cancelled_status
 
     def _results(self, sale: Whole) -> Iterator[RowResult]:
         stored = {row.key: stored_row(sale, row) for row in sale.of_kind("OrderRow")} if sale.open else {}

@@ -72,7 +72,7 @@ class StockWriter(Writer):
         # stock that the source no longer has stays as it is
         yield [result for each in counts for result in each.removals()]
         counts = [each for each in counts if each.rows]
-        _refuse_bad(counts)
+        self._refuse_bad(counts)
         # what an earlier call of this run left in doubt is not waited for
         self.intent_log.known.clear()
         self.intent_log.load({each.key: _digest(each) for each in counts if each.open})
@@ -81,6 +81,20 @@ class StockWriter(Writer):
         self._settle([each for each in counts if each.open and not differences[each.source_id]])
         self._correct([each for each in counts if each.open and differences[each.source_id]], differences)
         yield [result for each in counts for result in _results(each)]
+
+    def _refuse_bad(self, counts: Sequence[Whole]) -> None:
+        """Refuses stock that cannot be, and a place that another record counts, in this run or an earlier one."""
+        owners = self.linked.owners(self.flow.root, [_target_id(each) for each in counts if each.open])
+        for each in counts:
+            if not each.open:
+                continue
+            stock = each.rows[0].values["inStock"]
+            if stock != int(stock) or stock < 0:
+                each.refuse("has to be a whole number from 0", name="inStock")
+            place = _target_id(each)
+            other = owners.get(place) or self.linked.first(f"stock\0{place}", each.source_id)
+            if other != each.source_id:
+                each.refuse(f"record {other} counts the same product in the same warehouse", name="productId")
 
     def _differences(self, counts: Sequence[Whole]) -> dict[str, int]:
         """How much is missing, or too much where negative, by record."""
@@ -170,20 +184,6 @@ class StockWriter(Writer):
             yield from (list(half) for half in chunked(group, ceil(len(group) / 2)))
         elif answer.state is State.REFUSED:
             group[0].refuse(answer.reason)
-
-
-def _refuse_bad(counts: Sequence[Whole]) -> None:
-    """Refuses stock that cannot be, and a place that two records count."""
-    first: dict[Place, str] = {}
-    for each in counts:
-        if not each.open:
-            continue
-        stock = each.rows[0].values["inStock"]
-        if stock != int(stock) or stock < 0:
-            each.refuse("has to be a whole number from 0", name="inStock")
-        other = first.setdefault(_place(each), each.source_id)
-        if other != each.source_id:
-            each.refuse(f"record {other} counts the same product in the same warehouse", name="productId")
 
 
 def _place(each: Whole) -> Place:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
 from airflow_provider_brightpearl.core.ports.matching import LinkedRows
@@ -35,6 +35,13 @@ class Writer(ABC):
         for each in records:
             if each.created and owners.get(each.id, each.source_id) != each.source_id:
                 each.id, each.created = "", False
+
+    def taken(self, ids: Collection[str]) -> set[str]:
+        """Those of these rows that records have already, bound or not, other than the ones that are looked for."""
+        if not ids:
+            return set()
+        made = self.intent_log.intents.made(self.flow.flow, self.flow.root, ids)
+        return made | self.linked.owners(self.flow.root, ids).keys()
 
     @abstractmethod
     def write(self, records: Sequence[RecordChange]) -> Iterator[list[RowResult]]:

@@ -177,6 +177,18 @@ def test_a_contact_whose_answer_was_lost_is_found(merchant: Merchant, email: str
     assert [] == [each for each in merchant.sent if each[1].endswith("/contact")]
 
 
+def test_a_contact_in_doubt_does_not_take_that_of_a_namesake(merchant: Merchant) -> None:
+    first, second = (person(number, primaryEmail=None, firstName="Ada", lastName="Twin") for number in (1, 2))
+    made = merchant.write(PEOPLE, [first])
+    merchant.fault(path="multi-message", drop="before", skip=1)
+    with pytest.raises(TimedOut):
+        merchant.write(PEOPLE, [second])
+    results = merchant.write(PEOPLE, [second])
+    assert 2 == len({each.target_id for each in (*made, *results) if each.object == "Contact"})
+    twins = [each for each in merchant.rows("contact", "contactId").values() if each["lastName"] == "Twin"]
+    assert 2 == len(twins)
+
+
 def test_a_contact_that_was_not_created_in_the_end_is_created(merchant: Merchant) -> None:
     merchant.fault(path="multi-message", drop="before", skip=2)
     with pytest.raises(TimedOut):

@@ -131,6 +131,19 @@ def test_notes_are_found_although_the_state_was_lost(merchant: Merchant, tmp_pat
     assert 3 == len(notes(merchant, sale))
 
 
+def test_a_note_in_doubt_does_not_take_that_of_another_delivery(merchant: Merchant) -> None:
+    sale = Sale(merchant)
+    # two parcels of the same pieces, of which nothing else is known
+    first, second = (sale.note(name, (1001, 4), reference=None) for name in ("D1", "D2"))
+    [head, _] = merchant.write(NOTES, [first])
+    merchant.fault(path="multi-message", drop="before")
+    with pytest.raises(TimedOut):
+        merchant.write(NOTES, [second])
+    [made, _] = merchant.write(NOTES, [second])
+    assert {head.target_id, made.target_id} == set(notes(merchant, sale))
+    assert 2 == len(notes(merchant, sale))
+
+
 def test_a_note_of_somebody_else_is_not_taken_for_ours(merchant: Merchant) -> None:
     sale = Sale(merchant)
     merchant.fault(path="multi-message", drop="after")

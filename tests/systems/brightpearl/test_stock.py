@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -7,6 +8,7 @@ import msgspec
 import pytest
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome
+from airflow_provider_brightpearl.core.ports.matching import NothingLinked
 from airflow_provider_brightpearl.errors import TimedOut, Unavailable
 from tests.systems.brightpearl.merchant import Merchant, change, flow, record, with_ids
 
@@ -163,6 +165,21 @@ def test_one_place_that_two_records_count_is_refused(merchant: Merchant) -> None
     results = merchant.write(STOCK, [count(first, 3), twin])
     assert f"record 2|{first} counts the same product in the same warehouse" == results[1].reason
     assert 3 == held(merchant)[2, first]
+
+
+def test_one_place_that_another_record_counted_earlier_is_refused(merchant: Merchant) -> None:
+    first, *_ = tracked(merchant)
+
+    class Known(NothingLinked):
+        def owners(self, object_name: str, target_ids: Iterable[str]) -> dict[str, str]:
+            return dict.fromkeys(target_ids, "100|LAMP")
+
+    sink = merchant.sink(STOCK)
+    sink.linked = Known()
+    before = held(merchant)
+    [refused] = [each for answered in sink.write([count(first, 3)]) for each in answered]
+    assert "record 100|LAMP counts the same product in the same warehouse" == refused.reason
+    assert before == held(merchant)
 
 
 @pytest.mark.parametrize(
