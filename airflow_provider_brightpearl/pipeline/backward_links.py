@@ -59,6 +59,7 @@ class BackwardLinks:
         staging: the run's files.
         mapped: the part.
         author: the field of a record that says who changed it last, empty where it has none.
+        version: likewise, when.
         as_written: as for ``ForwardLinks``.
         keeps_keys: whether records hold the linking flow's key.
     """
@@ -70,6 +71,7 @@ class BackwardLinks:
     staging: Staging
     mapped: TransformReport
     author: str = ""
+    version: str = ""
     as_written: Callable[[str, str], str] = lambda _, payload: payload
     keeps_keys: bool = True
     forward: bool = False
@@ -119,9 +121,44 @@ class BackwardLinks:
 
     def catch_up(self, batch: Batch) -> Iterator[Link]:
         # where fields are merged, a row is linked when it is written, and merged from then on
-        rows = [] if self.reverse.fields else list(self._unlinked(batch))
+        if self.reverse.fields:
+            return self._joined_later(batch)
+        rows = list(self._unlinked(batch))
         self._read(batch, [row.source_id for row in rows])
         return self._link(batch, rows)
+
+    def _joined_later(self, batch: Batch) -> Iterator[Link]:
+        """Links what linked records have got since, as an account its first contact: nothing is agreed of it yet."""
+        lacking = {
+            source_id: set(self.reverse.paths) - {each.object for each in links}
+            for source_id, links in self._linked.items()
+        }
+        self._read(batch, [source_id for source_id, names in lacking.items() if names])
+        found = [
+            (source_id, name, str(theirs))
+            for source_id, names in lacking.items()
+            for name in sorted(names)
+            if (theirs := at(self._records[source_id], self.reverse.paths[name]))
+        ]
+        by_object: dict[str, list[str]] = {}
+        for _, name, theirs in found:
+            by_object.setdefault(name, []).append(theirs)
+        taken = {
+            (each.object, each.target_id)
+            for name, some in by_object.items()
+            for each in self.crosswalk.of_targets(name, some)
+            if each.flow == self.linking.flow
+        }
+        for source_id, name, theirs in found:
+            first = next(each for each in self._linked[source_id] if each.object == self.linking.root)
+            if (name, theirs) in taken or first.fingerprint == DETACHED:
+                continue
+            place = (self.linking.flow, name, first.key, first.source_id, theirs)
+            new = Binding(*place, "", batch.run, batch.run)
+            self.crosswalk.bind([new])
+            self._linked[source_id].append(new)
+            ours = self._ours(self._records[source_id], name, self.reverse.paths[name])
+            yield Link(source_id, (name, new.key), theirs, ours)
 
     def taken_over(self, batch: Batch, rows: Sequence[Binding]) -> Iterator[Link]:
         self._read(batch, [row.source_id for row in rows])
@@ -163,7 +200,10 @@ class BackwardLinks:
             if path and at(record, path) == each.target_id:
                 place, ours = (each.object, each.key), self._ours(record, each.object, path)
                 changed_by = str(_holder(record, path).get(self.author) or "")
-                yield Link(source_id, place, each.target_id, ours, changed_at, changed_by)
+                # a row beside the first one has a stamp of its own
+                own = instant(str(_holder(record, path).get(self.version) or ""))
+                latest = max((when for when in (changed_at, own) if when), default=None)
+                yield Link(source_id, place, each.target_id, ours, latest, changed_by)
 
     def _ours(self, record: Mapping[str, Any], object_name: str, path: str) -> Fields:
         holder, names = _holder(record, path), self._names.get(object_name, ())

@@ -299,7 +299,8 @@ class TwoWay:
     def _reduced(self, flow: FlowSpec, change: Change, places: set[str]) -> Change | None:
         """The change with the fields to write, and those that are sent with a new row; None where there is none."""
         name = change.object
-        if change.target_id is None and self.links.forward and name not in self._linked_objects:
+        # what a linked record has got since is new on both sides
+        if change.target_id is None and self.links.forward:
             return change
         fields = _raw_fields(change.payload)
         kept = {
@@ -325,11 +326,6 @@ class TwoWay:
         if len(claims) == len(fields):
             return change
         return replace(change, payload=msgspec.json.encode(claims).decode()) if claims else None
-
-    @cached_property
-    def _linked_objects(self) -> frozenset[str]:
-        """Objects of the linking flow whose rows the other one links."""
-        return frozenset(place.partition(".")[0] for place in self._paired)
 
     def _linking_place(self, object_name: str, name: str) -> str:
         place = f"{object_name}.{name}"

@@ -41,12 +41,13 @@ def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> T
     flow, now = wiring.flow, wiring.environment.now
     if flow.reverse:
         there = wiring.other_way(flow.reverse.of)
-        author = stream_schema(flow.source).author
+        schema = stream_schema(flow.source)
         kept = find_system(there.flow.target).keeps_keys
         written = _as_written(there)
         back = BackwardLinks(
-            flow, there.flow, flow.reverse, there.crosswalk, staging, mapped, author, written, kept
-        )
+            flow, there.flow, flow.reverse, there.crosswalk, staging, mapped,
+            schema.author, next(iter(schema.version), ""), written, kept,
+        )  # fmt: skip
         return TwoWay(
             there.flow,
             flow.reverse.fields,

@@ -286,3 +286,75 @@ def test_an_account_that_a_lost_state_does_not_know_waits_for_its_own_flow(
     assert "waits for the Account of customers_to_salesforce" in next(iter(fresh.letters_of(BACK).values()))
     fresh.settle()
     assert {} == fresh.letters_of(BACK)
+
+
+def test_a_contact_that_a_linked_account_gets_later_is_linked(site: Customers) -> None:
+    account = site.add("Account", Name="Late Contacts Ltd", BillingCountryCode="GB")
+    site.pass_time(5)
+    site.run(BACK)
+    key = site.newest()
+    person = site.add("Contact", AccountId=account, FirstName="Ada", LastName="L", Email="ada@example.com")
+    site.pass_time(5)
+    assert 1 == site.run(BACK).counts.updated
+    found = site.contact(key)
+    assert ("Ada", "L", "ada@example.com") == (
+        found["firstName"], found["lastName"], found["communication"]["emails"]["PRI"]["email"],
+    )  # fmt: skip
+    site.settle()
+    assert person == site.there("Contact")[key]["Id"]
+    site.edit_here(key, "/firstName", "Augusta")
+    site.edit("Contact", person, MobilePhone="07700 900123")
+    site.settle()
+    assert ("Augusta", "+447700900123") == (
+        site.there("Contact")[key]["FirstName"], site.contact(key)["communication"]["telephones"]["MOB"],
+    )  # fmt: skip
+    assert [person] == [
+        row["Id"] for row in site.sandbox.snapshot("salesforce", "Contact") if row["AccountId"] == account
+    ]
+
+
+def test_a_person_that_brightpearl_enters_later_becomes_the_contact_of_the_account(site: Customers) -> None:
+    account = site.add("Account", Name="Late Persons Ltd", BillingCountryCode="GB")
+    site.pass_time(5)
+    site.run(BACK)
+    key = site.newest()
+    site.edit_here(key, "/firstName", "Ada")
+    site.edit_here(key, "/lastName", "L")
+    site.run(THERE)
+    person = site.there("Contact")[key]
+    assert (account, "Ada", "L") == (person["AccountId"], person["FirstName"], person["LastName"])
+    site.settle()
+    site.edit("Contact", person["Id"], LastName="Byron")
+    site.settle()
+    assert ("Ada", "Byron") == tuple(site.contact(key)[name] for name in ("firstName", "lastName"))
+
+
+def test_an_address_that_either_side_gets_later_reaches_the_other(site: Customers) -> None:
+    account = site.add("Account", Name="Late Addresses Ltd", BillingCountryCode="GB")
+    site.pass_time(5)
+    site.run(BACK)
+    key = site.newest()
+    site.settle()
+    site.edit("Account", account, ShippingStreet="1 Quay", ShippingCity="Hull", ShippingCountryCode="GB")
+    site.settle()
+    assert ("1 Quay", "Hull") == tuple(
+        site.address(key, "DEL")[name] for name in ("addressLine1", "addressLine3")
+    )
+
+
+def test_edits_of_the_linked_contact_go_to_brightpearl_though_another_is_older(site: Customers) -> None:
+    other = site.add("Account", Name="Elsewhere", Type="Supplier")
+    older = site.add("Contact", AccountId=other, FirstName="Older", LastName="One")
+    account = site.add("Account", Name="Two Persons Ltd", BillingCountryCode="GB")
+    person = site.add("Contact", AccountId=account, FirstName="Ada", LastName="L")
+    site.pass_time(5)
+    site.run(BACK)
+    key = site.newest()
+    site.settle()
+    assert person == site.there("Contact")[key]["Id"]
+    site.edit("Contact", older, AccountId=account)
+    site.settle()
+    assert "Ada" == site.contact(key)["firstName"]
+    site.edit("Contact", person, LastName="Byron")
+    site.settle()
+    assert ("Ada", "Byron") == tuple(site.contact(key)[name] for name in ("firstName", "lastName"))

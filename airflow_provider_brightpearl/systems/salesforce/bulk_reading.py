@@ -18,6 +18,7 @@ from airflow_provider_brightpearl.systems.salesforce.ids import full_id
 from airflow_provider_brightpearl.systems.salesforce.reading import Reading, Row
 from airflow_provider_brightpearl.systems.salesforce.soql import where
 from airflow_provider_brightpearl.systems.salesforce.spool import Spool, spool
+from airflow_provider_brightpearl.systems.salesforce.streams.stream import CUSTOM
 
 Conditions = Callable[[str], Sequence[str]]
 """The conditions of a selection, of fields behind the name of a relationship or, where it is empty, of own fields."""
@@ -78,12 +79,15 @@ def _joined(reading: Reading, found: Sequence[Mapping[str, Any]], kept: Spool) -
         source_id = full_id(str(row["Id"]))
         if source_id is None:
             raise SchemaMismatch(f"a row of a bulk query has no readable Id: {row['Id']}", system=SYSTEM)
+        record = reading.fields[""].record(row)
         parts = {
-            relation: b"[" + b",".join(rows.get((relation, row["Id"]), ())) + b"]"
-            for relation in reading.stream.children
+            relation: b"["
+            + b",".join(children.ordered(rows.get((relation, row["Id"]), []), record, _custom_of))
+            + b"]"
+            for relation, children in reading.stream.children.items()
         }
         members = b"".join(b',"' + name.encode() + b'":' + part for name, part in parts.items())
-        raw = _encoded(reading.fields[""].record(row))[:-1] + members + b"}"
+        raw = _encoded(record)[:-1] + members + b"}"
         problem = unusable(raw)
         yield Row(source_id, Unread(problem, raw) if problem else raw, row)
 
@@ -97,6 +101,12 @@ def _nested(row: Mapping[str, str]) -> dict[str, Any]:
         for parent in parents:
             inner = inner.setdefault(parent, {})
         inner[name] = cell or None
+    return found
+
+
+def _custom_of(row: bytes) -> Mapping[str, Any]:
+    """The custom fields of the JSON text of a row."""
+    found: Mapping[str, Any] = json.loads(row.decode("utf-8", "surrogateescape"))[CUSTOM]
     return found
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from math import ceil
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ from airflow_provider_brightpearl.systems.salesforce.ids import full_id
 from airflow_provider_brightpearl.systems.salesforce.pages import PAGE
 from airflow_provider_brightpearl.systems.salesforce.selected import Described, Selected
 from airflow_provider_brightpearl.systems.salesforce.soql import where
-from airflow_provider_brightpearl.systems.salesforce.streams.stream import SalesforceStream
+from airflow_provider_brightpearl.systems.salesforce.streams.stream import CUSTOM, SalesforceStream
 
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 _ID = re.compile(r'"Id"\s*:\s*"(\w{15,18})"', re.ASCII)
@@ -114,9 +115,10 @@ class Reading:
             return Row(id_in(raw), Unread(unusable(raw) or f"not the expected JSON: {error}", raw))
         source_id = full_id(str(found.get("Id"))) or id_in(raw)
         record = self.fields[""].record(found)
-        for relation in self.stream.children:
+        for relation, children in self.stream.children.items():
             try:
-                record[relation] = list(self._children(relation, found.get(relation)))
+                rows = list(self._children(relation, found.get(relation)))
+                record[relation] = children.ordered(rows, record, itemgetter(CUSTOM))
             except UNREADABLE as error:
                 return Row(source_id, Unread(f"{relation} cannot be read: {error}", raw), found)
         return Row(source_id, msgspec.json.encode(record), found)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from airflow_provider_brightpearl.core.schema import NAMED_JSON, ListOf, Schema, StreamSchema
 
+T = TypeVar("T")
 # custom fields as text by name
 CUSTOM = "custom"
 
@@ -37,11 +39,24 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Children:
-    """Rows that belong to a record: their shape, the lookup field that names it, and that relationship."""
+    """Rows that belong to a record: their shape, the lookup field that names it, and that relationship.
+
+    They come in the order of their ids, those first that hold the record's own value in the custom field ``first``.
+    """
 
     shape: Shape
     lookup: str
     parent: str
+    first: str = ""
+
+    def ordered(
+        self, rows: list[T], record: Mapping[str, Any], custom_of: Callable[[T], Mapping[str, Any]]
+    ) -> list[T]:
+        """The rows of a record, given by their ids, in their order; ``custom_of`` gives the custom fields of a row."""
+        mine = record[CUSTOM].get(self.first)
+        if mine is None or len(rows) < 2:
+            return rows
+        return sorted(rows, key=lambda row: custom_of(row).get(self.first) != mine)
 
 
 @dataclass(frozen=True, slots=True)

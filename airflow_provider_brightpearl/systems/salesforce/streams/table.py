@@ -240,7 +240,9 @@ _CONTACT_OF_ACCOUNT = replace(_CONTACT, parents={"Account": _ACCOUNT})
 
 STREAMS: Mapping[str, SalesforceStream] = {
     "contacts": SalesforceStream(_CONTACT_OF_ACCOUNT, follows=("Account",)),
-    "accounts": SalesforceStream(_ACCOUNT, {"Contacts": Children(_CONTACT, "AccountId", "Account")}),
+    "accounts": SalesforceStream(
+        _ACCOUNT, {"Contacts": Children(_CONTACT, "AccountId", "Account", "Brightpearl_Id__c")}
+    ),
     "orders": SalesforceStream(_ORDER, _ORDER_LINES, {"IsReductionOrder": False}),
     "reduction_orders": SalesforceStream(_ORDER, _ORDER_LINES, {"IsReductionOrder": True}),
     "returns": SalesforceStream(
