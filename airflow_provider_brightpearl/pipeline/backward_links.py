@@ -79,6 +79,8 @@ class BackwardLinks:
     _records: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _linked: dict[str, list[Binding]] = field(default_factory=dict)
     _roots: dict[str, str] = field(default_factory=dict)
+    # what this run has linked to records that were linked already, by object and id
+    _joined: set[tuple[str, str]] = field(default_factory=set)
     # by object and key, the entry of the record that a row comes from
     _entries: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -157,6 +159,7 @@ class BackwardLinks:
             new = Binding(*place, "", batch.run, batch.run)
             self.crosswalk.bind([new])
             self._linked[source_id].append(new)
+            self._joined.add((name, theirs))
             ours = self._ours(self._records[source_id], name, self.reverse.paths[name])
             yield Link(source_id, (name, new.key), theirs, ours)
 
@@ -203,7 +206,8 @@ class BackwardLinks:
                 # a row beside the first one has a stamp of its own
                 own = instant(str(_holder(record, path).get(self.version) or ""))
                 latest = max((when for when in (changed_at, own) if when), default=None)
-                yield Link(source_id, place, each.target_id, ours, latest, changed_by)
+                joined = (each.object, each.target_id) in self._joined
+                yield Link(source_id, place, each.target_id, ours, latest, changed_by, joined=joined)
 
     def _ours(self, record: Mapping[str, Any], object_name: str, path: str) -> Fields:
         holder, names = _holder(record, path), self._names.get(object_name, ())

@@ -30,7 +30,8 @@ class Link:
 
     ``source_id`` is the record of the flow that runs; ``changed_at`` (aware) and ``changed_by`` are when and by whom
     that was changed last, None and empty where it is not known. ``unwritten``: the
-    linking flow has not written this row, which the other one linked.
+    linking flow has not written this row, which the other one linked. ``joined``: this run has linked it to a record
+    that was linked already, so that its values are the newest.
     """
 
     source_id: str
@@ -40,6 +41,7 @@ class Link:
     changed_at: datetime | None = None
     changed_by: str = ""
     unwritten: bool = False
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,6 +242,8 @@ class TwoWay:
         theirs = held or Held(link.target_id, dict(base or {}))
 
         def rule(each: str) -> Rule:
+            if link.joined and base is None:
+                return Rule.SOURCE
             return rule_of(self.linking, f"{name}.{each}", forward=self.links.forward)
 
         found: Merged = merge(base, shared, theirs.fields, rule, link.changed_at, theirs.changed_at)

@@ -80,12 +80,11 @@ def _joined(reading: Reading, found: Sequence[Mapping[str, Any]], kept: Spool) -
         if source_id is None:
             raise SchemaMismatch(f"a row of a bulk query has no readable Id: {row['Id']}", system=SYSTEM)
         record = reading.fields[""].record(row)
-        parts = {
-            relation: b"["
-            + b",".join(children.ordered(rows.get((relation, row["Id"]), []), record, _custom_of))
-            + b"]"
-            for relation, children in reading.stream.children.items()
-        }
+        parts: dict[str, bytes] = {}
+        for relation, children in reading.stream.children.items():
+            mine: list[bytes] = rows.get((relation, row["Id"]), [])
+            ordered: list[bytes] = children.ordered(mine, record, _custom_of)
+            parts[relation] = b"[" + b",".join(ordered) + b"]"
         members = b"".join(b',"' + name.encode() + b'":' + part for name, part in parts.items())
         raw = _encoded(record)[:-1] + members + b"}"
         problem = unusable(raw)

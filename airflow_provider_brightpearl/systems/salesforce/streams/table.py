@@ -240,8 +240,9 @@ _CONTACT_OF_ACCOUNT = replace(_CONTACT, parents={"Account": _ACCOUNT})
 
 STREAMS: Mapping[str, SalesforceStream] = {
     "contacts": SalesforceStream(_CONTACT_OF_ACCOUNT, follows=("Account",)),
+    # the linked contact comes before those that are older
     "accounts": SalesforceStream(
-        _ACCOUNT, {"Contacts": Children(_CONTACT, "AccountId", "Account", "Brightpearl_Id__c")}
+        _ACCOUNT, {"Contacts": Children(_CONTACT, "AccountId", "Account", first="Brightpearl_Id__c")}
     ),
     "orders": SalesforceStream(_ORDER, _ORDER_LINES, {"IsReductionOrder": False}),
     "reduction_orders": SalesforceStream(_ORDER, _ORDER_LINES, {"IsReductionOrder": True}),
