@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_brightpearl.runtime import run as stages
-from tests.convergence.people import BACK_FLOW, FIELDS, THERE_FLOW, People
+from tests.convergence.people import BACK_FLOW, THERE_FLOW, TWO, People
+from tests.convergence.sides import FIELDS
 
 
 @pytest.mark.parametrize("steps", range(8))
 def test_a_contact_whose_creation_has_no_answer_yet_gets_no_second_account(
     people: People, steps: int
 ) -> None:
-    people.create_there()
+    people.create("salesforce")
     people.kill(BACK_FLOW, steps, from_write=True)
     people.run(THERE_FLOW)
     people.settle()
@@ -22,7 +23,7 @@ def test_a_contact_whose_creation_has_no_answer_yet_gets_no_second_account(
 def test_an_account_whose_creation_has_no_answer_yet_gets_no_second_contact(
     people: People, steps: int
 ) -> None:
-    people.create_here()
+    people.create("brightpearl")
     # by which it would be found
     people.edit("brightpearl", "P2", "email", None)
     people.kill(THERE_FLOW, steps, from_write=True)
@@ -37,7 +38,7 @@ def test_an_account_that_was_deleted_stays_so_and_an_edit_of_its_contact_is_a_le
     people.delete("salesforce", "P1")
     people.edit("brightpearl", "P1", what, f"new@{what}.example")
     people.settle()
-    assert (1, 1) == (len(people._contacts("P1")), people.letters())
+    assert (1, 1) == (len(people.contacts.of("P1")), people.letters())
 
 
 def test_a_contact_that_was_deleted_stays_so_and_an_edit_of_its_account_is_a_letter(people: People) -> None:
@@ -49,8 +50,8 @@ def test_a_contact_that_was_deleted_stays_so_and_an_edit_of_its_account_is_a_let
 
 
 def test_a_person_who_was_deleted_in_salesforce_empties_nothing_in_brightpearl(people: People) -> None:
-    [account] = people._accounts("P1")
-    [person] = people._people_of(account["Id"])
+    [account] = people.accounts.of("P1")
+    [person] = people.accounts.people_of(account["Id"])
     assert 204 == people.world.people("DELETE", f"sobjects/Contact/{person['Id']}").status_code
     people.edit("brightpearl", "P1", "first", "Bob")
     for flow in (THERE_FLOW, BACK_FLOW, THERE_FLOW, BACK_FLOW):
@@ -64,12 +65,44 @@ def test_without_links_each_round_creates_what_the_other_direction_has_created(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stages, "open_two_way", lambda *_: None)
-    people.create_there()
+    people.create("salesforce")
     # by which contacts are found again
     people.edit("salesforce", "P2", "email", None)
     sizes: list[tuple[int, int]] = []
     for _ in range(3):
         for flow in (BACK_FLOW, THERE_FLOW):
             people.world.start(flow).finish()
-        sizes.append((len(people._contacts("P2")), len(people._accounts("P2"))))
+        sizes.append((len(people.contacts.of("P2")), len(people.accounts.of("P2"))))
     assert [(1, 2), (2, 3), (3, 4)] == sizes
+
+
+@pytest.mark.parametrize("known", ["both", "loser", "survivor", "none", "unwritten"])
+@pytest.mark.parametrize("order", [TWO, [*TWO][::-1]], ids=["there first", "back first"])
+def test_merged_accounts_agree_with_their_contacts(people: People, known: str, order: list[str]) -> None:
+    """Unwritten: both are linked by the flow into Brightpearl, and hold no key of the other flow yet."""
+    people.create("salesforce")
+    loser, survivor = ("P2", "P1") if known == "survivor" else ("P1", "P2")
+    if known in ("none", "unwritten"):
+        people.create("salesforce")
+        loser, survivor = "P2", "P3"
+    if known == "unwritten":
+        people.run(BACK_FLOW)
+    if known == "both":
+        people.settle()
+    people.merge(loser, survivor)
+    people.settle(order=tuple(order))
+    # two contacts that nobody has merged stay two
+    assert (known in ("both", "unwritten")) is bool(people.contacts.of(loser))
+
+
+def test_of_merged_accounts_the_loser_s_contact_says_that_it_has_none_when_somebody_edits_it(
+    people: People,
+) -> None:
+    people.create("salesforce")
+    people.settle()
+    people.merge("P1", "P2")
+    people.edit("brightpearl", "P1", "phone", "2")
+    people.edit("salesforce", "P2", "phone", "3")
+    people.settle()
+    assert people.letters()
+    assert "3" == people.view()["brightpearl"]["P2"]["phone"]

@@ -26,9 +26,11 @@ from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.systems.brightpearl.auth import PrivateAppAuth
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
 from airflow_provider_brightpearl.systems.http.transport import new_session
+from airflow_provider_brightpearl.systems.infor.client import InforClient
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 from tests.flows.site import Site
 from tests.sandbox.salesforce_org import Api
+from tests.systems.infor.m3 import client_for
 
 BEGIN = datetime(2026, 3, 31, 12, tzinfo=UTC)
 
@@ -130,6 +132,7 @@ class World(Site):
     """A site whose clock stands still within a step, and that begins anew in milliseconds."""
 
     moment = BEGIN
+    systems = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -175,6 +178,16 @@ class World(Site):
         session = new_session()
         MortalSession(session, self.fuse)
         self._account = self._brightpearl(session)
+        session = new_session()
+        MortalSession(session, self.fuse)
+        # logged in once: the clock goes faster than its limits
+        self.sandbox.control(
+            "POST",
+            "/settings/infor",
+            {"throttle": False, "limit_logins": False, "token_seconds": 10**9},
+        )
+        self.m3_people = client_for(self.sandbox, self.tokens, sleep=self.sleep)
+        self._m3 = client_for(self.sandbox, self.tokens, session=session, sleep=self.sleep)
 
     def _brightpearl(self, session: requests.Session) -> BrightpearlClient:
         auth = PrivateAppAuth("acmetest_sandbox", "sandbox-staff-token")
@@ -189,6 +202,9 @@ class World(Site):
     def salesforce(self) -> SalesforceClient:
         return self._org
 
+    def infor(self) -> InforClient:
+        return self._m3
+
     def now(self) -> datetime:
         return self.moment
 
@@ -202,12 +218,18 @@ class World(Site):
         return OpenRun(name, f"run{self.runs}", self)
 
     def writes(self) -> list[str]:
-        """Writing calls since the log was cleared, tokens aside."""
-        calls = self.sandbox.control("GET", "/log")
+        """Writing calls since the log was cleared, without tokens, and without M3, which is read by POST as well."""
+        calls = [each for each in self.sandbox.control("GET", "/log") if each["system"] != "infor"]
         sent = (
             each for each in calls if each["method"] not in ("GET", "OPTIONS") and "token" not in each["path"]
         )
         return [f"{each['method']} {each['path']}" for each in sent]
+
+
+class Chain(World):
+    """The same with M3."""
+
+    systems = 3
 
 
 @contextmanager

@@ -41,6 +41,7 @@ target: brightpearl
 window: {lookback: 0m, delay: 0m}
 objects:
   Contact:
+    where: NOT IsDeleted
     key: {sf: Id}
     fields:
       companyName: Name

@@ -24,13 +24,15 @@ from airflow_provider_brightpearl.systems.infor.sink import InforSink
 from tests.systems.live import FastClock
 
 
-def client_for(sandbox: Sandbox, tokens: MemoryTokens, **options: Any) -> InforClient:
+def client_for(
+    sandbox: Sandbox, tokens: MemoryTokens, session: requests.Session | None = None, **options: Any
+) -> InforClient:
     app = IonApp.of(requests.get(f"{sandbox.url}/__sandbox/infor/ionapi", timeout=10).text)
     given: dict[str, Any] = {
         "company": "100", "division": "AAA", "settle_seconds": 0.0, "sleep": FastClock().sleep,
         "backoff": Backoff(tries=3), **options,
     }  # fmt: skip
-    session = new_session()
+    session = session or new_session()
     auth = BearerAuth(ServiceAccountTokens(app, tokens, session))
     return InforClient(app.gateway, app.tenant, auth, session, **given)
 

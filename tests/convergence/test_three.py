@@ -1,0 +1,46 @@
+"""Salesforce, Brightpearl and M3: people edit all of them, and what is new at one end reaches the other one.
+
+In a module of its own, since mappings are compiled once for one world at a time.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.convergence.people import People
+from tests.convergence.sides import FIELDS
+from tests.convergence.test_convergence import LONG, try_all
+from tests.convergence.world import World
+
+
+@pytest.mark.timeout(900)
+def test_all_three_sides_agree_in_the_end(chain: World) -> None:
+    try_all(chain, 1_000 if LONG else 15)
+
+
+@pytest.mark.parametrize(
+    ("side", "rounds"), [("salesforce", 1), ("brightpearl", 1), ("infor", 2)], ids=lambda value: str(value)
+)
+@pytest.mark.parametrize("what", FIELDS)
+def test_an_edit_at_one_end_reaches_the_other_one_through_brightpearl(
+    three: People, side: str, rounds: int, what: str
+) -> None:
+    three.edit(side, "P1", what, "p1x@b.example")
+    three.settle(rounds=rounds)
+
+
+@pytest.mark.parametrize(("side", "rounds"), [("salesforce", 2), ("brightpearl", 1), ("infor", 2)])
+def test_a_customer_of_one_end_is_created_once_at_the_other_one(
+    three: People, side: str, rounds: int
+) -> None:
+    three.create(side)
+    three.settle(rounds=rounds)
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_ends_that_both_change_a_field_agree_and_say_which_value_is_lost(three: People, back: bool) -> None:
+    for what in FIELDS:
+        three.edit("salesforce", "P1", what, "p1s@b.example")
+        three.edit("infor", "P1", what, "p1m@b.example")
+    three.settle(order=three.flows[::-1] if back else ())
+    assert {*FIELDS} <= three.known["P1"].excused
