@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_brightpearl.core.ports.gate import Gate
-from airflow_provider_brightpearl.core.ports.matching import Claims, TakesRowsOver
+from airflow_provider_brightpearl.core.ports.matching import Claims, FollowsMerges, TakesRowsOver
 from airflow_provider_brightpearl.core.ports.source import Source, SourceInventory, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import (
     Bases,
@@ -216,6 +216,8 @@ class Wiring:
         sink = open_sink(self.target_client, self.flow, self.intents, run)
         if isinstance(sink, TakesRowsOver):
             sink.linked = self.linked_rows()
+        if isinstance(sink, FollowsMerges):
+            sink.owned = self.linked_rows()
         return sink
 
     def linked_rows(self, claims: Claims | None = None) -> FlowLinks:

@@ -79,7 +79,7 @@ PLACES = {
 }
 SIDES = ("brightpearl", "salesforce", "infor")
 _CONFLICT = re.compile(r"(\w+\.\w+) was changed in \w+ and in \w+")
-# in which nobody edits until all sides agree, and after which nothing is written. See ADR 0028 for three of them
+# in which nobody edits until all sides agree, and after which nothing is written. Of three of them see ADR 0024
 ROUNDS = {2: 2, 3: 3}
 Sides = dict[str, dict[str, Values]]
 

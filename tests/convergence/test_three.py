@@ -15,7 +15,7 @@ from tests.convergence.world import World
 
 @pytest.mark.timeout(900)
 def test_all_three_sides_agree_in_the_end(chain: World) -> None:
-    try_all(chain, 1_000 if LONG else 15)
+    try_all(chain, 1_000 if LONG else 10)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,16 @@ class TakesRowsOver(Protocol):
     linked: LinkedRows
 
 
+@runtime_checkable
+class FollowsMerges(Protocol):
+    """A sink that writes to the survivor of a row that was merged away, unless that is another record's row.
+
+    ``owned`` says which are; it is set before the first write.
+    """
+
+    owned: LinkedRows
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """What a record was found to be: a row of the target by a rule, a new one (no id), or a question for a person.

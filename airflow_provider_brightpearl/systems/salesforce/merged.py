@@ -1,7 +1,8 @@
 """Bound rows that were merged into others: an upsert by their external id would create them a second time.
 
 The loser's external id is free after a merge, so its survivor takes it over first. A survivor that has an external id
-of its own is another record's row, and both cannot be one.
+of its own is another record's row, and both cannot be one. So is one that the flow of the other direction has linked,
+and that has no external id yet.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from more_itertools import chunked
 from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import Change, Lost, RecordChange, RowOutcome, RowResult
+from airflow_provider_brightpearl.core.ports.matching import LinkedRows, NothingLinked
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 from airflow_provider_brightpearl.systems.salesforce.lost import MERGEABLE, survivors
@@ -31,11 +33,19 @@ class MergedRows:
         client: calls to the org: one query for some hundred bound accounts or contacts, more only after merges.
         flow: whose objects are written.
         records: what is to be written.
+        owned: the records that rows of the org are linked to.
     """
 
-    def __init__(self, client: SalesforceClient, flow: FlowSpec, records: Sequence[RecordChange]) -> None:
+    def __init__(
+        self,
+        client: SalesforceClient,
+        flow: FlowSpec,
+        records: Sequence[RecordChange],
+        owned: LinkedRows | None = None,
+    ) -> None:
         self.client = client
         self.flow = flow
+        self.owned = owned or NothingLinked()
         self.refused: dict[str, RowResult] = {}
         self.lost: dict[Place, Lost] = {}
         before = client.calls
@@ -68,12 +78,16 @@ class MergedRows:
         losers = list(self._losers(target, list(bound)))
         heirs = {each: heir for each, heir in survivors(self.client, target, losers).items() if heir}
         keys = self._keys(target, key_field, sorted(set(heirs.values())))
+        free = [] if self.flow.objects[name].owner else [each for each, key in keys.items() if not key]
+        owners = self.owned.owners(name, free) if free else {}
         claims: dict[str, tuple[str, Change]] = {}
         for loser, heir in heirs.items():
             source_id, change = bound[loser]
             self.lost[name, change.key] = Lost(name, "", loser, heir)
             other = claims[heir][1].key if heir in claims else keys.get(heir, "")
-            if not other:
+            if not other and owners.get(heir, source_id) != source_id:
+                self._refuse(source_id, change, loser, heir, f"record {owners[heir]}")
+            elif not other:
                 claims[heir] = bound[loser]
             elif other != change.key:
                 self._refuse(source_id, change, loser, heir, f"{target}.{key_field} {other}")

@@ -16,6 +16,7 @@ from more_itertools import chunked
 
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.estimate import WriteVolume
+from airflow_provider_brightpearl.core.ports.matching import LinkedRows, NothingLinked
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.salesforce.address_codes import AddressCodes
 from airflow_provider_brightpearl.systems.salesforce.answers import GONE, is_passing
@@ -77,6 +78,7 @@ class SalesforceSink:
         self.bulk_from = bulk_from
         self.whole_below = whole_below
         self.begun = begun
+        self.owned: LinkedRows = NothingLinked()
         self._jobs_with_refusals = 0
         self._extra_calls = 0
         self._last_id = ""
@@ -117,7 +119,7 @@ class SalesforceSink:
         what it refers to was merged, are looked up and written once more. Codes of states that the org does not have
         are left out, with a warning.
         """
-        merged = MergedRows(self.client, self.flow, records)
+        merged = MergedRows(self.client, self.flow, records, self.owned)
         self._extra_calls += merged.calls
         if merged.refused:
             yield [merged.noted(each) for each in merged.refused.values()]
