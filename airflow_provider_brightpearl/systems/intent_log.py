@@ -10,13 +10,16 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from airflow_provider_brightpearl.core.beginning import may_be_written
 from airflow_provider_brightpearl.core.changes import Change
 from airflow_provider_brightpearl.core.ports.stores import Intent, Intents, IntentState
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.errors import TimedOut, Unavailable
+
+# how long after an intent its call is still begun just now
+_FRESH = timedelta(seconds=10)
 
 
 def digest_of(changes: Iterable[Change]) -> str:
@@ -88,6 +91,22 @@ class IntentLog:
             for key, digest in digests.items()
         ]  # fmt: skip
         self._keep(self.intents.begin(begun) if begun else ())
+
+    def renew(self, keys: Iterable[str]) -> None:
+        """Records, right before a call, that these keys are written now; where that was recorded just before, nothing.
+
+        A call may have waited for its turn, and after a while another run takes its write for lost.
+
+        Raises:
+            Unavailable: another run has begun one of them meanwhile.
+        """
+        stale = [
+            each
+            for each in map(self.known.__getitem__, keys)
+            if each.changed_at is None or self.now() - each.changed_at > _FRESH
+        ]
+        if stale and not self.dry_run:
+            self._keep(self.intents.begin(stale))
 
     def confirm(self, targets: Mapping[str, str]) -> None:
         """Records that these keys were written, as these target ids."""

@@ -248,6 +248,7 @@ class BrightpearlClient:
         parallel: bool = False,
         on_fail: str = "CONTINUE",
         repeatable: bool = False,
+        before: Callable[[], None] | None = None,
     ) -> list[MessageAnswer]:
         """Answers to at most ten messages ``{label, uri, httpMethod, body}`` that count as one request.
 
@@ -256,12 +257,13 @@ class BrightpearlClient:
             parallel: whether they may be processed in any order.
             on_fail: ``CONTINUE`` or ``STOP``, which leaves the messages after a failure unprocessed.
             repeatable: whether sending all of them twice is harmless.
+            before: called right before each try, after any wait for the quota; what it raises ends the try.
         """
         if len(messages) > 10:
             raise ValueError(f"a multi-message holds at most 10 messages, got {len(messages)}")
         mode = "PARALLEL" if parallel else "SEQUENTIAL"
         body = {"processingMode": mode, "onFail": on_fail, "messages": messages}
-        return self._call("POST", "multi-message", _messages, body=body, repeatable=repeatable)
+        return self._call("POST", "multi-message", _messages, body=body, repeatable=repeatable, before=before)
 
     # one call
 
@@ -295,17 +297,27 @@ class BrightpearlClient:
         body: Body | None = None,
         repeatable: bool = False,
         backoff: Backoff | None = None,
+        before: Callable[[], None] | None = None,
     ) -> T:
         return with_retries(
-            lambda: understood(read, self._once(method, path, params, body), broken),
+            lambda: understood(read, self._once(method, path, params, body, before), broken),
             repeatable=repeatable or method in READS,
             backoff=backoff or self._backoff,
             sleep=self.sleep,
             chance=self._chance,
         )
 
-    def _once(self, method: str, path: str, params: Params | None, body: Body | None) -> requests.Response:
+    def _once(
+        self,
+        method: str,
+        path: str,
+        params: Params | None,
+        body: Body | None,
+        before: Callable[[], None] | None = None,
+    ) -> requests.Response:
         self._wait_for_budget()
+        if before:
+            before()
         operation = _short(f"{method} {path}")
         response = exchange(
             self.session, method, self._url(path, params), system=SYSTEM, operation=operation,

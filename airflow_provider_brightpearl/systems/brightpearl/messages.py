@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -61,19 +62,27 @@ def min_calls(*messages: int) -> int:
     return sum(ceil(count / GROUP) for count in messages)
 
 
-def send(client: BrightpearlClient, messages: Sequence[Message], *, repeatable: bool = False) -> list[Answer]:
+def send(
+    client: BrightpearlClient,
+    messages: Sequence[Message],
+    *,
+    repeatable: bool = False,
+    before: Callable[[], None] | None = None,
+) -> list[Answer]:
     """At most ten messages in one call; answers in their order, all of them unknown where none came.
+
+    ``before`` is called right before each try.
 
     Raises:
         SyncError: nothing was done.
     """
     sent = [_sent(str(place), message) for place, message in enumerate(messages)]
     try:
-        found = {each.label: each for each in client.multi_message(sent, repeatable=repeatable)}
+        answered = client.multi_message(sent, repeatable=repeatable, before=before)
     except TimedOut as error:
         return [Answer(State.UNKNOWN, reason=str(error))] * len(messages)
-    answers = [found.get(str(place), MessageAnswer("", 0)) for place in range(len(messages))]
-    return [_answer(*pair) for pair in zip(messages, answers, strict=True)]
+    found = {each.label: each for each in answered}
+    return [_answer(message, found.get(str(place))) for place, message in enumerate(messages)]
 
 
 def _sent(label: str, message: Message) -> dict[str, Any]:
@@ -81,7 +90,10 @@ def _sent(label: str, message: Message) -> dict[str, Any]:
     return {"label": label, "uri": f"/{message.path}", "httpMethod": message.method, **body}
 
 
-def _answer(message: Message, answer: MessageAnswer) -> Answer:
+def _answer(message: Message, answer: MessageAnswer | None) -> Answer:
+    if answer is None:
+        # neither among the processed nor among the unprocessed ones: it may have been carried out
+        return Answer(State.UNKNOWN, reason="the answer says nothing of this message")
     body = answer.body if isinstance(answer.body, dict) else {}
     if 200 <= answer.status < 300:
         return Answer(State.DONE, body.get("response"))
@@ -129,11 +141,15 @@ def rows_of(answer: Answer) -> Iterator[dict[str, Any]]:
 
 
 def send_all(
-    client: BrightpearlClient, messages: Sequence[Message], *, repeatable: bool
+    client: BrightpearlClient,
+    messages: Sequence[Message],
+    *,
+    repeatable: bool,
+    before: Callable[[], None] | None = None,
 ) -> Iterator[tuple[int, Answer]]:
     """Any number of messages in full calls; the place of each with its answer."""
     for group in chunked(range(len(messages)), GROUP):
-        answers = send(client, [messages[place] for place in group], repeatable=repeatable)
+        answers = send(client, [messages[place] for place in group], repeatable=repeatable, before=before)
         yield from zip(group, answers, strict=True)
 
 
@@ -170,7 +186,12 @@ def send_once(
     for group in chunked(writes, GROUP):
         intent_log.begin({each.key: each.digest for each in group})
         try:
-            answers = send(client, [each.message for each in group], repeatable=repeatable)
+            answers = send(
+                client,
+                [each.message for each in group],
+                repeatable=repeatable,
+                before=partial(intent_log.renew, [each.key for each in group]),
+            )
         except SyncError as error:
             intent_log.fail({each.key: f"not sent: {error.message}" for each in group})
             raise

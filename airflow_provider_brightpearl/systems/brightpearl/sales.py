@@ -8,6 +8,7 @@ for what an order gains later, a write is an intent, and after a lost answer the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from math import ceil
 from typing import Any
 from urllib.parse import quote
@@ -212,7 +213,8 @@ class SaleWriter(Writer):
             _CHANGE,
             {key: sale.id for key, sale in adding.items()},
         )
-        for place, answer in send_all(self.client, [message for _, message in flat], repeatable=not adding):
+        messages, renew = [message for _, message in flat], partial(self.intent_log.renew, adding)
+        for place, answer in send_all(self.client, messages, repeatable=not adding, before=renew):
             sale, message = flat[place]
             if message.method == "DELETE" and answer.code == NOTHING_FOUND:
                 continue

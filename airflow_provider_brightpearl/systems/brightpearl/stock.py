@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -163,7 +164,9 @@ class StockWriter(Writer):
             sent = [each for group in groups for each in group]
             self.intent_log.begin({each.key: _digest(each) for each in sent})
             try:
-                answers = send(self.client, [_message(group, differences, self.costs) for group in groups])
+                messages = [_message(group, differences, self.costs) for group in groups]
+                renew = partial(self.intent_log.renew, [each.key for each in sent])
+                answers = send(self.client, messages, before=renew)
             except SyncError as error:
                 self.intent_log.fail({each.key: f"not sent: {error.message}" for each in sent})
                 raise

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from airflow_provider_brightpearl.core.changes import RecordChange, Removal, RowOutcome
 from airflow_provider_brightpearl.errors import Misconfigured, TimedOut, Unavailable
+from airflow_provider_brightpearl.systems import intent_log
+from airflow_provider_brightpearl.systems.brightpearl.client import MessageAnswer
 from airflow_provider_brightpearl.systems.registry import check_flow
-from tests.systems.brightpearl.merchant import Merchant, change, flow, record, with_ids
+from tests.systems.brightpearl.merchant import Listening, Merchant, change, flow, record, with_ids
 
 TEXT = """
 flow: people_to_brightpearl
@@ -175,6 +179,44 @@ def test_a_contact_whose_answer_was_lost_is_found(merchant: Merchant, email: str
     assert {RowOutcome.CREATED} == {each.outcome for each in results}
     assert before.keys() == merchant.rows("contact", "contactId").keys()
     assert [] == [each for each in merchant.sent if each[1].endswith("/contact")]
+
+
+def test_a_message_that_the_answer_leaves_out_is_looked_for(
+    merchant: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people, whole = [person(number) for number in (1, 2)], Listening.multi_message
+
+    def forgetful(
+        client: Listening, messages: Sequence[Mapping[str, Any]], **options: Any
+    ) -> list[MessageAnswer]:
+        answers = whole(client, messages, **options)
+        return answers[:-1] if messages[0]["uri"].endswith("/contact") else answers
+
+    monkeypatch.setattr(Listening, "multi_message", forgetful)
+    with pytest.raises(TimedOut, match="SF2: no answer"):
+        merchant.write(PEOPLE, people)
+    monkeypatch.undo()
+    assert 6 == len(merchant.write(PEOPLE, people))
+    assert [1, 1] == [len(contacts(merchant, f"ada{number}@new.example")) for number in (1, 2)]
+
+
+def test_a_write_that_another_run_took_while_it_waited_is_given_up(
+    merchant: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Listening.multi_message
+
+    def late(client: Listening, messages: Sequence[Mapping[str, Any]], **options: Any) -> list[MessageAnswer]:
+        if messages[0]["uri"].endswith("/contact"):
+            [known] = merchant.intents.of(PEOPLE.flow, "Contact", ["SF1"]).values()
+            merchant.intents.begin([known])
+        return whole(client, messages, **options)
+
+    monkeypatch.setattr(Listening, "multi_message", late)
+    # every wait is a long one
+    monkeypatch.setattr(intent_log, "_FRESH", timedelta(0))
+    with pytest.raises(Unavailable, match="another"):
+        merchant.write(PEOPLE, [person(1)])
+    assert [] == contacts(merchant, "ada1@new.example")
 
 
 def test_a_contact_in_doubt_does_not_take_that_of_a_namesake(merchant: Merchant) -> None:
