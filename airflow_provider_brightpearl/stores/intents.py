@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 from airflow_provider_brightpearl.core.ports.stores import Intent, IntentState
 from airflow_provider_brightpearl.errors import Unavailable
 from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
-from airflow_provider_brightpearl.stores.tables import beginning, intent, upsert
+from airflow_provider_brightpearl.stores.tables import beginning, claimed, intent, unsettled, upsert
 
 _NAMES = (
     "flow", "object", "key", "digest", "run", "state", "step", "reference", "target_id", "reason", "attempt",
@@ -132,8 +132,7 @@ class SqlIntents:
         return found
 
     def _unsettled(self, flow: str, objects: Iterable[str]) -> tuple[Any, ...]:
-        states = [IntentState.DUE.value, IntentState.IN_DOUBT.value]
-        return (*self._mine(flow), intent.c.object.in_(sorted(objects)), intent.c.state.in_(states))
+        return (*self._mine(flow), intent.c.object.in_(sorted(objects)), unsettled)
 
     def _answered(self, intents: Sequence[Intent], state: IntentState) -> None:
         now = self._now()
@@ -174,9 +173,9 @@ def _statement(connection: Connection) -> Any:
 
 
 def _check_claim(connection: Connection, intents: Sequence[Intent], claim: str) -> None:
-    query = sa.select(sa.func.count()).select_from(intent).where(intent.c.claim == claim)
-    claimed = connection.execute(query).scalar() or 0
-    if claimed < len({(each.flow, each.object, each.key) for each in intents}):
+    query = sa.select(sa.func.count()).select_from(intent).where(claimed, intent.c.claim == claim)
+    got = connection.execute(query).scalar() or 0
+    if got < len({(each.flow, each.object, each.key) for each in intents}):
         raise Unavailable(
             "another worker is writing some of the same records; backing off",
             system="state database",

@@ -252,7 +252,18 @@ intent = sa.Table(
     _text("claim"),
     sa.Column("changed_at", Instant, nullable=False),
     sa.Index("bp_intent_state", "state", "changed_at"),
+    sa.Index("bp_intent_target", "pair", "flow", "object", "target_id"),
 )
+# as they stand in queries too: SQLite takes a partial index only where a query has its very condition
+claimed = intent.c.claim != sa.literal_column("''")
+unsettled = intent.c.state.in_([sa.literal_column("'due'"), sa.literal_column("'in doubt'")])
+sa.Index(
+    "bp_intent_unsettled",
+    *(intent.c[name] for name in ("pair", "flow", "object", "key")),
+    sqlite_where=unsettled,
+    postgresql_where=unsettled,
+)
+sa.Index("bp_intent_claim", intent.c.claim, sqlite_where=claimed, postgresql_where=claimed)
 
 reconciliation = sa.Table(
     "bp_reconciliation",

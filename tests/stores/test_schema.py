@@ -76,6 +76,20 @@ def test_a_database_of_0_1_0_is_upgraded_with_what_it_holds(of_0_1_0: str) -> No
     engine.dispose()
 
 
+def test_an_upgrade_adds_the_indexes_of_intents(database_url: str, engine: Engine) -> None:
+    names = ("bp_intent_unsettled", "bp_intent_target", "bp_intent_claim")
+    with writing(engine) as connection:
+        for name in names:
+            connection.exec_driver_sql(f"DROP INDEX {name}")
+        connection.execute(tables.version.update().values(version_num="0009"))
+    upgraded = open_engine(database_url)
+    with reading(upgraded) as connection:
+        assert schema.HEAD == schema.revision(connection)
+        assert set(names) <= {each["name"] for each in sa.inspect(connection).get_indexes("bp_intent")}
+    assert [] == differences(upgraded)
+    upgraded.dispose()
+
+
 def test_older_code_meets_newer_tables(engine: Engine, database_url: str) -> None:
     with writing(engine) as connection:
         connection.execute(tables.version.update().values(version_num="9999"))
