@@ -6,6 +6,7 @@ Both compare in one form, that of the first flow's target. Without fields they s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,7 +54,7 @@ class ReverseSpec(_Model):
         min_length=1,
         description="Objects of that flow: where records of this stream hold the row's id, with its fields beside it; "
         "or the object of this flow whose rows are those rows",
-        examples=[{"Account": "Id", "Contact": "Contacts.0.Id"}],
+        examples=[{"Account": "Id", "Contact": "Contacts[1].Id"}],
     )
     fields: dict[Place, Place] = Field(
         default={},
@@ -73,13 +74,18 @@ class ReverseSpec(_Model):
 
     @property
     def paths(self) -> dict[str, str]:
-        """Objects of that flow with one row a record, and where records hold its id."""
-        return {name: each for name, each in self.objects.items() if isinstance(each, str)}
+        """Objects of that flow with one row a record, and where records hold its id, as ``dotted`` gives it."""
+        return {name: dotted(each) for name, each in self.objects.items() if isinstance(each, str)}
 
     @property
     def rows(self) -> dict[str, RowLink]:
         """Objects of that flow with several rows a record."""
         return {name: each for name, each in self.objects.items() if isinstance(each, RowLink)}
+
+
+def dotted(path: str) -> str:
+    """A path with the places of lists as steps from 0, ``Contacts.0.Id`` for ``Contacts[1].Id`` of expressions."""
+    return re.sub(r"\[(\d+)\]", lambda found: f".{int(found[1]) - 1}", path)
 
 
 def rule_of(flow: FlowSpec, place: str, *, forward: bool) -> Rule:
@@ -139,6 +145,12 @@ def two_way_problems(flows: Sequence[FlowSpec]) -> Iterator[tuple[frozenset[str]
             yield frozenset({flow.flow}), f"{place}.of: there is no flow {flow.reverse.of}{hint}"
             continue
         both = frozenset({flow.flow, there.flow})
+        if flow.authority:
+            kept = "it is there already, so remove it here" if there.authority else "move it there"
+            text = (
+                f"authority: counts in {there.flow}.yaml, which reverse.of names, for both directions; {kept}"
+            )
+            yield both, f"{flow.flow}.yaml: {text}"
         yield from ((both, f"{place}{text}") for text in _pair_problems(flow, there))
         for theirs in sorted(set(flow.reverse.fields.values())):
             other = taken.setdefault((there.flow, theirs), flow.flow)

@@ -7,6 +7,7 @@ from functools import cache
 
 from airflow_provider_brightpearl.core.schema import StreamSchema
 from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.flow.reverse_paths import path_problems
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.flow.write_back import ALWAYS
 from airflow_provider_brightpearl.systems.brightpearl.system import BRIGHTPEARL
@@ -51,7 +52,7 @@ def stream_schema(source: str) -> StreamSchema:
 
 def check_flow(flow: FlowSpec) -> None:
     """Raises ``Misconfigured`` if a flow asks more of its systems than they support."""
-    stream_schema(flow.source)
+    columns = stream_schema(flow.source).columns
     source, target = find_system(flow.source_system), systems().get(flow.target)
     if target is None or target.open_sink is None:
         known = [each.name for each in systems().values() if each.open_sink]
@@ -60,6 +61,8 @@ def check_flow(flow: FlowSpec) -> None:
         )
     if flow.filters and not source.takes_filters:
         raise Misconfigured(f"{flow.flow}.yaml: filters: streams of {source.name} take none")
+    if wrong := list(path_problems(flow, columns)):
+        raise Misconfigured("\n".join(wrong))
     _check_match(flow, target)
     _check_lookups(flow, target)
     _check_write_back(flow, source, target)

@@ -65,6 +65,15 @@ def test_a_field_that_only_one_flow_writes_is_declared_one_way(one_way: str) -> 
             "there.yaml: authority.fields: Account.Fax is not a field of this flow",
         ),
         (
+            [forward(), backward().model_copy(update={"authority": forward().authority})],
+            "back.yaml: authority: counts in there.yaml, which reverse.of names, for both directions; it is there "
+            "already, so remove it here",
+        ),
+        (
+            [forward(None), backward().model_copy(update={"authority": forward().authority})],
+            "back.yaml: authority: counts in there.yaml, which reverse.of names, for both directions; move it there",
+        ),
+        (
             [forward(source="infor.customers"), backward()],
             "back.yaml: reverse.of: there goes from infor to salesforce, which is not the other direction",
         ),
