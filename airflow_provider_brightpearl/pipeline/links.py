@@ -55,6 +55,13 @@ class Unlinked:
     waits_for: tuple[str, str, str] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Why what the other side holds of a row cannot be told for now, as a sentence; one that is gone is no such row."""
+
+    reason: str
+
+
 class Links(Protocol):
     """The links of one part, in one direction."""
 

@@ -27,7 +27,7 @@ from airflow_provider_brightpearl.core.records import Stage
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.flow.two_way import rule_of
 from airflow_provider_brightpearl.pipeline.batch import Batch, Place
-from airflow_provider_brightpearl.pipeline.links import Link, Links
+from airflow_provider_brightpearl.pipeline.links import Link, Links, Unseen
 
 # a field as it stands in the text: written again, every digit is kept
 _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -51,7 +51,8 @@ class TwoWay:
         pairs: fields that both flows write, as ``Object.field``: of the flow that runs, and of the linking flow.
         links: the rows that are linked, in the direction that runs.
         bases: the last agreed values of the linking flow's rows.
-        held: what the other side holds of links, in few calls; one that it no longer has is left out.
+        held: what the other side holds of links, in few calls; one that it no longer has is left out, and one that
+            cannot be read or mapped is unseen, so that its record is refused until it can.
         store: keeps the conflicts.
         now: the clock, aware.
         emptied: objects of the flow that runs whose fields the target empties where the source has nothing.
@@ -63,7 +64,7 @@ class TwoWay:
     pairs: Mapping[str, str]
     links: Links
     bases: Bases
-    held: Callable[[Sequence[Link]], Mapping[Place, Held]]
+    held: Callable[[Sequence[Link]], Mapping[Place, Held | Unseen]]
     store: Conflicts
     now: Callable[[], datetime]
     emptied: frozenset[str] = frozenset()
@@ -115,12 +116,14 @@ class TwoWay:
     ) -> tuple[list[RecordChange], list[Binding]]:
         """The changes with only the fields to write, and the bindings of rows of which nothing is to be written."""
         linked = self.links.of(batch, records)
-        wanted = self._wanted([link for mine in linked.values() for link in mine], records)
+        wanted = self._wanted(batch, [link for mine in linked.values() for link in mine], records)
         # before anything is written: a repeat would find both sides equal
         self.store.record([self._kept(batch, found) for found in self.conflicts])
         changes: list[RecordChange] = []
         settled: list[Binding] = []
         for record in records:
+            if record.source_id in batch.rejected:
+                continue
             mine = linked.get(record.source_id, ())
             self._keep_open(batch, record)
             places = {f"{link.place[0]}.{name}" for link in mine for name in wanted[link.place]}
@@ -218,7 +221,9 @@ class TwoWay:
             None if winner == MANUAL else now,
         )  # fmt: skip
 
-    def _wanted(self, links: Sequence[Link], records: Sequence[RecordChange]) -> dict[Place, set[str]]:
+    def _wanted(
+        self, batch: Batch, links: Sequence[Link], records: Sequence[RecordChange]
+    ) -> dict[Place, set[str]]:
         """The fields to write of each link, once both sides are compared."""
         keys: dict[str, list[str]] = {}
         for link in links:
@@ -231,8 +236,21 @@ class TwoWay:
         open_ones = [
             link for link in links if self._shared(link, candidates(bases.get(link.place), link.ours))
         ]
-        held = self.held(open_ones) if open_ones else {}
-        return {link.place: self._merge(link, bases.get(link.place), held.get(link.place)) for link in links}
+        held: dict[Place, Held] = {}
+        seen = self.held(open_ones) if open_ones else {}
+        for link in open_ones:
+            theirs = seen.get(link.place)
+            if isinstance(theirs, Unseen):
+                # what it holds is not empty because nobody could look
+                first = batch.rows[link.source_id][0]
+                batch.reject(link.source_id, theirs.reason, (first.object, first.key), passing=True)
+            elif theirs:
+                held[link.place] = theirs
+        return {
+            link.place: self._merge(link, bases.get(link.place), held.get(link.place))
+            for link in links
+            if link.source_id not in batch.rejected
+        }
 
     def _merge(self, link: Link, base: Fields | None, held: Held | None) -> set[str]:
         name = link.place[0]

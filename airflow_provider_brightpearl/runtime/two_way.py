@@ -24,7 +24,7 @@ from airflow_provider_brightpearl.mapping.forms import Forms
 from airflow_provider_brightpearl.mapping.mapped import read_mapped, read_versions
 from airflow_provider_brightpearl.pipeline.backward_links import BackwardLinks
 from airflow_provider_brightpearl.pipeline.batch import Place
-from airflow_provider_brightpearl.pipeline.links import ForwardLinks, Link, formed, instant
+from airflow_provider_brightpearl.pipeline.links import ForwardLinks, Link, Unseen, formed, instant
 from airflow_provider_brightpearl.pipeline.two_way import TwoWay
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.systems.registry import find_system, stream_schema
@@ -116,26 +116,40 @@ def _held_by_target(wiring: Wiring, pairs: Mapping[str, str], links: Sequence[Li
     return found
 
 
-def _mapped_now(wiring: Wiring, links: Sequence[Link]) -> dict[Place, Held]:
+def _mapped_now(wiring: Wiring, links: Sequence[Link]) -> dict[Place, Held | Unseen]:
     """What the linking flow would write of its records as they are now."""
     ids = list(dict.fromkeys(link.place[1] for link in links))
     wanted = {link.place: link.target_id for link in links}
+    records: list[bytes] = []
+    unseen: dict[str, str] = {}
+    for source_id, record in wiring.source().read_ids(ids):
+        if isinstance(record, bytes):
+            records.append(record)
+        elif not (record.gone or record.foreign):
+            unseen[source_id] = record.reason
     with TemporaryDirectory() as folder:
         raw = Path(folder) / "raw.jsonl"
-        records = (record for _, record in wiring.source().read_ids(ids) if isinstance(record, bytes))
         raw.write_bytes(b"".join(record + b"\n" for record in records))
         mapped = Path(folder) / "mapped"
         mapped.mkdir()
         with wiring.open_mapper(wiring.lookups(), (raw.parent, mapped)) as mapper:
-            mapper.map_part(raw, mapped)
+            result = mapper.map_part(raw, mapped)
+        unseen |= {each.source_id: each.reason for _, each in result.rejections}
         versions = {
             name: version for name, _, version, _ in read_versions(mapped / f"{wiring.flow.root}.parquet")
         }
-        found: dict[Place, Held] = {}
+        found: dict[Place, Held | Unseen] = {}
         as_written = _as_written(wiring)
         for name in {each for each, _ in wanted}:
             for row in read_mapped(mapped / f"{name}.parquet", name):
                 if (place := (name, row.key)) in wanted:
                     changed_at: datetime | None = instant(versions.get(row.source_id, ""))
                     found[place] = Held(wanted[place], _decode(as_written(name, row.payload)), changed_at)
-        return found
+    flow = wiring.flow
+    for place in wanted.keys() - found.keys():
+        if (why := unseen.get(place[1])) is not None:
+            found[place] = Unseen(
+                f"{flow.source_system} {place[1]}, with which this record is merged, cannot be compared now, as "
+                f"{flow.flow} cannot read or map it: {why}; this record is tried again by each run until that is mended"
+            )
+    return found
