@@ -14,19 +14,27 @@ from airflow_provider_brightpearl.sandbox.server import Sandbox
 from tests.flows.conftest import QUIET
 from tests.flows.site import MAPPINGS
 from tests.flows.test_salesforce_customers import BACK, THERE, Customers, linked
+from tests.flows.world import World
 from tests.sandbox.salesforce_org import Api
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Customers]:
-    with Sandbox(customers=4, products=1, orders=0, seed=3, settings=QUIET) as sandbox:
-        site = Customers(sandbox, tmp_path, tmp_path / "mappings")
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World[Customers]]:
+    def prepare(site: Customers) -> None:
         shutil.copytree(MAPPINGS, site.mappings)
-        for row in sandbox.snapshot("salesforce", "Account"):
-            sandbox.control("DELETE", f"/salesforce/Account/{row['Id']}")
+        for row in site.sandbox.snapshot("salesforce", "Account"):
+            site.sandbox.control("DELETE", f"/salesforce/Account/{row['Id']}")
         site.run(THERE)
         site.there_and_back()
-        yield site
+
+    folder = tmp_path_factory.mktemp("world")
+    with Sandbox(customers=4, products=1, orders=0, seed=3, settings=QUIET) as sandbox:
+        yield World(sandbox, Customers(sandbox, folder, folder / "mappings"), prepare)
+
+
+@pytest.fixture
+def site(world: World[Customers], tmp_path: Path) -> Customers:
+    return world.begin(tmp_path)
 
 
 def declare(site: Customers, flow: str, policy: str) -> None:

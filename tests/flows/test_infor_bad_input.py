@@ -13,7 +13,9 @@ from sqlalchemy import select
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.tables import dead_letter
-from tests.flows.site import Site
+from tests.flows.conftest import QUIET
+from tests.flows.site import MAPPINGS, Site
+from tests.flows.world import World
 from tests.systems.infor.m3 import client_for
 
 pytestmark = pytest.mark.slow
@@ -21,23 +23,34 @@ pytestmark = pytest.mark.slow
 ORDERS, PAYMENTS = "orders_to_infor", "payments_to_infor_gl"
 
 
-@pytest.fixture
-def bare_site(tmp_path: Path) -> Iterator[Site]:
-    """An account, a company that holds nothing of it, and flow files of its own."""
-    with Sandbox(customers=8, products=6, orders=14, seed=3) as sandbox:
-        sandbox.control("POST", "/settings/brightpearl", {"throttle": False})
-        site = Site(sandbox, tmp_path)
-        copytree(site.mappings, tmp_path / "mappings")
-        site.mappings = tmp_path / "mappings"
-        yield site
+def company(folder: Path, *flows: str) -> Iterator[World[Site]]:
+    """An account and a company, after these flows have run, with flow files of its own."""
+    with Sandbox(customers=8, products=6, orders=14, seed=3, settings=QUIET) as sandbox:
+        copytree(MAPPINGS, folder / "mappings")
+        site = Site(sandbox, folder, folder / "mappings")
+        yield World(sandbox, site, lambda site: [site.run(flow) for flow in flows])
+
+
+@pytest.fixture(scope="module")
+def bare_company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World[Site]]:
+    yield from company(tmp_path_factory.mktemp("bare"))
+
+
+@pytest.fixture(scope="module")
+def stocked_company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World[Site]]:
+    yield from company(tmp_path_factory.mktemp("stocked"), "customers_to_infor", "products_to_infor")
 
 
 @pytest.fixture
-def site(bare_site: Site) -> Site:
+def bare_site(bare_company: World[Site], tmp_path: Path) -> Site:
+    """A company that holds nothing of the account."""
+    return bare_company.begin(tmp_path)
+
+
+@pytest.fixture
+def site(stocked_company: World[Site], tmp_path: Path) -> Site:
     """A company that knows customers and products."""
-    for name in ("customers_to_infor", "products_to_infor"):
-        bare_site.run(name)
-    return bare_site
+    return stocked_company.begin(tmp_path)
 
 
 def letters(site: Site, flow: str) -> dict[str, Any]:

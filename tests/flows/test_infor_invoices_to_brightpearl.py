@@ -12,18 +12,25 @@ from airflow_provider_brightpearl.core.records import Counts
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from tests.contracts.tenant import add
 from tests.flows.m3_orders import SETTINGS, Warehouse
+from tests.flows.world import World
 
 FLOW = "infor_invoices_to_brightpearl"
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Warehouse]:
-    with Sandbox(customers=3, products=6, orders=2, seed=5, settings=SETTINGS) as sandbox:
-        site = Warehouse(sandbox, tmp_path)
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World[Warehouse]]:
+    def prepare(site: Warehouse) -> None:
         site.send_orders()
         site.run(FLOW)
         site.pass_time(60)
-        yield site
+
+    with Sandbox(customers=3, products=6, orders=2, seed=5, settings=SETTINGS) as sandbox:
+        yield World(sandbox, Warehouse(sandbox, tmp_path_factory.mktemp("world")), prepare)
+
+
+@pytest.fixture
+def site(world: World[Warehouse], tmp_path: Path) -> Warehouse:
+    return world.begin(tmp_path)
 
 
 def invoice_of(site: Warehouse, order: str) -> dict[str, Any]:

@@ -13,16 +13,21 @@ from airflow_provider_brightpearl.runtime.reconcile import compare
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from tests.flows.both_sides import BothSides
 from tests.flows.conftest import QUIET
+from tests.flows.world import World
 
 THERE, BACK = "products_to_infor", "infor_products_to_brightpearl"
 CUSTOMERS = ("infor_customers_to_brightpearl", "customers_to_infor")
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[BothSides]:
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World[BothSides]]:
     with Sandbox(customers=2, products=4, orders=0, seed=11, settings=QUIET) as sandbox:
-        sandbox.control("POST", "/settings/infor", {"limit_logins": False})
-        yield BothSides(sandbox, tmp_path)
+        yield World(sandbox, BothSides(sandbox, tmp_path_factory.mktemp("world")))
+
+
+@pytest.fixture
+def site(world: World[BothSides], tmp_path: Path) -> BothSides:
+    return world.begin(tmp_path)
 
 
 def products(site: BothSides) -> dict[str, dict[str, Any]]:

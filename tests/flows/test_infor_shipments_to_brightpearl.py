@@ -12,22 +12,29 @@ from msgspec.structs import replace
 from airflow_provider_brightpearl.runtime.reconcile import compare
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from tests.flows.m3_orders import SETTINGS, Warehouse
+from tests.flows.world import World
 
 FLOW = "infor_shipments_to_brightpearl"
 BACK = "shipments_to_infor"
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Warehouse]:
-    with Sandbox(customers=4, products=8, orders=6, seed=5, settings=SETTINGS) as sandbox:
-        site = Warehouse(sandbox, tmp_path)
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World[Warehouse]]:
+    def prepare(site: Warehouse) -> None:
         site.send_orders()
         # what is shipped already is reported to M3, as on any day before
         site.run(BACK)
         site.pass_time(60)
         site.run(FLOW)
         site.pass_time(60)
-        yield site
+
+    with Sandbox(customers=4, products=8, orders=6, seed=5, settings=SETTINGS) as sandbox:
+        yield World(sandbox, Warehouse(sandbox, tmp_path_factory.mktemp("world")), prepare)
+
+
+@pytest.fixture
+def site(world: World[Warehouse], tmp_path: Path) -> Warehouse:
+    return world.begin(tmp_path)
 
 
 def pieces(note: dict[str, object]) -> dict[str, int]:

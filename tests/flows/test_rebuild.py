@@ -16,7 +16,9 @@ from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.engine import writing
 from airflow_provider_brightpearl.systems.salesforce.sink import SalesforceSink
+from tests.flows.conftest import QUIET
 from tests.flows.site import Site
+from tests.flows.world import World
 
 TO_SALESFORCE = (
     "customers_to_salesforce", "products_to_salesforce", "inventory_to_salesforce", "orders_to_salesforce",
@@ -30,12 +32,24 @@ TO_INFOR = (
 pytestmark = pytest.mark.slow
 
 
+# the stock that was shipped in the past was never counted into M3
+SETTINGS = QUIET | {"infor": {"limit_logins": False, "stock_checked_at_pick": False}}
+
+
+def merchant(folder: Path, *flows: str) -> Iterator[World[Site]]:
+    """An account, after these flows have run."""
+    with Sandbox(customers=12, products=10, orders=40, seed=7, settings=SETTINGS) as sandbox:
+        yield World(sandbox, Site(sandbox, folder), lambda site: [site.run(flow) for flow in flows])
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World[Site]]:
+    yield from merchant(tmp_path_factory.mktemp("world"))
+
+
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with Sandbox(customers=12, products=10, orders=40, seed=7) as sandbox:
-        sandbox.control("POST", "/settings/brightpearl", {"throttle": False})
-        sandbox.control("POST", "/settings/infor", {"stock_checked_at_pick": False})
-        yield Site(sandbox, tmp_path)
+def site(world: World[Site], tmp_path: Path) -> Site:
+    return world.begin(tmp_path)
 
 
 def lose_state(site: Site) -> None:
@@ -86,11 +100,14 @@ def test_nothing_is_created_twice(site: Site, system: str, flows: tuple[str, ...
 ORDERS = "orders_to_infor"
 
 
+@pytest.fixture(scope="module")
+def ordered_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World[Site]]:
+    yield from merchant(tmp_path_factory.mktemp("ordered"), "customers_to_infor", "products_to_infor", ORDERS)
+
+
 @pytest.fixture
-def ordered(site: Site) -> Site:
-    for name in ("customers_to_infor", "products_to_infor", ORDERS):
-        site.run(name)
-    return site
+def ordered(ordered_world: World[Site], tmp_path: Path) -> Site:
+    return ordered_world.begin(tmp_path)
 
 
 def notes(site: Site) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.tables import dead_letter
 from tests.flows.conftest import QUIET
 from tests.flows.site import MAPPINGS, Site
+from tests.flows.world import World
 
 FLOW, BACK = "salesforce_returns_to_brightpearl", "credits_to_salesforce"
 RETURN, LINE = "Brightpearl_Return__c", "Brightpearl_Return_Line__c"
@@ -89,14 +90,20 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, Decimal) else value
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Returns]:
-    with Sandbox(customers=3, products=6, orders=6, seed=11, settings=QUIET) as sandbox:
-        site = Returns(sandbox, tmp_path)
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World[Returns]]:
+    def prepare(site: Returns) -> None:
         for flow in ("customers_to_salesforce", "products_to_salesforce", "orders_to_salesforce"):
             site.run(flow)
         site.pass_time(5)
-        yield site
+
+    with Sandbox(customers=3, products=6, orders=6, seed=11, settings=QUIET) as sandbox:
+        yield World(sandbox, Returns(sandbox, tmp_path_factory.mktemp("world")), prepare)
+
+
+@pytest.fixture
+def site(world: World[Returns], tmp_path: Path) -> Returns:
+    return world.begin(tmp_path)
 
 
 def test_a_return_becomes_one_credit_and_does_not_come_back(site: Returns) -> None:

@@ -14,6 +14,7 @@ from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.tables import dead_letter
 from tests.flows.conftest import QUIET
 from tests.flows.site import Site
+from tests.flows.world import World
 from tests.sandbox.salesforce_org import Api
 
 THERE, BACK = "customers_to_salesforce", "salesforce_customers_to_brightpearl"
@@ -80,15 +81,21 @@ class Customers(Site):
         assert [] == self.writes()
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Customers]:
-    with Sandbox(customers=8, products=1, orders=0, seed=3, settings=QUIET) as sandbox:
-        site = Customers(sandbox, tmp_path)
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World[Customers]]:
+    def prepare(site: Customers) -> None:
         # the org's own accounts
-        for row in sandbox.snapshot("salesforce", "Account"):
-            sandbox.control("DELETE", f"/salesforce/Account/{row['Id']}")
+        for row in site.sandbox.snapshot("salesforce", "Account"):
+            site.sandbox.control("DELETE", f"/salesforce/Account/{row['Id']}")
         site.run(THERE)
-        yield site
+
+    with Sandbox(customers=8, products=1, orders=0, seed=3, settings=QUIET) as sandbox:
+        yield World(sandbox, Customers(sandbox, tmp_path_factory.mktemp("world")), prepare)
+
+
+@pytest.fixture
+def site(world: World[Customers], tmp_path: Path) -> Customers:
+    return world.begin(tmp_path)
 
 
 def linked(site: Site) -> tuple[str, str, str]:

@@ -20,7 +20,9 @@ from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.stores.tables import run
+from tests.flows.conftest import QUIET
 from tests.flows.site import Site
+from tests.flows.world import World
 
 pytestmark = pytest.mark.slow
 
@@ -28,14 +30,18 @@ FLOW = "orders_to_infor"
 MANY = "/public-api/acmetest/multi-message"
 
 
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World[Site]]:
+    quiet: dict[str, dict[str, object]] = {"brightpearl": {"throttle": False, "custom_fields_touch": True}}
+    flows = ("customers_to_infor", "products_to_infor")
+    with Sandbox(customers=8, products=6, orders=14, seed=3, settings=QUIET | quiet) as sandbox:
+        site = Site(sandbox, tmp_path_factory.mktemp("world"))
+        yield World(sandbox, site, lambda site: [site.run(flow) for flow in flows])
+
+
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with Sandbox(customers=8, products=6, orders=14, seed=3) as sandbox:
-        sandbox.control("POST", "/settings/brightpearl", {"throttle": False, "custom_fields_touch": True})
-        site = Site(sandbox, tmp_path)
-        for name in ("customers_to_infor", "products_to_infor"):
-            site.run(name)
-        yield site
+def site(world: World[Site], tmp_path: Path) -> Site:
+    return world.begin(tmp_path)
 
 
 def numbers(site: Site) -> dict[str, str]:
