@@ -140,12 +140,12 @@ class Mapper:
             upto = ", ".join(self.session.levels(item)[: 2 * depth + 2])
             for index in indexes:
                 if item.calls[index].kind in BOUND:
-                    self._resolve_ref(
-                        item, index, f"WITH {upto} SELECT DISTINCT _k{index} FROM k{depth}", records
-                    )
+                    key = f"unnest(_k{index})" if item.calls[index].many else f"_k{index}"
+                    asked = f"SELECT DISTINCT {key} AS key FROM k{depth}"
+                    self._resolve_ref(item, index, f"WITH {upto} SELECT key FROM ({asked})", records)
 
     def _resolve_ref(self, item: CompiledObject, index: int, query: str, records: int) -> None:
-        keys = self._keys(f"{query} WHERE _k{index} IS NOT NULL", 0, records)
+        keys = self._keys(f"{query} WHERE key IS NOT NULL", 0, records)
         call = item.calls[index]
         flow, _, name = call.target.partition(".")
         if call.kind == SOURCE_OF:

@@ -7,7 +7,7 @@ Expressions are single SQL values over the columns of a stream. Four things are 
 - ``x::T`` becomes TRY_CAST with a check that names field and value where the cast fails;
 - ``a / b`` becomes an exact decimal division (DuckDB's own gives floating point) with a check for zero;
 - ``lookup``, ``ref``, ``source_of`` and ``country`` become joins with a check for keys that are not known;
-  ``has_ref`` and ``has_source`` are what such a check asks.
+  ``has_ref`` and ``has_source`` are what such a check asks, and ``any_row`` asks it of the rows of a record.
 
 A check holds only where its value is needed: inside CASE, IF, COALESCE, AND and OR it is guarded by
 the conditions before it.
@@ -47,12 +47,14 @@ _ARGUMENTS = {REF: "key", SOURCE_OF: "target_id"}
 class Call:
     """A join that an expression needs: ``kind`` is lookup, ref, source_of or country.
 
-    ``target`` is the table, or flow and object; ``key`` is the SQL of what is looked up.
+    ``target`` is the table, or flow and object; ``key`` is the SQL of what is looked up: of a list of texts where it
+    is ``many``, of which one is enough.
     """
 
     kind: str
     target: str
     key: str
+    many: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +290,8 @@ class _Compiler:
             return self._sum_rows(node, guards)
         if name == "join_rows":
             return self._join_rows(node, guards)
+        if name == "any_row":
+            return self._any_row(node, guards)
         if name in syntax.SHORT_FOR and len(node.expressions) == 1 and syntax.names(node.expressions[0]):
             return self.visit(syntax.written_out(name, node.expressions[0]), guards)
         return self._rebuild(node, guards)
@@ -306,12 +310,10 @@ class _Compiler:
         return self._joined(Call("lookup", name, key), reason, guards)
 
     def _bound(self, name: str, kind: str, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
-        target = syntax.text_argument(node, f"{name}('flow.Object', {_ARGUMENTS[kind]}, ...)")
+        target = self._bound_object(name, kind, node)
+        flow, _, object_name = target.partition(".")
         if self.scope.in_rows:
             raise ExpressionError(f"{name} cannot be used inside sum_rows or join_rows")
-        flow, _, object_name = target.partition(".")
-        if target.count(".") != 1 or not flow or not object_name:
-            raise ExpressionError(f"{name} needs 'flow.Object', got {target!r}")
         call = Call(kind, target, self._key(node.expressions[1:], guards))
         if name != kind:
             return exp.column(f"_f{self.scope.call(call)}")
@@ -322,6 +324,13 @@ class _Compiler:
         shown = f"_k{index} || ' (' || _s{index} || ')'"
         self._check(f"_s{index} IS NOT NULL", shown, several, guards)
         return self._joined(call, f"waits for the {object_name} of {flow} whose target it is", guards)
+
+    def _bound_object(self, name: str, kind: str, node: exp.Expression) -> str:
+        target = syntax.text_argument(node, f"{name}('flow.Object', {_ARGUMENTS[kind]}, ...)")
+        flow, _, object_name = target.partition(".")
+        if target.count(".") != 1 or not flow or not object_name:
+            raise ExpressionError(f"{name} needs 'flow.Object', got {target!r}")
+        return target
 
     def _key(self, parts: list[exp.Expression], guards: tuple[str, ...]) -> str:
         texts = [f"CAST({self.visit(part, guards).sql('duckdb')} AS VARCHAR)" for part in parts]
@@ -342,6 +351,19 @@ class _Compiler:
         separator = self.visit(node.expressions[2], guards).sql("duckdb")
         return sqlglot.parse_one(f"array_to_string({values}, {separator})", read="duckdb")
 
+    def _any_row(self, node: exp.Expression, guards: tuple[str, ...]) -> exp.Expression:
+        usage = "any_row(rows, has_source('flow.Object', expression over row))"
+        asked = node.expressions[1] if len(node.expressions) == 2 else None
+        name = str(asked.this).lower() if isinstance(asked, exp.Anonymous) else ""
+        if asked is None or name not in ("has_ref", "has_source"):
+            raise ExpressionError(f"use {usage}, or has_ref")
+        target = self._bound_object(name, KINDS[name], asked)
+        key = exp.Tuple(expressions=asked.expressions[1:])
+        keys = self._of_rows(
+            exp.Anonymous(this="any_row", expressions=[node.expressions[0], key]), usage, 2, guards
+        )
+        return exp.column(f"_f{self.scope.call(Call(KINDS[name], target, keys, many=True))}")
+
     def _of_rows(self, node: exp.Expression, usage: str, arguments: int, guards: tuple[str, ...]) -> str:
         """SQL of a list with the value of the second argument for every row of the first."""
         if len(node.expressions) != arguments or not isinstance(node.expressions[0], (exp.Column, exp.Dot)):
@@ -351,11 +373,14 @@ class _Compiler:
         if not isinstance(column, (MapOf, ListOf)):
             raise ExpressionError(f"{usage} needs a map or list of rows; {'.'.join(rows)} is neither")
         inner = Scope(self.scope.columns, rows, column.entry, self.scope.lookups, in_rows=True)
-        value = _Compiler(inner).visit(node.expressions[1], ())
+        wanted, compiler = node.expressions[1], _Compiler(inner)
+        # several parts are those of a key
+        key = isinstance(wanted, exp.Tuple)
+        value = compiler._key(wanted.expressions, ()) if key else compiler.visit(wanted, ()).sql("duckdb")
         self.scope.paths |= inner.paths
         for check in inner.take_checks():
             self._check_rows(rows, column, check, guards)
-        return syntax.each(rows, column, value.sql("duckdb"), paired=False)
+        return syntax.each(rows, column, value, paired=False)
 
     def _check_rows(self, rows: Path, column: MapOf | ListOf, check: Check, guards: tuple[str, ...]) -> None:
         broken = syntax.each(rows, column, check.condition.replace('"_raw_row"', '"_raw"'), paired=True)

@@ -149,7 +149,7 @@ def levels(
     for depth, indexes in enumerate(layers(item.calls)):
         keys = ", ".join(f"{_key(item.calls[index])} AS _k{index}" for index in indexes)
         ctes.append(f"k{depth} AS (SELECT *, {keys} FROM {last})")
-        found = ", ".join(_joined_value(index, item.calls[index], lookups) for index in indexes)
+        found = ", ".join(_found(index, item.calls[index], tables, lookups) for index in indexes)
         joins = " ".join(_join(index, item.calls[index], tables) for index in indexes)
         last = f"l{depth}"
         ctes.append(f"{last} AS (SELECT k{depth}.*, {found} FROM k{depth} {joins})")
@@ -168,8 +168,17 @@ def _key(call: Call) -> str:
 
 
 def _join(index: int, call: Call, tables: Mapping[int, str]) -> str:
+    if call.many:
+        return ""
     table = {"lookup": f"lookup_{call.target}", "country": "country"}.get(call.kind) or tables[index]
     return f'LEFT JOIN "{table}" t{index} ON t{index}.key = _k{index}'
+
+
+def _found(index: int, call: Call, tables: Mapping[int, str], lookups: Mapping[str, LookupTable]) -> str:
+    if call.many:
+        known = f'(SELECT list(key) FROM "{tables[index]}")'
+        return f"coalesce(list_has_any(_k{index}, {known}), false) AS _f{index}"
+    return _joined_value(index, call, lookups)
 
 
 def _joined_value(index: int, call: Call, lookups: Mapping[str, LookupTable]) -> str:

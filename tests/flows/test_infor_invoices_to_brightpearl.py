@@ -117,6 +117,22 @@ def test_an_invoice_of_several_orders_and_gaps_in_the_numbers(site: Warehouse) -
     assert "the invoice is of several orders" in " ".join(reason for reason, _ in summary.reasons)
 
 
+def test_an_invoice_is_found_by_any_of_its_orders(site: Warehouse) -> None:
+    other = site.sell(1)
+    invoice = site.invoice(other)
+    number = int(invoice.partition("|")[2])
+    [line] = [row for row in site.m3("invoice_lines") if row["IVNO"] == number]
+    # orders of other channels before and after it, and an invoice of such alone
+    site.sandbox.control("PATCH", f"/infor/invoice_lines/{place(line)}", {"ORNO": "0019999001"})
+    copied(site, invoice, number + 1)
+    for position, order in ((2, line["ORNO"]), (3, "0019999002")):
+        add(site.sandbox, "invoice_lines", site.now(), **{**line, "LINO": position, "ORNO": order})
+    site.pass_time(5)
+    summary = site.run(FLOW)
+    assert Counts(extracted=2, unchanged=1, rejected=1) == summary.counts
+    assert "the invoice is of several orders" in summary.reasons[0][0]
+
+
 def place(line: dict[str, Any]) -> str:
     return "|".join(str(line[name]) for name in ("CONO", "DIVI", "YEA4", "IVNO", "LINO"))
 

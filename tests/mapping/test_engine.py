@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.records import Stage
+from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.mapping.mapped import read_versions
 from tests.fakes import EverythingBound, MemoryCrosswalk, NothingBound
 from tests.mapping.bench import SCHEMA, flow, lookup, map_with, opened, run
@@ -394,6 +395,27 @@ def test_what_is_not_wanted_until_it_is_bound_is_filtered() -> None:
     spec = flow({}, root={"where": "has_source('a.B', id)"})
     mapped = run(spec, [{"id": 1}, {"id": 2}], resolver=EverythingBound("2"))
     assert (["1"], 1) == (mapped.column("_key"), mapped.result.filtered)
+
+
+def test_a_record_is_wanted_for_any_of_its_rows() -> None:
+    where = "any_row(lines, has_source('a.B', row.sku, currency))"
+    spec = flow({"E": "any_row(lines, has_ref('c.D', row.sku))"}, root={"where": where})
+    skus: list[list[str | None]] = [["x", "A", None], ["x", "y"], [], ["B"]]
+    records = [
+        {"id": number, "currency": "GBP", "lines": {str(n): {"sku": sku} for n, sku in enumerate(some)}}
+        for number, some in enumerate(skus, 1)
+    ]
+    mapped = run(spec, records, resolver=EverythingBound("x|GBP", "y|GBP", "x"))
+    assert (["1", "4"], [True, True]) == (mapped.column("_key"), mapped.column("E"))
+    assert ({}, 2) == (mapped.rejections, mapped.result.filtered)
+
+
+@pytest.mark.parametrize("text", ["any_row(lines, row.sku = 'A')", "any_row(lines)"])
+def test_what_any_row_cannot_ask_is_an_error(text: str) -> None:
+    with pytest.raises(
+        Misconfigured, match=r"any_row\(rows, has_source\('flow.Object', expression over row\)\)"
+    ):
+        run(flow({"E": text}), [{"id": 1}])
 
 
 def test_a_key_of_several_parts_is_joined_with_bars() -> None:
