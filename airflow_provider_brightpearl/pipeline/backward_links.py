@@ -26,6 +26,7 @@ from airflow_provider_brightpearl.pipeline.links import (
     decode,
     formed,
     instant,
+    outdate,
 )
 
 # a target that names a row with its record has both in the row's id, as in 100231|5001
@@ -178,6 +179,10 @@ class BackwardLinks:
                     row = _Row(source_id, each.object, each.key, bound.target_id)
                     if self._own_id(batch, row) not in linked:
                         yield row
+
+    def outdate(self, source_ids: Sequence[str]) -> None:
+        names = [self._linked[name][0].source_id for name in source_ids if self._linked.get(name)]
+        outdate(self.crosswalk, self.linking.flow, names)
 
     def of(self, batch: Batch, records: Sequence[RecordChange]) -> dict[str, list[Link]]:
         self._read(batch, [record.source_id for record in records])

@@ -9,10 +9,20 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.merge import Fields
-from airflow_provider_brightpearl.core.ports.stores import Binding, Intent, Intents, IntentState
+from airflow_provider_brightpearl.core.ports.stores import (
+    DETACHED,
+    MERGED,
+    OUTDATED,
+    Binding,
+    Crosswalk,
+    Intent,
+    Intents,
+    IntentState,
+)
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.forms import Forms
 from airflow_provider_brightpearl.pipeline.batch import Batch, Place
@@ -91,6 +101,13 @@ class Links(Protocol):
         """Links rows that the target has already, before they are written for the first time."""
         ...
 
+    def outdate(self, source_ids: Sequence[str]) -> None:
+        """Lets the flow of the other direction compare these records anew.
+
+        They are written now: an edit back to what that flow has read last would be no change to it.
+        """
+        ...
+
 
 @dataclass
 class ForwardLinks:
@@ -99,12 +116,14 @@ class ForwardLinks:
     Args:
         flow: the linking flow.
         others: the flows of the other direction, with their intents.
+        crosswalks: those of these flows.
         as_written: the JSON fields of a row of an object as its target takes them: a state that it does not know is
             none there.
     """
 
     flow: FlowSpec
     others: Sequence[tuple[FlowSpec, Intents]] = ()
+    crosswalks: Sequence[Crosswalk] = ()
     as_written: Callable[[str, str], str] = lambda _, payload: payload
     forward: bool = True
     _new: dict[Place, Fields] = field(default_factory=dict)
@@ -133,6 +152,11 @@ class ForwardLinks:
     def taken_over(self, batch: Batch, rows: Sequence[Binding]) -> Iterator[Link]:
         # a bound row of this flow is its own link
         return iter(())
+
+    def outdate(self, source_ids: Sequence[str]) -> None:
+        for (other, _), crosswalk in zip(self.others, self.crosswalks, strict=True):
+            roots = [each for each in crosswalk.of_targets(other.root, source_ids) if each.flow == other.flow]
+            outdate(crosswalk, other.flow, [each.source_id for each in roots])
 
     def of(self, batch: Batch, records: Sequence[RecordChange]) -> dict[str, list[Link]]:
         found: dict[str, list[Link]] = {}
@@ -179,6 +203,13 @@ def formed(
     # a state is known by its country
     written: Fields = decode(as_written(object_name, _encode(values).decode()))
     return {name: written.get(name) for name in names}
+
+
+def outdate(crosswalk: Crosswalk, flow: str, source_ids: Sequence[str]) -> None:
+    """Makes each row of these records differ from what it was, unless it is left alone."""
+    kept = ("", DETACHED, MERGED, OUTDATED)
+    rows = crosswalk.of_records(flow, source_ids) if source_ids else ()
+    crosswalk.bind([replace(each, fingerprint=OUTDATED) for each in rows if each.fingerprint not in kept])
 
 
 def at(record: Any, path: str) -> Any:

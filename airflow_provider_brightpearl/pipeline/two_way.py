@@ -142,6 +142,8 @@ class TwoWay:
             ]
             if kept or record.removals:
                 changes.append(replace(record, changes=kept))
+        # before they are written: a repeat would find nothing to write
+        self.links.outdate([each.source_id for each in changes if each.source_id in linked])
         return changes, settled
 
     def _keep_open(self, batch: Batch, record: RecordChange) -> None:

@@ -70,7 +70,10 @@ def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> T
         flow,
         pairs,
         ForwardLinks(
-            flow, [(each, wiring.other_way(each.flow).intents) for each in others], _as_written(wiring)
+            flow,
+            [(each, wiring.other_way(each.flow).intents) for each in others],
+            [wiring.other_way(each.flow).crosswalk for each in others],
+            _as_written(wiring),
         ),
         wiring.bases,
         partial(_held_by_target, wiring, pairs),

@@ -179,7 +179,8 @@ class People:
         self._note_gone("salesforce", loser, [each.get(loser) for each in view.values()])
         self.known[loser].merged = True
         # what the survivor takes along is up to the links: only that all sides agree counts
-        self.known[survivor].pending, self.known[survivor].base = {}, {}
+        if not self.known[survivor].deleted:
+            self.known[survivor].pending, self.known[survivor].base = {}, {}
         self.tell(f"{loser} is merged into {survivor}")
 
     def _note_gone(self, side: str, name: str, held: Sequence[Values | None]) -> None:

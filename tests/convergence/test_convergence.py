@@ -132,4 +132,4 @@ def try_all(world: World, examples: int) -> None:
 # a busy machine takes minutes, and cut off in an example, Hypothesis would call that one flaky
 @pytest.mark.timeout(900)
 def test_both_sides_agree_in_the_end(world: World) -> None:
-    try_all(world, 2_000 if LONG else 30)
+    try_all(world, 2_000 if LONG else 24)

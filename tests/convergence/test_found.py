@@ -116,3 +116,17 @@ def test_of_merged_accounts_the_loser_s_contact_says_that_it_has_none_when_someb
     people.edit("brightpearl", "P3", "phone", "3")
     people.settle()
     assert "3" == people.view()["salesforce"]["P3"]["phone"]
+
+
+@pytest.mark.parametrize(
+    ("side", "flow", "other"),
+    [("brightpearl", THERE_FLOW, "salesforce"), ("salesforce", BACK_FLOW, "brightpearl")],
+)
+def test_an_edit_back_to_what_its_flow_has_read_last_is_an_edit(
+    people: People, side: str, flow: str, other: str
+) -> None:
+    people.edit(side, "P1", "phone", "2")
+    people.run(flow)
+    people.edit(other, "P1", "phone", "1")
+    people.settle()
+    assert "1" == people.view()[side]["P1"]["phone"]

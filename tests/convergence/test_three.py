@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.convergence.people import People
+from tests.convergence.people import M3_BACK_FLOW, M3_THERE_FLOW, People
 from tests.convergence.sides import FIELDS
 from tests.convergence.test_convergence import LONG, try_all
 from tests.convergence.world import World
@@ -15,7 +15,7 @@ from tests.convergence.world import World
 
 @pytest.mark.timeout(900)
 def test_all_three_sides_agree_in_the_end(chain: World) -> None:
-    try_all(chain, 1_000 if LONG else 10)
+    try_all(chain, 1_000 if LONG else 8)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,17 @@ def test_ends_that_both_change_a_field_agree_and_say_which_value_is_lost(three: 
         three.edit("infor", "P1", what, "p1m@b.example")
     three.settle(order=three.flows[::-1] if back else ())
     assert {*FIELDS} <= three.known["P1"].excused
+
+
+@pytest.mark.parametrize(
+    ("side", "flow", "other"),
+    [("brightpearl", M3_THERE_FLOW, "infor"), ("infor", M3_BACK_FLOW, "brightpearl")],
+)
+def test_an_edit_back_to_what_its_flow_has_read_last_is_an_edit(
+    three: People, side: str, flow: str, other: str
+) -> None:
+    three.edit(side, "P1", "last", "May")
+    three.run(flow)
+    three.edit(other, "P1", "last", "Lee")
+    three.settle()
+    assert "Lee" == three.view()["salesforce"]["P1"]["last"]

@@ -62,6 +62,8 @@ def swapped(pair: str) -> str:
 DETACHED = "detached"
 # that of a row which the target has merged into another: its key goes to the survivor
 MERGED = "merged"
+# that of a row whose record the flow of the other direction has changed since it was read
+OUTDATED = "outdated"
 
 
 class Resolver(Protocol):
