@@ -72,6 +72,7 @@ class TwoWay:
     keeps_keys: bool = True
     conflicts: list[FoundConflict] = field(default_factory=list)
     _agreed: dict[str, dict[Place, Fields]] = field(default_factory=dict)
+    _seen: dict[Place, Fields] = field(default_factory=dict)
     # fields that were compared, by record: those over which no person has to decide, and the others as Object.field
     _settled: dict[str, set[tuple[str, str, str]]] = field(default_factory=dict)
     _undecided: dict[str, set[str]] = field(default_factory=dict)
@@ -160,15 +161,13 @@ class TwoWay:
             self._linked.append(link)
             if self.pairs:
                 self._agreed.setdefault(link.source_id, {})[link.place] = link.ours
+                self._seen.pop(link.place, None)
 
     def keep(self, batch: Batch) -> None:
         """Keeps what both sides agree on by now, of records that went through, and closes the conflicts over it."""
         agreed = (of_record for name, of_record in self._agreed.items() if name not in batch.rejected)
-        self.bases.agree(
-            self.linking.flow,
-            batch.flow.flow,
-            {place: base for each in agreed for place, base in each.items()},
-        )
+        bases = {place: base for each in agreed for place, base in each.items()}
+        self.bases.agree(self.linking.flow, batch.flow.flow, bases, self._seen)
         settled = (places for name, places in self._settled.items() if name not in batch.rejected)
         self.store.close(self.linking.flow, {each for places in settled for each in places}, self.now())
 
@@ -273,7 +272,14 @@ class TwoWay:
         self._settled.setdefault(link.source_id, set()).update(settled)
         if undecided:
             self._undecided.setdefault(link.source_id, set()).update(f"{name}.{each}" for each in undecided)
-        self._agreed.setdefault(link.source_id, {})[link.place] = {**found.base, **alone}
+        # only what follows from this comparison: a run of the other flow may have agreed on other fields meanwhile
+        before, after = base or {}, {**found.base, **alone}
+        self._seen[link.place] = before
+        self._agreed.setdefault(link.source_id, {})[link.place] = {
+            each: value
+            for each, value in after.items()
+            if base is None or each not in before or value != before[each]
+        }
         if link.unwritten and base is not None and not self.keeps_keys:
             # what the target has in other fields of a row of its own stays until it changes here
             return {*found.write, *candidates(base, {each: alone[each] for each in alone if each in base})}

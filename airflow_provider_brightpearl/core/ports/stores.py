@@ -14,7 +14,7 @@ import msgspec
 
 from airflow_provider_brightpearl.core.conflicts import FieldConflict
 from airflow_provider_brightpearl.core.events import RecordEvent
-from airflow_provider_brightpearl.core.merge import Fields, Value
+from airflow_provider_brightpearl.core.merge import Fields
 from airflow_provider_brightpearl.core.records import Counts, PartRef, Rejection
 from airflow_provider_brightpearl.core.reports import RunSummary, StateMark
 
@@ -132,10 +132,23 @@ class Bases(Protocol):
         """The base of each of these keys that has one: values by field, numbers as text or numbers."""
         ...
 
-    def agree(self, flow: str, origin: str, bases: Mapping[tuple[str, str], Mapping[str, Value]]) -> None:
-        """Keeps the bases of these objects and keys of a flow, and by which flow they came to be.
+    def agree(
+        self,
+        flow: str,
+        origin: str,
+        bases: Mapping[tuple[str, str], Fields],
+        seen: Mapping[tuple[str, str], Fields] | None = None,
+    ) -> None:
+        """Keeps these fields of the bases of these objects and keys of a flow, and by which flow they came to be.
 
-        Those of rows that are not bound any more are left out.
+        Other fields stay as they are. Bases of rows that are not bound any more are left out.
+
+        Args:
+            flow: the linking flow.
+            origin: the flow that runs.
+            bases: the fields that were agreed on now, by object and key.
+            seen: the bases from which they follow. A field that another run has agreed on since stays as that one
+                left it; of rows that are not named, all fields count.
         """
         ...
 
