@@ -28,6 +28,7 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.flow.two_way import rule_of
 from airflow_provider_brightpearl.pipeline.batch import Batch, Place
 from airflow_provider_brightpearl.pipeline.links import Link, Links, Unseen
+from airflow_provider_brightpearl.pipeline.merged_removals import merged_removals
 
 # a field as it stands in the text: written again, every digit is kept
 _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -76,6 +77,8 @@ class TwoWay:
     # fields that were compared, by record: those over which no person has to decide, and the others as Object.field
     _settled: dict[str, set[tuple[str, str, str]]] = field(default_factory=dict)
     _undecided: dict[str, set[str]] = field(default_factory=dict)
+    # by record, the fields that both sides changed, and whose value here does not count
+    _lost: dict[str, set[str]] = field(default_factory=dict)
     _linked: list[Link] = field(default_factory=list)
 
     def adopt(self, batch: Batch) -> None:
@@ -141,8 +144,14 @@ class TwoWay:
             settled += [
                 _unwritten(batch, before) for before, after in reduced if after is None and before.target_id
             ]
-            if kept or record.removals:
-                changes.append(replace(record, changes=kept))
+            removals = record.removals
+            if removals and mine and not self.links.forward:
+                # a part that is empty here may have been edited there
+                lost = self._lost.get(record.source_id, set())
+                removals, stay = merged_removals(batch, record, self.pairs, self.emptied, places, lost)
+                settled += stay
+            if kept or removals:
+                changes.append(replace(record, changes=kept, removals=removals))
         # before they are written: a repeat would find nothing to write
         self.links.outdate([each.source_id for each in changes if each.source_id in linked])
         return changes, settled
@@ -268,6 +277,8 @@ class TwoWay:
         found: Merged = merge(base, shared, theirs.fields, rule, link.changed_at, theirs.changed_at)
         self.conflicts += [FoundConflict(link, each, theirs) for each in found.conflicts]
         undecided = {each.field for each in found.conflicts if each.winner is None}
+        lost = (f"{name}.{each.field}" for each in found.conflicts if each.winner is not Rule.SOURCE)
+        self._lost.setdefault(link.source_id, set()).update(lost)
         settled = {(*link.place, each) for each in candidates(base, shared) if each not in undecided}
         self._settled.setdefault(link.source_id, set()).update(settled)
         if undecided:
