@@ -5,6 +5,7 @@ They pass one by one, since a run may reject every record it reads.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -151,8 +152,9 @@ class Causes:
 
 
 def cause_of(rejection: Rejection) -> str:
-    """Why a record did not go through, without its value, so that equal causes add up."""
-    reason = rejection.reason
+    """Why a record did not go through, without its value and id, so that equal causes add up."""
+    named = f"--record {shlex.quote(rejection.source_id)} "
+    reason = rejection.reason.replace(named, "--record ID ")
     if rejection.waits_for:
         reason = f"waits for {rejection.waits_for[0]} {rejection.waits_for[1]}"
     elif rejection.value and f"{rejection.value!r} " not in reason:

@@ -34,7 +34,7 @@ def answer_match(wiring: Wiring, source_id: str, target_id: str, author: str) ->
         wiring: the flow.
         source_id: the record, which is read and mapped now.
         target_id: the row's id in the target; empty: none that is there, it is a new one.
-        author: the person who says so.
+        author: the person who says so. An earlier answer is taken back where the target no longer has its row.
 
     Raises:
         Misconfigured: there is no such record or row, or one of them is linked already; nothing is recorded.
@@ -48,9 +48,11 @@ def answer_match(wiring: Wiring, source_id: str, target_id: str, author: str) ->
     wiring.source_instance(), wiring.target_instance()
     wiring.adopt_state()
     row = _mapped_now(wiring, source_id)
-    _check_record(wiring, row)
+    gone = _gone_row(wiring, row)
     if target_id:
         _check_row(wiring, row, target_id)
+    if gone:
+        _take_back(wiring, row, gone)
     answer = MatchAnswer(flow.flow, row.object, row.key, row.source_id, target_id, author)
     if not wiring.match_answers.keep(answer):
         raise Misconfigured(
@@ -91,12 +93,36 @@ def _mapped_now(wiring: Wiring, source_id: str) -> MappedRow:
     raise Misconfigured(f"{flow.flow} leaves record {source_id} out (where: of {flow.root})")
 
 
-def _check_record(wiring: Wiring, row: MappedRow) -> None:
-    flow = wiring.flow
-    found = wiring.linked_rows().rows_of(row.object, [row.source_id]).get(row.source_id)
-    if found:
+def _gone_row(wiring: Wiring, row: MappedRow) -> str:
+    """The row that the record is linked to and that the target no longer has; empty where it is linked to none."""
+    flow, linked = wiring.flow, wiring.linked_rows()
+    found = linked.rows_of(row.object, [row.source_id]).get(row.source_id, "")
+    if not found:
+        return ""
+    place = f"record {row.source_id} of {flow.flow} is {row.object} {found} of {flow.target}"
+    if found in wiring.target().existing_ids(row.object, [found]):
+        raise Misconfigured(f"{place}: nothing to answer")
+    bound = wiring.crosswalk.of_records(flow.flow, [row.source_id])
+    unwritten = any(each.answered and each.object == row.object for each in bound)
+    if linked.linking and not unwritten:
+        # both flows know it by this id, as does the source
         raise Misconfigured(
-            f"record {row.source_id} of {flow.flow} is {row.object} {found} of {flow.target}: nothing to answer"
+            f"{place}, which was deleted there: nothing to answer, as {linked.linking.flow.flow} shares it; "
+            "restore it, or delete the record too"
+        )
+    return found
+
+
+def _take_back(wiring: Wiring, row: MappedRow, gone: str) -> None:
+    """Unbinds the record, and the link to a row that is gone, so that another answer can take their place."""
+    flow, linked = wiring.flow, wiring.linked_rows()
+    kept = []
+    if linking := linked.linking:
+        kept += linking.crosswalk.unbind(linking.crosswalk.of_records(linking.flow.flow, [gone]))
+    kept += wiring.crosswalk.unbind(wiring.crosswalk.of_records(flow.flow, [row.source_id]))
+    if kept:
+        raise Misconfigured(
+            f"record {row.source_id} of {flow.flow} is being written by a run; answer again once it has ended"
         )
 
 

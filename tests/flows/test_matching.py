@@ -100,14 +100,51 @@ def companies(site: Site) -> dict[str, str]:
     return {key: each["organisation"].get("name") for key, each in found.items() if each.get("organisation")}
 
 
+def question(site: Site) -> str:
+    """An account of which a person has said that it is contact 204, which was deleted before the next run."""
+    known(site, 203, "both@fox.example", "Fox One")
+    known(site, 204, "both@fox.example", "Fox Two")
+    fox = account(site, "Fox Ltd", "both@fox.example")
+    run(site, 1)
+    answer_match(site.wiring(NAME), fox, "204", "Jo")
+    site.sandbox.control("DELETE", "/brightpearl/contact/204")
+    assert Counts(extracted=1, rejected=1) == run(site, 2).counts
+    return fox
+
+
+@pytest.mark.parametrize("to", ["203", ""])
+@pytest.mark.parametrize("two_way", [False, True])
+def test_an_answer_is_corrected_once_its_row_is_gone(
+    request: pytest.FixtureRequest, site: Site, two_way: bool, to: str
+) -> None:
+    if two_way:
+        request.getfixturevalue("both_ways")
+    fox = question(site)
+    answer_match(site.wiring(NAME), fox, to, "Jo")
+    again = run(site, 3).counts
+    # of two flows, the contact's own name counts
+    outcome = "created" if not to else "unchanged" if two_way else "updated"
+    assert (1, 1, 0) == (again.extracted, getattr(again, outcome), again.rejected)
+    assert bound(site)[fox] == to or (not to and bound(site)[fox] not in ("203", "204"))
+    assert "Fox Ltd" == companies(site)[bound(site)[fox]] or two_way
+    assert "resolved" == letters(site)[fox].state
+    # what is there stays
+    with pytest.raises(Misconfigured, match="nothing to answer"):
+        answer_match(site.wiring(NAME), fox, "", "Jo")
+
+
 def test_a_question_is_answered_and_the_next_run_goes_on(site: Site) -> None:
     known(site, 203, "both@fox.example", "Fox One")
     known(site, 204, "both@fox.example", "Fox Two")
     fox, hare = account(site, "Fox Ltd", "both@fox.example"), account(site, "Hare Ltd", "hare@hare.example")
-    assert Counts(extracted=2, created=1, rejected=1) == run(site, 1).counts
+    asked = run(site, 1)
+    assert Counts(extracted=2, created=1, rejected=1) == asked.counts
     letter = letters(site)[fox]
     assert ("open", "review", "primaryEmail") == (letter.state, letter.kind, letter.field)
     assert letter.value.startswith("203 ") and "; 204 " in letter.value
+    # the command of the letter can be copied, and letters of one cause are one line of the summary
+    assert f"`brightpearl match {NAME} --record {fox} --to CONTACT`" in letter.reason
+    assert f"`brightpearl match {NAME} --record ID --to CONTACT`" in asked.reasons[0][0]
     # nobody has answered, and nothing is guessed
     assert 0 == run(site, 2).counts.extracted
 
@@ -352,6 +389,17 @@ def test_a_contact_that_the_other_direction_has_linked_is_taken(both_ways: Site)
         answer_match(site.wiring(NAME), twin, "203", "Jo")
     with pytest.raises(Misconfigured, match=r"nothing to answer"):
         answer_match(site.wiring(NAME), linked, "204", "Jo")
+
+
+def test_a_contact_that_both_flows_know_is_no_question_once_it_is_gone(both_ways: Site) -> None:
+    site = both_ways
+    known(site, 203, "fox@fox.example")
+    fox = account(site, "Fox Ltd", "fox@fox.example")
+    run(site, 1)
+    assert "203" == bound(site)[fox]
+    site.sandbox.control("DELETE", "/brightpearl/contact/203")
+    with pytest.raises(Misconfigured, match=r"nothing to answer, as people_to_salesforce shares it"):
+        answer_match(site.wiring(NAME), fox, "204", "Jo")
 
 
 def test_a_new_record_of_both_directions_is_looked_for_once(both_ways: Site) -> None:

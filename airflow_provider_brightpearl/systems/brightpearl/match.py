@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from shlex import quote as quote_word
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -189,7 +190,7 @@ class Matcher:
         ]
         other = self.linked.first("\0".join((self.kind.what, *rule, *normal)), each.source_id)
         if other != each.source_id:
-            each.ask(f"record {other} has the same {rule_text(rule)}: {self._two_records}", rule[0])
+            each.ask(f"record {other} has the same {rule_text(rule)}: {self._two_records(each)}", rule[0])
         return each.open
 
     def _fitting(
@@ -226,7 +227,7 @@ class Matcher:
         if len(rows) > 1:
             each.ask(
                 f"Brightpearl has {len(rows)} {what}s of this {by}; answer which one it is: "
-                f"{self._command(f'--to {what.upper()}')}, or --new for none of them",
+                f"{self._command(each, f'--to {what.upper()}')}, or --new for none of them",
                 rule[0],
                 listed,
             )
@@ -237,7 +238,8 @@ class Matcher:
         owner = taken.get(target_id) or self.linked.first(f"{what} {target_id}", each.source_id)
         if owner != each.source_id:
             each.ask(
-                f"{what} {target_id} of Brightpearl has this {by} and is that of record {owner}: {self._two_records}",
+                f"{what} {target_id} of Brightpearl has this {by} and is that of record {owner}: "
+                f"{self._two_records(each)}",
                 rule[0],
                 listed,
             )
@@ -245,16 +247,15 @@ class Matcher:
         each.id = target_id
         return True
 
-    @property
-    def _two_records(self) -> str:
+    def _two_records(self, each: Whole) -> str:
         source = self.flow.source_system
         return (
             f"two records cannot be one {self.kind.what}; merge them in {source}, or answer that this is another one: "
-            f"{self._command('--new')}"
+            f"{self._command(each, '--new')}"
         )
 
-    def _command(self, answer: str) -> str:
-        return f"`brightpearl match {self.flow.flow} --record ID {answer}`"
+    def _command(self, each: Whole, answer: str) -> str:
+        return f"`brightpearl match {self.flow.flow} --record {quote_word(each.source_id)} {answer}`"
 
     def _listed(self, rows: Iterable[Mapping[str, Any]], taken: Mapping[str, str]) -> str:
         """The candidates by id with what people know them by, at most ten."""

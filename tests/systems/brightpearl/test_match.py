@@ -89,7 +89,7 @@ def test_several_that_fit_are_a_question_with_what_people_know_them_by(merchant:
     asked = heads(results)["SF1"]
     assert (
         "Brightpearl has 12 contacts of this primaryEmail; answer which one it is: "
-        "`brightpearl match people_to_brightpearl --record ID --to CONTACT`, or --new for none of them"
+        "`brightpearl match people_to_brightpearl --record SF1 --to CONTACT`, or --new for none of them"
     ) == asked.reason
     assert (True, True, False) == (asked.refused, asked.review, asked.passing)
     candidates = asked.value.split("; ")
