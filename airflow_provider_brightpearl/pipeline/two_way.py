@@ -77,6 +77,8 @@ class TwoWay:
     # fields that were compared, by record: those over which no person has to decide, and the others as Object.field
     _settled: dict[str, set[tuple[str, str, str]]] = field(default_factory=dict)
     _undecided: dict[str, set[str]] = field(default_factory=dict)
+    # fields over which a person has to decide since an earlier run
+    _waiting: dict[Place, set[str]] = field(default_factory=dict)
     # by record, the fields that both sides changed, and whose value here does not count
     _lost: dict[str, set[str]] = field(default_factory=dict)
     _linked: list[Link] = field(default_factory=list)
@@ -243,8 +245,12 @@ class TwoWay:
         if not self.links.forward:
             mapped = {each.source_id: each.changes for each in records}
             links = [self._as_mapped(each, mapped[each.source_id], bases.get(each.place)) for each in links]
+        for each in self.store.listed(self.linking.flow, open_only=True) if links else ():
+            self._waiting.setdefault((each.object, each.key), set()).add(each.field)
         open_ones = [
-            link for link in links if self._shared(link, candidates(bases.get(link.place), link.ours))
+            link
+            for link in links
+            if link.place in self._waiting or self._shared(link, candidates(bases.get(link.place), link.ours))
         ]
         held: dict[Place, Held] = {}
         seen = self.held(open_ones) if open_ones else {}
@@ -279,7 +285,11 @@ class TwoWay:
         undecided = {each.field for each in found.conflicts if each.winner is None}
         lost = (f"{name}.{each.field}" for each in found.conflicts if each.winner is not Rule.SOURCE)
         self._lost.setdefault(link.source_id, set()).update(lost)
-        settled = {(*link.place, each) for each in candidates(base, shared) if each not in undecided}
+        # also where both sides went back to what was agreed
+        waiting = {each: shared[each] for each in self._waiting.get(link.place, set()) & shared.keys()}
+        same = waiting.keys() - set(candidates(theirs.fields, waiting))
+        decided = {*candidates(base, shared), *same} - undecided
+        settled = {(*link.place, each) for each in decided}
         self._settled.setdefault(link.source_id, set()).update(settled)
         if undecided:
             self._undecided.setdefault(link.source_id, set()).update(f"{name}.{each}" for each in undecided)

@@ -54,7 +54,7 @@ from airflow_provider_brightpearl.runtime.state_guard import (
     current_state,
     keep_mark,
 )
-from airflow_provider_brightpearl.runtime.two_way import deletions_of, open_two_way
+from airflow_provider_brightpearl.runtime.two_way import close_unpaired, deletions_of, open_two_way
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -102,6 +102,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         wiring.adopt_state()
         begun = replace(begun, pair=wiring.pair)
         wiring.intents.start(flow.flow)
+        close_unpaired(wiring)
         asked = check_schema(wiring)
         watermark = wiring.ledger.watermark(flow.flow, wiring.pair)
         planned = plan(request, flow.window.policy, watermark, begun.started_at)

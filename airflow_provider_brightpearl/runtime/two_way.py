@@ -84,6 +84,21 @@ def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> T
     )
 
 
+def close_unpaired(wiring: Wiring) -> None:
+    """Closes conflicts that a person was to decide, and whose field no flow brings back any more."""
+    flow = wiring.flow.flow
+    waiting = wiring.conflicts.listed(flow, open_only=True)
+    if not waiting:
+        return
+    flows = load_flows(wiring.environment.mappings)[0]
+    reverses = (each.reverse for each in flows if each.reverse and each.reverse.of == flow)
+    pairs = {place for reverse in reverses for place in reverse.fields.values()}
+    left = {
+        (each.object, each.key, each.field) for each in waiting if f"{each.object}.{each.field}" not in pairs
+    }
+    wiring.conflicts.close(flow, left, wiring.environment.now())
+
+
 def _emptied(flow: FlowSpec) -> frozenset[str]:
     """The objects of a flow whose fields an empty value empties."""
     empties = find_system(flow.target).empties

@@ -127,6 +127,47 @@ def test_a_side_that_goes_back_to_what_was_agreed_takes_the_other_ones_value(sit
     assert [] == all_conflicts(site.database, open_only=True)
 
 
+@pytest.mark.parametrize("first", [there, back], ids=["forward", "backward"])
+def test_a_conflict_is_closed_where_both_sides_go_back_to_what_was_agreed(site: Site, first: Any) -> None:
+    key, account, _ = linked(site)
+    before = site.there("Account")[key]["Phone"]
+    edit_there(site, "Account", account, Phone="1")
+    edit_here(site, key, phone="2")
+    there(site)
+    back(site)
+    assert None is found(site)["Account.Phone"].closed_at
+    edit_there(site, "Account", account, Phone=before)
+    edit_here(site, key, phone=before)
+    first(site)
+    assert [] == all_conflicts(site.database, open_only=True)
+    assert before == site.there("Account")[key]["Phone"]
+
+
+def test_a_conflict_over_a_field_that_nobody_brings_back_any_more_is_closed(site: Site) -> None:
+    both_edited(site)
+    there(site)
+    assert None is found(site)["Account.Phone"].closed_at
+    there(site)
+    assert None is found(site)["Account.Phone"].closed_at
+    one_way = BACK.replace("      telephone: Phone\n", "").replace(
+        "    Contact.telephone: Account.Phone\n", ""
+    )
+    (site.mappings / "people_to_brightpearl.yaml").write_text(one_way)
+    there(site)
+    assert [] == all_conflicts(site.database, open_only=True)
+
+
+def test_a_conflict_is_closed_where_a_system_decides_by_now(site: Site) -> None:
+    key, _, _ = both_edited(site)
+    there(site)
+    (site.mappings / "people_to_salesforce.yaml").write_text(THERE)
+    site.run("people_to_salesforce", full_resync=True)
+    back(site)
+    assert [] == all_conflicts(site.database, open_only=True)
+    held = site.here("contact", "contactId")[key]["communication"]["telephones"]["PRI"]
+    assert "1 [b]" == held == site.there("Account")[key]["Phone"]
+
+
 def command(*arguments: str) -> Any:
     return CliRunner().invoke(app, ["conflicts", *arguments], catch_exceptions=False)
 
