@@ -66,6 +66,10 @@ def _next_steps(copied: Copied) -> None:
         steps.append("Replace the constants in lookups/m3_*.csv and in the flows to M3 by yours.")
     if copied.flows[0].endswith("_to_brightpearl"):
         steps.append("Replace the ids in lookups/brightpearl_*.csv by those of your account.")
+    steps += [
+        f"brightpearl match {each}     # what it would link, create or ask; see Adopting records in the docs"
+        for each in copied.creates_after.values()
+    ]
     steps.append(f"brightpearl plan {copied.flows[0]}     # what the first run will cost")
     steps += [f"airflow dags unpause {name}" for name in copied.flows[:1]]
     say("\nNext steps. New DAGs are paused until you unpause them.")
@@ -73,6 +77,9 @@ def _next_steps(copied: Copied) -> None:
         say(f"  {number}. {step}")
     rest = ", ".join((*copied.flows[1:], "brightpearl_reconcile", "brightpearl_maintenance"))
     say(f"     Then, in this order: {rest}")
+    for creating, matching in copied.creates_after.items():
+        text = f"Leave {creating} paused until {matching} has run: where both systems hold a customer or product,"
+        say(f"     {text} it would create a second one.")
 
 
 @flow.callback()

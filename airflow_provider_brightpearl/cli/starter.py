@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +22,12 @@ _ALWAYS = ("dags/brightpearl_maintenance.py", "dags/brightpearl_reconcile.py", "
 class Copied:
     """What became of the starter files.
 
-    ``systems`` are those of the flows; ``differing`` pairs a file that was left alone with the shipped one.
+    ``flows`` are in the order of their first syncs, and ``creates_after`` says which of them creates what another one
+    has to look for first. ``systems`` are theirs; ``differing`` pairs a file that was left alone with the shipped one.
     """
 
     flows: tuple[str, ...]
+    creates_after: dict[str, str]
     systems: tuple[str, ...]
     written: tuple[Path, ...]
     same: tuple[Path, ...]
@@ -68,7 +70,8 @@ def copy_starter(destination: Path, target: str | None = None) -> Copied:
             differing.append((yours, shipped))
     systems = {system for flow in flows for system in (flow.source_system, flow.target)}
     names = tuple(flow.flow for flow in flows)
-    return Copied(names, tuple(sorted(systems)), tuple(written), tuple(same), tuple(differing))
+    first = {name: each for name, each in creates_after(flows).items() if name in names}
+    return Copied(names, first, tuple(sorted(systems)), tuple(written), tuple(same), tuple(differing))
 
 
 def write_new(path: Path, content: bytes) -> None:
@@ -88,12 +91,15 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def _flows(mappings: Path, target: str | None) -> list[FlowSpec]:
-    """The shipped flows into a system, or all out of Brightpearl, parents before what waits for them."""
+    """The shipped flows into a system, or all out of Brightpearl, in the order of their first syncs.
+
+    Parents come before what waits for them. A flow that looks for what its target has already comes before the one of
+    the other direction, which would create the same records once more.
+    """
     flows = {flow.flow: flow for flow in map(load_flow, sorted(mappings.glob("*.yaml")))}
     known = sorted({flow.target for flow in flows.values()})
     if target is not None and target not in known:
         raise Misconfigured(f"--target must be one of {', '.join(known)}; got {target!r}")
-    depth = {name: _depth(name, flows) for name in flows}
     # what writes into the books of a merchant is asked for by name
     chosen = {
         flow.flow
@@ -104,7 +110,8 @@ def _flows(mappings: Path, target: str | None) -> list[FlowSpec]:
     # they wait for flows of their own direction in turn
     while missing := {parent for name in chosen for parent in flows[name].after} - chosen:
         chosen |= missing
-    return sorted((flows[name] for name in chosen), key=lambda flow: (depth[flow.flow], flow.flow))
+    before = _before([flows[name] for name in chosen])
+    return sorted((flows[name] for name in chosen), key=lambda flow: (_depth(flow.flow, before), flow.flow))
 
 
 def _needed(flow: FlowSpec) -> set[str]:
@@ -113,8 +120,25 @@ def _needed(flow: FlowSpec) -> set[str]:
     return flows_back(flow)
 
 
-def _depth(name: str, flows: dict[str, FlowSpec]) -> int:
-    return 1 + max((_depth(parent, flows) for parent in flows[name].after if parent in flows), default=0)
+def creates_after(flows: Iterable[FlowSpec]) -> dict[str, str]:
+    """Flows that create what they do not know, and the flow that looks for it on their side and so has to run first."""
+    return {flow.reverse.of: flow.flow for flow in flows if flow.reverse and flow.reverse.fields}
+
+
+def _before(flows: Iterable[FlowSpec]) -> dict[str, set[str]]:
+    """The flows that run before each of these, of these."""
+    flows = list(flows)
+    first = creates_after(flows)
+    before = {flow.flow: {*flow.after} for flow in flows}
+    for creating, matching in first.items():
+        if creating in before:
+            before[creating].add(matching)
+            before[matching].discard(creating)
+    return {name: parents & {*before} for name, parents in before.items()}
+
+
+def _depth(name: str, before: dict[str, set[str]]) -> int:
+    return 1 + max((_depth(parent, before) for parent in before[name]), default=0)
 
 
 def _files(flows: list[FlowSpec], mappings: Path) -> Iterator[str]:

@@ -96,7 +96,23 @@ def test_init_for_one_target_writes_its_flows_and_what_they_need(tmp_path, targe
     assert [] == writer_problems(load_flows(mappings)[0])
     assert [] == list(reference_problems(load_flows(mappings)[0]))
     place = {flow: number for number, flow in enumerate(copied.flows)}
-    assert all(place[parent] < place[flow.flow] for flow in flows for parent in flow.after)
+    # what creates comes after what looks for the same records on its side
+    creates_after = {flow.reverse.of: flow.flow for flow in flows if flow.reverse and flow.reverse.fields}
+    assert creates_after == copied.creates_after
+    assert all(place[creates_after[flow]] < place[flow] for flow in creates_after)
+    pairs = [(parent, flow.flow) for flow in flows for parent in flow.after]
+    pairs = [pair for pair in pairs if creates_after.get(pair[0]) != pair[1]]
+    assert all(place[parent] < place[flow] for parent, flow in pairs)
+
+
+def test_init_names_the_flows_to_leave_paused_at_first(tmp_path, run):
+    done = run("brightpearl", "init", str(tmp_path), "--target", "brightpearl")
+    assert 0 == done.returncode
+    [order] = [line for line in done.stdout.splitlines() if "in this order" in line]
+    matching, creating = "salesforce_customers_to_brightpearl", "customers_to_salesforce"
+    assert order.index(f" {matching},") < order.index(f" {creating},")
+    assert f"brightpearl match {matching} " in done.stdout
+    assert f"Leave {creating} paused until {matching} has run" in done.stdout
 
 
 def test_init_never_touches_a_file_that_exists(tmp_path, run):

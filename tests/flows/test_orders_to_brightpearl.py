@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from airflow_provider_brightpearl.errors import TimedOut
 from airflow_provider_brightpearl.runtime.reconcile import compare
+from airflow_provider_brightpearl.stores.tables import dead_letter
 from airflow_provider_brightpearl.systems.intent_log import IntentLog
 from tests.flows.org import Org
 
@@ -134,9 +136,28 @@ def test_what_the_account_lacks_is_said(org: Org, change: dict[str, str], reason
     assert {} == org.sales()
 
 
-def test_an_account_or_product_that_brightpearl_lacks_is_said(org: Org) -> None:
-    stranger = org.add("Account", Name="Stranger")
-    org.place(("1", "5.00"), AccountId=stranger)
+def test_an_order_waits_for_its_account_and_comes_by_itself(org: Org) -> None:
+    place = {"BillingCity": "Bath", "BillingCountry": "United Kingdom", "BillingCountryCode": "GB"}
+    stranger = org.add("Account", Name="Stranger", Type="Retail", **place)
+    org.add("Contact", AccountId=stranger, LastName="Doe", Email="doe@stranger.example")
+    placed = org.place(("1", "5.00"), AccountId=stranger)
     summary = org.run(FLOW)
-    assert "is not a Brightpearl contact" in summary.reasons[0][0]
+    assert (1, 0, 0) == (summary.counts.parked, summary.counts.rejected, summary.counts.created)
+    with org.database.connect() as connection:
+        [letter] = connection.execute(sa.select(dead_letter).where(dead_letter.c.flow == FLOW)).all()
+    assert ("parked", placed) == (letter.state, letter.source_id)
+    assert f"contactId: '{stranger}' waits for the Account of customers_to_salesforce" in letter.reason
     assert {} == org.sales()
+    summary = org.run("salesforce_customers_to_brightpearl", ids=(stranger,))
+    assert (1, ()) == (summary.counts.created, summary.reasons)
+    # nobody touches the order
+    summary = org.run(FLOW)
+    assert (1, 0, 0) == (summary.counts.created, summary.counts.parked, summary.counts.rejected)
+    assert [placed] == [*org.sales()]
+
+
+def test_a_product_is_known_by_its_link_too(org: Org) -> None:
+    placed = org.place(("1", "5.00"))
+    [line] = [row for row in org.sandbox.snapshot("salesforce", "OrderItem") if row["OrderId"] == placed]
+    org.change("Product2", line["Product2Id"], Brightpearl_Id__c=None)
+    assert 1 == org.run(FLOW).counts.created
