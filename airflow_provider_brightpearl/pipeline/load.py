@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
@@ -119,6 +120,7 @@ class _Part:
         self.superseded: set[str] = set()
         self.takers: set[str] = set()
         self.outcomes: dict[str, Outcome] = {}
+        self.shown: Mapping[str, Mapping[str, str]] | None = None
         self.shared = SharedRows(batch, ports.sink, ports.crosswalk)
         self.lost = LostRows(batch, ports.crosswalk, ports.letters, ports.deletions)
         self.calls, self.looks = ports.sink.calls, _looks(ports.sink)
@@ -233,7 +235,7 @@ class _Part:
         self.shared.note(results)
         if ports.outbox is not None:
             # before the rows are bound: a bound row is not written again, and would never be written back
-            ports.outbox.keep(results, batch.created_at)
+            ports.outbox.keep(results, batch.created_at, self._shown)
         if ports.two_way:
             ports.two_way.link(batch, results)
         self._bind(batch.bindings(results))
@@ -246,6 +248,19 @@ class _Part:
                 gone.append(bound)
         if gone:
             contest(batch, ports.letters, gone, ports.crosswalk.unbind(gone))
+
+    def _shown(self) -> Mapping[str, Mapping[str, str]]:
+        """What the records of the part show of the fields that are written back to them; read once."""
+        outbox, batch = self.ports.outbox, self.batch
+        if self.shown is None and outbox is not None:
+            by_line = {rows[0].pos: name for name, rows in batch.rows.items()}
+            lines = enumerate(self.ports.staging.read_lines(self.mapped.raw))
+            self.shown = {
+                by_line[pos]: outbox.shown_in(msgspec.json.decode(line))
+                for pos, line in lines
+                if pos in by_line
+            }
+        return self.shown or {}
 
     def _forget(self, changes: Sequence[RecordChange]) -> None:
         """Forgets the fingerprints of bound rows that are created anew: a repeat must not take them for unchanged."""

@@ -23,6 +23,7 @@ from airflow_provider_brightpearl.core.merge import Conflict, Fields, Merged, Ru
 from airflow_provider_brightpearl.core.ports.matching import Match
 from airflow_provider_brightpearl.core.ports.stores import MERGED, Bases, Binding, Conflicts
 from airflow_provider_brightpearl.core.ports.target import Held
+from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.records import Stage
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.flow.two_way import rule_of
@@ -32,6 +33,9 @@ from airflow_provider_brightpearl.pipeline.merged_removals import merged_removal
 
 # a field as it stands in the text: written again, every digit is kept
 _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+# rows of one record that an event names
+_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +197,17 @@ class TwoWay:
             yield RecordEvent(source_id, batch.run, Stage.LOAD, EventOutcome.CONFLICT, at, name, note=note)
         if self.links.forward:
             return
+        linked: dict[tuple[str, str], list[str]] = {}
         for link in self._linked:
-            where = (at, link.place[0], link.target_id, f"of {self.linking.flow}")
-            yield RecordEvent(link.source_id, batch.run, Stage.LOAD, EventOutcome.LINKED, *where)
+            linked.setdefault((link.source_id, link.place[0]), []).append(link.target_id)
+        # one event for all rows of an object
+        for (source_id, name), ids in linked.items():
+            several = (
+                f"{counted(len(ids), 'row')}: {', '.join(ids[:_NAMED])}{', …' if len(ids) > _NAMED else ''}; "
+            )
+            note = f"{several if len(ids) > 1 else ''}of {self.linking.flow}"
+            where = (at, name, ids[0] if len(ids) == 1 else "", note)
+            yield RecordEvent(source_id, batch.run, Stage.LOAD, EventOutcome.LINKED, *where)
 
     @property
     def warnings(self) -> tuple[str, ...]:

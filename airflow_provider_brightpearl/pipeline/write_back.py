@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from airflow_provider_brightpearl.core.beginning import may_be_written
-from airflow_provider_brightpearl.core.changes import RowResult
+from airflow_provider_brightpearl.core.changes import RowOutcome, RowResult
 from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
 from airflow_provider_brightpearl.core.ports.source import Message, Reply, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import Intent, Intents, IntentState, RecordEvents
@@ -37,6 +38,10 @@ class Kind(StrEnum):
 QUIET = timedelta(seconds=60)
 # the step of a note that may exist although nothing is known of it, as the state is new or was lost
 LOOK = "look"
+# where sources keep the fields of their users
+_CUSTOM = ("custom", "customFields")
+# by record, the text of fields that are written back
+Shown = Mapping[str, Mapping[str, str]]
 _REASONS = 3
 
 
@@ -67,33 +72,54 @@ class Outbox:
         }
 
     def keep(
-        self, results: Sequence[RowResult], created_at: Callable[[str], datetime | None] = lambda _: None
+        self,
+        results: Sequence[RowResult],
+        created_at: Callable[[str], datetime | None] = lambda _: None,
+        shown: Callable[[], Shown] = dict,
     ) -> None:
         """Records what has to be written back for these rows, unless it was delivered or is due already.
 
         ``created_at``: when the source created a record; a note that another state may have delivered is looked for
-        before it is written.
+        before it is written. ``shown``: the fields that records have, as they were read: what they show already is
+        not sent, as the source would take it for a change. It is asked for rows alone that the target had before.
         """
         for place, (spec, kind) in self.places.items():
             name = place.partition(".")[0]
-            wanted = [
-                self._intent(place, each, spec, kind)
-                for each in results
-                if each.object == name and _is_written(each)
-            ]
-            if wanted:
-                self._plan(place, wanted, created_at)
+            mine = [each for each in results if each.object == name and _is_written(each)]
+            if wanted := [self._intent(place, each, spec, kind) for each in mine]:
+                had = {each.source_id for each in mine if each.outcome is RowOutcome.UPDATED}
+                self._plan(place, wanted, created_at, had, shown)
+
+    def shown_in(self, record: Mapping[str, Any]) -> dict[str, str]:
+        """What a record shows of the fields that are written back, custom ones among them."""
+        names = {name for spec in self.flow.write_back.values() for name in spec.fields}
+        custom = [record[each] for each in _CUSTOM if isinstance(record.get(each), Mapping)]
+        return {name: part[name] for part in (*custom, record) for name in names if name in part}
 
     def _plan(
-        self, place: str, wanted: Sequence[Intent], created_at: Callable[[str], datetime | None]
+        self,
+        place: str,
+        wanted: Sequence[Intent],
+        created_at: Callable[[str], datetime | None],
+        had: Collection[str],
+        shown: Callable[[], Shown],
     ) -> None:
         known = self.intents.of(self.flow.flow, place, [each.key for each in wanted])
         attempts = {key: each.attempt for key, each in known.items()}
         recorded = {(key, each.digest) for key, each in known.items()}
         fresh = [each for each in wanted if (each.key, each.digest) not in recorded]
+        notes = self.places[place][1] is Kind.NOTE
+        if not notes and any(each.key in had for each in fresh):
+            there = shown()
+            fresh = [
+                each
+                for each in fresh
+                if each.key not in had
+                or not json.loads(each.digest).items() <= there.get(each.key, {}).items()
+            ]
         if not fresh:
             return
-        notes, began = self.places[place][1] is Kind.NOTE, self.intents.began(self.flow.flow)
+        began = self.intents.began(self.flow.flow)
         self.intents.plan(
             [
                 replace(

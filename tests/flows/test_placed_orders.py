@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_brightpearl.core.events import EventOutcome
 from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.errors import TimedOut
 from airflow_provider_brightpearl.runtime.reconcile import compare
@@ -40,11 +41,16 @@ def items(org: Org, order: str) -> list[dict[str, Any]]:
 
 
 def test_a_placed_order_and_its_rows_are_linked(org: Org) -> None:
-    org.place(("2", "10.50"), ("1", "4.00"))
+    placed = org.place(("2", "10.50"), ("1", "4.00"))
     org.place(("3", "1.00"))
     org.run(PLACE)
     assert 5 == len(links(org))
     assert expected(org) == links(org)
+    # its history names both rows
+    events = org.wiring(PLACE).events.of_record(PLACE, placed)
+    notes = {each.object: each.note for each in events if each.outcome is EventOutcome.LINKED}
+    rows = ", ".join(each["Id"] for each in items(org, placed))
+    assert {"Order": f"of {ORDERS}", "OrderItem": f"2 rows: {rows}; of {ORDERS}"} == notes
 
 
 def test_its_shipments_and_credits_reach_it(org: Org) -> None:

@@ -109,9 +109,7 @@ def test_accounts_that_came_from_brightpearl_are_linked_and_nothing_is_written(s
     before = site.sandbox.snapshot("brightpearl", "contact")
     site.sandbox.control("DELETE", "/log")
     summary = site.run(BACK)
-    assert (0, 0, 0, []) == (
-        summary.counts.created, summary.counts.rejected, summary.counts.parked, site.writes(),
-    )  # fmt: skip
+    assert (summary.counts.extracted, []) == (summary.counts.unchanged, site.writes())
     assert before == site.sandbox.snapshot("brightpearl", "contact")
     site.settle()
 
@@ -141,6 +139,21 @@ def test_an_account_with_its_contact_becomes_a_contact_with_addresses(site: Cust
     assert account == site.there("Account")[key]["Id"]
     site.settle()
     assert accounts == len(site.sandbox.snapshot("salesforce", "Account"))
+
+
+def test_an_edit_is_not_answered_by_an_id_that_the_account_has_already(site: Customers) -> None:
+    site.there_and_back()
+    key, account, _ = linked(site)
+    site.edit("Account", account, Phone="020 7946 0001")
+    site.sandbox.control("DELETE", "/log")
+    assert 1 == site.run(BACK).counts.updated
+    assert "+442079460001" == site.contact(key)["communication"]["telephones"]["PRI"]
+    assert all("/public-api/" in each for each in site.writes())
+    # an id that somebody has emptied is written again
+    site.edit("Account", account, Brightpearl_Id__c=None)
+    site.edit("Account", account, Phone="020 7946 0002")
+    site.run(BACK)
+    assert account == site.there("Account")[key]["Id"]
 
 
 def test_edits_of_both_sides_meet(site: Customers) -> None:
