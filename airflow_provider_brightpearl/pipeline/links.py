@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -29,7 +29,7 @@ from airflow_provider_brightpearl.pipeline.batch import Batch, Place
 
 decode: Any = msgspec.json.Decoder(float_hook=Decimal).decode
 # how far the clocks of a system and of the workers may differ, and how long a call may take
-_CLOCKS = timedelta(minutes=15)
+CLOCKS = timedelta(minutes=15)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 WRITTEN = (RowOutcome.CREATED, RowOutcome.UPDATED)
 
@@ -119,12 +119,14 @@ class ForwardLinks:
         crosswalks: those of these flows.
         as_written: the JSON fields of a row of an object as its target takes them: a state that it does not know is
             none there.
+        ended: the keys of those writes in doubt of a flow that it will not settle, as their record is gone.
     """
 
     flow: FlowSpec
     others: Sequence[tuple[FlowSpec, Intents]] = ()
     crosswalks: Sequence[Crosswalk] = ()
     as_written: Callable[[str, str], str] = lambda _, payload: payload
+    ended: Callable[[FlowSpec, Sequence[Intent]], Set[str]] = lambda *_: frozenset()
     forward: bool = True
     _new: dict[Place, Fields] = field(default_factory=dict)
 
@@ -132,11 +134,18 @@ class ForwardLinks:
         found: dict[str, Unlinked] = {}
         for other, intents in self.others if source_ids else ():
             doubts = intents.unsettled(other.flow, [other.root])
-            for name in source_ids:
-                if any(_may_be(each, batch.created_at(name)) for each in doubts):
+            possible = {
+                name: some
+                for name in source_ids
+                if (some := [each for each in doubts if _may_be(each, batch.created_at(name))])
+            }
+            asked = {each.key: each for some in possible.values() for each in some}
+            over = self.ended(other, list(asked.values())) if asked else frozenset[str]()
+            for name, some in possible.items():
+                if any(each.key not in over for each in some):
                     found[name] = Unlinked(
                         f"{other.flow} has written to {other.target} when this record was created, without an answer: "
-                        "its next run finds out whether it is the same one"
+                        "its next run finds out whether it is the same one, or that it does not write that one any more"
                     )
             for name in intents.made(other.flow, other.root, source_ids):
                 reason = f"{other.flow} has created this record, and links it in its next run"
@@ -188,7 +197,7 @@ def _may_be(doubt: Intent, created_at: datetime | None) -> bool:
     """Whether a record may be what a write in doubt has made: it was created when that was sent, by either clock."""
     if doubt.state is not IntentState.IN_DOUBT:
         return False
-    return created_at is None or doubt.changed_at is None or abs(created_at - doubt.changed_at) < _CLOCKS
+    return created_at is None or doubt.changed_at is None or abs(created_at - doubt.changed_at) < CLOCKS
 
 
 def formed(

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_brightpearl.core.ports.stores import Staging
+from airflow_provider_brightpearl.core.ports.stores import Intent, Staging
 from airflow_provider_brightpearl.core.ports.target import AdaptsValues, Held, HoldsRows
 from airflow_provider_brightpearl.core.reports import TransformReport
 from airflow_provider_brightpearl.errors import Misconfigured
@@ -24,7 +24,7 @@ from airflow_provider_brightpearl.mapping.forms import Forms
 from airflow_provider_brightpearl.mapping.mapped import read_mapped, read_versions
 from airflow_provider_brightpearl.pipeline.backward_links import BackwardLinks
 from airflow_provider_brightpearl.pipeline.batch import Place
-from airflow_provider_brightpearl.pipeline.links import ForwardLinks, Link, Unseen, formed, instant
+from airflow_provider_brightpearl.pipeline.links import CLOCKS, ForwardLinks, Link, Unseen, formed, instant
 from airflow_provider_brightpearl.pipeline.two_way import TwoWay
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.systems.registry import find_system, stream_schema
@@ -74,6 +74,7 @@ def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> T
             [(each, wiring.other_way(each.flow).intents) for each in others],
             [wiring.other_way(each.flow).crosswalk for each in others],
             _as_written(wiring),
+            partial(_ended, wiring),
         ),
         wiring.bases,
         partial(_held_by_target, wiring, pairs),
@@ -97,6 +98,17 @@ def close_unpaired(wiring: Wiring) -> None:
         (each.object, each.key, each.field) for each in waiting if f"{each.object}.{each.field}" not in pairs
     }
     wiring.conflicts.close(flow, left, wiring.environment.now())
+
+
+def _ended(wiring: Wiring, other: FlowSpec, doubts: Sequence[Intent]) -> set[str]:
+    """The keys of doubts that the other flow will not settle: it has read on, and their record is none of its own."""
+    there = wiring.other_way(other.flow)
+    read = there.ledger.watermark(other.flow, there.pair)
+    old = [each.key for each in doubts if read and each.changed_at and each.changed_at + CLOCKS < read]
+    left = sorted({*old} - there.letters.waiting(other.flow, old))
+    # as after a run of single records, a record that is still there may not have been read again
+    found = _mapped_now(there, [Link(key, (other.root, key), "", {}) for key in left]) if left else {}
+    return {key for key in left if (other.root, key) not in found}
 
 
 def _emptied(flow: FlowSpec) -> frozenset[str]:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_brightpearl.errors import TimedOut
 from airflow_provider_brightpearl.pipeline.batch import Batch
 from airflow_provider_brightpearl.pipeline.two_way import TwoWay
 from airflow_provider_brightpearl.stores.conflicts import all_conflicts
+from airflow_provider_brightpearl.systems.intent_log import IntentLog
 from tests.flows.site import MAPPINGS
-from tests.flows.test_salesforce_customers import BACK, THERE, Customers, linked, site, world
+from tests.flows.test_salesforce_customers import BACK, HOME, THERE, Customers, linked, site, world
 
 __all__ = ["site", "world"]
 
@@ -92,3 +94,37 @@ def test_an_emptied_address_goes(site: Customers) -> None:
     site.edit("Account", account, ShippingStreet=None)
     site.settle()
     assert (None, None) == shipped(site, key)
+
+
+def test_a_write_in_doubt_whose_account_is_gone_holds_nobody_back_for_ever(
+    site: Customers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the minute in which a call may still arrive
+    monkeypatch.setattr(IntentLog, "wait_until_quiet", lambda _: None)
+    site.settle()
+    account = site.add("Account", Name="Gone Ltd", **{f"Billing{name}": each for name, each in HOME.items()})
+    site.pass_time(5)
+    fault = {"system": "brightpearl", "method": "POST", "path": "multi-message", "drop": "before", "skip": 1}
+    site.sandbox.control("POST", "/faults", fault)
+    with pytest.raises(TimedOut):
+        site.run(BACK)
+    site.sandbox.control("DELETE", "/faults")
+    home = site.brightpearl().post(
+        "contact-service/postal-address", {"addressLine1": "1", "countryIsoCode": "GBR"}
+    )
+    person = {
+        "firstName": "By",
+        "lastName": "Stander",
+        "postAddressIds": dict.fromkeys(("DEF", "BIL", "DEL"), home),
+    }
+    key = str(site.brightpearl().post("contact-service/contact", person))
+    site.salesforce().sf.Account.delete(account)
+    # the other flow has not looked since, so that it may be its contact
+    site.pass_time(24 * 60)
+    [(reason, _)] = site.run(THERE).reasons
+    assert "without an answer" in reason
+    site.run(BACK)
+    site.pass_time(24 * 60)
+    assert 0 == site.run(THERE).counts.rejected
+    assert key in site.there("Account")
+    site.settle()
