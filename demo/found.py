@@ -70,7 +70,12 @@ def in_salesforce(tables: Tables, source: Source) -> Found:
     placed = [each for each in of_type(source, "SO") if is_placed_in_salesforce(each)]
     own = {
         "Order": {_own(each): str(each["id"]) for each in placed},
-        "OrderItem": {_own(row): id for each in placed for id, row in each["orderRows"].items()},
+        "OrderItem": {
+            _own(row): id
+            for each in placed
+            for id, row in each["orderRows"].items()
+            if row.get("externalRef")
+        },
     }
     named = {
         object: [record for record in tables[object] if record[key]] for object, key in SALESFORCE.items()
@@ -124,10 +129,17 @@ def in_brightpearl(source: Source, own: Collection[str]) -> Found:
         "Invoice": {str(each["id"]): _invoice(each) for each in orders if _is_invoiced(each)},
         "Stock": {key: figures for key, figures in places if key in own},
         "SalesOrder": {each["externalRef"]: _flat(each) for each in orders},
-        "OrderRow": {row["externalRef"]: _flat(row) for each in orders for row in each["orderRows"].values()},
+        "OrderRow": dict(_rows(orders)),
         "SalesCredit": {each["externalRef"]: _flat(each) for each in credits},
-        "CreditRow": {row["externalRef"]: _flat(row) for each in credits for row in each["orderRows"].values()},
+        "CreditRow": dict(_rows(credits)),
     })  # fmt: skip
+
+
+def _rows(sales: Sequence[Record]) -> Iterator[tuple[str, Record]]:
+    """The rows of sales by their references."""
+    for each in sales:
+        for id, row in each["orderRows"].items():
+            yield row.get("externalRef") or f"row {id} of {each['id']}", _flat(row)
 
 
 def _is_invoiced(order: Record) -> bool:

@@ -41,7 +41,7 @@ def in_salesforce(sandbox: Sandbox, now: State) -> str:
         Email="ada@engines.example",
         **_at("Mailing"),
     )
-    _order(crm, sandbox, records["Account"][buyer]["Id"])
+    _order(crm, sandbox, now, records["Account"][buyer]["Id"])
     _take_back(crm, now)
     return customer
 
@@ -49,10 +49,7 @@ def in_salesforce(sandbox: Sandbox, now: State) -> str:
 def in_m3(sandbox: Sandbox, now: State) -> None:
     """Counts stock of a product in M3's own warehouse."""
     erp = M3(sandbox)
-    product = next(
-        each for each in now.source["product"]
-        if each["stock"]["stockTracked"] and not each["composition"]["bundle"] and each["status"] == "LIVE"
-    )  # fmt: skip
+    product = next(each for each in now.source["product"] if _is_stocked(each))
     place = {"WHLO": OWN_WAREHOUSE, "ITNO": item_number(product)}
     erp.run("MMS200MI", "CpyItmWhs", **place, CWHL="100", CITN="TEMPLATE")
     erp.run("MMS310MI", "Update", **place, WHSL="A0101", STQI=COUNTED)
@@ -76,11 +73,15 @@ def ship_in_m3(sandbox: Sandbox, number: str) -> None:
             )  # fmt: skip
 
 
-def _order(crm: Salesforce, sandbox: Sandbox, account: str) -> None:
+def _order(crm: Salesforce, sandbox: Sandbox, now: State, account: str) -> None:
     """An order of two lines, activated as its user does it: a draft first."""
+    plain = {str(each["id"]) for each in now.source["product"] if _is_stocked(each)}
+    products = {
+        each["Id"] for key, each in now.found["salesforce"].records["Product2"].items() if key in plain
+    }
     entries = [
         each for each in sandbox.snapshot("salesforce", "PricebookEntry")
-        if each["Brightpearl_Id__c"] and each["CurrencyIsoCode"] == "GBP" and each["IsActive"]
+        if each["Product2Id"] in products and each["CurrencyIsoCode"] == "GBP" and each["IsActive"]
     ]  # fmt: skip
     book = entries[0]["Pricebook2Id"]
     entries = [each for each in entries if each["Pricebook2Id"] == book]
@@ -98,6 +99,11 @@ def _order(crm: Salesforce, sandbox: Sandbox, account: str) -> None:
             "OrderItem", OrderId=order, PricebookEntryId=entry["Id"], Quantity=quantity, UnitPrice=price
         )
     crm.update("Order", order, Status="Activated")
+
+
+def _is_stocked(product: Record) -> bool:
+    bundle = product["composition"]["bundle"]
+    return bool(product["stock"]["stockTracked"] and not bundle and product["status"] == "LIVE")
 
 
 def _take_back(crm: Salesforce, now: State) -> None:
