@@ -43,6 +43,11 @@ def in_salesforce(sandbox: Sandbox, now: State) -> str:
     )
     _order(crm, sandbox, now, records["Account"][buyer]["Id"])
     _take_back(crm, now)
+    # the account has no country like its own
+    abroad = next(
+        each for each in sandbox.snapshot("salesforce", "Account") if each["BillingCountryCode"] == "SE"
+    )
+    crm.update("Account", abroad["Id"], Type="Prospect")
     return customer
 
 

@@ -14,7 +14,7 @@ PLACES = {"GB": ("GBR", "T20", Decimal(20), "2"), "DE": ("DEU", "DE19", Decimal(
 PRICE_LISTS = {"GBP": "2", "EUR": "4", "USD": "5", "JPY": "6"}
 # accounts of customers that began in Salesforce: old ones, and the one that is added
 CRM_CUSTOMERS = (
-    "Northgate Interiors", "Maison Verte", "Harbour & Finch Ltd", "Skåne Möbler AB", "Analytical Engines Ltd",
+    "Northgate Interiors", "Maison Verte", "Harbour & Finch Ltd", "Analytical Engines Ltd",
 )  # fmt: skip
 # M3's own warehouse, and the one of Brightpearl that follows it
 OWN_WAREHOUSE, M3_WAREHOUSE = "200", "5"
