@@ -33,10 +33,13 @@ BACK: Mapping[str, tuple[str, ...]] = {
 }
 FLOWS = (*OUT, *BACK)
 # what M3's shipping of an order sets going
-SHIPPED_BACK = {name: BACK[name] for name in ("infor_shipments_to_brightpearl",)}
+SHIPPED_BACK = {
+    name: BACK[name] for name in ("infor_shipments_to_brightpearl", "infor_invoices_to_brightpearl")
+}
 SHIPPED_OUT = {
     name: OUT[name]
     for name in (
+        "placed_orders_to_salesforce",
         "shipments_to_salesforce",
         "shipments_to_infor",
         "inventory_to_salesforce",

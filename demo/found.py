@@ -44,6 +44,8 @@ INFOR = (
     "messages", "journals", "journal_lines", "vouchers",
 )  # fmt: skip
 COMPANY = "100"
+# how the numbers of picks begin that Brightpearl reports; the others are M3's own
+OUR_PICKS = "BPG"
 # the custom field of the number of M3's invoice
 M3_INVOICE = "PCF_M3INV"
 # what the company has before any sync
@@ -192,6 +194,7 @@ def in_infor(tables: Tables) -> Found:
         "Pick": {
             each["PMSN"]: {**each, "CUOR": numbers[each["RIDN"]], "CUPO": places[each["RIDN"], each["RIDL"]]}
             for each in own["messages"]
+            if each["PMSN"].startswith(OUR_PICKS)
         },
         "Journal": _by(own["journals"], "KEY1"),
         "JournalLine": _by(own["journal_lines"], "KEY1", "LINE"),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 from demo.expected.brightpearl import OWN_WAREHOUSE
-from demo.expected.infor import FREE_TEXT, item_number
+from demo.expected.infor import FREE_TEXT, M3_ITEMS, item_number
 from demo.expected.records import Record, is_placed_in_salesforce, of_type
 from demo.people import M3, Salesforce
 from demo.sandbox import Sandbox
@@ -52,12 +51,15 @@ def in_salesforce(sandbox: Sandbox, now: State) -> str:
 
 
 def in_m3(sandbox: Sandbox, now: State) -> None:
-    """Counts stock of a product in M3's own warehouse."""
+    """Counts stock in M3's own warehouse: of a product, and of the items that M3 had first, with what they cost."""
     erp = M3(sandbox)
     product = next(each for each in now.source["product"] if _is_stocked(each))
     place = {"WHLO": OWN_WAREHOUSE, "ITNO": item_number(product)}
     erp.run("MMS200MI", "CpyItmWhs", **place, CWHL="100", CITN="TEMPLATE")
-    erp.run("MMS310MI", "Update", **place, WHSL="A0101", STQI=COUNTED)
+    for item in M3_ITEMS:
+        erp.run("MMS200MI", "UpdItmPrice", ITNO=item, PUPR="4.20", CUCD="GBP")
+    for item in (place["ITNO"], *M3_ITEMS):
+        erp.run("MMS310MI", "Update", WHLO=OWN_WAREHOUSE, ITNO=item, WHSL="A0101", STQI=COUNTED)
 
 
 def number_in_m3(now: State) -> str:
@@ -71,10 +73,10 @@ def ship_in_m3(sandbox: Sandbox, number: str) -> None:
     erp = M3(sandbox)
     for line in _rows(sandbox, "delivery_lines"):
         if line["RIDN"] == number:
-            fields: dict[str, Any] = {name: line[name] for name in ("WHLO", "RIDN", "RIDL")}
+            fields = {name: line[name] for name in ("WHLO", "RIDN", "RIDL", "RIDX")}
             erp.run(
-                "MHS850MI", "AddCOPick", **fields, CUNO=_order_of(sandbox, number)["CUNO"], PRFL="*EXE",
-                E0PA="BRIGHTPEARL", E065="BPSHP", PMSN=f"WMS-{number}-{line['RIDL']}", QTYP=line["TRQT"],
+                "MHS850MI", "AddCOPick", **fields, CUNO=_order_of(sandbox, number)["CUNO"], PRFL="*EXE", PLSX="1",
+                E0PA="BRIGHTPEARL", E065="BPSHP", PMSN=f"WMS-{line['PLRN']}", WHSL="A0101", QTYP=line["TRQT"],
             )  # fmt: skip
 
 

@@ -82,7 +82,8 @@ def _stock(erp: Tables, source: Source) -> Iterator[tuple[str, Fields]]:
     """What M3 holds in its own warehouse, and what Brightpearl held there of products that M3 does not count."""
     numbers = {item_number(each): str(each["id"]) for each in source["product"]}
     for each in erp["item_warehouse"]:
-        if each["CONO"] == "100" and each["WHLO"] == OWN_WAREHOUSE and each["ITNO"] in numbers:
+        own = each["CONO"] == "100" and each["WHLO"] == OWN_WAREHOUSE
+        if own and each["ITNO"] in numbers and Decimal(each["STQT"]):
             yield f"{M3_WAREHOUSE}|{numbers[each['ITNO']]}", {"inStock": Decimal(each["STQT"])}
 
 

@@ -12,6 +12,7 @@ from demo.expected.records import (
     Record,
     Source,
     cut,
+    is_placed_in_salesforce,
     london_day,
     note_lines,
     of_type,
@@ -127,10 +128,12 @@ def shipments(source: Source, wanted: Expected) -> None:
         if reference := _reference(note):
             deliveries[order]["ETRN"] = _either(deliveries[order]["ETRN"], reference)
         for key, fields in _picks(note, by_id[order]):
-            picks[key] = fields
+            # what M3 ships itself is picked there
+            if not is_placed_in_salesforce(by_id[order]):
+                picks[key] = fields
             _deliver(wanted.records["OrderLine"][f"{order}|{fields['CUPO']}"], fields["QTYP"])
     wanted.records.update({"Pick": picks, "Delivery": deliveries})
-    _tell_heads(wanted)
+    _tell_heads(wanted, {id for id, order in by_id.items() if is_placed_in_salesforce(order)})
     _below_zero(wanted, picks.values())
     wanted.parked["shipments_to_infor"] = waiting
 
@@ -146,13 +149,13 @@ def _below_zero(wanted: Expected, picks: Iterable[Fields]) -> None:
     stock.update({place: {"STQT": left} for place, left in sent.items() if place not in stock})
 
 
-def _tell_heads(wanted: Expected) -> None:
-    """An order that is delivered in full is invoiced; its lowest and highest status are those of its lines."""
+def _tell_heads(wanted: Expected, invoiced: set[str]) -> None:
+    """The lowest and highest status of an order are those of its lines; M3 invoices what it ships itself in full."""
     lines: dict[str, list[Fields]] = {}
     for key, line in wanted.records["OrderLine"].items():
         lines.setdefault(key.partition("|")[0], []).append(line)
     for order, all_of_it in lines.items():
-        if {line["ORST"] for line in all_of_it} == {DELIVERED}:
+        if order in invoiced and {line["ORST"] for line in all_of_it} == {DELIVERED}:
             for line in all_of_it:
                 line["ORST"] = INVOICED
         states = [str(line["ORST"]) for line in all_of_it]

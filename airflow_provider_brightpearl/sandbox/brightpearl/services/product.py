@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import json_patch, reference_data, search_columns, search_rows
 from ..call import Call, ServiceError, id_ranges, not_found, response
 from ..collection import Record
+from ..generated.products import total_availability
 from ..money import fixed_decimals, parse_decimal
 from ..resources import (
     collection,
@@ -80,6 +81,12 @@ def post_product(call: Call) -> Record:
     collection(call, "product-price").put(
         id, {"productId": id, "priceLists": [_empty(row) for row in reference_data.PRICE_LISTS]}
     )
+    record = collection(call, "product").get(id) or {}
+    # every product whose stock is tracked has figures, also one that never had stock
+    if record["stock"]["stockTracked"]:
+        collection(call, "product-availability").put(
+            id, {"id": id, "total": total_availability({}), "warehouses": {}}
+        )
     call.account.webhooks.raise_event("product.created", id)
     return response(id)
 
