@@ -19,7 +19,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from demo import airflow_home, checks, other_way, report, sandbox, story
 from demo.airflow_api import Airflow
 from demo.expected.infor_journals import ACCOUNTS
-from demo.flows import BACK, FLOWS, OUT, SHIPPED_BACK, SHIPPED_OUT
+from demo.flows import BACK, FLOWS, OUT, SHIPPED_OUT
 from demo.report import Check, FlowResult, Pass
 from demo.running import Round
 from demo.systems import NAMES, State, money, state
@@ -40,6 +40,12 @@ class Demonstration:
 
     def __init__(self, systems: sandbox.Sandbox, airflow: Airflow, progress: Progress) -> None:
         self.systems, self.airflow, self.progress = systems, airflow, progress
+        # the order that went through all three systems, once it has
+        self.order = ""
+
+    def trace(self) -> str:
+        """The way of that order, as `brightpearl trace` prints it."""
+        return airflow_home.said(self.airflow.home, "brightpearl", "trace", "order", self.order)
 
     def play(self) -> list[Pass]:
         """First load; what changed; the other direction, there and back; and all once more."""
@@ -67,10 +73,12 @@ class Demonstration:
 
         self.systems.invoice_in_m3(invoice=True)
         other_way.ship_in_m3(self.systems, other_way.number_in_m3(now))
-        flows = (*self._flows("shipped in M3", SHIPPED_BACK), *self._flows("shipped in M3", SHIPPED_OUT))
+        flows = (*self._flows("shipped in M3", BACK), *self._flows("shipped in M3", SHIPPED_OUT))
         now = self._look("shipped in M3", story.ALL_ACCOUNTS)
         fourth = self._judged("shipped in M3", flows, now, checks.came_back(now))
-        return [third, fourth, self._again(now)]
+        again = self._again(now)
+        self.order = other_way.placed_order(now)
+        return [third, fourth, again]
 
     def _again(self, before: State) -> Pass:
         self.systems.forget_calls()
@@ -143,8 +151,8 @@ def display() -> Progress:
     return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
-def play(build: Path, size: Mapping[str, int]) -> list[Pass]:
-    """The whole demonstration, from an empty folder on."""
+def play(build: Path, size: Mapping[str, int]) -> tuple[list[Pass], str]:
+    """The whole demonstration, from an empty folder on; the way of one order besides."""
     build.mkdir(parents=True, exist_ok=True)
     with display() as progress, ExitStack() as running:
         with step(progress, "sandbox: " + ", ".join(f"{count:,} {name}" for name, count in size.items())):
@@ -160,7 +168,8 @@ def play(build: Path, size: Mapping[str, int]) -> list[Pass]:
             airflow = Airflow(home)
             airflow.wait_for_dags(FLOWS)
             airflow.unpause(FLOWS)
-        return Demonstration(systems, airflow, progress).play()
+        demonstration = Demonstration(systems, airflow, progress)
+        return demonstration.play(), demonstration.trace()
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -179,7 +188,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     try:
-        passes = play(build, size)
+        passes, trace = play(build, size)
     except KeyboardInterrupt:
         console.print("Interrupted; the sandbox and Airflow are stopped.")
         return 130
@@ -192,6 +201,7 @@ def main() -> int:
     # what was left out at first, and how it ends
     console.print(report.money_table([passes[0], passes[-1]]))
     holds = print_checks(passes)
+    console.print(f"\n{trace}", markup=False, highlight=False)
     console.print(f"\n{seconds:.0f} seconds; all of it is in {build / 'report.json'}", highlight=False)
     return 0 if holds else 1
 

@@ -108,10 +108,16 @@ def run(home: Home, program: str, *arguments: str) -> None:
     Raises:
         RuntimeError: it failed; with the end of what it said.
     """
+    said(home, program, *arguments)
+
+
+def said(home: Home, program: str, *arguments: str) -> str:
+    """What a command prints; raises as ``run`` does."""
     done = output_of([str(BIN / program), *arguments], env=home.env)
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()[-2000:]
-        raise RuntimeError(f"{program} {' '.join(arguments)} ended with code {done.returncode}:\n{said}")
+        end = (done.stderr or done.stdout).strip()[-2000:]
+        raise RuntimeError(f"{program} {' '.join(arguments)} ended with code {done.returncode}:\n{end}")
+    return done.stdout
 
 
 @contextmanager

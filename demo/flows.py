@@ -32,10 +32,7 @@ BACK: Mapping[str, tuple[str, ...]] = {
     "infor_invoices_to_brightpearl": ("infor_shipments_to_brightpearl",),
 }
 FLOWS = (*OUT, *BACK)
-# what M3's shipping of an order sets going
-SHIPPED_BACK = {
-    name: BACK[name] for name in ("infor_shipments_to_brightpearl", "infor_invoices_to_brightpearl")
-}
+# what M3's shipping of an order sets going out of Brightpearl
 SHIPPED_OUT = {
     name: OUT[name]
     for name in (

@@ -62,10 +62,14 @@ def in_m3(sandbox: Sandbox, now: State) -> None:
         erp.run("MMS310MI", "Update", WHLO=OWN_WAREHOUSE, ITNO=item, WHSL="A0101", STQI=COUNTED)
 
 
+def placed_order(now: State) -> str:
+    """Brightpearl's id of the order that was placed in Salesforce."""
+    return str(next(each["id"] for each in of_type(now.source, "SO") if is_placed_in_salesforce(each)))
+
+
 def number_in_m3(now: State) -> str:
-    """M3's number of the order that was placed in Salesforce."""
-    order = next(each for each in of_type(now.source, "SO") if is_placed_in_salesforce(each))
-    return str(now.found["infor"].records["Order"][str(order["id"])]["ORNO"])
+    """M3's number of that order."""
+    return str(now.found["infor"].records["Order"][placed_order(now)]["ORNO"])
 
 
 def ship_in_m3(sandbox: Sandbox, number: str) -> None:
