@@ -78,7 +78,7 @@ def counts_table(passes: Sequence[Pass]) -> Table:
     """One line per flow and pass."""
     table = _table("What the flows did; API calls used / fewest possible")
     table.add_column("flow", no_wrap=True)
-    for name in (*COUNTS, "calls to\nsource", "calls to\ntarget", "seconds", "with\nAirflow"):
+    for name in (*COUNTS, "calls to\nsource", "calls to\ntarget", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
     for each in passes:
         table.add_row(f"[bold]{each.name}")
@@ -92,7 +92,6 @@ def _cells(flow: FlowResult) -> Iterator[str]:
     yield from (f"{flow.counts[name]:,}" if flow.counts[name] else "[dim]0" for name in COUNTS)
     yield from (_calls(flow, system) for system in (source_of(flow.flow), target_of(flow.flow)))
     yield f"{flow.seconds:.1f}"
-    yield f"{flow.seconds_with_airflow:.1f}"
 
 
 def _calls(flow: FlowResult, system: str) -> str:
