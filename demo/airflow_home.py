@@ -113,7 +113,7 @@ def run(home: Home, program: str, *arguments: str) -> None:
 
 def said(home: Home, program: str, *arguments: str) -> str:
     """What a command prints; raises as ``run`` does."""
-    done = output_of([str(BIN / program), *arguments], env=home.env)
+    done = output_of([str(BIN / program), *arguments], env={**home.env, "COLUMNS": "150"})
     if done.returncode:
         end = (done.stderr or done.stdout).strip()[-2000:]
         raise RuntimeError(f"{program} {' '.join(arguments)} ended with code {done.returncode}:\n{end}")
