@@ -61,7 +61,8 @@ def _between_flows(files: list[Path]) -> Iterator[tuple[Path, str]]:
     for folder in dict.fromkeys(file.parent for file in files):
         here = [file for file in files if file.parent == folder]
         flows, unreadable = load_flows(folder)
-        for problem in (*writer_problems(flows), *disjoint_problems(flows, folder)):
+        faulty = {file.stem for file in folder.glob("*.yaml")} - {flow.flow for flow in flows}
+        for problem in (*writer_problems(flows, faulty), *disjoint_problems(flows, folder)):
             if about := [file for file in here if file.stem in problem.flows]:
                 yield about[0], problem.text
         # flows run from the mappings folder; what an unreadable file holds is not known

@@ -91,7 +91,17 @@ def parse_flow(text: str, name: str) -> FlowSpec:
 
 
 def _explain(name: str, data: dict[str, Any], problem: Any) -> str:
-    where = ".".join(str(part) for part in problem["loc"])
+    loc = problem["loc"]
+    where = ".".join(str(part) for part in loc if part != "[key]")
+    if loc[-1:] == ("[key]",):
+        shape = (
+            "Object.field, such as Account.Phone"
+            if "\\." in problem["ctx"]["pattern"]
+            else "letters, digits and _"
+        )
+        return f"{name}: {where}: {loc[-2]!r} is not a valid name here; write {shape}"
+    if problem["type"] in ("model_type", "dict_type"):
+        return f"{name}: {where}: has keys of its own and their values, not {problem['input']!r}"
     if problem["type"] == "extra_forbidden":
         return f"{name}: {where}: unknown key; known here: {', '.join(_known_keys(problem['loc']))}"
     return ": ".join(filter(None, (name, where, problem["msg"].removeprefix("Value error, "))))

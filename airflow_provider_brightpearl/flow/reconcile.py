@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from airflow_provider_brightpearl.core.suggest import did_you_mean
 from airflow_provider_brightpearl.flow.durations import Duration
 
 
@@ -26,6 +27,9 @@ Deleted = Literal["ignore", "report", "detach", "propagate", "remove"]
 
 
 def _removed(value: object) -> object:
+    known = get_args(Deleted)
+    if value not in known:
+        raise ValueError(f"{value!r} must be one of {', '.join(known)}{did_you_mean(str(value), known)}")
     # two words for one thing
     return "remove" if value == "propagate" else value
 

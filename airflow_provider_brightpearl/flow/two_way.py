@@ -7,7 +7,7 @@ Both compare in one form, that of the first flow's target. Without fields they s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -121,11 +121,14 @@ def _deleted(flow: FlowSpec) -> str:
     return flow.reconcile.deleted if flow.reconcile else "report"
 
 
-def two_way_problems(flows: Sequence[FlowSpec]) -> Iterator[tuple[frozenset[str], str]]:
+def two_way_problems(
+    flows: Sequence[FlowSpec], faulty: Collection[str] = ()
+) -> Iterator[tuple[frozenset[str], str]]:
     """What is wrong between flows of both directions: the flows concerned, and a sentence that names both places.
 
     Args:
         flows: all flows of a folder.
+        faulty: flows whose files cannot be read; what names them is not judged.
     """
     known = {flow.flow: flow for flow in flows}
     taken: dict[tuple[str, str], str] = {}
@@ -136,7 +139,7 @@ def two_way_problems(flows: Sequence[FlowSpec]) -> Iterator[tuple[frozenset[str]
         if _deleted(flow) == "detach" and flow.flow not in paired:
             text = "reconcile.deleted: detach needs a flow of the other direction; without one, write report"
             yield frozenset({flow.flow}), f"{flow.flow}.yaml: {text}"
-        if flow.reverse is None:
+        if flow.reverse is None or flow.reverse.of in faulty:
             continue
         place = f"{flow.flow}.yaml: reverse"
         there = known.get(flow.reverse.of)

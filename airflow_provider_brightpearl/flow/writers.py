@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -21,15 +21,20 @@ class WriterProblem:
     text: str
 
 
-def writer_problems(flows: Sequence[FlowSpec]) -> list[WriterProblem]:
+def writer_problems(flows: Sequence[FlowSpec], faulty: Collection[str] = ()) -> list[WriterProblem]:
     """Fields that two flows write of one object by one key without an owner, invalid owners, and two-way fields.
 
     Args:
         flows: all flows of a folder.
+        faulty: flows whose files cannot be read; what names them is not judged.
     """
     pairs = combinations(flows, 2)
-    two_way = (WriterProblem(*found) for found in two_way_problems(flows))
-    return [*_misnamed(flows), *(problem for pair in pairs for problem in _conflicts(*pair)), *two_way]
+    two_way = (WriterProblem(*found) for found in two_way_problems(flows, faulty))
+    return [
+        *_misnamed(flows, faulty),
+        *(problem for pair in pairs for problem in _conflicts(*pair)),
+        *two_way,
+    ]
 
 
 def _conflicts(one: FlowSpec, other: FlowSpec) -> Iterator[WriterProblem]:
@@ -61,13 +66,15 @@ def _listed(target: str, fields: Sequence[str]) -> str:
     return ", ".join(f"{target}.{field}" for field in fields[:_SHOWN]) + more
 
 
-def _misnamed(flows: Sequence[FlowSpec]) -> Iterator[WriterProblem]:
+def _misnamed(flows: Sequence[FlowSpec], faulty: Collection[str]) -> Iterator[WriterProblem]:
     known = {flow.flow: flow for flow in flows}
     for flow in flows:
         for name, spec in flow.objects.items():
             target = flow.target_object(name)
             for field, owner in spec.owner.items():
                 place = f"{flow.flow}.yaml: objects.{name}.owner.{field}"
+                if owner in faulty:
+                    continue
                 if owner not in known:
                     text = f"{place}: there is no flow {owner}{did_you_mean(owner, known)}"
                     yield WriterProblem(frozenset({flow.flow}), text)

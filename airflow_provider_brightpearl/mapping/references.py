@@ -59,7 +59,9 @@ def _references(text: str) -> Iterator[tuple[str, str]]:
 def _problem(
     flow: FlowSpec, function: str, target: str, known: Mapping[str, FlowSpec], complete: bool
 ) -> str:
-    name, _, object_name = target.partition(".")
+    name, dot, object_name = target.partition(".")
+    if not dot:
+        return ""  # the expression's own problem says so
     if name not in known:
         # what only asks may ask for a flow that somebody does not use: it has written nothing
         asks = function in ("has_ref", "has_source") and not get_close_matches(name, known, 1, _MISSPELT)

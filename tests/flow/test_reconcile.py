@@ -14,7 +14,11 @@ from tests.systems.reconciled import flow
         ("perod: 7d", "reconcile.perod: unknown key; known here: amount, currency, deleted"),
         ("period: 7w", "reconcile.period: '7w' is not a duration; write a whole number and s, m, h or d"),
         ("period: 0d", "reconcile.period: a period of 0 compares nothing"),
-        ("deleted: maybe", "reconcile.deleted: Input should be 'ignore', 'report', 'detach' or 'remove'"),
+        (
+            "deleted: detatch",
+            "reconcile.deleted: 'detatch' must be one of ignore, report, detach, propagate, remove; "
+            "did you mean detach?",
+        ),
         ("soft_delete: {IsActive: false}", "reconcile: soft_delete goes with deleted: remove"),
         ("tolerance: 0.01", "reconcile: currency and tolerance go with amount"),
         ("amount: Net__c, tolerance: -1", "reconcile.tolerance: Input should be greater than or equal to 0"),

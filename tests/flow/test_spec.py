@@ -75,8 +75,8 @@ def test_a_flow_is_read_with_its_defaults() -> None:
         (("flow: things\n", ""), "things.yaml: flow: Field required"),
         (("source: shop.things", "source: things"), "things.yaml: source: String should match pattern"),
         (("target: crm", "target: crm\ntimezone: Bath"), "things.yaml: timezone: 'Bath' is not a time"),
-        (("Sku: row", "'S k': row"), "things.yaml: objects.Line.fields.S k.[key]: String should match pattern"),
-        (("  Line:", "  ../Line:"), "things.yaml: objects.../Line.[key]: String should match pattern"),
+        (("Sku: row", "'S k': row"), "things.yaml: objects.Line.fields.S k: 'S k' is not a valid name here; write let"),
+        (("  Line:", "  ../Line:"), "things.yaml: objects.../Line: '../Line' is not a valid name here; write letters"),
         (("target: crm", "target: crm\npart_size: 10"), "things.yaml: part_size: Input should be greater"),
     ],
 )  # fmt: skip

@@ -193,3 +193,7 @@ def test_detach_needs_a_flow_of_the_other_direction() -> None:
         "there.yaml: reconcile.deleted: detach needs a flow of the other direction; without one, write report"
     ] == texts(alone)
     assert [] == texts(forward(reconcile={"deleted": "detach"}), backward())
+
+
+def test_what_names_a_faulty_file_is_not_judged() -> None:
+    assert [] == writer_problems([backward()], {"there"})

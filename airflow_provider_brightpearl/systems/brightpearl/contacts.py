@@ -145,7 +145,9 @@ class ContactWriter(Writer):
             if answer.done:
                 made[places[number]] = int(answer.value)
             elif answer.state is State.REFUSED:
-                each.refuse(answer.reason, row)
+                # which field it is, Brightpearl says in words
+                named = (name for name in row.values if name != "type" and name in answer.reason)
+                each.refuse(answer.reason, row, next(named, ""))
             else:
                 each.unanswered = True
                 self.pending.unreached.append(each.key)

@@ -61,9 +61,8 @@ def check_reconcile(flow: FlowSpec) -> None:
         return
     place = f"{flow.flow}.yaml: reconcile"
     if spec.deleted == "remove":
-        raise Misconfigured(
-            f"{place}.deleted: rows of Brightpearl are not removed by flows; use report or ignore"
-        )
+        instead = "use report, ignore or, with a flow of the other direction, detach"
+        raise Misconfigured(f"{place}.deleted: rows of Brightpearl are not removed by flows; {instead}")
     root = flow.target_object(flow.root)
     compared = [
         *(flow.objects[flow.root].fields if spec.fields == "all" else spec.named),

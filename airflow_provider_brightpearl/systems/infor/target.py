@@ -145,7 +145,8 @@ def check_reconcile(flow: FlowSpec) -> None:
         return
     place = f"{flow.flow}.yaml: reconcile"
     if spec.deleted == "remove":
-        raise Misconfigured(f"{place}.deleted: rows of M3 are not removed by flows; use report or ignore")
+        text = "rows of M3 are not removed by flows; use report, ignore or, with a flow of the other direction, detach"
+        raise Misconfigured(f"{place}.deleted: {text}")
     if spec.fields:
         raise Misconfigured(
             f"{place}.fields: M3 reports too few of the fields that flows write; leave it out"

@@ -336,3 +336,12 @@ def test_what_brightpearl_does_not_take_is_refused_when_the_flow_is_loaded(
     with pytest.raises(Misconfigured) as caught:
         check_flow(flow(text))
     assert f"people_to_brightpearl.yaml: {told}" in str(caught.value)
+
+
+def test_a_refused_address_names_its_country(merchant: Merchant) -> None:
+    place = {"type": "DEF", "addressLine1": "1 Way", "countryIsoCode": "SWX"}
+    head = {"firstName": "Ada", "lastName": "Marsh", "primaryEmail": "ada@far.example"}
+    results = merchant.write(
+        PEOPLE, [record("SF9", change("Contact", "SF9", head), change("Address", "SF9-D", place, "SF9"))]
+    )
+    assert ("countryIsoCode", "SWX") in {(each.field, each.value) for each in results if each.refused}
