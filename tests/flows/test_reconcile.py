@@ -80,18 +80,19 @@ def test_after_a_sync_all_fields_hold_what_the_flow_would_write(auditor: Auditor
 
 
 def test_a_field_that_somebody_changed_is_found_where_it_is_compared_and_set_right(auditor: Auditor) -> None:
-    row = _account(auditor)
+    key, name = "Brightpearl_Id__c", "products_to_salesforce"
+    # the first one is the flow's own, of free text
+    row = list(auditor.site.there("Product2").values())[-1]
     client = auditor.site.salesforce()
-    key = "Brightpearl_Id__c"
-    [answer] = client.upsert("Account", key, [json.dumps({key: row[key], "BillingCity": "Elsewhere"})])
+    [answer] = client.upsert("Product2", key, [json.dumps({key: row[key], "ProductCode": "Elsewhere"})])
     assert answer.success, answer
-    assert ReconcileState.CLEAN == auditor.compare(auditor.wiring("customers_to_salesforce")).state
-    wiring = auditor.wiring("customers_to_salesforce", fields=["Name", "BillingCity"])
+    assert ReconcileState.CLEAN == auditor.compare(auditor.wiring(name)).state
+    wiring = auditor.wiring(name, fields=["Name", "ProductCode"])
     found = auditor.compare(wiring)
     assert (ReconcileState.DRIFT, (row[key],)) == (found.state, found.repair)
-    assert "records that differ by field: BillingCity 1" == found.note
+    assert "records that differ by field: ProductCode 1" == found.note
     assert ReconcileState.REPAIRED == auditor.repair(wiring, found).state
-    assert row["BillingCity"] == auditor.site.there("Account")[row[key]]["BillingCity"]
+    assert row["ProductCode"] == auditor.site.there("Product2")[row[key]]["ProductCode"]
     assert ReconcileState.CLEAN == auditor.compare(wiring).state
 
 

@@ -11,7 +11,7 @@ from airflow_provider_brightpearl.errors import Misconfigured, SchemaMismatch
 from tests.flows.site import MAPPINGS, Site
 
 FLOW = "customers_to_salesforce"
-FIELD = "BillingStreet:"
+FIELD = "Type:"
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def asked(site: Site, path: str) -> int:
     [
         (
             FIELD,
-            "BilingStreet:",
-            "objects.Account.fields.BilingStreet: Account has no field BilingStreet in the org, "
-            "or this user may not see it; did you mean BillingStreet?",
+            "Typ:",
+            "objects.Account.fields.Typ: Account has no field Typ in the org, "
+            "or this user may not see it; did you mean Type?",
         ),
         (
             "  Account:\n",
