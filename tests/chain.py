@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from airflow_provider_brightpearl.core.ports.gate import Gate
 from airflow_provider_brightpearl.core.ports.source import Source, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import (
+    Conflicts,
     Crosswalk,
     DeadLetters,
     Intents,
@@ -42,6 +43,7 @@ from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.staging import FileStaging
 from tests.fakes import (
+    MemoryConflicts,
     MemoryCrosswalk,
     MemoryIntents,
     MemoryLedger,
@@ -66,6 +68,7 @@ class Chain:
     letters: DeadLetters = field(default_factory=MemoryLetters)
     ledger: Ledger = field(default_factory=MemoryLedger)
     events: RecordEvents = field(default_factory=MemoryRecordEvents)
+    conflicts: Conflicts = field(default_factory=MemoryConflicts)
     judge: Gate = field(default_factory=PassingGate)
     intents: Intents = field(default_factory=MemoryIntents)
     replies: WriteBack | None = None
