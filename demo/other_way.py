@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from demo.expected.brightpearl import OWN_WAREHOUSE
-from demo.expected.infor import FREE_TEXT, M3_ITEMS, item_number
+from demo.expected.infor import M3_ITEMS, item_number
 from demo.expected.records import Record, is_placed_in_salesforce, of_type
 from demo.people import M3, Salesforce
 from demo.sandbox import Sandbox
@@ -121,13 +121,18 @@ def _take_back(crm: Salesforce, now: State) -> None:
     """A return of the first row of an order of which nothing came back yet."""
     records = now.found["salesforce"].records
     returned = {each["parentOrderId"] for each in of_type(now.source, "SC")}
-    order = next(
+    orders = (
         each for each in of_type(now.source, "SO")
         if each["id"] not in returned and str(each["id"]) in records["Order"]
         and each["currency"]["orderCurrencyCode"] == "GBP" and each.get("invoices")
     )  # fmt: skip
-    row_id, row = next(
-        (key, each) for key, each in order["orderRows"].items() if each["productId"] != FREE_TEXT["id"]
+    plain = {each["id"] for each in now.source["product"] if _is_stocked(each)}
+    order, row_id, row = next(
+        (order, key, each)
+        for order in orders
+        for key, each in order["orderRows"].items()
+        # the rows of a bundle's parts were not sold by themselves
+        if each["productId"] in plain and not each["composition"]["bundleChild"]
     )
     net, tax = (Decimal(row["rowValue"][name]["value"]) for name in ("rowNet", "rowTax"))
     money = {"Net__c": str(net), "Tax__c": str(tax), "CurrencyIsoCode": "GBP"}
