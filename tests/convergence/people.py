@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from airflow_provider_brightpearl.stores.tables import dead_letter
+from airflow_provider_brightpearl.stores.tables import conflict, dead_letter
 from tests.convergence.sides import FIELDS, Accounts, Contacts, Customers, Side, Values
 from tests.convergence.world import OpenRun, World
 from tests.flows.test_two_way import BACK, THERE
@@ -279,10 +279,11 @@ class People:
         self.open = [each for each in self.open if not each.ended]
         if run.done[-1] not in ("load", "settle", "killed", "failed"):
             return
+        places = self._recorded(run)
         if run.summary:
-            places = {match[1] for text in run.summary.warnings if (match := _CONFLICT.match(text))}
-            for person in self.known.values():
-                person.excused |= {what for what in FIELDS if not places.isdisjoint(PLACES[what])}
+            places |= {match[1] for text in run.summary.warnings if (match := _CONFLICT.match(text))}
+        for person in self.known.values():
+            person.excused |= {what for what in FIELDS if not places.isdisjoint(PLACES[what])}
         view = self.view()
         for name in self.known:
             for side in self.sides:
@@ -290,6 +291,14 @@ class People:
                 self.tell(f"    {name} in {side}: {shown}")
         if run.done[-1] == "settle":
             self.note_agreed(view)
+
+    def _recorded(self, run: OpenRun) -> set[str]:
+        """The fields of the conflicts that a run has recorded, also one that was abandoned once it had written."""
+        query = sa.select(conflict.c.object, conflict.c.field).where(
+            conflict.c.run.startswith(f"{run.run}@", autoescape=True)
+        )
+        with self.world.database.connect() as connection:
+            return {f"{row.object}.{row.field}" for row in connection.execute(query)}
 
     # what has to hold
 
