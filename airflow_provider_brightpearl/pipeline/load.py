@@ -215,7 +215,7 @@ class _Part:
             rejections=self._stage_refusals(refused),
             loaded_money=batch.money(passed),
             rejected_money=money_of(refused),
-            warnings=(*self.lost.warnings, *(ports.two_way.warnings if ports.two_way else ())),
+            warnings=(*self.lost.warnings, *(ports.two_way.conflicts.warnings if ports.two_way else ())),
         )
 
     def _written(self, changes: Sequence[RecordChange]) -> Iterator[list[RowResult]]:

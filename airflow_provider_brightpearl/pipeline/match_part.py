@@ -79,8 +79,8 @@ def _conflicts(batch: Batch, two_way: TwoWay, found: Sequence[Match]) -> dict[st
     two_way.take_over(batch, found)
     two_way.merged(batch, list(batch.changes(batch.rows.keys() - linked)))
     conflicts: dict[str, list[str]] = {}
-    for each in two_way.conflicts:
-        winner = two_way.winner(each)
+    for each in two_way.conflicts.rows:
+        winner = two_way.conflicts.winner(each)
         counts = "a person decides" if winner == MANUAL else f"{winner} counts"
         text = f"{each.link.place[0]}.{each.conflict.field}: {counts}"
         conflicts.setdefault(each.link.source_id, []).append(text)

@@ -6,7 +6,6 @@ in the form of its target: what it would write, what its target holds, what its 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as dataclass_replace
@@ -17,9 +16,8 @@ import msgspec
 from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, RowResult
-from airflow_provider_brightpearl.core.conflicts import MANUAL, FieldConflict, kept_text
 from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
-from airflow_provider_brightpearl.core.merge import Conflict, Fields, Merged, Rule, candidates, merge, normal
+from airflow_provider_brightpearl.core.merge import Fields, Merged, Rule, candidates, merge, normal
 from airflow_provider_brightpearl.core.ports.matching import Match
 from airflow_provider_brightpearl.core.ports.stores import MERGED, Bases, Binding, Conflicts
 from airflow_provider_brightpearl.core.ports.target import Held
@@ -28,6 +26,7 @@ from airflow_provider_brightpearl.core.records import Stage
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.flow.two_way import rule_of
 from airflow_provider_brightpearl.pipeline.batch import Batch, Place
+from airflow_provider_brightpearl.pipeline.found_conflicts import FoundConflict, FoundConflicts
 from airflow_provider_brightpearl.pipeline.links import Link, Links, Unseen
 from airflow_provider_brightpearl.pipeline.merged_removals import merged_removals
 
@@ -36,15 +35,6 @@ _raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 # rows of one record that an event names
 _NAMED = 20
-
-
-@dataclass(frozen=True, slots=True)
-class FoundConflict:
-    """A conflict on a row of the linking flow, and what the other side holds."""
-
-    link: Link
-    conflict: Conflict
-    theirs: Held
 
 
 @dataclass
@@ -75,7 +65,7 @@ class TwoWay:
     emptied: frozenset[str] = frozenset()
     one_way: Callable[[str, str], bool] = lambda _name, _field: False
     keeps_keys: bool = True
-    conflicts: list[FoundConflict] = field(default_factory=list)
+    conflicts: FoundConflicts = field(init=False)
     _agreed: dict[str, dict[Place, Fields]] = field(default_factory=dict)
     _seen: dict[Place, Fields] = field(default_factory=dict)
     # fields that were compared, by record: those over which no person has to decide, and the others as Object.field
@@ -86,6 +76,9 @@ class TwoWay:
     # by record, the fields that both sides changed, and whose value here does not count
     _lost: dict[str, set[str]] = field(default_factory=dict)
     _linked: list[Link] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.conflicts = FoundConflicts(self.linking, self.links.forward)
 
     def adopt(self, batch: Batch) -> None:
         """Takes rows for bound that the flow of the other direction has linked."""
@@ -128,7 +121,7 @@ class TwoWay:
         linked = self.links.of(batch, records)
         wanted = self._wanted(batch, [link for mine in linked.values() for link in mine], records)
         # before anything is written: a repeat would find both sides equal
-        self.store.record([self._kept(batch, found) for found in self.conflicts])
+        self.store.record(self.conflicts.kept(batch.flow.flow, batch.run, self.now()))
         changes: list[RecordChange] = []
         settled: list[Binding] = []
         for record in records:
@@ -190,7 +183,7 @@ class TwoWay:
         """Events of the records of which both sides had changed a field, and of those that are linked now."""
         at = self.now()
         fields: dict[tuple[str, str], list[str]] = {}
-        for found in self.conflicts:
+        for found in self.conflicts.rows:
             fields.setdefault((found.link.source_id, found.link.place[0]), []).append(found.conflict.field)
         for (source_id, name), both in fields.items():
             note = f"both sides changed {', '.join(both)}"
@@ -208,42 +201,6 @@ class TwoWay:
             note = f"{several if len(ids) > 1 else ''}of {self.linking.flow}"
             where = (at, name, ids[0] if len(ids) == 1 else "", note)
             yield RecordEvent(source_id, batch.run, Stage.LOAD, EventOutcome.LINKED, *where)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """The fields that both sides changed, with whose value counts, and how many rows each concerns."""
-        found = Counter(map(self._said, self.conflicts))
-        return tuple(f"{text} ({count} rows)" for text, count in found.most_common())
-
-    def _said(self, found: FoundConflict) -> str:
-        one, other = self.linking.source_system, self.linking.target
-        winner = self.winner(found)
-        changed = f"{found.link.place[0]}.{found.conflict.field} was changed in {one} and in {other}"
-        if winner == MANUAL:
-            return f"{changed}, and a person decides: edit one of them"
-        return f"{changed}: {winner} counts"
-
-    def winner(self, found: FoundConflict) -> str:
-        """The system whose value counts, ``manual`` where a person decides."""
-        if found.conflict.winner is None:
-            return MANUAL
-        ours = found.conflict.winner is Rule.SOURCE
-        return self.linking.source_system if ours is self.links.forward else self.linking.target
-
-    def _kept(self, batch: Batch, found: FoundConflict) -> FieldConflict:
-        """The conflict as it is kept: by the systems of the linking flow, whichever direction runs."""
-        link, both, theirs, now = found.link, found.conflict, found.theirs, self.now()
-        sides = [
-            (kept_text(both.field, both.ours), link.changed_at, link.changed_by),
-            (kept_text(both.field, both.theirs), theirs.changed_at, theirs.changed_by),
-        ]
-        source, target = sides if self.links.forward else reversed(sides)
-        winner = self.winner(found)
-        return FieldConflict(
-            self.linking.flow, *link.place, both.field, link.target_id, source[0], target[0], winner,
-            batch.flow.flow, batch.run, now, source[1], target[1], source[2], target[2],
-            None if winner == MANUAL else now,
-        )  # fmt: skip
 
     def _wanted(
         self, batch: Batch, links: Sequence[Link], records: Sequence[RecordChange]
@@ -293,7 +250,7 @@ class TwoWay:
             return rule_of(self.linking, f"{name}.{each}", forward=self.links.forward)
 
         found: Merged = merge(base, shared, theirs.fields, rule, link.changed_at, theirs.changed_at)
-        self.conflicts += [FoundConflict(link, each, theirs) for each in found.conflicts]
+        self.conflicts.rows += [FoundConflict(link, each, theirs) for each in found.conflicts]
         undecided = {each.field for each in found.conflicts if each.winner is None}
         lost = (f"{name}.{each.field}" for each in found.conflicts if each.winner is not Rule.SOURCE)
         self._lost.setdefault(link.source_id, set()).update(lost)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from airflow_provider_brightpearl.core.ports.stores import MatchAnswer
 from airflow_provider_brightpearl.errors import Misconfigured
@@ -44,9 +41,7 @@ def answer_match(wiring: Wiring, source_id: str, target_id: str, author: str) ->
     _check_object(wiring)
     wiring.ledger.check()
     current_state(wiring.ledger, wiring.environment)
-    # a connection may lead to another instance than when it was last used
-    wiring.source_instance(), wiring.target_instance()
-    wiring.adopt_state()
+    wiring.adopt_state_now()
     row = _mapped_now(wiring, source_id)
     gone = _gone_row(wiring, row)
     if target_id:
@@ -78,12 +73,7 @@ def _mapped_now(wiring: Wiring, source_id: str) -> MappedRow:
     if not isinstance(found, bytes):
         reason = f": {found.reason}" if found else ""
         raise Misconfigured(f"{flow.source} has no record {source_id}{reason}")
-    with TemporaryDirectory() as folder:
-        raw, mapped = Path(folder) / "raw.jsonl", Path(folder) / "mapped"
-        raw.write_bytes(found + b"\n")
-        mapped.mkdir()
-        with partial(wiring.open_mapper, wiring.lookups())((raw.parent, mapped)) as mapper:
-            result = mapper.map_part(raw, mapped)
+    with wiring.mapped_now([found]) as (result, mapped):
         for _, rejection in result.rejections:
             raise Misconfigured(
                 f"record {source_id} cannot be mapped: {rejection.reason}; correct that first"

@@ -36,9 +36,7 @@ def rebuild(wiring: Wiring, run: str, *, merge: bool = False, dry_run: bool = Fa
     wiring.ledger.check()
     if not dry_run:
         current_state(wiring.ledger, wiring.environment)
-    # a connection may lead to another instance than when it was last used
-    wiring.source_instance(), wiring.target_instance()
-    wiring.adopt_state()
+    wiring.adopt_state_now()
     if not merge:
         _check_empty(wiring)
     sink = wiring.sink(run)

@@ -7,8 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -157,13 +155,7 @@ def _mapped_now(wiring: Wiring, links: Sequence[Link]) -> dict[Place, Held | Uns
             records.append(record)
         elif not (record.gone or record.foreign):
             unseen[source_id] = record.reason
-    with TemporaryDirectory() as folder:
-        raw = Path(folder) / "raw.jsonl"
-        raw.write_bytes(b"".join(record + b"\n" for record in records))
-        mapped = Path(folder) / "mapped"
-        mapped.mkdir()
-        with wiring.open_mapper(wiring.lookups(), (raw.parent, mapped)) as mapper:
-            result = mapper.map_part(raw, mapped)
+    with wiring.mapped_now(records) as (result, mapped):
         unseen |= {each.source_id: each.reason for _, each in result.rejections}
         versions = {
             name: version for name, _, version, _ in read_versions(mapped / f"{wiring.flow.root}.parquet")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from airflow_provider_brightpearl.core.ports.gate import Gate
@@ -32,6 +34,7 @@ from airflow_provider_brightpearl.flow.lookups import LookupTable, load_lookups,
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.gates.expectations import ExpectationGate
 from airflow_provider_brightpearl.mapping.engine import Mapper
+from airflow_provider_brightpearl.mapping.mapped import MapResult
 from airflow_provider_brightpearl.pipeline.matching import FlowLinks, Linking
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
 from airflow_provider_brightpearl.runtime.environment import Environment
@@ -119,6 +122,12 @@ class Wiring:
         adopted = SqlInstances(self.environment.state()).adopt(self.pair, self._flows_alike)
         if adopted:
             log.info("%s rows of state from an earlier release now belong to %s", adopted, self.pair)
+
+    def adopt_state_now(self) -> None:
+        """Likewise, once both systems were asked: a connection may lead to another instance than when last used."""
+        self.source_instance()
+        self.target_instance()
+        self.adopt_state()
 
     @property
     def planned_pair(self) -> str:
@@ -290,6 +299,17 @@ class Wiring:
     def open_mapper(self, lookups: Mapping[str, LookupTable], folders: Sequence[Path]) -> Mapper:
         """The compiled mapping, allowed to read and write these folders and nothing else."""
         return Mapper(self.flow, self.schema, lookups, self.crosswalk, folders)
+
+    @contextmanager
+    def mapped_now(self, records: Iterable[bytes]) -> Iterator[tuple[MapResult, Path]]:
+        """What the flow would write of records (JSON, raw) now: the result, and the folder of the mapped files."""
+        with TemporaryDirectory() as folder:
+            raw, mapped = Path(folder) / "raw.jsonl", Path(folder) / "mapped"
+            raw.write_bytes(b"".join(record + b"\n" for record in records))
+            mapped.mkdir()
+            with self.open_mapper(self.lookups(), (raw.parent, mapped)) as mapper:
+                result = mapper.map_part(raw, mapped)
+            yield result, mapped
 
     def gate(self, page: Path, run: str) -> Gate:
         """The expectations of the flow; what they find is written to ``page``."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from airflow_provider_brightpearl.runtime.reconcile import compare
 from airflow_provider_brightpearl.stores.tables import dead_letter
 from airflow_provider_brightpearl.systems.infor.client import Transaction
 from tests.flows.site import Site
@@ -30,6 +31,13 @@ class BothSides(Site):
         before = self.everything()
         self.round(*flows)
         assert before == self.everything()
+
+    def differences(self, flow: str) -> dict[str, Any]:
+        """The ids that a reconciliation finds missing, differing or deleted, by kind."""
+        self.latest = flow
+        report = compare(self.wiring(flow), "reconcile", full_resync=True)
+        assert report is not None
+        return {name: found for name, found in report.ids.items() if found}
 
     def everything(self) -> dict[str, Any]:
         """The records of both sides, with when each was changed and how often."""
