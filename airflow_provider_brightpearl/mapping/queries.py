@@ -73,7 +73,7 @@ def raw_table(compiled: CompiledFlow) -> str:
 def record_table(compiled: CompiledFlow, schema: StreamSchema) -> str:
     """SELECT list that turns the raw table into ``rec``."""
     raw_id = column_name("_raw_", tuple(schema.id_column.split(".")))
-    parts = [f"*, rowid AS _pos, coalesce({raw_id}, 'line ' || (rowid + 1)) AS _source_id"]
+    parts = [f"*, rowid AS _pos, coalesce(nullif({raw_id}, ''), 'line ' || (rowid + 1)) AS _source_id"]
     parts.append(f"{_sortable(compiled, schema.version)} AS _version")
     parts.append(f"{_sortable(compiled, schema.created)} AS _created")
     parts += [

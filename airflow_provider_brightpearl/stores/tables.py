@@ -252,7 +252,8 @@ intent = sa.Table(
     _text("claim"),
     sa.Column("changed_at", Instant, nullable=False),
     sa.Index("bp_intent_state", "state", "changed_at"),
-    sa.Index("bp_intent_target", "pair", "flow", "object", "target_id"),
+    # by id first: SQLite, which keeps no statistics, would else take this index for what is due
+    sa.Index("bp_intent_target", "target_id", "pair", "flow", "object"),
 )
 # as they stand in queries too: SQLite takes a partial index only where a query has its very condition
 claimed = intent.c.claim != sa.literal_column("''")
