@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 
@@ -55,6 +56,16 @@ class CallLog:
     def entries(self, system: str | None = None) -> list[dict[str, Any]]:
         """The requests as dicts, oldest first, optionally of one system."""
         return [asdict(call) for call in self.calls if system in (None, call.system)]
+
+    def peak(self, system: str, seconds: float) -> int:
+        """The most requests of a system that arrived within any window of some seconds, refused ones included."""
+        arrived = sorted(datetime.fromisoformat(call.at) for call in self.calls if call.system == system)
+        window, first, most = timedelta(seconds=seconds), 0, 0
+        for last, at in enumerate(arrived):
+            while at - arrived[first] >= window:
+                first += 1
+            most = max(most, last - first + 1)
+        return most
 
     def clear(self) -> None:
         """Delete all entries; unknown addresses stay, so that a test that resets the sandbox does not hide them."""

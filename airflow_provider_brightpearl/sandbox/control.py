@@ -32,6 +32,7 @@ def control_routes(state: SandboxState) -> list[BaseRoute]:
         ("/clock", ["GET", "POST"], control.clock),
         ("/faults", ["GET", "POST", "DELETE"], control.faults),
         ("/log", ["GET", "DELETE"], control.log),
+        ("/peak/{system}", ["GET"], control.peak),
         ("/counts", ["GET"], control.counts),
         ("/unknown", ["GET", "DELETE"], control.unknown),
         ("/snapshot/{system}", ["GET"], control.collections),
@@ -112,6 +113,11 @@ class Control:
         if request.method == "DELETE":
             self.state.log.clear()
         return _json(self.state.log.entries(request.query_params.get("system")))
+
+    async def peak(self, request: Request) -> Response:
+        system = self.state.systems[request.path_params["system"]].name
+        seconds = float(request.query_params.get("seconds", 60))
+        return _json({"most": self.state.log.peak(system, seconds)})
 
     async def counts(self, request: Request) -> Response:
         return _json(self.state.log.counts(list(self.state.systems)))

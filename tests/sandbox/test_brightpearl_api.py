@@ -94,6 +94,28 @@ class TestThrottle:
         sandbox.control("POST", "/clock", {"advance_seconds": 60})
         assert account.get("order-service/order-type").status_code == 200
 
+    def test_the_window_rolls(self, sandbox: Sandbox, account: Account) -> None:
+        switch(sandbox, throttle_limit=2)
+        sandbox.control("DELETE", "/log")
+        statuses = []
+        for seconds in (0, 40, 25, 0, 36):
+            sandbox.control("POST", "/clock", {"advance_seconds": seconds})
+            answer = account.get("order-service/order-type")
+            statuses.append((answer.status_code, answer.headers["brightpearl-requests-remaining"]))
+        assert statuses == [(200, "1"), (200, "0"), (200, "0"), (503, "0"), (200, "0")]
+        # the oldest one in the window was answered 36 seconds ago
+        assert 23_000 < int(answer.headers["brightpearl-next-throttle-period"]) <= 24_000
+        assert sandbox.control("GET", "/peak/brightpearl?seconds=60") == {"most": 3}
+        assert sandbox.control("GET", "/peak/brightpearl?seconds=20") == {"most": 2}
+
+    def test_a_fixed_window_on_request(self, sandbox: Sandbox, account: Account) -> None:
+        switch(sandbox, throttle_limit=2, throttle_window="fixed")
+        statuses = []
+        for seconds in (0, 40, 25, 0):
+            sandbox.control("POST", "/clock", {"advance_seconds": seconds})
+            statuses.append(account.get("order-service/order-type").status_code)
+        assert statuses == [200, 200, 200, 200]
+
     def test_429_mode_has_retry_after(self, sandbox: Sandbox, account: Account) -> None:
         switch(sandbox, throttle_limit=1, throttle_status=429)
         account.get("order-service/order-type")

@@ -9,6 +9,7 @@ def default_settings() -> dict[str, object]:
         "throttle": True,
         "throttle_limit": 200,
         "throttle_seconds": 60,
+        "throttle_window": "rolling",  # or "fixed"
         "throttle_status": 503,  # 429 adds Retry-After
         "time_zone": "Europe/London",
         "zero_offset": "Z",  # or "+00:00"

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from ..http_auth import basic_credentials
+from ..rolling_count import RollingCount
 from ..settings import int_setting, list_setting
 from .errors import GatewayError
-from .rate_limits import DAY, MINUTE, RollingCount
+from .rate_limits import DAY, MINUTE
 from .settings import TENANT
 from .tenant import Tenant
 
