@@ -311,7 +311,11 @@ def _params() -> dict[str, Any]:
 
 def _task_defaults(on_alert: Sequence[Any]) -> dict[str, Any]:
     callback = SyncNotifier(notifiers=on_alert)
-    return retry_arguments(settings.number("retries")) | {"on_failure_callback": [callback]}
+    return retry_arguments(settings.number("retries")) | {
+        "on_failure_callback": [callback],
+        # one run is active at a time, so one that hangs would hold up all later ones
+        "execution_timeout": settings.execution_timeout(),
+    }
 
 
 def _add_stages(flow: FlowSpec, on_alert: Sequence[Any], common: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         sensitive=True,
     ),
     "retries": _option("How often a task is retried when a system is not available.", "3", "integer"),
+    "execution_hours": _option(
+        "Hours after which a task that has not ended is stopped, and tried again as after an outage; more than the day "
+        "that a system may ask to wait. 0: never.",
+        "30",
+        "integer",
+    ),
     "gone_after_looks": _option(
         "How often a record that Brightpearl does not have is looked for before its dead letter is closed as gone.",
         "5",
@@ -153,6 +160,12 @@ def number(option: str) -> int:
     if not (value.isascii() and value.isdigit()):
         raise Misconfigured(f"[{SECTION}] {option} is {value!r}; write a whole number")
     return int(value)
+
+
+def execution_timeout() -> timedelta | None:
+    """How long a task may take, None for as long as it likes."""
+    hours = number("execution_hours")
+    return timedelta(hours=hours) if hours else None
 
 
 def switch(option: str) -> bool:

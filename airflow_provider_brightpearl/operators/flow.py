@@ -38,9 +38,10 @@ class FlowOperator(StageOperator):
     reads from the watermark on, and moves it. Ledger, dead letters and write-backs are those of the flow, whichever
     way it runs; its rows in the ledger are named ``<dag>.<task>/<run id>``.
 
-    A run that fails is retried as the tasks of ``sync_dag`` are, unless ``retries`` is set; an error that only a person
-    can resolve fails at once. A try that follows begins anew and writes only what the last one has not. Let one run
-    of a flow end before the next begins (``max_active_runs=1``), as ``sync_dag`` does.
+    A run that fails, or takes longer than ``execution_hours``, is retried as the tasks of ``sync_dag`` are, unless
+    ``retries`` is set; an error that only a person can resolve fails at once. A try that follows begins anew and
+    writes only what the last one has not. Let one run of a flow end before the next begins (``max_active_runs=1``), as
+    ``sync_dag`` does.
 
     Args:
         flow: name of the flow file without ``.yaml``. (templated)
@@ -99,6 +100,7 @@ class FlowOperator(StageOperator):
         # weaker than the default_args of the DAG, which Airflow has merged into these
         kwargs["default_args"] = {
             **retry_arguments(settings.number("retries")),
+            "execution_timeout": settings.execution_timeout(),
             "on_failure_callback": [SyncNotifier(notifiers=on_alert)],
             **(kwargs.get("default_args") or {}),
         }

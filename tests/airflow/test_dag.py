@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -50,6 +50,13 @@ def test_a_flow_that_writes_back_does_so_in_a_task_of_its_own_once_the_run_is_se
 
 def test_one_run_at_a_time_without_catching_up(dag):
     assert (False, 1) == (dag.catchup, dag.max_active_runs)
+
+
+def test_a_task_that_hangs_is_stopped(dag, mappings, monkeypatch):
+    assert {timedelta(hours=30)} == {task.execution_timeout for task in dag.tasks}
+    monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__EXECUTION_HOURS", "0")
+    tasks = sync_dag("orders_to_salesforce", mappings=mappings).tasks
+    assert {None} == {task.execution_timeout for task in tasks}
 
 
 def test_start_lies_in_the_time_zone_of_the_flow(dag):

@@ -22,7 +22,7 @@ from airflow_provider_brightpearl.errors import (
     TimedOut,
     Unavailable,
 )
-from airflow_provider_brightpearl.systems.http.retry_after import retry_after
+from airflow_provider_brightpearl.systems.http.header_values import retry_after, seconds_in
 from airflow_provider_brightpearl.systems.http.secrets import redacted
 from airflow_provider_brightpearl.systems.http.transport import READS, excerpt, request_id
 
@@ -123,10 +123,8 @@ def throttled(status: int, message: str) -> bool:
 
 
 def _announced_wait(headers: Any) -> float:
-    period = headers.get("brightpearl-next-throttle-period", "")
-    if period.isdigit():
-        return int(period) / 1000
-    announced = retry_after(headers)
+    period = seconds_in(headers.get("brightpearl-next-throttle-period"), unit=0.001)
+    announced = retry_after(headers) if period is None else period
     return _DEFAULT_PERIOD if announced is None else announced
 
 

@@ -34,6 +34,7 @@ from airflow_provider_brightpearl.systems.brightpearl.answers import (
 )
 from airflow_provider_brightpearl.systems.brightpearl.narrow import OddIds, SetAside, narrowed
 from airflow_provider_brightpearl.systems.brightpearl.search import Page, Walk
+from airflow_provider_brightpearl.systems.http.header_values import count_in, seconds_in
 from airflow_provider_brightpearl.systems.http.quota import Budget, LocalBudget
 from airflow_provider_brightpearl.systems.http.transport import (
     READS,
@@ -339,10 +340,10 @@ class BrightpearlClient:
                 self.sleep(seconds)
 
     def _learn(self, headers: Mapping[str, str]) -> None:
-        remaining = headers.get("brightpearl-requests-remaining", "")
-        period = headers.get("brightpearl-next-throttle-period", "")
-        if remaining.isdigit() and period.isdigit():
-            self._budget.learn(int(remaining), int(period) / 1000, self._now())
+        remaining = count_in(headers.get("brightpearl-requests-remaining"))
+        period = seconds_in(headers.get("brightpearl-next-throttle-period"), unit=0.001)
+        if remaining is not None and period is not None:
+            self._budget.learn(remaining, period, self._now())
 
     def _url(self, path: str, params: Params | None) -> str:
         # Brightpearl breaks on an encoded slash in a period and wants an encoded plus

@@ -18,12 +18,13 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.retry import Backoff, should_retry, wait_for
 from airflow_provider_brightpearl.errors import Misconfigured, RetryLater, SyncError, TimedOut, Unavailable
 from airflow_provider_brightpearl.systems.http.secrets import is_login, masked, redacted
+from airflow_provider_brightpearl.systems.http.time_limit import ANSWER_SECONDS, LIMIT, POOLS, AnswerLimit
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -59,16 +60,33 @@ class Meter:
 class MeteredAdapter(HTTPAdapter):
     """An adapter with default timeouts, a meter, a debug line per call, and an optional other destination.
 
-    An answer that repeats the credentials of its request has them masked before anybody reads it.
+    ``timeout`` holds the seconds to connect and those without a packet; ``limit`` is that of the whole answer. One
+    that repeats the credentials of its request has them masked before anybody reads it.
     """
 
     def __init__(
-        self, meter: Meter, timeout: tuple[float, float], endpoint_override: str = "", **options: Any
+        self,
+        meter: Meter,
+        timeout: tuple[float, float],
+        endpoint_override: str = "",
+        limit: AnswerLimit | None = None,
+        **options: Any,
     ) -> None:
         self.meter = meter
+        self.limit = limit or AnswerLimit(max(ANSWER_SECONDS, timeout[1]))
         self.timeout = timeout
         self.endpoint_override = endpoint_override.rstrip("/")
         super().__init__(**options)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = POOLS
+        return manager
 
     def send(
         self,
@@ -84,12 +102,13 @@ class MeteredAdapter(HTTPAdapter):
         self.meter.count(request)
         started = time.perf_counter()
         status: object = "no answer"
-        ours = _OURS.set(True)
+        ours, limit = _OURS.set(True), LIMIT.set(self.limit)
         try:
             response = super().send(request, stream, timeout or self.timeout, verify, cert, proxies)
             status = response.status_code
         finally:
             _OURS.reset(ours)
+            LIMIT.reset(limit)
             # the path alone: queries hold filters with personal data, headers hold tokens
             log.debug(
                 "%s %s %s %.0f ms", request.method, path, status, (time.perf_counter() - started) * 1000
@@ -127,8 +146,9 @@ def new_session(
     connect_seconds: float = CONNECT_SECONDS,
     read_seconds: float = READ_SECONDS,
     endpoint_override: str = "",
+    limit: AnswerLimit | None = None,
 ) -> requests.Session:
-    """A session with our adapter for every address.
+    """A session with our adapter for every address; ``limit`` is that of each answer.
 
     ``endpoint_override`` is a base such as ``http://127.0.0.1:8080`` that all calls go to instead of the
     host they name; so that libraries that only use https reach a sandbox.
@@ -136,7 +156,7 @@ def new_session(
     session = requests.Session()
     if endpoint_override:
         session.trust_env = False
-    adapter = MeteredAdapter(Meter(), (connect_seconds, read_seconds), endpoint_override)
+    adapter = MeteredAdapter(Meter(), (connect_seconds, read_seconds), endpoint_override, limit)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
@@ -209,6 +229,10 @@ def _as_sync_error(error: requests.RequestException, reads: bool, system: str, o
         return Unavailable(f"no connection to {host}", **evidence)
     if isinstance(error, requests.exceptions.Timeout):
         return TimedOut(f"no answer from {host} in time", **evidence)
+    if _too_slow(error):
+        return (Unavailable if reads else TimedOut)(
+            f"the answer of {host} began, and was not complete in time", **evidence
+        )
     kind = Unavailable if reads else TimedOut
     return kind(f"the connection to {host} broke before the answer was complete", **evidence)
 
@@ -217,6 +241,10 @@ def _never_sent(error: requests.RequestException) -> bool:
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
     return isinstance(reason, (NewConnectionError, ConnectTimeoutError))
+
+
+def _too_slow(error: requests.RequestException) -> bool:
+    return bool(error.args) and isinstance(error.args[0], ReadTimeoutError)
 
 
 # what reading an answer of another shape raises

@@ -15,8 +15,8 @@ from typing import Any
 import requests
 
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, RateLimited, Unavailable
+from airflow_provider_brightpearl.systems.http.header_values import retry_after
 from airflow_provider_brightpearl.systems.http.oauth import Token, TokenStore, has_token, lifetime
-from airflow_provider_brightpearl.systems.http.retry_after import retry_after
 from airflow_provider_brightpearl.systems.http.secrets import redacted
 from airflow_provider_brightpearl.systems.http.transport import excerpt, exchange
 

@@ -18,7 +18,7 @@ from airflow_provider_brightpearl.errors import (
     TimedOut,
     Unavailable,
 )
-from airflow_provider_brightpearl.systems.http.retry_after import retry_after
+from airflow_provider_brightpearl.systems.http.header_values import retry_after
 from airflow_provider_brightpearl.systems.http.secrets import redacted
 from airflow_provider_brightpearl.systems.http.transport import ODD_SHAPE, excerpt, request_id
 

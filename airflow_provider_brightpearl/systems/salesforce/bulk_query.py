@@ -11,6 +11,7 @@ import requests
 
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.errors import SchemaMismatch, SyncError, TimedOut, Unavailable
+from airflow_provider_brightpearl.systems.http.header_values import count_in
 from airflow_provider_brightpearl.systems.http.secrets import redacted
 from airflow_provider_brightpearl.systems.salesforce import csv
 from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, UNREADABLE, broken
@@ -105,7 +106,7 @@ def _page(response: requests.Response) -> tuple[str, str]:
     """The text of a page of rows that are all there, and the locator of the next one."""
     # a byte that is not UTF-8 stays in its cell, so that it spoils one row and not the page
     text = response.content.decode("utf-8-sig", "surrogateescape")
-    expected, found = response.headers.get("Sforce-NumberOfRecords", ""), csv.count(text)
-    if expected.isdigit() and int(expected) != found:
+    expected, found = count_in(response.headers.get("Sforce-NumberOfRecords")), csv.count(text)
+    if expected is not None and expected != found:
         raise broken(response, ValueError(f"{found} result rows of {expected}"))
     return text, response.headers.get("Sforce-Locator") or "null"

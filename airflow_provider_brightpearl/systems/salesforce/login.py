@@ -12,7 +12,7 @@ from typing import Any
 import requests
 
 from airflow_provider_brightpearl.errors import RateLimited, SyncError, Unavailable
-from airflow_provider_brightpearl.systems.http.retry_after import retry_after
+from airflow_provider_brightpearl.systems.http.header_values import retry_after
 from airflow_provider_brightpearl.systems.http.transport import excerpt
 from airflow_provider_brightpearl.systems.salesforce.answers import SYSTEM, refused_login
 

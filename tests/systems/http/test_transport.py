@@ -4,8 +4,10 @@ import json
 import logging
 import re
 import socket
+import threading
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from html import escape
 from typing import Any
 from urllib.parse import quote_plus
@@ -14,8 +16,8 @@ import pytest
 import requests
 
 from airflow_provider_brightpearl.errors import Misconfigured, TimedOut, Unavailable
-from airflow_provider_brightpearl.systems.http.retry_after import retry_after
 from airflow_provider_brightpearl.systems.http.secrets import redacted
+from airflow_provider_brightpearl.systems.http.time_limit import AnswerLimit
 from airflow_provider_brightpearl.systems.http.transport import (
     excerpt,
     exchange,
@@ -47,13 +49,6 @@ def test_a_request_id_is_found_under_the_vendors_name_or_the_usual_one() -> None
         request_id({"X-Request-Id": "x-2"}, "Ruid"),
         request_id({}),
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("", None), ("7", 7.0), ("soon", None), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)]
-)
-def test_a_wait_is_announced_in_seconds_or_as_a_date(text: str, seconds: float | None) -> None:
-    assert seconds == retry_after({"Retry-After": text})
 
 
 def test_https_addresses_reach_a_plain_http_destination() -> None:
@@ -189,3 +184,60 @@ def test_debug_lines_of_urllib3_hold_no_query_of_ours_and_keep_those_of_others(
     lines = [text for text in caplog.messages if "GET" in text]
     assert ('"GET /p HTTP/1.1"' in lines[0], "/q?theirs=1" in lines[1]) == (True, True)
     assert "ann@example.com" not in caplog.text
+
+
+@contextmanager
+def sending(*pieces: bytes, pause: float) -> Iterator[str]:
+    """The address of a server that answers one call with these pieces, a pause before each but the first."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        over = threading.Event()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                for number, piece in enumerate(pieces):
+                    if number and over.wait(pause):
+                        return
+                    connection.sendall(piece)
+                over.wait(5)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            over.set()
+            thread.join()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n"
+DRIP = [b"x"] * 200
+
+
+@pytest.mark.parametrize(("method", "error"), [("GET", Unavailable), ("POST", TimedOut)])
+def test_an_answer_that_drips_ends(method: str, error: type[Exception]) -> None:
+    threads = threading.active_count()
+    with sending(HEAD, *DRIP, pause=0.05) as url:
+        with pytest.raises(error, match="began, and was not complete in time"):
+            call(new_session(limit=AnswerLimit(0.3)), method, f"{url}/a")
+        assert threads + 1 == threading.active_count()
+
+
+def test_headers_that_drip_end() -> None:
+    drip = [HEAD[at : at + 1] for at in range(len(HEAD))]
+    with sending(*drip, pause=0.05) as url, pytest.raises(TimedOut, match="no answer from 127.0.0.1"):
+        call(new_session(limit=AnswerLimit(0.3)), "POST", f"{url}/a")
+
+
+def test_a_streamed_answer_that_drips_ends() -> None:
+    with sending(HEAD, *DRIP, pause=0.05) as url:
+        answer = call(new_session(limit=AnswerLimit(0.3)), "GET", f"{url}/a", stream=True)
+        with pytest.raises(requests.ConnectionError, match="timed out"):
+            list(answer.iter_content(16))
+
+
+def test_an_answer_may_take_longer_while_it_arrives_fast_enough() -> None:
+    with sending(HEAD, *[b"x" * 40] * 5, pause=0.1) as url:
+        answer = call(new_session(limit=AnswerLimit(0.15, bytes_per_second=100)), "GET", f"{url}/a")
+    assert 200 == len(answer.content)
