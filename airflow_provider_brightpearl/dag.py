@@ -95,6 +95,7 @@ def reconcile_dag(
     mappings: str | Path | None = None,
     source_conn_id: str | None = None,
     target_conn_id: str | None = None,
+    certificate: str | None = None,
     on_alert: Sequence[Any] = (),
     default_args: dict[str, Any] | None = None,
     **dag_kwargs: Any,
@@ -109,6 +110,8 @@ def reconcile_dag(
         mappings: folder of the flow files, where it is not the one configured.
         source_conn_id: connection of the sources, where it is not the system's default.
         target_conn_id: connection of the targets, likewise; flows to several systems need a DAG for each.
+        certificate: ``period`` certifies what is compared, ``month`` compares and certifies the calendar month
+            before, in UTC; both unless a run says otherwise.
         on_alert: notifiers that get every alert, as in ``sync_dag``.
         default_args: defaults of the tasks, over those of this package.
         dag_kwargs: further arguments of the DAG, over those of this package.
@@ -119,7 +122,7 @@ def reconcile_dag(
     settings.check_state_is_shared()
     folder = Path(mappings) if mappings else settings.mappings_folder()
     chosen = _reconciled(folder, flows)
-    arguments = _reconcile_arguments(chosen, schedule) | dag_kwargs
+    arguments = _reconcile_arguments(chosen, schedule, certificate) | dag_kwargs
     arguments["default_args"] = _task_defaults(on_alert) | (default_args or {})
     common: dict[str, Any] = {"source_conn_id": source_conn_id, "target_conn_id": target_conn_id}
     common |= {"mappings": str(folder), "on_alert": on_alert}
@@ -183,7 +186,7 @@ def _read_or_warn(folder: Path, flow_name: str) -> FlowSpec | None:
         return None
 
 
-def _reconcile_arguments(flows: Sequence[FlowSpec], schedule: Any) -> dict[str, Any]:
+def _reconcile_arguments(flows: Sequence[FlowSpec], schedule: Any, certificate: str | None) -> dict[str, Any]:
     if isinstance(schedule, str):
         if not croniter.is_valid(schedule):
             raise Misconfigured(f"reconcile_dag: schedule {schedule!r} is not a valid cron expression")
@@ -197,13 +200,13 @@ def _reconcile_arguments(flows: Sequence[FlowSpec], schedule: Any) -> dict[str, 
         "max_active_runs": 1,
         # comparing reads much, and the quota is shared with the flows
         "max_active_tasks": 2,
-        "params": _reconcile_params(names),
+        "params": _reconcile_params(names, certificate),
         "doc_md": describe_reconciliation(flows),
         "tags": ["brightpearl-sync", "reconcile"],
     }
 
 
-def _reconcile_params(names: list[str]) -> dict[str, Any]:
+def _reconcile_params(names: list[str], certificate: str | None) -> dict[str, Any]:
     common = _params()
     return {
         "from": common["from"],
@@ -223,6 +226,14 @@ def _reconcile_params(names: list[str]) -> dict[str, Any]:
             minimum=0,
             title="Repair up to",
             description="Differences to repair, instead of what the flow file says",
+        ),
+        "certificate": Param(
+            certificate,
+            type=["null", "string"],
+            enum=[None, "period", "month"],
+            title="Certificate",
+            description="period: certify what is compared; month: compare and certify the calendar month before, "
+            "in UTC",
         ),
     }
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from airflow_provider_brightpearl.runtime.environment import Environment
+    from airflow_provider_brightpearl.stores.signing import SigningKey
     from airflow_provider_brightpearl.systems.system import System
 
 _DRIVERS = {"postgres": "postgresql+psycopg2", "postgresql": "postgresql+psycopg2", "sqlite": "sqlite"}
@@ -54,6 +55,8 @@ def airflow_environment(mappings: str | Path | None = None) -> Environment:
         ),
         gate_sql_rows=settings.number("gate_sql_rows"),
         write_back_limit=settings.number("write_back_limit"),
+        certificates=certificates_root if settings.text("certificates_path") else None,
+        signing_key=signing_key,
     )
 
 
@@ -87,6 +90,24 @@ def staging_root() -> str | UPath:
     """Where staging files lie: a local folder, or object storage reached through Airflow's connections."""
     path = settings.staging_path()
     return object_path(path) if "://" in path else path
+
+
+def certificates_root() -> str | UPath:
+    """Where certificates lie: a local folder, or object storage reached through Airflow's connections."""
+    path = settings.text("certificates_path")
+    return object_path(path) if "://" in path else path
+
+
+def signing_key() -> SigningKey | None:
+    """The key that signs certificates, None where none is configured.
+
+    Raises:
+        Misconfigured: what is configured is no such key.
+    """
+    from airflow_provider_brightpearl.stores.signing import SigningKey
+
+    given = settings.text("certificate_key")
+    return SigningKey.of(given, f"[{settings.SECTION}] certificate_key") if given else None
 
 
 def object_path(path: str | Path | UPath, conn_id: str | None = None) -> UPath:

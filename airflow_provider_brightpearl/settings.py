@@ -87,6 +87,18 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "",
         sensitive=True,
     ),
+    "certificates_path": _option(
+        "Where the certificates of compared periods are written: a folder that all workers share, or any fsspec URL. "
+        "Empty: certificates below staging_path. Nothing removes them.",
+        "",
+        example="s3://company-books/brightpearl",
+    ),
+    "certificate_key": _option(
+        "Ed25519 private key that signs certificates, as PEM (\\n for its line breaks) or as base64 of its 32 bytes. "
+        "Empty: certificates are chained and not signed.",
+        "",
+        sensitive=True,
+    ),
     "retries": _option("How often a task is retried when a system is not available.", "3", "integer"),
     "execution_hours": _option(
         "Hours after which a task that has not ended is stopped, and tried again as after an outage; more than the day "

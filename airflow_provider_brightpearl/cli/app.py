@@ -23,6 +23,7 @@ from airflow_provider_brightpearl.cli.run import run
 from airflow_provider_brightpearl.cli.salesforce import salesforce
 from airflow_provider_brightpearl.cli.state import state
 from airflow_provider_brightpearl.cli.trace import trace
+from airflow_provider_brightpearl.cli.verify import verify
 from airflow_provider_brightpearl.errors import SyncError
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -44,6 +45,7 @@ app.command(cls=ResultCommand)(plan)
 app.command(cls=ResultCommand)(match)
 app.command(cls=ResultCommand)(run)
 app.command(cls=ResultCommand)(reconcile)
+app.command(cls=ResultCommand)(verify)
 app.command(cls=ResultCommand)(conflicts)
 app.command(cls=ResultCommand)(trace)
 

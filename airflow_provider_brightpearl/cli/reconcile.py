@@ -28,9 +28,18 @@ def reconcile(
         str | None,
         typer.Option(help="Fields of the first object to compare, such as Status,Name; all for all of them."),
     ] = None,
+    certificate: Annotated[
+        bool,
+        typer.Option(
+            "--certificate", help="Write a certificate of what both systems hold; see `brightpearl verify`."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare both systems of a flow and show what differs. Repairs nothing."""
+    """Compare both systems of a flow and show what differs. Repairs nothing.
+
+    For flows with a reconcile: block. With amount: in it, sums are compared, and certified, too.
+    """
     from airflow_provider_brightpearl.environment import airflow_environment
     from airflow_provider_brightpearl.runtime.reconcile import compare
     from airflow_provider_brightpearl.runtime.request import request_from
@@ -41,7 +50,13 @@ def reconcile(
     run = f"command__{datetime.now(UTC).isoformat(timespec='seconds')}"
     named = [name.strip() for name in fields.split(",")] if fields else None
     found = compare(
-        wiring, run, start=asked.start, end=asked.end, full_resync=asked.full_resync, fields=named
+        wiring,
+        run,
+        start=asked.start,
+        end=asked.end,
+        full_resync=asked.full_resync,
+        fields=named,
+        certificate=certificate,
     )
     if found is None:
         raise Misconfigured(f"{flow} has not run yet, so there is nothing to compare")
@@ -52,7 +67,12 @@ def reconcile(
 
 
 def _show(found: ReconcileReport) -> None:
-    from airflow_provider_brightpearl.runtime.reconcile_report import KINDS, money_rows, period_text
+    from airflow_provider_brightpearl.runtime.reconcile_report import (
+        KINDS,
+        certificate_line,
+        money_rows,
+        period_text,
+    )
 
     counts, ids = found.counts, found.ids
     records = Table("Records", "Count", "Ids", title=f"{found.flow}: {found.state}", title_justify="left")
@@ -74,3 +94,5 @@ def _show(found: ReconcileReport) -> None:
         show(sums)
     if found.note:
         say(found.note)
+    if found.certificate:
+        say(certificate_line(found.certificate))

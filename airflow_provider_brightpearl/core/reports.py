@@ -104,6 +104,7 @@ class TransformReport(Report):
     rejections: PartRef
     rejected: int = 0
     parked: int = 0
+    certificate: Certified | None = None
     filtered: int = 0
     warnings: dict[str, int] = field(default_factory=dict)
     extracted_money: Money = field(default_factory=dict)
@@ -207,6 +208,18 @@ class ReconcileState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Certified(Report):
+    """The certificate of a comparison; ``reasons`` say why its state is not ``closed``, ``path`` where its file is."""
+
+    number: int
+    state: str
+    reasons: tuple[str, ...]
+    path: str
+    digest: str
+    signed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReconcileReport(Report):
     """What differs between both systems of a flow, and what was done about it.
 
@@ -237,3 +250,4 @@ class ReconcileReport(Report):
     refused: tuple[str, ...] = ()
     rejected: int = 0
     parked: int = 0
+    certificate: Certified | None = None

@@ -19,8 +19,9 @@ _PAGE = "reconcile/reconciliation.html"
 class CompareOperator(StageOperator):
     """Compares ids, counts and sums of both systems; returns what differs, and keeps it in the state database.
 
-    Params of the DAG: ``from``, ``to`` (creation of the records), ``full_resync``, ``max_repair``, and ``flows``,
-    which leaves out the flows that it does not name. Fails where more differs than is repaired.
+    Params of the DAG: ``from``, ``to`` (creation of the records), ``full_resync``, ``max_repair``, ``flows``, which
+    leaves out the flows that it does not name, and ``certificate``: ``period`` certifies what is compared, ``month``
+    compares and certifies the calendar month before (UTC). Fails where more differs than is repaired.
     """
 
     template_fields = ("flow", "source_conn_id", "target_conn_id")
@@ -29,6 +30,7 @@ class CompareOperator(StageOperator):
 
     def stage(self, wiring: Any, context: Any) -> Plain:
         from airflow_provider_brightpearl.core.reports import ReconcileState
+        from airflow_provider_brightpearl.runtime.certify import last_month
         from airflow_provider_brightpearl.runtime.reconcile import check_drift, compare
         from airflow_provider_brightpearl.runtime.request import request_from
 
@@ -37,13 +39,16 @@ class CompareOperator(StageOperator):
         if params.get("flows") and self.flow not in params["flows"]:
             raise AirflowSkipException("this run is for other flows")
         asked = request_from(params)
+        certificate = params.get("certificate")
+        month = last_month(wiring.environment.now()) if certificate == "month" else None
         found = compare(
             wiring,
             str(context["run_id"]),
-            start=asked.start,
-            end=asked.end,
-            full_resync=asked.full_resync,
+            start=month.start if month else asked.start,
+            end=month.end if month else asked.end,
+            full_resync=asked.full_resync and not month,
             max_repair=params.get("max_repair"),
+            certificate=bool(certificate),
         )
         if found is None:
             raise AirflowSkipException("the flow has not run yet, so there is nothing to compare")

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import chain
 
 from airflow_provider_brightpearl.core.compare import Comparison, compare
-from airflow_provider_brightpearl.core.ports.sides import Sides
+from airflow_provider_brightpearl.core.ports.sides import Sides, Witness
 from airflow_provider_brightpearl.core.ports.stores import DETACHED
 from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
 from airflow_provider_brightpearl.core.window import Window
@@ -59,6 +59,7 @@ def find_drift(
     open_mapper: OpenMapper,
     now: datetime,
     gone: str = "",
+    witness: Witness | None = None,
 ) -> ReconcileReport:
     """What differs between both systems of a flow; changes nothing.
 
@@ -72,14 +73,18 @@ def find_drift(
         open_mapper: opens the mapping of ``identity_of(flow)``.
         now: when the comparison began, aware.
         gone: what becomes of records whose row the target has deleted (``target_deletions``); empty: sent again.
+        witness: sees the entries of both sides.
     """
     spec = flow.reconcile or ReconcileSpec()
     with ports.open_sides() as sides:
         unjudged = read_source(flow, id_column, period, watermark, ports, sides, open_mapper)
         read_target(flow, ports, sides, key_is_id(flow, id_column))
-        found = compare(
-            sides.source(), sides.target(), amounts=spec.amount is not None, tolerance=spec.tolerance
-        )
+        source, target = sides.source(), sides.target()
+        if witness:
+            source, target = witness.watch("source", source), witness.watch("target", target)
+        found = compare(source, target, amounts=spec.amount is not None, tolerance=spec.tolerance)
+        if witness:
+            witness.compared(found, sides)
         drift = _judged(flow, found, sides, ports, gone)
     return _report(flow, run, spec, period, now, found, drift, unjudged, ports)
 

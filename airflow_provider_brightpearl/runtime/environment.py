@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
     from upath import UPath
 
+    from airflow_provider_brightpearl.stores.signing import SigningKey
+
 
 @dataclass(frozen=True, slots=True)
 class Retention:
@@ -48,6 +50,8 @@ class Environment:
         gate_sql_rows: up to so many rows of an object the gate is evaluated in DuckDB.
         write_back_limit: messages that a run writes back at most.
         now: the clock, aware.
+        certificates: folder of the certificates, the same one for every worker; below the staging files if left out.
+        signing_key: the key that signs them, None for none.
     """
 
     mappings: Path
@@ -60,3 +64,5 @@ class Environment:
     gate_sql_rows: int = 2_000
     write_back_limit: int = 2_000
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    certificates: Callable[[], str | Path | UPath] | None = None
+    signing_key: Callable[[], SigningKey | None] = lambda: None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -27,6 +28,7 @@ from airflow_provider_brightpearl.pipeline.repair import (
     remove_rows,
 )
 from airflow_provider_brightpearl.pipeline.sides import Ports
+from airflow_provider_brightpearl.runtime.certify import Certifier
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.reconcile_report import reconcile_lines
 from airflow_provider_brightpearl.runtime.run import run_flow
@@ -48,6 +50,7 @@ def compare(
     full_resync: bool = False,
     max_repair: int | None = None,
     fields: Sequence[str] | None = None,
+    certificate: bool = False,
 ) -> ReconcileReport | None:
     """What differs between both systems of a flow, recorded in the state database; None before the flow's first run.
 
@@ -59,6 +62,7 @@ def compare(
         full_resync: whether records of all times are compared.
         max_repair: limit instead of the flow's own.
         fields: names of fields to compare instead of the flow's own; ``["all"]`` for all.
+        certificate: whether to write a certificate of what was found.
 
     Raises:
         Misconfigured: the flow has no ``reconcile:`` block.
@@ -73,7 +77,9 @@ def compare(
     usual = None if full_resync else min(began, watermark) - spec.period
     period = Window(start or usual, min(end or watermark, watermark))
     id_column = registry.stream_schema(wiring.flow.source).id_column
-    with logged_progress(f"{wiring.flow.flow} reconcile") as progress:
+    with ExitStack() as stack:
+        progress = stack.enter_context(logged_progress(f"{wiring.flow.flow} reconcile"))
+        witness = stack.enter_context(Certifier(wiring, end)) if certificate else None
         found = find_drift(
             wiring.flow,
             run,
@@ -84,9 +90,11 @@ def compare(
             partial(_open_identity, wiring),
             began,
             deletions_of(wiring).get(wiring.flow.flow, ""),
+            witness,
         )
         progress.result = f"{found.state}, {counted(found.drift, 'difference')}; {_calls(found)}"
-    return _record(wiring, found)
+        recorded = _record(wiring, found)
+        return replace(recorded, certificate=witness.issue(found, watermark)) if witness else recorded
 
 
 def check_drift(found: ReconcileReport) -> None:

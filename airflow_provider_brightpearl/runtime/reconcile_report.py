@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
+from airflow_provider_brightpearl.core.reports import Certified, ReconcileReport, ReconcileState
 from airflow_provider_brightpearl.core.window import format_window
 
 KINDS = {
@@ -34,7 +34,15 @@ def reconcile_lines(found: ReconcileReport) -> list[str]:
         *(_money_line(*row) for row in money_rows(found)),
         *([found.note] if found.note else []),
         *_done(found),
+        *([certificate_line(found.certificate)] if found.certificate else []),
     ]
+
+
+def certificate_line(given: Certified) -> str:
+    """Number, state and place of a certificate, and why the books are open where they are."""
+    reasons = f" ({'; '.join(given.reasons)})" if given.reasons else ""
+    signed = f", signed by {given.signed_by}" if given.signed_by else ", not signed"
+    return f"certificate {given.number}: {given.state}{reasons}{signed}: {given.path}"
 
 
 def period_text(found: ReconcileReport) -> str:

@@ -112,6 +112,15 @@ class SqlSides:
         query = f"{_UNLISTED} AND NOT {_NO_NUMBER} AND {number} BETWEEN ? AND ? ORDER BY {number}"
         return (name for (name,) in self._rows(query, low, high))
 
+    def listed(self, ids: Iterable[str]) -> set[str]:
+        """Those of the ids that the source lists."""
+        found: set[str] = set()
+        for some in chunked(ids, CHUNK):
+            marks = ", ".join("?" * len(some))
+            query = f"SELECT id FROM listed WHERE id IN ({marks})"  # noqa: S608
+            found.update(name for (name,) in self._rows(query, *_storable([tuple(some)])[0]))
+        return found
+
     def target_ids(self, ids: Sequence[str]) -> dict[str, str]:
         """Target id by source id, for those of the ids that are bound."""
         found: dict[str, str] = {}

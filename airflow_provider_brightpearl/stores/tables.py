@@ -288,6 +288,19 @@ reconciliation = sa.Table(
     sa.Index("bp_reconciliation_started", "flow", "started_at"),
 )
 
+# certificates of compared periods, chained by the digests of their statements; the files hold what they state
+certificate = sa.Table(
+    "bp_certificate",
+    metadata,
+    _text("pair", primary_key=True),
+    _text("flow", primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    *(_text(name) for name in ("digest", "previous", "state", "run", "path", "signed_by")),
+    sa.Column("period_start", Instant),
+    sa.Column("period_end", Instant, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+
 
 def upsert(connection: sa.engine.Connection, table: sa.Table) -> Any:
     """An INSERT that takes ON CONFLICT, in the dialect of this connection."""

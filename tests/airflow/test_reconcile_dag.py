@@ -58,7 +58,9 @@ def test_flows_with_a_block_have_two_tasks_each(compared):
 
 def test_params_are_empty_unless_given(compared):
     empty = {"from": None, "to": None, "full_resync": False, "flows": None, "max_repair": None}
-    assert empty == reconcile_dag(mappings=compared).params.dump()
+    assert empty | {"certificate": None} == reconcile_dag(mappings=compared).params.dump()
+    monthly = reconcile_dag(mappings=compared, dag_id="close_books", certificate="month")
+    assert empty | {"certificate": "month"} == monthly.params.dump()
 
 
 def test_arguments_of_the_user_win(compared):

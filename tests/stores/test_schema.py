@@ -20,6 +20,8 @@ from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
 
 DUMP = Path(__file__).with_name("state-0.1.0.sql")
+# tables of migrations after 0011: an older database has none of them
+_ADDED_LATER = (tables.certificate,)
 
 
 @pytest.fixture
@@ -81,11 +83,22 @@ def test_an_upgrade_adds_the_indexes_of_intents(database_url: str, engine: Engin
     with writing(engine) as connection:
         for name in names:
             connection.exec_driver_sql(f"DROP INDEX {name}")
+        for table in _ADDED_LATER:
+            table.drop(connection)
         connection.execute(tables.version.update().values(version_num="0009"))
     upgraded = open_engine(database_url)
     with reading(upgraded) as connection:
         assert schema.HEAD == schema.revision(connection)
         assert set(names) <= {each["name"] for each in sa.inspect(connection).get_indexes("bp_intent")}
+    assert [] == differences(upgraded)
+    upgraded.dispose()
+
+
+def test_an_upgrade_adds_the_table_of_certificates(database_url: str, engine: Engine) -> None:
+    with writing(engine) as connection:
+        tables.certificate.drop(connection)
+        connection.execute(tables.version.update().values(version_num="0011"))
+    upgraded = open_engine(database_url)
     assert [] == differences(upgraded)
     upgraded.dispose()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from airflow_provider_brightpearl.core.compare import Entry
+from airflow_provider_brightpearl.core.compare import Comparison, Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,22 @@ class Sides(Protocol):
         """Bound ids that the source does not list; ``within``: numbers between the first and the last that it lists."""
         ...
 
+    def listed(self, ids: Iterable[str]) -> set[str]:
+        """Those of the ids that the source lists."""
+        ...
+
     def target_ids(self, ids: Sequence[str]) -> dict[str, str]:
         """Target id by source id, for those of the ids that are bound."""
+        ...
+
+
+class Witness(Protocol):
+    """Sees what is compared, such as to certify it."""
+
+    def watch(self, side: str, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """The entries of a side (``source`` or ``target``), as they are compared."""
+        ...
+
+    def compared(self, found: Comparison, sides: Sides) -> None:
+        """Takes what the comparison found; both sides are still there."""
         ...

@@ -160,6 +160,16 @@ class FollowsMerges(Protocol):
         ...
 
 
+@runtime_checkable
+class TrustsCrosswalk(Protocol):
+    """A target that cannot be asked for the rows of some flows."""
+
+    @property
+    def trusts_crosswalk(self) -> bool:
+        """Whether the rows it reads are those of the crosswalk, so that they prove nothing."""
+        ...
+
+
 class Target(Protocol):
     """The rows of a flow's objects in their target, as a reconciliation reads and removes them."""
 

@@ -58,8 +58,12 @@ class InforTarget:
         self.lookup = _lookup(kind)
 
     @property
+    def trusts_crosswalk(self) -> bool:
+        return self.lookup is None
+
+    @property
     def note(self) -> str:
-        if self.lookup is None:
+        if self.trusts_crosswalk:
             return "M3 is not queried: its rows are those that the crosswalk records as written"
         return "M3 is queried for the rows that the crosswalk knows; others in M3 are not seen"
 
