@@ -35,6 +35,7 @@ def airflow_environment(mappings: str | Path | None = None) -> Environment:
     """
     # imported by the worker only: it pulls in DuckDB, requests and SQLAlchemy
     from airflow_provider_brightpearl.core.letters import LetterPolicy
+    from airflow_provider_brightpearl.mapping.process import Bounds
     from airflow_provider_brightpearl.runtime.environment import Environment, Retention
 
     keep = Retention(
@@ -54,6 +55,7 @@ def airflow_environment(mappings: str | Path | None = None) -> Environment:
             looks=settings.number("gone_after_looks"), days=settings.number("gone_after_days")
         ),
         gate_sql_rows=settings.number("gate_sql_rows"),
+        mapping_bounds=Bounds(settings.number("mapping_seconds"), settings.number("mapping_memory_mb")),
         write_back_limit=settings.number("write_back_limit"),
         certificates=certificates_root if settings.text("certificates_path") else None,
         signing_key=signing_key,

@@ -120,6 +120,18 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "2000",
         "integer",
     ),
+    "mapping_seconds": _option(
+        "Seconds that mapping a part may take; a tenth of it, but at least ten, a single record. A record that takes "
+        "longer becomes a dead letter.",
+        "300",
+        "integer",
+    ),
+    "mapping_memory_mb": _option(
+        "MiB of memory that mapping a part may take, in a process of its own. A record that takes more becomes a dead "
+        "letter.",
+        "2048",
+        "integer",
+    ),
     "write_back_limit": _option(
         "Messages (fields or a note of one record) that a run writes back to the source at most; what is left stays "
         "due for the next run. The default takes Brightpearl's quota of a minute.",

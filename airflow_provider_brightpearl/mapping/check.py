@@ -13,8 +13,8 @@ from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.load import load_flow
 from airflow_provider_brightpearl.flow.lookups import LookupTable, load_lookups, lookups_folder
 from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.mapping.engine import Mapper
-from airflow_provider_brightpearl.mapping.mapped import read_mapped
+from airflow_provider_brightpearl.mapping.bounded import BoundedMapper
+from airflow_provider_brightpearl.mapping.mapped import PartMapper, read_mapped
 
 SchemaOf = Callable[[str], StreamSchema]
 
@@ -65,9 +65,9 @@ def _rows(flow: FlowSpec, name: str, path: Path) -> list[dict[str, Any]]:
     return [{key: row.key, **json.loads(row.payload, parse_float=str)} for row in read_mapped(path)]
 
 
-def _mapper(flow: FlowSpec, path: Path, schema_of: SchemaOf, folder: Path) -> Mapper:
+def _mapper(flow: FlowSpec, path: Path, schema_of: SchemaOf, folder: Path) -> PartMapper:
     lookups = load_lookups(flow, lookups_folder(path))
     for name, spec in flow.lookups.items():
         if spec.query is not None:
             lookups[name] = LookupTable({}, "keep")
-    return Mapper(flow, schema_of(flow.source), lookups, _Unbound(), (folder,))
+    return BoundedMapper(flow, schema_of(flow.source), lookups, _Unbound(), (folder,))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -45,7 +46,7 @@ class Mapper:
         schema: typed columns of the flow's stream.
         lookups: translation tables by name.
         resolver: finds target ids for ``ref``, and keys for ``source_of``.
-        folders: the only folders that may be read and written.
+        folders: the only folders that may be read and written; in the last one is room for what memory cannot hold.
         memory_limit: DuckDB's, such as ``1GB``.
 
     Raises:
@@ -74,14 +75,18 @@ class Mapper:
     def __exit__(self, *_: object) -> None:
         self.connection.close()
 
-    def map_part(self, raw: Path, folder: Path) -> MapResult:
+    def map_part(
+        self, raw: Path, folder: Path, refused: Mapping[int, tuple[str, str]] = MappingProxyType({})
+    ) -> MapResult:
         """Maps one file of raw records (JSON, one a line) to ``folder/<Object>.parquet`` per object.
 
-        A record with a problem in any of its rows is rejected whole and is in no file.
+        A record with a problem in any of its rows is rejected whole and is in no file. ``refused`` are records, by
+        line, that are rejected whatever they hold: place and reason.
         """
         misshapen = self._load(raw, folder)
         records = self._one("SELECT count(*) FROM rec")
         unmappable = [self._misshapen(pos, problem) for pos, problem in misshapen.items()]
+        unmappable += [self._refused(pos, *why) for pos, why in refused.items()]
         for item in self.compiled.objects:
             self._resolve_refs(item, records)
             self._map_object(item, folder / f"{item.name}.parquet", records, unmappable)
@@ -236,6 +241,16 @@ class Mapper:
         rejection = Rejection(
             source_id, Stage.TRANSFORM, f"{problem.field or 'the record'}: {problem.value!r} {problem.reason}",
             object=self.flow.root, field=problem.field, value=problem.value, amount=amount, currency=currency,
+        )  # fmt: skip
+        return pos, rejection
+
+    def _refused(self, pos: int, place: str, reason: str) -> tuple[int, Rejection]:
+        source_id, amount, currency = self._identity(pos)
+        of_object = place.startswith("objects.")
+        name, _, rest = place.removeprefix("objects.").partition(".") if of_object else ("", "", place)
+        rejection = Rejection(
+            source_id, Stage.TRANSFORM, f"{place or 'the record'}: {reason}",
+            object=name or self.flow.root, field=rest.removeprefix("fields."), amount=amount, currency=currency,
         )  # fmt: skip
         return pos, rejection
 

@@ -57,7 +57,8 @@ class Session:
         self.lookups = lookups
         self.compiled = compile_flow(flow, schema, lookups)
         # one thread: a second one costs a fifth more processor time, and parts are shared out among tasks
-        self.connection = duckdb.connect(config={"memory_limit": memory_limit, "threads": 1})
+        config = {"memory_limit": memory_limit, "threads": 1, "temp_directory": str(folders[-1])}
+        self.connection = duckdb.connect(config=config)
         try:
             self._prepare(folders)
             self._check_totals()
@@ -186,11 +187,7 @@ class Session:
                 yield Misconfigured(f"{self._place(name, place)}: {_reason(error)}\n    {text}")
 
     def _try_alone(self, name: str, text: str) -> None:
-        rows = self.flow.objects[name].rows
-        objects = {self.flow.root: ObjectSpec(key=_CONSTANT_KEY, fields={})}
-        objects[name] = ObjectSpec(rows=rows, key=_CONSTANT_KEY, fields={"Alone": text})
-        alone = self.flow.model_copy(update={"objects": objects, "totals": None})
-        compiled = compile_flow(alone, self.schema, self.lookups)
+        compiled = compile_flow(alone(self.flow, name, text), self.schema, self.lookups)
         item = next(each for each in compiled.objects if each.name == name)
         for index, call in enumerate(item.calls):
             if call.kind in BOUND:
@@ -199,6 +196,13 @@ class Session:
 
     def _place(self, *names: str) -> str:
         return f"{self.flow.flow}.yaml: objects.{'.'.join(names)}"
+
+
+def alone(flow: FlowSpec, name: str, text: str) -> FlowSpec:
+    """A flow in which an object has one expression and nothing else."""
+    objects = {flow.root: ObjectSpec(key=_CONSTANT_KEY, fields={})}
+    objects[name] = ObjectSpec(rows=flow.objects[name].rows, key=_CONSTANT_KEY, fields={"Alone": text})
+    return flow.model_copy(update={"objects": objects, "totals": None})
 
 
 def expressions_of(spec: ObjectSpec) -> Iterator[tuple[str, str]]:

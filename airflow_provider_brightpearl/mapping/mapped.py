@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import duckdb
 import msgspec
@@ -31,6 +32,21 @@ class MapResult:
     filtered_money: Money
     warnings: Mapping[str, int] = field(default_factory=dict)
     filtered_ids: tuple[str, ...] = ()
+
+
+class PartMapper(Protocol):
+    """The open mapping of one flow."""
+
+    def __enter__(self) -> PartMapper: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def map_part(self, raw: Path, folder: Path) -> MapResult:
+        """Maps one file of raw records (JSON, one a line) to ``folder/<Object>.parquet`` per object.
+
+        A record with a problem in any of its rows is rejected whole and is in no file.
+        """
+        ...
 
 
 class MappedRow(msgspec.Struct, frozen=True, gc=False):

@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 from airflow_provider_brightpearl.core.ports.stores import Staging
 from airflow_provider_brightpearl.core.records import Outcome, PartRef, RawPart
 from airflow_provider_brightpearl.core.reports import TransformReport
-from airflow_provider_brightpearl.mapping.engine import Mapper
+from airflow_provider_brightpearl.mapping.mapped import PartMapper
 from airflow_provider_brightpearl.pipeline.rejections import money_of, with_raw, write_rejections
 
-OpenMapper = Callable[[Sequence[Path]], Mapper]
+OpenMapper = Callable[[Sequence[Path]], PartMapper]
 
 
 def map_part(

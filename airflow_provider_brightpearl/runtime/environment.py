@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_brightpearl.core.letters import LetterPolicy
+from airflow_provider_brightpearl.mapping.process import Bounds
 from airflow_provider_brightpearl.systems.system import System
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Environment:
         keep: how long what runs leave behind is kept.
         letters: when dead letters are tried again, and when a missing record counts as gone.
         gate_sql_rows: up to so many rows of an object the gate is evaluated in DuckDB.
+        mapping_bounds: what a mapping may take of time and memory.
         write_back_limit: messages that a run writes back at most.
         now: the clock, aware.
         certificates: folder of the certificates, the same one for every worker; below the staging files if left out.
@@ -62,6 +64,7 @@ class Environment:
     keep: Retention = Retention()
     letters: LetterPolicy = LetterPolicy()
     gate_sql_rows: int = 2_000
+    mapping_bounds: Bounds = Bounds()
     write_back_limit: int = 2_000
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     certificates: Callable[[], str | Path | UPath] | None = None

@@ -19,7 +19,7 @@ from airflow_provider_brightpearl.core.window import Request, RunKind, Window
 from airflow_provider_brightpearl.errors import DriftTooLarge, Misconfigured, RecordRefused
 from airflow_provider_brightpearl.flow.identity import identity_of
 from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
-from airflow_provider_brightpearl.mapping.engine import Mapper
+from airflow_provider_brightpearl.mapping.mapped import PartMapper
 from airflow_provider_brightpearl.pipeline.reconcile import find_drift
 from airflow_provider_brightpearl.pipeline.repair import (
     detach,
@@ -199,7 +199,7 @@ def _ports(wiring: Wiring, run: str) -> Ports:
     )
 
 
-def _open_identity(wiring: Wiring, folders: Sequence[Path]) -> Mapper:
+def _open_identity(wiring: Wiring, folders: Sequence[Path]) -> PartMapper:
     """The mapping of nothing but who a record is."""
     bare = replace(wiring, flow=identity_of(wiring.flow))
     return bare.open_mapper(bare.lookups(), folders)

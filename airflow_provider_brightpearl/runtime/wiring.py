@@ -33,8 +33,8 @@ from airflow_provider_brightpearl.flow.load import load_flow, load_flows
 from airflow_provider_brightpearl.flow.lookups import LookupTable, load_lookups, lookup_digests
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.gates.expectations import ExpectationGate
-from airflow_provider_brightpearl.mapping.engine import Mapper
-from airflow_provider_brightpearl.mapping.mapped import MapResult
+from airflow_provider_brightpearl.mapping.bounded import BoundedMapper
+from airflow_provider_brightpearl.mapping.mapped import MapResult, PartMapper
 from airflow_provider_brightpearl.pipeline.matching import FlowLinks, Linking
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
 from airflow_provider_brightpearl.runtime.environment import Environment
@@ -296,9 +296,10 @@ class Wiring:
         """The columns of the flow's stream."""
         return registry.stream_schema(self.flow.source)
 
-    def open_mapper(self, lookups: Mapping[str, LookupTable], folders: Sequence[Path]) -> Mapper:
+    def open_mapper(self, lookups: Mapping[str, LookupTable], folders: Sequence[Path]) -> PartMapper:
         """The compiled mapping, allowed to read and write these folders and nothing else."""
-        return Mapper(self.flow, self.schema, lookups, self.crosswalk, folders)
+        bounds = self.environment.mapping_bounds
+        return BoundedMapper(self.flow, self.schema, lookups, self.crosswalk, folders, bounds)
 
     @contextmanager
     def mapped_now(self, records: Iterable[bytes]) -> Iterator[tuple[MapResult, Path]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -236,13 +236,12 @@ class Chain(World):
 def kept_mappers(root: Path) -> Iterator[None]:
     """Compiles the mapping of each flow once: what is the same in every run takes most of a small run's time."""
     kept: dict[str, Mapper] = {}
-    opened: Callable[..., Mapper] = Wiring.open_mapper
     leave = Mapper.__exit__
 
     def open_mapper(self: Wiring, lookups: Mapping[str, Any], folders: Any) -> Mapper:
         key = f"{self.flow.flow} {self.version}"
         if key not in kept:
-            kept[key] = opened(self, lookups, (root,))
+            kept[key] = Mapper(self.flow, self.schema, lookups, self.crosswalk, (root,))
         kept[key].resolver = self.crosswalk
         return kept[key]
 

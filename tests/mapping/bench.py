@@ -16,7 +16,7 @@ from airflow_provider_brightpearl.core.schema import NAMED_JSON, ListOf, MapOf, 
 from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.engine import Mapper
-from airflow_provider_brightpearl.mapping.mapped import MapResult, read_mapped
+from airflow_provider_brightpearl.mapping.mapped import MapResult, PartMapper, read_mapped
 from tests.fakes import EverythingBound
 
 SCHEMA = StreamSchema(
@@ -113,7 +113,7 @@ def opened(
     return Mapper(spec, schema, lookups or {}, resolver or EverythingBound(), folders)
 
 
-def map_with(mapper: Mapper, folder: Path, records: Iterable[Any]) -> Mapped:
+def map_with(mapper: PartMapper, folder: Path, records: Iterable[Any]) -> Mapped:
     raw = folder / "raw.jsonl"
     raw.write_bytes(b"".join(line(record) + b"\n" for record in records))
     result = mapper.map_part(raw, folder)
