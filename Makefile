@@ -22,7 +22,7 @@ EXTRAS_2.11.0 := sandbox,postgres,test
 
 BIN := .venv-3.3/bin
 # tests of what has nothing to do with the version of Airflow run on the newest only
-ONCE := tests/bench tests/demo tests/docs tests/sandbox tests/systems/infor/test_payments.py tests/test_compose.py
+ONCE := tests/bench tests/demo tests/docs tests/faults tests/sandbox tests/systems/infor/test_payments.py tests/test_compose.py
 # tests of what knows no Airflow; on the line in between they tell nothing more
 PURE := tests/contracts tests/core tests/flow tests/flows tests/gates tests/mapping tests/pipeline tests/runtime tests/stores tests/systems \
   tests/odd/test_answers.py tests/odd/test_records.py tests/odd/test_streams.py
@@ -34,7 +34,7 @@ PYTEST := -p no:cacheprovider -n $(WORKERS) --dist loadfile --no-loadscope-reord
 CLIENTS := .venv-inforion/.ready $(if $(shell command -v npm),tests/sandbox/jsforce/node_modules/.package-lock.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast $(LINES:%=test-%) soak check docs bench lock clean env
+.PHONY: help demo up test test-fast $(LINES:%=test-%) faults soak check docs bench lock clean env
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ test-2.11.0: .venv-2.11.0/.ready
 
 test-fast: .venv-3.3/.ready ## Run the quick tests only, on Airflow 3.3.2, without those of sandbox, demo and docs
 	$(BIN)/python -m pytest $(PYTEST) $(addprefix --ignore=,$(ONCE)) -m "not (system or benchmark or slow)" $(ARGS)
+
+faults: .venv-3.3/.ready ## Try every fault with every flow, and write what held into docs/faults.md
+	$(BIN)/python -m pytest $(PYTEST) tests/faults --sync-profile=long --sync-report=docs/faults.md $(ARGS)
 
 soak: .venv-3.3/.ready ## Try 100,000 odd inputs of each kind, and 20,000 steps of people and runs, for hours
 	HYPOTHESIS_PROFILE=long nice -n 15 $(BIN)/python -m pytest -p no:cacheprovider -n $(WORKERS) -v tests/odd tests/convergence $(ARGS)
