@@ -113,6 +113,9 @@ class Chain:
     def lookups(self) -> Mapping[str, LookupTable]:
         return self.tables
 
+    def patches(self) -> None:
+        return None
+
     def outbox(self, run: str) -> Outbox:
         return Outbox(self.flow, run, self.intents, self.events)
 

@@ -14,6 +14,7 @@ from airflow_provider_brightpearl.cli import start
 from airflow_provider_brightpearl.cli.account import account
 from airflow_provider_brightpearl.cli.conflicts import conflicts
 from airflow_provider_brightpearl.cli.connections import connections
+from airflow_provider_brightpearl.cli.dead_letters import dead_letters
 from airflow_provider_brightpearl.cli.mapping import mapping
 from airflow_provider_brightpearl.cli.match import match
 from airflow_provider_brightpearl.cli.output import ResultCommand
@@ -48,6 +49,7 @@ app.command(cls=ResultCommand)(reconcile)
 app.command(cls=ResultCommand)(verify)
 app.command(cls=ResultCommand)(conflicts)
 app.command(cls=ResultCommand)(trace)
+app.add_typer(dead_letters, name="dead-letters")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -15,7 +15,7 @@ import typer
 from rich.table import Table
 
 from airflow_provider_brightpearl import settings
-from airflow_provider_brightpearl.cli.output import Json, print_json, say, show
+from airflow_provider_brightpearl.cli.output import Json, cell_text, print_json, say, show
 from airflow_provider_brightpearl.core.matched import Found, MatchReport, MatchRow
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.errors import Misconfigured
@@ -125,14 +125,8 @@ def _written(rows: Iterator[MatchRow], file: Path) -> Iterator[MatchRow]:
         writer = csv.writer(opened)
         writer.writerow([each.name for each in fields(MatchRow)])
         for row in rows:
-            writer.writerow([_cell(value) for value in asdict(row).values()])
+            writer.writerow([cell_text(value) for value in asdict(row).values()])
             yield row
-
-
-def _cell(value: object) -> str:
-    text = "; ".join(value) if isinstance(value, tuple) else str(value)
-    # a spreadsheet must not take a name for a formula
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _show(report: MatchReport, file: Path | None) -> None:

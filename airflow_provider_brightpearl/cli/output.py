@@ -79,9 +79,25 @@ def instant_text(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
+def past_instant(name: str, text: str) -> datetime | None:
+    """The instant that an option gives, or so long ago; None where it is empty."""
+    from airflow_provider_brightpearl.flow.durations import parse_duration
+    from airflow_provider_brightpearl.runtime.request import read_instant
+
+    if text and text[:-1].isdigit() and not text.isdigit():
+        return datetime.now(UTC) - parse_duration(name, text)
+    return read_instant({name: text}, name)
+
+
 def show(renderable: Any) -> None:
     """A table."""
     _console().print(renderable)
+
+
+def cell_text(value: object) -> str:
+    """A value as a cell of a CSV file, which no spreadsheet takes for a formula."""
+    text = "; ".join(value) if isinstance(value, tuple) else str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def print_json(value: Any) -> None:

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from airflow_provider_brightpearl import settings
-from airflow_provider_brightpearl.cli.output import Json, ResultCommand, print_json, say, show
+from airflow_provider_brightpearl.cli.output import Json, ResultCommand, past_instant, print_json, say, show
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.errors import Misconfigured
 
@@ -49,7 +49,7 @@ def clean(
     from airflow_provider_brightpearl.runtime.state_guard import current_state
     from airflow_provider_brightpearl.stores.ledger import SqlLedger
 
-    environment, oldest = airflow_environment(), _instant(before)
+    environment, oldest = airflow_environment(), past_instant("--before", before)
     if oldest and oldest > environment.now():
         raise Misconfigured(f"--before: {before} is in the future")
     if not dry_run:
@@ -232,13 +232,3 @@ def restored(as_json: Json = False) -> None:
 
 
 _LETTERS_OF_OTHERS = "dead letters of other flows that wait for it"
-
-
-def _instant(text: str) -> datetime | None:
-    """An instant as given, or so long ago; None where none is given."""
-    from airflow_provider_brightpearl.flow.durations import parse_duration
-    from airflow_provider_brightpearl.runtime.request import read_instant
-
-    if text and text[:-1].isdigit() and not text.isdigit():
-        return datetime.now(UTC) - parse_duration("--before", text)
-    return read_instant({"--before": text}, "--before")

@@ -13,7 +13,8 @@ class EventOutcome(StrEnum):
 
     ``superseded``: left out, as another run had a newer reading of it. ``conflict``: both sides had changed a field.
     ``linked``: bound to a row of the flow of the other direction. ``refused``: the source refused a write-back.
-    ``answered``: a person said which row of the target it is.
+    ``answered``: a person said which row of the target it is. ``overridden``: a person put values in the place of its
+    own, until ``override ended``. ``discarded``: a person set its dead letter aside.
     """
 
     CREATED = "created"
@@ -28,6 +29,9 @@ class EventOutcome(StrEnum):
     WRITTEN_BACK = "written back"
     REFUSED = "refused"
     ANSWERED = "answered"
+    OVERRIDDEN = "overridden"
+    OVERRIDE_ENDED = "override ended"
+    DISCARDED = "discarded"
 
 
 class RecordEvent(msgspec.Struct, frozen=True, gc=False):

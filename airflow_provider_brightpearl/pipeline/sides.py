@@ -28,6 +28,7 @@ from airflow_provider_brightpearl.flow.identity import (
 )
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.mapped import read_mapped
+from airflow_provider_brightpearl.pipeline.overrides import Patches
 from airflow_provider_brightpearl.pipeline.transform import OpenMapper
 
 # records handled together; whole calls of every target
@@ -39,7 +40,8 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 class Ports:
     """What one reconciliation of a flow works on; ``source`` is read where fields are compared.
 
-    ``open_sides`` gives the place where both sides are kept while they are compared.
+    ``open_sides`` gives the place where both sides are kept while they are compared. ``patches`` is what people have
+    put in the place of values, as runs see it.
     """
 
     inventory: SourceInventory
@@ -49,6 +51,7 @@ class Ports:
     staging: Staging
     source: Callable[[], Source]
     open_sides: Callable[[], Sides]
+    patches: Patches | None = None
 
 
 @dataclass(slots=True)
@@ -106,9 +109,10 @@ def _map(
 ) -> None:
     fields = compared_fields(flow)
     bare = identity_of(flow)
-    part = ports.staging.write_lines(
-        f"reconcile/{number:05}.jsonl", _records(chunk, ports, whole=bool(fields))
-    )
+    records = _records(chunk, ports, whole=bool(fields))
+    if ports.patches:
+        records = ports.patches.lines(records)
+    part = ports.staging.write_lines(f"reconcile/{number:05}.jsonl", records)
     with ports.staging.local(part) as raw, TemporaryDirectory() as work:
         with open_mapper((raw.parent, Path(work))) as mapper:
             result = mapper.map_part(raw, Path(work))

@@ -11,6 +11,7 @@ from airflow_provider_brightpearl.core.ports.stores import Staging
 from airflow_provider_brightpearl.core.records import Outcome, PartRef, RawPart
 from airflow_provider_brightpearl.core.reports import TransformReport
 from airflow_provider_brightpearl.mapping.mapped import PartMapper
+from airflow_provider_brightpearl.pipeline.overrides import Patches
 from airflow_provider_brightpearl.pipeline.rejections import money_of, with_raw, write_rejections
 
 OpenMapper = Callable[[Sequence[Path]], PartMapper]
@@ -21,6 +22,7 @@ def map_part(
     open_mapper: OpenMapper,
     staging: Staging,
     resolve: Callable[[Sequence[str]], object] = lambda _: None,
+    patches: Patches | None = None,
 ) -> TransformReport:
     """Maps a raw part to one staged file per object, and stages what it rejects.
 
@@ -29,11 +31,12 @@ def map_part(
         open_mapper: opens a mapper that may use only the folders it is given.
         staging: the run's files.
         resolve: called with the ids of the records that the flow does not want, whose dead letters are closed.
+        patches: what people have put in the place of values; what was staged stays as it was read.
     """
     name = Path(part.path).stem
     with staging.local(part) as raw, TemporaryDirectory() as work:
         with open_mapper((raw.parent, Path(work))) as mapper:
-            result = mapper.map_part(raw, Path(work))
+            result = mapper.map_part(patches.file(raw, Path(work)) if patches else raw, Path(work))
         objects = {
             each: _stage(staging, f"mapped/{name}/{each}.parquet", Path(work) / f"{each}.parquet", count)
             for each, count in result.rows.items()

@@ -61,7 +61,9 @@ def match_records(wiring: Wiring, request: Request, report: MatchReport) -> Iter
                     for each, _ in read_rejections(staging, staged.unread)
                 )
             for part in staged.parts:
-                mapped = map_part(part, partial(wiring.open_mapper, lookups), staging)
+                mapped = map_part(
+                    part, partial(wiring.open_mapper, lookups), staging, patches=wiring.patches()
+                )
                 report.records += mapped.records
                 report.left_out += mapped.filtered
                 progress.begin(f"matching {mapped.records:,} records", calls=lambda: sink.calls)

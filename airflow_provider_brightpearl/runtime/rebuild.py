@@ -51,7 +51,7 @@ def rebuild(wiring: Wiring, run: str, *, merge: bool = False, dry_run: bool = Fa
         report.not_mapped = staged.unread.records if staged.unread else 0
         lookups = wiring.lookups()
         for part in staged.parts:
-            mapped = map_part(part, partial(wiring.open_mapper, lookups), staging)
+            mapped = map_part(part, partial(wiring.open_mapper, lookups), staging, patches=wiring.patches())
             progress.begin(f"looking for the rows of {mapped.records:,} records", calls=lambda: sink.calls)
             rebuild_part(flow, run, mapped, sink, wiring.crosswalk, staging, wiring.outbox(run), report)
         found, missing = report.found.total(), report.missing.total()

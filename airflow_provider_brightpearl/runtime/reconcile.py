@@ -196,6 +196,7 @@ def _ports(wiring: Wiring, run: str) -> Ports:
         wiring.staging(run),
         wiring.source,
         SqlSides,
+        wiring.patches(),
     )
 
 

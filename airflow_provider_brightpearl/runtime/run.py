@@ -63,6 +63,7 @@ LOOKUPS = "lookups.json"
 # their rows are written where they are raised, with the counts of the run
 _IN_LEDGER = (GateClosed, OutOfBalance, TooManyRefused)
 _NOTE_LENGTH = 500
+_NAMED = 10
 
 
 def run_flow(wiring: Wiring, request: Request, run: str) -> RunSummary:
@@ -145,7 +146,10 @@ def transform(wiring: Wiring, run: RunInfo, part: RawPart) -> TransformReport:
         lookups = {name: LookupTable(**plain) for name, plain in tables.items()}
         # a record that is not wanted any more would be read again for ever for the sake of its letter
         resolve = partial(wiring.letters.resolve, wiring.flow.flow, run.attempt, read_since=run.started_at)
-        report = map_part(part, partial(wiring.open_mapper, lookups), staging, resolve)
+        patches = wiring.patches()
+        report = map_part(part, partial(wiring.open_mapper, lookups), staging, resolve, patches)
+        if patches and patches.void:
+            report = _without_overrides(wiring, report, patches.void)
         rows = [f"{ref.records:,} of {name}" for name, ref in report.objects.items()]
         progress.result = (
             f"{counted(report.records, 'record')}: {report.rejected:,} rejected, {report.parked:,} parked, "
@@ -275,6 +279,17 @@ def _stage(
             # most likely the very reason of the failure; the task's log and the alert have it
             log.warning("the failure is not in the ledger: %s", unrecorded)
         raise
+
+
+def _without_overrides(wiring: Wiring, report: TransformReport, void: Sequence[str]) -> TransformReport:
+    """Ends the overrides of records that have changed since, and says so in the run's warnings."""
+    why = "the record has changed since"
+    ended = wiring.overrides.end(wiring.flow.flow, void, why, wiring.environment.now())
+    if not ended:
+        return report
+    named = ", ".join(ended[:_NAMED]) + (" …" if len(ended) > _NAMED else "")
+    text = f"overrides do not count any more, as their records have changed: {named}"
+    return replace(report, warnings={**report.warnings, text: len(ended)})
 
 
 def _judged(report: GateReport) -> str:

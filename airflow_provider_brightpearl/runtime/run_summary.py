@@ -52,8 +52,9 @@ def _money(money: dict[str, Money]) -> Iterator[str]:
     extracted, loaded, rejected = (money.get(stage, {}) for stage in ("extracted", "loaded", "rejected"))
     for currency, amount in sorted(extracted.items()):
         held = rejected.get(currency)
-        also = f", {_amount(held)} rejected or parked" if held else ""
-        yield f"{currency}: {_amount(amount)} extracted, {_amount(loaded.get(currency, Decimal(0)))} loaded{also}"
+        also = f", {amount_text(held)} rejected or parked" if held else ""
+        there = amount_text(loaded.get(currency, Decimal(0)))
+        yield f"{currency}: {amount_text(amount)} extracted, {there} loaded{also}"
 
 
 def _reasons(run: RunSummary) -> Iterator[str]:
@@ -72,7 +73,7 @@ def write_back_outcome(report: WriteBackReport) -> str:
     return f"{report.delivered:,} delivered, {report.waiting:,} waiting, {report.given_up:,} given up"
 
 
-def _amount(value: Decimal) -> str:
+def amount_text(value: Decimal) -> str:
     """An amount with thousands marked, without zeros that say nothing beyond two decimals."""
     short = value.quantize(Decimal("0.01"))
     return f"{short if short == value else value.normalize():,f}"

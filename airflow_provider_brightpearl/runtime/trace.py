@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_brightpearl.core.events import EventOutcome
 from airflow_provider_brightpearl.core.kinds import is_part, kind_of, kinds_of, kinds_of_name
 from airflow_provider_brightpearl.core.suggest import did_you_mean
-from airflow_provider_brightpearl.core.trace import Trace, TracedRow
+from airflow_provider_brightpearl.core.trace import Step, Trace, TracedRow
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.load import load_flows
 from airflow_provider_brightpearl.flow.spec import FlowSpec
@@ -85,6 +85,22 @@ def trace(environment: Environment, said: str, record_id: str) -> Trace:
     return Trace(kind, record_id, tuple(search.rows()), tuple(dict.fromkeys(steps)))
 
 
+def record_steps(environment: Environment, pair: str, flow: str, source_id: str) -> list[Step]:
+    """The steps of one record of one flow alone, oldest first.
+
+    Raises:
+        Unavailable: the state database does not answer.
+    """
+    stores = SqlTraces(environment.state())
+    specs = [spec for spec in load_flows(environment.mappings)[0] if spec.flow == flow]
+    mine = [each for each in _flows(stores, specs) if (each.pair, each.name) == (pair, flow)]
+    search = _Search(stores, mine)
+    for each in mine:
+        list(search.take(each, [source_id]))
+    steps = [step for record in search.records.values() for step in steps_of(stores, record)]
+    return sorted(steps, key=lambda step: step.at)
+
+
 def _flows(stores: SqlTraces, specs: Iterable[FlowSpec]) -> Iterator[_Flow]:
     """Every flow that has state, also one whose file is gone."""
     known = {spec.flow: spec for spec in specs}
@@ -134,14 +150,14 @@ class _Search:
             parts_of=ids if flow.is_part else [],
         )  # fmt: skip
         mentioned = self.stores.mentioned(flow.pair, flow.name, ids)
-        yield from self._take(flow, {row["source_id"] for row in found} | mentioned)
+        yield from self.take(flow, {row["source_id"] for row in found} | mentioned)
 
     def _in_doubt(self, flow: _Flow, record_id: str) -> Iterator[_Place]:
         """The same, where all that is known is that a write was begun."""
         if any(
             intents_of(self.stores, TracedRecord(flow.pair, flow.name, record_id, flow.root, _noted(flow)))
         ):
-            yield from self._take(flow, [record_id])
+            yield from self.take(flow, [record_id])
 
     def _found(self, flow: _Flow, instance: str, record_id: str) -> Iterator[_Place]:
         """The ids that lead on from an id of an instance."""
@@ -153,9 +169,9 @@ class _Search:
                 parts_of=of_target if flow.is_part else [],
             )  # fmt: skip
             mentioned = self.stores.mentioned(flow.pair, flow.name, of_source)
-            yield from self._take(flow, {row["source_id"] for row in found} | mentioned)
+            yield from self.take(flow, {row["source_id"] for row in found} | mentioned)
 
-    def _take(self, flow: _Flow, source_ids: Iterable[str]) -> Iterator[_Place]:
+    def take(self, flow: _Flow, source_ids: Iterable[str]) -> Iterator[_Place]:
         """Keeps records of a flow that are new, and gives their ids in both instances."""
         for source_id in sorted(source_ids):
             place = (flow.pair, flow.name, source_id)

@@ -76,7 +76,9 @@ def steps_of(
     yield from _failed_runs(record, attempts, runs)
     yield from _bindings(record, {row["run"] for row in events if row["outcome"] in _BOUND} | set(links))
     for row in letters:
-        yield from _letter(record, row)
+        yield from _letter(
+            record, row, {row["run"] for row in events if row["outcome"] == EventOutcome.DISCARDED}
+        )
     for row in record.conflicts:
         yield from _conflict(record, row)
     for row in intents:
@@ -144,7 +146,7 @@ def _bindings(record: TracedRecord, known: Collection[str]) -> Iterator[Step]:
             )
 
 
-def _letter(record: TracedRecord, row: Row) -> Iterator[Step]:
+def _letter(record: TracedRecord, row: Row, told: Collection[str]) -> Iterator[Step]:
     waits = ""
     if row["waits_flow"]:
         waits = f"waits for {row['waits_object']} {row['waits_key']} of {row['waits_flow']}: "
@@ -152,9 +154,14 @@ def _letter(record: TracedRecord, row: Row) -> Iterator[Step]:
     next_try = f", next try after {_text(row['next_try_at'])}" if row["next_try_at"] else ""
     text = f"{row['state']}, {row['stage']}: {waits}{row['reason']}; {tried}{next_try}"
     yield record.step(row["last_seen"], record.source, row["run"], "dead letter", row["object"], "", text)
-    if row["closed_at"]:
-        closed = f"dead letter {row['state']}"
-        yield record.step(row["closed_at"], record.source, row["closed_run"] or "", closed, row["object"])
+    if row["closed_at"] and row["closed_run"] not in told:
+        closed, said = (
+            f"dead letter {row['state']}",
+            f"{row['note']}, says {row['author']}" if row["author"] else "",
+        )
+        yield record.step(
+            row["closed_at"], record.source, row["closed_run"] or "", closed, row["object"], "", said
+        )
 
 
 def _conflict(record: TracedRecord, row: Row) -> Iterator[Step]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow_provider_brightpearl.core.ports.gate import Gate
 from airflow_provider_brightpearl.core.ports.matching import Claims, FollowsMerges, TakesRowsOver
+from airflow_provider_brightpearl.core.ports.overrides import Overrides
 from airflow_provider_brightpearl.core.ports.source import Source, SourceInventory, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import (
     Bases,
@@ -34,8 +35,10 @@ from airflow_provider_brightpearl.flow.lookups import LookupTable, load_lookups,
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.gates.expectations import ExpectationGate
 from airflow_provider_brightpearl.mapping.bounded import BoundedMapper
+from airflow_provider_brightpearl.mapping.compile import compile_flow
 from airflow_provider_brightpearl.mapping.mapped import MapResult, PartMapper
 from airflow_provider_brightpearl.pipeline.matching import FlowLinks, Linking
+from airflow_provider_brightpearl.pipeline.overrides import Patches
 from airflow_provider_brightpearl.pipeline.write_back import Outbox
 from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.stores.bases import SqlBases
@@ -46,6 +49,7 @@ from airflow_provider_brightpearl.stores.instances import SqlInstances
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from airflow_provider_brightpearl.stores.match_answers import SqlMatchAnswers
+from airflow_provider_brightpearl.stores.overrides import SqlOverrides
 from airflow_provider_brightpearl.stores.read_only import ReadOnlyConflicts, ReadOnlyCrosswalk
 from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
 from airflow_provider_brightpearl.stores.staging import FileStaging
@@ -186,6 +190,10 @@ class Wiring:
         return SqlIntents(self.environment.state(), self.environment.now, self.pair)
 
     @cached_property
+    def overrides(self) -> Overrides:
+        return SqlOverrides(self.environment.state(), self.pair)
+
+    @cached_property
     def match_answers(self) -> MatchAnswers:
         return SqlMatchAnswers(self.environment.state(), self.environment.now, self.pair)
 
@@ -301,14 +309,26 @@ class Wiring:
         bounds = self.environment.mapping_bounds
         return BoundedMapper(self.flow, self.schema, lookups, self.crosswalk, folders, bounds)
 
+    def patches(self) -> Patches | None:
+        """What people have put in the place of values of the flow's records; None where that is nothing."""
+        overrides = self.overrides.active(self.flow.flow)
+        if not overrides:
+            return None
+        named = load_lookups(self.flow, self.environment.mappings)
+        columns = compile_flow(self.flow, self.schema, named).columns
+        return Patches(overrides, self.flow, self.schema, columns)
+
     @contextmanager
     def mapped_now(self, records: Iterable[bytes]) -> Iterator[tuple[MapResult, Path]]:
         """What the flow would write of records (JSON, raw) now: the result, and the folder of the mapped files."""
         with TemporaryDirectory() as folder:
             raw, mapped = Path(folder) / "raw.jsonl", Path(folder) / "mapped"
+            lookups = self.lookups()
+            if patches := self.patches():
+                records = patches.lines(records)
             raw.write_bytes(b"".join(record + b"\n" for record in records))
             mapped.mkdir()
-            with self.open_mapper(self.lookups(), (raw.parent, mapped)) as mapper:
+            with self.open_mapper(lookups, (raw.parent, mapped)) as mapper:
                 result = mapper.map_part(raw, mapped)
             yield result, mapped
 

@@ -234,13 +234,17 @@ class SqlDeadLetters:
         return sorted(tally.items(), key=lambda item: (-item[1], item[0]))[:limit]
 
     def _alone(self, connection: Connection, flow: str) -> None:
-        """Lets one transaction at a time change the letters of a flow, which come in any order: two could deadlock."""
-        if connection.dialect.name == "postgresql":
-            lock = sa.func.hashtext(f"dead letters of {flow}, {self.pair}")
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
+        lock_letters(connection, flow, self.pair)
 
     def _mine(self, flow: str) -> tuple[Any, Any]:
         return letter.pair == self.pair, letter.flow == flow
+
+
+def lock_letters(connection: Connection, flow: str, pair: str) -> None:
+    """Lets one transaction at a time change the letters of a flow, which come in any order: two could deadlock."""
+    if connection.dialect.name == "postgresql":
+        lock = sa.func.hashtext(f"dead letters of {flow}, {pair}")
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
 
 
 def _topic(row: Any) -> str:
@@ -280,6 +284,8 @@ def _row(rejection: Rejection, payload: bytes, shared: dict[str, Any]) -> dict[s
         "amount": None if rejection.amount is None else str(rejection.amount),
         "payload": storable(payload.decode("utf-8", "replace")),
         "attempts": 1,
+        "author": "",
+        "note": "",
         "first_seen": shared["seen"],
         "last_seen": shared["seen"],
         "state_since": shared["seen"],
@@ -326,6 +332,7 @@ def _statement(connection: Connection) -> Any:
             "next_try_at": sa.case((put_aside, sa.null()), else_=new.next_try_at),
             "closed_at": sa.case((put_aside, letter.closed_at), else_=new.closed_at),
             "closed_run": sa.case((put_aside, letter.closed_run), else_=new.closed_run),
+            **{name: sa.case((put_aside, letter[name]), else_=new[name]) for name in ("author", "note")},
         },
     )
 

@@ -14,6 +14,7 @@ from airflow_provider_brightpearl.stores.engine import reading, writing
 _BY_PAIR = (
     tables.binding,
     tables.dead_letter,
+    tables.override,
     tables.watermark,
     tables.intent,
     tables.run,

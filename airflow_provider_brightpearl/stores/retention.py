@@ -91,7 +91,16 @@ def _rules(dialect: str, cutoffs: Cutoffs) -> Iterator[_Rule]:
         yield _Rule(name, table, (table.c.started_at < cutoffs.history, _has_newer(table)))
     yield _Rule("events", tables.record_event, (tables.record_event.c.at < cutoffs.events,))
     yield _Rule("intents", tables.intent, _needless(cutoffs))
+    yield from _of_overrides(cutoffs)
     yield from _of_conflicts(cutoffs)
+
+
+def _of_overrides(cutoffs: Cutoffs) -> Iterator[_Rule]:
+    """Those that have ended; one that counts stays."""
+    override = tables.override.c
+    old = (override.ended_at < cutoffs.payloads, override.payload != "")
+    yield _Rule("payloads", tables.override, old, {"payload": "", "patch": ""})
+    yield _Rule("dead_letters", tables.override, (override.ended_at < cutoffs.history,))
 
 
 def _of_conflicts(cutoffs: Cutoffs) -> Iterator[_Rule]:

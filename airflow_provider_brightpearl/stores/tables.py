@@ -170,6 +170,9 @@ dead_letter = sa.Table(
     sa.Column("closed_run", sa.Text),
     # "review" where a person has to say which row of the target the record is
     _text("kind", server_default=""),
+    # who has set it aside, and why
+    _text("author", server_default=""),
+    _text("note", server_default=""),
     sa.Index("bp_dead_letter_due", "pair", "flow", "state", "next_try_at"),
 )
 
@@ -224,6 +227,23 @@ match_answer = sa.Table(
     _text("target_id"),
     _text("author"),
     sa.Column("at", Instant, nullable=False),
+)
+
+# values that a person has put in the place of a record's own; ended ones are history
+override = sa.Table(
+    "bp_override",
+    metadata,
+    _text("pair", primary_key=True),
+    _text("flow", primary_key=True),
+    _text("source_id", primary_key=True),
+    sa.Column("at", Instant, primary_key=True),
+    # a JSON merge patch, and the record that it was made for
+    _text("patch"),
+    _text("payload"),
+    _text("author"),
+    _text("note"),
+    sa.Column("ended_at", Instant),
+    _text("ended", server_default=""),
 )
 
 token = sa.Table(

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.stores import schema, tables
@@ -78,6 +78,13 @@ def test_a_database_of_0_1_0_is_upgraded_with_what_it_holds(of_0_1_0: str) -> No
     engine.dispose()
 
 
+def without_overrides(connection: Connection) -> None:
+    """The tables as they were before migration 0013."""
+    connection.exec_driver_sql("DROP TABLE bp_override")
+    for name in ("author", "note"):
+        connection.exec_driver_sql(f"ALTER TABLE bp_dead_letter DROP COLUMN {name}")
+
+
 def test_an_upgrade_adds_the_indexes_of_intents(database_url: str, engine: Engine) -> None:
     names = ("bp_intent_unsettled", "bp_intent_target", "bp_intent_claim")
     with writing(engine) as connection:
@@ -85,6 +92,7 @@ def test_an_upgrade_adds_the_indexes_of_intents(database_url: str, engine: Engin
             connection.exec_driver_sql(f"DROP INDEX {name}")
         for table in _ADDED_LATER:
             table.drop(connection)
+        without_overrides(connection)
         connection.execute(tables.version.update().values(version_num="0009"))
     upgraded = open_engine(database_url)
     with reading(upgraded) as connection:
@@ -97,7 +105,17 @@ def test_an_upgrade_adds_the_indexes_of_intents(database_url: str, engine: Engin
 def test_an_upgrade_adds_the_table_of_certificates(database_url: str, engine: Engine) -> None:
     with writing(engine) as connection:
         tables.certificate.drop(connection)
+        without_overrides(connection)
         connection.execute(tables.version.update().values(version_num="0011"))
+    upgraded = open_engine(database_url)
+    assert [] == differences(upgraded)
+    upgraded.dispose()
+
+
+def test_an_upgrade_adds_overrides_and_who_has_set_a_letter_aside(database_url: str, engine: Engine) -> None:
+    with writing(engine) as connection:
+        without_overrides(connection)
+        connection.execute(tables.version.update().values(version_num="0012"))
     upgraded = open_engine(database_url)
     assert [] == differences(upgraded)
     upgraded.dispose()
