@@ -21,6 +21,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "airflow.sdk.exceptions:AirflowNotFoundException",
         "airflow.exceptions:AirflowNotFoundException",
     ),
+    "AirflowRescheduleException": (
+        "airflow.sdk.exceptions:AirflowRescheduleException",
+        "airflow.exceptions:AirflowRescheduleException",
+    ),
     "AirflowSkipException": (
         "airflow.sdk.exceptions:AirflowSkipException",
         "airflow.exceptions:AirflowSkipException",

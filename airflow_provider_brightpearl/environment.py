@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from hashlib import sha256
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_brightpearl import compat, settings
-from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.errors import Misconfigured, SyncError
 from airflow_provider_brightpearl.extra import Extra
 
 if TYPE_CHECKING:
@@ -19,8 +21,12 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from airflow_provider_brightpearl.runtime.environment import Environment
+    from airflow_provider_brightpearl.stores.breakers import SqlBreakers
     from airflow_provider_brightpearl.stores.signing import SigningKey
+    from airflow_provider_brightpearl.systems.http.breaker import Breaker
     from airflow_provider_brightpearl.systems.system import System
+
+log = logging.getLogger(__name__)
 
 _DRIVERS = {"postgres": "postgresql+psycopg2", "postgresql": "postgresql+psycopg2", "sqlite": "sqlite"}
 _SECRET = re.compile("secret|password|token|key|private", re.IGNORECASE)
@@ -80,12 +86,16 @@ def connect(system: System, conn_id: str | None = None) -> Any:
 
 def address(system: System, conn_id: str | None = None) -> str:
     """What a connection says of where it leads to: another text for another account, the same for a new secret."""
-    connection = compat.BaseHook.get_connection(conn_id or system.conn_id)
+    conn_id = conn_id or system.conn_id
+    return _address(system.name, conn_id, compat.BaseHook.get_connection(conn_id))
+
+
+def _address(system: str, conn_id: str, connection: Any) -> str:
     given = Extra.of(connection).values
     extra = {name: value for name, value in given.items() if not _SECRET.search(name)}
     parts = (connection.host, connection.port, connection.schema, connection.login, sorted(extra.items()))
     digest = sha256(repr(parts).encode()).hexdigest()[:16]
-    return f"{system.name}:{conn_id or system.conn_id}:{digest}"
+    return f"{system}:{conn_id}:{digest}"
 
 
 def staging_root() -> str | UPath:
@@ -195,6 +205,38 @@ def _engine(url: str) -> Engine:
     from airflow_provider_brightpearl.stores.engine import open_engine
 
     return open_engine(url)
+
+
+def breakers() -> SqlBreakers:
+    """The circuit breakers of all connections; raises as ``state_engine`` does."""
+    from airflow_provider_brightpearl.stores.breakers import SqlBreakers
+
+    return SqlBreakers(state_engine())
+
+
+def breaker_of(system: str, conn_id: str, connection: Any, look: Callable[[], object]) -> Breaker:
+    """The circuit breaker of a connection; one that lets everything through where there is no state database.
+
+    Args:
+        system: name of the system.
+        conn_id: id of the connection.
+        connection: the connection itself.
+        look: one cheap read of the system, not repeated.
+    """
+    from airflow_provider_brightpearl.core.breaker import BreakerPolicy
+    from airflow_provider_brightpearl.runtime.breaker import SystemBreaker
+    from airflow_provider_brightpearl.systems.http.breaker import NO_BREAKER
+
+    policy = BreakerPolicy(
+        shortest=settings.number("outage_look_seconds"),
+        longest=settings.number("outage_longest_look_seconds"),
+    )
+    try:
+        where = _address(system, conn_id, connection)
+        return SystemBreaker(breakers(), system, conn_id, where, look, policy)
+    except SyncError as error:
+        log.warning("outages of %s are not shared between tasks: %s", system, error)
+        return NO_BREAKER
 
 
 def token_store() -> Any:

@@ -24,6 +24,8 @@ Every error carries its evidence: which system, which operation, status and requ
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 
@@ -60,8 +62,31 @@ class SyncError(Exception):
         return f"{self.message} ({known})" if known else self.message
 
 
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A system that does not answer, and that nobody calls until one process looks whether it is back.
+
+    ``address`` says where its connection leads; ``since`` and ``next_look`` are aware instants.
+    """
+
+    system: str
+    connection: str
+    address: str
+    since: datetime
+    next_look: datetime
+
+    def __str__(self) -> str:
+        since, look = (f"{each:%Y-%m-%d %H:%M:%S} UTC" for each in (self.since, self.next_look))
+        return (
+            f"{self.system.capitalize()} is down since {since} (connection {self.connection}); "
+            f"next look at {look}"
+        )
+
+
 class RetryLater(SyncError):
-    """Wait and do the same again."""
+    """Wait and do the same again; ``outage`` says where it is that the whole system does not answer."""
+
+    outage: Outage | None = None
 
 
 class RateLimited(RetryLater):

@@ -152,6 +152,19 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "True",
         "boolean",
     ),
+    "outage_look_seconds": _option(
+        "Seconds after which a system that is down is looked at again, at first; then a tenth of the outage's age.",
+        "15",
+        "integer",
+    ),
+    "outage_longest_look_seconds": _option(
+        "Seconds that pass at most between two looks at a system that is down.", "300", "integer"
+    ),
+    "outage_alert_minutes": _option(
+        "Minutes of an outage after which people are told once more; they are told of its beginning and end as well.",
+        "60",
+        "integer",
+    ),
     "docs_url": _option(
         "Address of the site that `make docs` builds; alerts link to its pages. Empty: alerts name the page.",
         "",

@@ -21,12 +21,16 @@ connections = typer.Typer(help="Test the connections that flows use.", no_args_i
 
 
 class Tested(msgspec.Struct):
-    """One connection: ``state`` is ok, failed, missing or unused (missing, and no flow file needs it)."""
+    """One connection: ``state`` is ok, failed, missing or unused (missing, and no flow file needs it).
+
+    ``outage`` says so where its system is known to be down, and tasks wait for it.
+    """
 
     system: str
     conn_id: str
     state: str
     message: str
+    outage: str = ""
 
 
 @connections.callback()
@@ -49,6 +53,9 @@ def check(
     if not names:
         needed = _needed()
         found = [_tested(name, required=name in needed) for name in systems()]
+    down = _outages()
+    for each in found:
+        each.outage = down.get(each.conn_id, "")
     if as_json:
         print_json(found)
     else:
@@ -56,7 +63,19 @@ def check(
             say(f"{each.state:<7}  {each.conn_id}: {each.message}")
             if each.state in ("failed", "missing"):
                 say(f"         To do: {_remedy(each)}")
+            if each.outage:
+                say(f"         {each.outage}")
     sys.exit(1 if any(each.state in ("failed", "missing") for each in found) else 0)
+
+
+def _outages() -> dict[str, str]:
+    """What is known of systems that are down, by connection; nothing where the state database does not say."""
+    from airflow_provider_brightpearl.environment import breakers
+
+    try:
+        return {each.connection: str(each) for each in breakers().open_ones()}
+    except SyncError:
+        return {}
 
 
 def _needed() -> set[str]:

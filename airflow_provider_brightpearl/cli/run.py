@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +13,13 @@ import typer
 
 from airflow_provider_brightpearl import settings
 from airflow_provider_brightpearl.cli.output import Json, print_json, say
-from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.errors import Misconfigured, RetryLater
 
 if TYPE_CHECKING:
     from airflow_provider_brightpearl.core.reports import RunSummary
+
+# as of sendmail and others: what failed now may succeed later
+SYSTEM_DOWN = 75
 
 
 def run(
@@ -26,11 +32,15 @@ def run(
     full_resync: Annotated[bool, typer.Option("--full-resync", help="All records.")] = False,
     source_conn_id: Annotated[str | None, typer.Option(help="Connection of the source.")] = None,
     target_conn_id: Annotated[str | None, typer.Option(help="Connection of the target.")] = None,
+    wait: Annotated[
+        int, typer.Option("--wait", min=0, help="Minutes to wait for a system that is down.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Run a flow now, in this process; without options, everything new since its last run.
 
-    Same settings, state database and ledger as its DAG. Refused while a run of the DAG is going on.
+    Same settings, state database and ledger as its DAG. Refused while a run of the DAG is going on. Ends with code 75
+    while a system is down.
     """
     from airflow_provider_brightpearl.environment import airflow_environment
     from airflow_provider_brightpearl.runtime.request import request_from
@@ -40,15 +50,33 @@ def run(
 
     request = request_from({"from": start, "to": end, "ids": ids, "full_resync": full_resync})
     environment = airflow_environment(settings.mappings_folder(Path.cwd()))
-    wiring = Wiring.of(flow, environment, source_conn_id, target_conn_id)
+    Wiring.of(flow, environment, source_conn_id, target_conn_id)
     refuse_beside_dag(flow)
     name = f"command__{datetime.now(UTC).isoformat(timespec='seconds')}"
-    summary: RunSummary = run_flow(wiring, request, name)
+    limit = datetime.now(UTC) + timedelta(minutes=wait)
+    # what a run that met an outage has opened leads nowhere, so the next try begins anew
+    summary: RunSummary = _until_it_answers(
+        lambda: run_flow(Wiring.of(flow, environment, source_conn_id, target_conn_id), request, name), limit
+    )
     if as_json:
         print_json(summary.as_dict())
         return
     for line in summary_lines(summary):
         say(line)
+
+
+def _until_it_answers(attempt: Callable[[], RunSummary], limit: datetime) -> RunSummary:
+    """What an attempt gives, made anew after each look at a system that is down; the process ends at the limit."""
+    while True:
+        try:
+            return attempt()
+        except RetryLater as error:
+            if error.outage is None:
+                raise
+            say(str(error.outage))
+            if error.outage.next_look > limit:
+                sys.exit(SYSTEM_DOWN)
+            time.sleep(max(1.0, (error.outage.next_look - datetime.now(UTC)).total_seconds()))
 
 
 def refuse_beside_dag(flow: str) -> None:

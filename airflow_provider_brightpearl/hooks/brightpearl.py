@@ -14,10 +14,11 @@ import msgspec
 from airflow.providers.http.hooks.http import HttpHook
 
 from airflow_provider_brightpearl.core.retry import Backoff
-from airflow_provider_brightpearl.environment import token_store
+from airflow_provider_brightpearl.environment import breaker_of, token_store
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SchemaMismatch, SyncError
 from airflow_provider_brightpearl.extra import Extra
 from airflow_provider_brightpearl.hooks.masking import MaskedTokens
+from airflow_provider_brightpearl.runtime.breaker import LOOK_READ_SECONDS
 from airflow_provider_brightpearl.systems.brightpearl.auth import (
     OAuthApp,
     OAuthTokens,
@@ -32,7 +33,7 @@ from airflow_provider_brightpearl.systems.brightpearl.client import (
     period,
 )
 from airflow_provider_brightpearl.systems.http.oauth import Token, TokenStore
-from airflow_provider_brightpearl.systems.http.transport import new_session
+from airflow_provider_brightpearl.systems.http.transport import READ_SECONDS, new_session
 
 if TYPE_CHECKING:
     import requests
@@ -93,8 +94,20 @@ class BrightpearlHook(HttpHook):
 
     @cached_property
     def client(self) -> BrightpearlClient:
-        """The client of this hook, made at first use."""
-        return self._new_client(backoff=Backoff(longest_throttle=self.longest_pause))
+        """The client of this hook, made at first use.
+
+        Raises:
+            Unavailable: the account is known to be down; ``outage`` says when somebody looks again.
+        """
+        connection = self.get_connection(self.brightpearl_conn_id)
+        breaker = breaker_of("brightpearl", self.brightpearl_conn_id, connection, self.look)
+        breaker.enter()
+        return self._new_client(backoff=Backoff(longest_throttle=self.longest_pause), breaker=breaker)
+
+    def look(self) -> Any:
+        """One cheap read of the account, not repeated."""
+        client = self._new_client(backoff=_ONCE, read_seconds=LOOK_READ_SECONDS)
+        return client.get("integration-service/account-configuration")
 
     def get_client(self) -> BrightpearlClient:
         """The client of this hook; one per task, not for several threads."""
@@ -216,10 +229,10 @@ class BrightpearlHook(HttpHook):
             )
         return True, f"Account {client.account} answers ({found.get('timeZone', 'unknown time zone')})"
 
-    def _new_client(self, **options: Any) -> BrightpearlClient:
+    def _new_client(self, *, read_seconds: float = READ_SECONDS, **options: Any) -> BrightpearlClient:
         connection = self.get_connection(self.brightpearl_conn_id)
         account = _required(connection.login, "login (the account code)")
-        session = new_session()
+        session = new_session(read_seconds=read_seconds)
         auth = self._auth(connection, account, session)
         return BrightpearlClient(base_url(connection), account, auth, session, **options)
 

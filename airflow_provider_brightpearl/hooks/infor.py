@@ -11,11 +11,13 @@ from urllib.parse import urlsplit
 from airflow.providers.http.hooks.http import HttpHook
 
 from airflow_provider_brightpearl.core.retry import Backoff
-from airflow_provider_brightpearl.environment import token_store
+from airflow_provider_brightpearl.environment import breaker_of, token_store
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError
 from airflow_provider_brightpearl.extra import Extra
 from airflow_provider_brightpearl.hooks.masking import MaskedTokens, mask
+from airflow_provider_brightpearl.runtime.breaker import LOOK_READ_SECONDS
 from airflow_provider_brightpearl.systems.http.oauth import BearerAuth, MemoryTokens, TokenStore
+from airflow_provider_brightpearl.systems.http.transport import READ_SECONDS as LOGIN_READ_SECONDS
 from airflow_provider_brightpearl.systems.http.transport import new_session
 from airflow_provider_brightpearl.systems.infor.auth import IonApp, ServiceAccountTokens
 from airflow_provider_brightpearl.systems.infor.calls import Value
@@ -84,10 +86,18 @@ class InforHook(HttpHook):
 
     @cached_property
     def client(self) -> InforClient:
-        """The client of this hook, made at first use."""
+        """The client of this hook, made at first use.
+
+        Raises:
+            Unavailable: M3 is known to be down; ``outage`` says when somebody looks again.
+        """
+        connection = self.get_connection(self.infor_conn_id)
+        breaker = breaker_of("infor", self.infor_conn_id, connection, self.look)
+        breaker.enter()
         return self._new_client(
             backoff=Backoff(longest_throttle=self.longest_pause),
             row_backoff=Backoff(tries=self.row_tries, first=0.5, longest=10.0),
+            breaker=breaker,
         )
 
     def get_client(self) -> InforClient:
@@ -161,6 +171,11 @@ class InforHook(HttpHook):
         ]
         return self.client.bulk(program, transactions, repeatable=repeatable, columns=columns)
 
+    def look(self) -> Any:
+        """One cheap read of M3, not repeated."""
+        client = self._new_client(backoff=_ONCE, row_backoff=_ONCE, read_seconds=LOOK_READ_SECONDS)
+        return client.read("GENERAL", "GetUserInfo", {})
+
     def test_connection(self) -> tuple[bool, str]:
         """Whether M3 answers, and what is wrong where it does not."""
         try:
@@ -172,16 +187,18 @@ class InforHook(HttpHook):
         where = f"company {client.company or company}, division {client.division or division or 'none'}"
         return True, f"M3 answers as user {user.get('ZZUSID', 'unknown')} ({where})"
 
-    def _new_client(self, **options: Any) -> InforClient:
+    def _new_client(self, *, read_seconds: float | None = None, **options: Any) -> InforClient:
         connection = self.get_connection(self.infor_conn_id)
         extra = Extra.of(connection)
         app = IonApp.of(_ionapi(connection.password, extra.values))
         for secret in (app.access_key, app.secret_key, app.client_secret):
             mask(secret)
         _warn_of_plain_http(app)
-        session = new_session(read_seconds=extra.number("timeout", READ_SECONDS, least=1))
+        timeout = extra.number("timeout", READ_SECONDS, least=1)
+        session = new_session(read_seconds=read_seconds or timeout)
         # apart from the session that get_conn signs, or the login would sign itself
-        auth = BearerAuth(ServiceAccountTokens(app, self._store(), new_session()))
+        logins = new_session(read_seconds=read_seconds or LOGIN_READ_SECONDS)
+        auth = BearerAuth(ServiceAccountTokens(app, self._store(), logins))
         return InforClient(
             app.gateway, app.tenant, auth, session,
             company=_company(extra), division=extra.text("divi"), suite=extra.text("suite") or "M3",

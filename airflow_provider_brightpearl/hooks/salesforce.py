@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from airflow_provider_brightpearl.core.retry import Backoff
-from airflow_provider_brightpearl.errors import Misconfigured, SyncError
+from airflow_provider_brightpearl.environment import breaker_of
+from airflow_provider_brightpearl.errors import Misconfigured, RetryLater, SyncError
 from airflow_provider_brightpearl.extra import Extra, is_unicode
 from airflow_provider_brightpearl.hooks.masking import mask
 from airflow_provider_brightpearl.systems.http.transport import READ_SECONDS, new_session
@@ -86,9 +87,24 @@ class SalesforceHook(ProviderSalesforceHook):
 
     @cached_property
     def client(self) -> SalesforceClient:
-        """The client of this hook, made at first use."""
+        """The client of this hook, made at first use.
+
+        Raises:
+            Unavailable: the org is known to be down; ``outage`` says when somebody looks again.
+        """
+        breaker = breaker_of(SYSTEM, self.conn_id, self.get_connection(self.conn_id), self.look)
+        breaker.enter()
         backoff = Backoff(longest_throttle=self.longest_pause)
-        return SalesforceClient(self.conn, backoff=backoff, on_login=mask)
+        try:
+            connection = self.conn
+        except RetryLater as error:
+            breaker.gave_up(error)
+            raise
+        return SalesforceClient(connection, backoff=backoff, on_login=mask, breaker=breaker)
+
+    def look(self) -> Any:
+        """One cheap read of the org, not repeated, with a login where there was none yet."""
+        return SalesforceClient(self.conn, backoff=_ONCE, on_login=mask).limits()
 
     def query(self, soql: str, *, deleted: bool = False) -> Iterator[dict[str, Any]]:
         """Records of a SOQL query, page by page, without ``attributes``; numbers with a point as Decimal.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_brightpearl.compat import AirflowFailException
-from airflow_provider_brightpearl.errors import Misconfigured, RateLimited, RetryLater, TimedOut
+from airflow_provider_brightpearl.errors import Misconfigured, RetryLater, TimedOut
 from airflow_provider_brightpearl.operators.pausing import PausingOperator, Plain
 from airflow_provider_brightpearl.operators.templates import template_count, template_list
 
@@ -134,7 +134,7 @@ class InforTransactionOperator(PausingOperator):
         from airflow_provider_brightpearl.systems.infor.client import is_read
 
         repeatable = is_read(self.transaction) if self.repeatable is None else self.repeatable
-        if repeatable or (isinstance(error, RateLimited) and self.defers(error)):
+        if repeatable or (not isinstance(error, TimedOut) and self.defers(error)):
             return
         done = sum(answer is not None and not answer["locked"] for answer in answers)
         if not done and not isinstance(error, TimedOut):

@@ -1,14 +1,17 @@
-"""Operators that give up their worker while a system asks for more than a minute of pause."""
+"""Operators that give up their worker while a system is down, or asks for more than a minute of pause."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
-from airflow_provider_brightpearl.compat import BaseOperator, conf
-from airflow_provider_brightpearl.errors import RateLimited
+from airflow_provider_brightpearl import compat
+from airflow_provider_brightpearl.compat import BaseOperator, airflow_version, conf
+from airflow_provider_brightpearl.errors import RateLimited, RetryLater
+from airflow_provider_brightpearl.operators.outages import OutageQueue, sit_out
 from airflow_provider_brightpearl.operators.retry import airflow_errors
 from airflow_provider_brightpearl.triggers.pause import PauseTrigger
 
@@ -26,9 +29,26 @@ def default_deferrable() -> bool:
 class PausingOperator(BaseOperator):
     """An operator whose work goes on, after a pause, from a state of plain values.
 
+    While a system is down, its tasks wait without a worker and without using up a retry: deferred on Airflow 3, put
+    back to be scheduled later on 2.11, where time deferred would count as time of execution.
+
     Args:
-        deferrable: whether to wait without a worker; ``[operators] default_deferrable`` if left out.
+        deferrable: whether to wait for a quota without a worker; ``[operators] default_deferrable`` if left out.
     """
+
+    on_alert: Sequence[Any] = ()
+
+    if airflow_version() < (3, 0):
+        from airflow.ti_deps.deps.ready_to_reschedule import ReadyToRescheduleDep
+
+        # without these, the scheduler of Airflow 2 would not wait before it starts the task again
+        reschedule = True
+        deps = BaseOperator.deps | {ReadyToRescheduleDep()}
+
+        @classmethod
+        def get_serialized_fields(cls) -> frozenset[str]:
+            """What the scheduler gets to know of the task."""
+            return frozenset({*super().get_serialized_fields(), "reschedule"})
 
     def __init__(self, *, deferrable: bool | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -44,14 +64,36 @@ class PausingOperator(BaseOperator):
 
     def resume(self, context: Any, event: Plain | None = None) -> Any:
         """Does the work, or goes on with it from the ``state`` of an event."""
+        self._state: Plain = event["state"] if event else {}
+        queue = OutageQueue(context, self.on_alert)
         with airflow_errors(self.log):
-            return self.work(context, event["state"] if event else {})
+            try:
+                if (turn := queue.turn()) and not sit_out(turn):
+                    self._come_back(turn)
+                result = self.work(context, self._state)
+            except RetryLater as error:
+                if error.outage is None:
+                    queue.leave()
+                    raise
+                self.log.info("waiting: %s", error.outage)
+                self._come_back(queue.wait(error.outage, *self.waits_as(context)))
+            except Exception:
+                queue.leave()
+                raise
+            queue.leave()
+            return result
+
+    def waits_as(self, context: Any) -> tuple[str, Sequence[str]]:
+        """What people call the work of this task while it waits, and the flows after which it comes."""
+        return f"{context['ti'].dag_id}.{self.task_id}", ()
 
     def work(self, context: Any, state: Plain) -> Any:
         raise NotImplementedError
 
-    def defers(self, error: RateLimited) -> bool:
-        """Whether the task is deferred until the quota opens."""
+    def defers(self, error: RetryLater) -> bool:
+        """Whether the task is deferred, with its state, until the quota opens or the system answers."""
+        if not isinstance(error, RateLimited):
+            return error.outage is not None and (self.deferrable or airflow_version() >= (3, 0))
         return self.deferrable and error.wait_seconds is not None and error.wait_seconds > SHORT_PAUSE
 
     @contextmanager
@@ -59,13 +101,20 @@ class PausingOperator(BaseOperator):
         """Defers the task where the quota opens in more than a minute; ``state`` is what it goes on from."""
         try:
             yield
-        except RateLimited as error:
-            if not self.defers(error):
+        except RetryLater as error:
+            self._state = state()
+            if not (isinstance(error, RateLimited) and self.defers(error)):
                 raise
             seconds = float(error.wait_seconds or 0)
             self.log.info("deferred for %.0f s: %s", seconds, error)
             self.defer(
-                trigger=PauseTrigger(time.time() + seconds, state()),
+                trigger=PauseTrigger(time.time() + seconds, self._state),
                 method_name="resume",
                 timeout=self.execution_timeout,
             )
+
+    def _come_back(self, at: datetime) -> None:
+        """Ends this start of the task, which Airflow starts anew at an instant, in the same try."""
+        if airflow_version() >= (3, 0) or (self.deferrable and self._state):
+            self.defer(trigger=PauseTrigger(at.timestamp(), self._state), method_name="resume")
+        raise compat.AirflowRescheduleException(at)

@@ -6,6 +6,7 @@
 | RecordRefused | fails at once: the same record would be refused again | |
 | RateLimited | retries with growing delay | waits as long as the system said |
 | RetryLater, anything else | retries with growing delay | |
+| RetryLater with an outage | waits until the system answers, in the same try (``pausing``) | |
 """
 
 from __future__ import annotations

@@ -76,6 +76,10 @@ class StageOperator(PausingOperator):
         with self.pausing(dict):
             return self.stage(wiring, context)
 
+    def waits_as(self, context: Any) -> tuple[str, Sequence[str]]:
+        """The flow, and those after which it comes."""
+        return self.flow, self.opened.flow.after if self.opened else ()
+
     def stage(self, wiring: Any, context: Any) -> Any:
         raise NotImplementedError
 

@@ -29,6 +29,7 @@ from airflow_provider_brightpearl.core.window import Request, Selection, plan
 from airflow_provider_brightpearl.errors import (
     GateClosed,
     OutOfBalance,
+    RetryLater,
     SyncError,
     TooManyRefused,
 )
@@ -270,15 +271,24 @@ def _stage(
             yield progress
     except _IN_LEDGER:
         raise
-    except Exception as error:
-        note = f"{stage}: {str(error) or type(error).__name__}"[:_NOTE_LENGTH]
-        try:
-            written = wiring.events.written(wiring.flow.flow, run.attempt)
-            wiring.ledger.record(failed_run(wiring.flow.flow, run, written, note, wiring.environment.now()))
-        except SyncError as unrecorded:
-            # most likely the very reason of the failure; the task's log and the alert have it
-            log.warning("the failure is not in the ledger: %s", unrecorded)
+    except RetryLater as error:
+        # a run that waits has not failed
+        if error.outage is None:
+            _record_failure(wiring, stage, run, error)
         raise
+    except Exception as error:
+        _record_failure(wiring, stage, run, error)
+        raise
+
+
+def _record_failure(wiring: Wiring, stage: str, run: RunInfo, error: Exception) -> None:
+    note = f"{stage}: {str(error) or type(error).__name__}"[:_NOTE_LENGTH]
+    try:
+        written = wiring.events.written(wiring.flow.flow, run.attempt)
+        wiring.ledger.record(failed_run(wiring.flow.flow, run, written, note, wiring.environment.now()))
+    except SyncError as unrecorded:
+        # most likely the very reason of the failure; the task's log and the alert have it
+        log.warning("the failure is not in the ledger: %s", unrecorded)
 
 
 def _without_overrides(wiring: Wiring, report: TransformReport, void: Sequence[str]) -> TransformReport:

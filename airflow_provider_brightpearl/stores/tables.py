@@ -321,6 +321,37 @@ certificate = sa.Table(
     sa.Column("at", Instant, nullable=False),
 )
 
+# systems that do not answer, or did not: not yet ``opened`` is a suspicion, with ``closed_at`` it is over.
+# The last three are when people heard of it, so that they hear of each event once
+breaker = sa.Table(
+    "bp_breaker",
+    metadata,
+    _text("address", primary_key=True),
+    _text("system"),
+    _text("connection"),
+    _text("reason", server_default=""),
+    _count("opened"),
+    sa.Column("since", Instant, nullable=False),
+    sa.Column("next_look", Instant, nullable=False),
+    sa.Column("looking_until", Instant),
+    sa.Column("closed_at", Instant),
+    *(sa.Column(name, Instant) for name in ("announced_at", "reminded_at", "ended_at")),
+)
+
+# work that waits for a system to answer; ``go_at`` is its turn, once it does
+breaker_queue = sa.Table(
+    "bp_breaker_queue",
+    metadata,
+    _text("address", primary_key=True),
+    _text("place", primary_key=True),
+    _text("flow"),
+    _text("run"),
+    _text("after", server_default=""),
+    sa.Column("since", Instant, nullable=False),
+    sa.Column("go_at", Instant),
+    sa.Index("bp_breaker_queue_place", "place"),
+)
+
 
 def upsert(connection: sa.engine.Connection, table: sa.Table) -> Any:
     """An INSERT that takes ON CONFLICT, in the dialect of this connection."""

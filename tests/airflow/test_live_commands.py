@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 
 from airflow_provider_brightpearl.cli import run as command
 from airflow_provider_brightpearl.cli.app import app
+from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.environment import state_engine
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.sandbox.server import Sandbox
@@ -192,3 +195,29 @@ objects:
     assert ("Contact", account, "203", "person") == (row.object, row.source_id, row.target_id, row.origin)
     with pytest.raises(Misconfigured, match="nothing to answer"):
         invoke("match", "people", "--record", account, "--new")
+
+
+def test_a_system_that_is_down_ends_a_run_with_a_sentence_and_a_code(
+    sandbox: Sandbox, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(command, "refuse_beside_dag", lambda flow: None)
+    monkeypatch.setattr(Backoff.__init__, "__defaults__", (4, 0.01, 2.0, 0.1, 20, 300.0))
+    monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__OUTAGE_LOOK_SECONDS", "1")
+    sandbox.control("POST", "/faults", {"system": "brightpearl", "status": 502, "times": 0})
+    code, said = invoke("run", "customers_to_salesforce")
+    assert 75 == code
+    assert said.startswith("Brightpearl is down since ")
+    assert "; next look at " in said
+    code, said = invoke("connections", "check", "brightpearl")
+    assert 1 == code
+    assert "\n         Brightpearl is down since " in said
+    clock = SimpleNamespace(sleep=lambda seconds: _answers_again(sandbox, seconds))
+    monkeypatch.setattr(f"{command.__name__}.time", clock)
+    code, said = invoke("run", "customers_to_salesforce", "--wait", "1")
+    assert 0 == code, said
+    assert "10 created" in said
+
+
+def _answers_again(sandbox: Sandbox, seconds: float) -> None:
+    sandbox.control("DELETE", "/faults")
+    threading.Event().wait(seconds)

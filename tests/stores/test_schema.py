@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,8 +20,6 @@ from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
 
 DUMP = Path(__file__).with_name("state-0.1.0.sql")
-# tables of migrations after 0011: an older database has none of them
-_ADDED_LATER = (tables.certificate,)
 
 
 @pytest.fixture
@@ -78,11 +76,31 @@ def test_a_database_of_0_1_0_is_upgraded_with_what_it_holds(of_0_1_0: str) -> No
     engine.dispose()
 
 
+def without_breakers(connection: Connection) -> None:
+    for table in (tables.breaker, tables.breaker_queue):
+        table.drop(connection)
+
+
 def without_overrides(connection: Connection) -> None:
-    """The tables as they were before migration 0013."""
     connection.exec_driver_sql("DROP TABLE bp_override")
     for name in ("author", "note"):
         connection.exec_driver_sql(f"ALTER TABLE bp_dead_letter DROP COLUMN {name}")
+
+
+# what takes back a migration, the newest first
+_UNDO: dict[str, Callable[[Connection], None]] = {
+    "0014": without_breakers,
+    "0013": without_overrides,
+    "0012": tables.certificate.drop,
+}
+
+
+def go_back(connection: Connection, revision: str) -> None:
+    """Leaves the tables as they were at a revision, from 0011 on."""
+    for number, undo in _UNDO.items():
+        if number > revision:
+            undo(connection)
+    connection.execute(tables.version.update().values(version_num=revision))
 
 
 def test_an_upgrade_adds_the_indexes_of_intents(database_url: str, engine: Engine) -> None:
@@ -90,10 +108,7 @@ def test_an_upgrade_adds_the_indexes_of_intents(database_url: str, engine: Engin
     with writing(engine) as connection:
         for name in names:
             connection.exec_driver_sql(f"DROP INDEX {name}")
-        for table in _ADDED_LATER:
-            table.drop(connection)
-        without_overrides(connection)
-        connection.execute(tables.version.update().values(version_num="0009"))
+        go_back(connection, "0009")
     upgraded = open_engine(database_url)
     with reading(upgraded) as connection:
         assert schema.HEAD == schema.revision(connection)
@@ -102,20 +117,10 @@ def test_an_upgrade_adds_the_indexes_of_intents(database_url: str, engine: Engin
     upgraded.dispose()
 
 
-def test_an_upgrade_adds_the_table_of_certificates(database_url: str, engine: Engine) -> None:
+@pytest.mark.parametrize("revision", [f"{int(number) - 1:04d}" for number in _UNDO])
+def test_an_upgrade_adds_what_later_migrations_add(database_url: str, engine: Engine, revision: str) -> None:
     with writing(engine) as connection:
-        tables.certificate.drop(connection)
-        without_overrides(connection)
-        connection.execute(tables.version.update().values(version_num="0011"))
-    upgraded = open_engine(database_url)
-    assert [] == differences(upgraded)
-    upgraded.dispose()
-
-
-def test_an_upgrade_adds_overrides_and_who_has_set_a_letter_aside(database_url: str, engine: Engine) -> None:
-    with writing(engine) as connection:
-        without_overrides(connection)
-        connection.execute(tables.version.update().values(version_num="0012"))
+        go_back(connection, revision)
     upgraded = open_engine(database_url)
     assert [] == differences(upgraded)
     upgraded.dispose()

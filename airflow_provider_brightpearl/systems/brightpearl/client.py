@@ -34,6 +34,7 @@ from airflow_provider_brightpearl.systems.brightpearl.answers import (
 )
 from airflow_provider_brightpearl.systems.brightpearl.narrow import OddIds, SetAside, narrowed
 from airflow_provider_brightpearl.systems.brightpearl.search import Page, Walk
+from airflow_provider_brightpearl.systems.http.breaker import NO_BREAKER, Breaker
 from airflow_provider_brightpearl.systems.http.header_values import count_in, seconds_in
 from airflow_provider_brightpearl.systems.http.quota import Budget, LocalBudget
 from airflow_provider_brightpearl.systems.http.transport import (
@@ -79,6 +80,7 @@ class BrightpearlClient:
             ``transport.new_session``. budget: calls left per minute; one per process by default. sleep,
             now, chance: seconds to sleep, a monotonic clock in seconds, and a number in [0, 1).
             settle_seconds: how long after its call a write without an answer may still arrive.
+            breaker: takes note of calls that are given up.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class BrightpearlClient:
         now: Clock = time.monotonic,
         chance: Callable[[], float] = random.random,
         settle_seconds: float = 60.0,
+        breaker: Breaker = NO_BREAKER,
     ) -> None:
         self.account = account
         self.root = f"{base_url.rstrip('/')}/public-api/{quote(account, safe='')}"
@@ -106,6 +109,7 @@ class BrightpearlClient:
         self._now = now
         self._chance = chance
         self.settle_seconds = settle_seconds
+        self._breaker = breaker
 
     @property
     def calls(self) -> int:
@@ -306,6 +310,7 @@ class BrightpearlClient:
             backoff=backoff or self._backoff,
             sleep=self.sleep,
             chance=self._chance,
+            breaker=self._breaker,
         )
 
     def _once(

@@ -23,6 +23,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTime
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.retry import Backoff, should_retry, wait_for
 from airflow_provider_brightpearl.errors import Misconfigured, RetryLater, SyncError, TimedOut, Unavailable
+from airflow_provider_brightpearl.systems.http.breaker import NO_BREAKER, Breaker
 from airflow_provider_brightpearl.systems.http.secrets import is_login, masked, redacted
 from airflow_provider_brightpearl.systems.http.time_limit import ANSWER_SECONDS, LIMIT, POOLS, AnswerLimit
 
@@ -277,14 +278,19 @@ def with_retries(
     backoff: Backoff,
     sleep: Callable[[float], None],
     chance: Callable[[], float],
+    breaker: Breaker = NO_BREAKER,
 ) -> T:
-    """What ``call`` gives, called again after errors that pass; see ``core.retry`` for when and how long."""
+    """What ``call`` gives, called again after errors that pass; see ``core.retry`` for when and how long.
+
+    Of the error that is not tried again, ``breaker`` takes note.
+    """
     attempt = 1
     while True:
         try:
             return call()
         except RetryLater as error:
             if not should_retry(error, attempt, backoff, repeatable=repeatable):
+                breaker.gave_up(error)
                 raise
             seconds = wait_for(error, attempt, backoff, chance())
             log.log(logging.INFO if seconds > 5 else logging.DEBUG, "waiting %.1f s: %s", seconds, error)

@@ -19,6 +19,7 @@ from requests.auth import AuthBase
 
 from airflow_provider_brightpearl.core.retry import Backoff, delay
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError, TimedOut
+from airflow_provider_brightpearl.systems.http.breaker import NO_BREAKER, Breaker
 from airflow_provider_brightpearl.systems.http.transport import (
     exchange,
     meter_of,
@@ -71,6 +72,7 @@ class InforClient:
         settle_seconds: how long after a lost answer a write may still arrive.
         backoff, row_backoff: for calls, and for records that were locked.
         sleep, chance: seconds to sleep, and a number in [0, 1).
+        breaker: takes note of calls that are given up.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class InforClient:
         row_backoff: Backoff | None = None,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
+        breaker: Breaker = NO_BREAKER,
     ) -> None:
         if version not in VERSIONS:
             raise Misconfigured(f"api_version {version!r} is neither v2 nor v1", system=SYSTEM)
@@ -108,6 +111,7 @@ class InforClient:
         self._backoff = backoff or Backoff()
         self._row_backoff = row_backoff or Backoff(first=0.5, longest=10.0)
         self._chance = chance
+        self._breaker = breaker
         self._spikes = 0
 
     @property
@@ -290,6 +294,7 @@ class InforClient:
             backoff=self._backoff,
             sleep=self.sleep,
             chance=self._chance,
+            breaker=self._breaker,
         )
 
     def _once(

@@ -20,6 +20,7 @@ from more_itertools import chunked
 from airflow_provider_brightpearl.core.raw import unusable
 from airflow_provider_brightpearl.core.retry import Backoff, delay
 from airflow_provider_brightpearl.errors import Unavailable
+from airflow_provider_brightpearl.systems.http.breaker import NO_BREAKER, Breaker
 from airflow_provider_brightpearl.systems.http.transport import (
     READS,
     exchange,
@@ -78,6 +79,7 @@ class SalesforceClient:
         row_backoff: for rows that were locked; ``tries`` counts the first one.
         sleep, chance: seconds to sleep, and a number in [0, 1).
         on_login: gets the id of each session that takes the place of an expired one.
+        breaker: takes note of calls that are given up.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class SalesforceClient:
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
         on_login: Callable[[str], None] = lambda session_id: None,
+        breaker: Breaker = NO_BREAKER,
     ) -> None:
         self.sf = sf
         self._on_login = on_login
@@ -98,6 +101,7 @@ class SalesforceClient:
         self._looks = 0
         self._sleep = sleep
         self._chance = chance
+        self._breaker = breaker
         self._jobs: BulkJobs | None = None
         self._described: dict[str, dict[str, Any]] = {}
 
@@ -333,6 +337,7 @@ class SalesforceClient:
             backoff=self._backoff,
             sleep=self._sleep,
             chance=self._chance,
+            breaker=self._breaker,
         )
 
     def _look(self, method: str, path: str, read: Callable[[requests.Response], T], **options: Any) -> T:

@@ -1,0 +1,141 @@
+"""A breaker opens where a look fails too, keeps all but one from calling, and closes where the system answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from airflow_provider_brightpearl.core.retry import Backoff
+from airflow_provider_brightpearl.errors import CredentialsRefused, RateLimited, TimedOut, Unavailable
+from airflow_provider_brightpearl.runtime.breaker import SystemBreaker
+from airflow_provider_brightpearl.stores.breakers import SqlBreakers
+from airflow_provider_brightpearl.systems.http.transport import with_retries
+
+NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
+ADDRESS = "infor:infor_default:1"
+
+
+class Vendor:
+    """A system whose every look ends in ``error``, or is answered where that is None."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.looks = 0
+        self.now = NOW
+
+    def look(self) -> None:
+        self.looks += 1
+        if self.error:
+            raise self.error
+
+
+@pytest.fixture
+def vendor() -> Vendor:
+    return Vendor()
+
+
+@pytest.fixture
+def breaker(engine: Engine, vendor: Vendor) -> SystemBreaker:
+    return SystemBreaker(
+        SqlBreakers(engine, lambda: vendor.now), "infor", "infor_default", ADDRESS, vendor.look
+    )
+
+
+def given_up(
+    breaker: SystemBreaker, error: Unavailable | TimedOut | RateLimited | None = None
+) -> Unavailable:
+    error = error or Unavailable("no connection", system="infor")
+
+    def call() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        with_retries(
+            call, repeatable=True, backoff=Backoff(tries=3), sleep=lambda _: None, chance=lambda: 0.0, breaker=breaker
+        )  # fmt: skip
+    return error  # type: ignore[return-value]
+
+
+def test_a_call_that_fails_while_the_system_answers_opens_nothing(
+    breaker: SystemBreaker, vendor: Vendor
+) -> None:
+    assert given_up(breaker).outage is None
+    assert 1 == vendor.looks
+    breaker.enter()
+    assert 1 == vendor.looks
+
+
+@pytest.mark.parametrize("answer", [RateLimited("quota", wait_seconds=9), CredentialsRefused("401")])
+def test_a_refusal_is_an_answer(breaker: SystemBreaker, vendor: Vendor, answer: Exception) -> None:
+    vendor.error = answer
+    assert given_up(breaker).outage is None
+    breaker.enter()
+
+
+def test_a_rate_limit_and_other_peoples_outages_are_none(breaker: SystemBreaker, vendor: Vendor) -> None:
+    vendor.error = Unavailable("down")
+    given_up(breaker, RateLimited("quota", system="infor"))
+    given_up(breaker, Unavailable("down", system="state database"))
+    assert 0 == vendor.looks
+
+
+def test_an_outage_keeps_all_out_until_a_look_is_answered(breaker: SystemBreaker, vendor: Vendor) -> None:
+    vendor.error = Unavailable("down")
+    outage = given_up(breaker).outage
+    assert outage is not None
+    assert (NOW, NOW + timedelta(seconds=15)) == (outage.since, outage.next_look)
+    # another process gives up a write of which it knows nothing, which stays what it is
+    other = replace(breaker)
+    lost = given_up(other, TimedOut("no answer", system="infor"))
+    assert outage == lost.outage
+    with pytest.raises(
+        Unavailable,
+        match=r"^Infor is down since 2026-04-01 12:00:00 UTC \(connection infor_default\); next look at 2026-04-01 "
+        r"12:00:15 UTC \(system infor\)$",
+    ) as kept_out:
+        other.enter()
+    assert outage == kept_out.value.outage
+    assert 1 == vendor.looks
+    # half open: the first one to come looks, in vain, and the next look is another one's
+    vendor.now += timedelta(minutes=5)
+    for process in (breaker, other):
+        with pytest.raises(Unavailable, match="next look at 2026-04-01 12:05:30"):
+            process.enter()
+    assert 2 == vendor.looks
+    vendor.now += timedelta(minutes=1)
+    vendor.error = None
+    breaker.enter()
+    other.enter()
+    assert 3 == vendor.looks
+
+
+def test_those_who_come_during_a_look_wait_for_what_comes_of_it(
+    breaker: SystemBreaker, vendor: Vendor
+) -> None:
+    vendor.error = Unavailable("down")
+    given_up(breaker)
+    vendor.now += timedelta(minutes=1)
+    other, seen = replace(breaker), []
+
+    def look() -> None:
+        with pytest.raises(Unavailable) as raised:
+            other.enter()
+        assert raised.value.outage
+        seen.append(raised.value.outage.next_look)
+
+    replace(breaker, look=look).enter()
+    assert [vendor.now + timedelta(seconds=15)] == seen
+
+
+def test_without_a_state_database_calls_fail_as_they_do(vendor: Vendor) -> None:
+    class Gone:
+        def __getattr__(self, name: str) -> object:
+            raise Unavailable("no answer", system="state database")
+
+    breaker = SystemBreaker(Gone(), "infor", "infor_default", ADDRESS, vendor.look)  # type: ignore[arg-type]
+    breaker.enter()
+    assert given_up(breaker).outage is None
+    assert 0 == vendor.looks
