@@ -53,4 +53,5 @@ def _masked(token: Token | None) -> Token | None:
     if token is not None:
         mask(token.access_token)
         mask(token.refresh_token)
+        mask(token.previous_refresh_token)
     return token

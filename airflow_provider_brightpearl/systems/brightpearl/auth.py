@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import requests
 from requests.auth import AuthBase
@@ -52,7 +52,7 @@ class OAuthTokens:
     """The access token of one account and app, refreshed by one worker at a time through the store.
 
     ``initial`` is the connection's token, used until the store has a token, and again when the stored
-    refresh token is refused, so that a re-authorised connection heals itself.
+    refresh tokens are refused, so that a re-authorised connection heals itself.
     """
 
     def __init__(
@@ -77,29 +77,65 @@ class OAuthTokens:
         return token.access_token if token.fresh(self._now()) else self.renew(token.access_token)
 
     def renew(self, stale: str) -> str:
-        """Another access token than ``stale``: one that another worker has stored meanwhile, or a new one."""
+        """Another access token than ``stale``: one that another worker has stored meanwhile, or a new one.
+
+        Raises:
+            CredentialsRefused: no refresh token is accepted any more; the message says what to do.
+        """
+        # stored before the call: whoever comes after a killed worker knows that a new token may have been lost
         with self._store.exclusive(self._name) as slot:
-            stored = slot.read()
-            if stored and stored.access_token != stale and stored.fresh(self._now()):
-                return stored.access_token
-            token = self._refresh(stored or self._initial)
+            known = slot.read()
+            if self._renewed(known, stale):
+                return known.access_token
+            begun = known or self._initial
+            cut_off = begun.refreshing_since
+            slot.write(replace(begun, refreshing_since=cut_off or self._now()))
+        with self._store.exclusive(self._name) as slot:
+            known = slot.read()
+            if self._renewed(known, stale):
+                return known.access_token
+            begun = known or begun
+            try:
+                token = self._refresh(begun, cut_off)
+            except (CredentialsRefused, Unavailable):
+                # an answer, or no call at all: nothing got lost this time
+                slot.write(replace(begun, refreshing_since=cut_off))
+                raise
             slot.write(token)
             return token.access_token
 
-    def _refresh(self, token: Token) -> Token:
-        try:
-            return self._request(token.refresh_token)
-        except CredentialsRefused:
-            if self._initial.refresh_token in ("", token.refresh_token):
-                raise
-            return self._request(self._initial.refresh_token)
+    def _renewed(self, known: Token | None, stale: str) -> TypeGuard[Token]:
+        return known is not None and known.access_token != stale and known.fresh(self._now())
 
-    def _request(self, refresh_token: str) -> Token:
-        if not refresh_token:
+    def _refresh(self, token: Token, cut_off: datetime | None) -> Token:
+        """A new token, by the first one that is accepted: the stored one, its predecessor, the connection's."""
+        # a system that blocks all tokens where one is used again has nothing left to block after the first refusal
+        candidates = dict.fromkeys(
+            (token.refresh_token, token.previous_refresh_token, self._initial.refresh_token)
+        )
+        refused: CredentialsRefused | None = None
+        for refresh_token in filter(None, candidates):
+            try:
+                found = self._request(refresh_token)
+            except CredentialsRefused as error:
+                refused = refused or error
+                continue
+            return replace(found, previous_refresh_token=refresh_token)
+        if refused is None:
             raise CredentialsRefused(
                 "the access token is not valid any more and the connection has no refresh_token",
                 system=SYSTEM,
             )
+        if cut_off is not None:
+            raise CredentialsRefused(
+                f"{refused.message}. The refresh of {cut_off.isoformat(timespec='seconds')} was cut off before its "
+                "answer was stored, and Brightpearl may have replaced the refresh token then: put the new one into "
+                "the connection, nothing else has to be repaired",
+                system=SYSTEM, operation=refused.operation, status=refused.status,
+            ) from refused  # fmt: skip
+        raise refused
+
+    def _request(self, refresh_token: str) -> Token:
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": self.app.app_ref}
         if self.app.client_secret:
             form["client_secret"] = self.app.client_secret

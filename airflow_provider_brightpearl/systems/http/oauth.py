@@ -21,12 +21,16 @@ class Token:
     """An OAuth token pair; ``expires_at`` is aware, None where it is not known.
 
     ``logins`` are the aware instants of the last day's logins, where a system limits their number.
+    ``previous_refresh_token`` is the one that ``refresh_token`` replaced. ``refreshing_since``: when a refresh began of
+    which no answer is stored; where a system changes refresh tokens, it may have replaced this one.
     """
 
     access_token: str = field(repr=False)
     refresh_token: str = field(default="", repr=False)
     expires_at: datetime | None = None
     logins: tuple[datetime, ...] = field(default=(), repr=False)
+    previous_refresh_token: str = field(default="", repr=False)
+    refreshing_since: datetime | None = field(default=None, repr=False)
 
     def fresh(self, now: datetime) -> bool:
         # not refreshed early: Brightpearl would return the current token with its remaining seconds

@@ -65,7 +65,9 @@ def test_an_expired_token_is_refreshed_before_the_call_and_both_tokens_are_store
     store = MemoryTokens()
     with serving(account("new")) as stub:
         access = oauth(stub, store, now=NOW + timedelta(hours=2)).current()
-    expected = Token("new", "refresh2+/=", NOW + timedelta(hours=2, seconds=600))
+    expected = Token(
+        "new", "refresh2+/=", NOW + timedelta(hours=2, seconds=600), previous_refresh_token=OLD.refresh_token
+    )
     assert ("new", expected) == (access, store.read("acme"))
 
 
