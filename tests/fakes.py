@@ -300,6 +300,9 @@ class MemoryIntents:
     def began(self, flow: str) -> datetime | None:
         return self.beginnings.get(flow)
 
+    def restored(self) -> datetime | None:
+        return None
+
     def of(self, flow: str, object_name: str, keys: Iterable[str]) -> dict[str, Intent]:
         found = ((key, self.rows.get((flow, object_name, key))) for key in keys)
         return {key: each for key, each in found if each}

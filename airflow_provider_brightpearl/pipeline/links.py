@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec.structs import replace
 
+from airflow_provider_brightpearl.core.beginning import may_be_written
 from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.merge import Fields
 from airflow_provider_brightpearl.core.ports.stores import (
@@ -120,6 +121,7 @@ class ForwardLinks:
         as_written: the JSON fields of a row of an object as its target takes them: a state that it does not know is
             none there.
         ended: the keys of those writes in doubt of a flow that it will not settle, as their record is gone.
+        restored: when a backup of the state was taken into use, by those of the other flows that have not run since.
     """
 
     flow: FlowSpec
@@ -127,6 +129,7 @@ class ForwardLinks:
     crosswalks: Sequence[Crosswalk] = ()
     as_written: Callable[[str, str], str] = lambda _, payload: payload
     ended: Callable[[FlowSpec, Sequence[Intent]], Set[str]] = lambda *_: frozenset()
+    restored: Mapping[str, datetime] = field(default_factory=dict)
     forward: bool = True
     _new: dict[Place, Fields] = field(default_factory=dict)
 
@@ -150,6 +153,14 @@ class ForwardLinks:
             for name in intents.made(other.flow, other.root, source_ids):
                 reason = f"{other.flow} has created this record, and links it in its next run"
                 found[name] = Unlinked(reason, (other.flow, other.root, name))
+            since = self.restored.get(other.flow)
+            for name in source_ids if since else ():
+                if may_be_written(since, batch.created_at(name)):
+                    reason = (
+                        f"the state was restored from a backup, which does not know what {other.flow} created later: "
+                        "its next run finds out whether it has created this record"
+                    )
+                    found.setdefault(name, Unlinked(reason))
         return found
 
     def adopted(self, batch: Batch) -> Iterator[Binding]:

@@ -73,6 +73,7 @@ def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> T
             [wiring.other_way(each.flow).crosswalk for each in others],
             _as_written(wiring),
             partial(_ended, wiring),
+            _not_run_since_restored(wiring, others),
         ),
         wiring.bases,
         partial(_held_by_target, wiring, pairs),
@@ -81,6 +82,19 @@ def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> T
         _emptied(flow),
         keeps_keys=find_system(flow.target).keeps_keys,
     )
+
+
+def _not_run_since_restored(wiring: Wiring, others: Sequence[FlowSpec]) -> dict[str, datetime]:
+    """When a backup was taken into use, by those of the other flows that had run and have not been through since."""
+    restored = wiring.intents.restored()
+    if restored is None:
+        return {}
+    there = {each.flow: wiring.other_way(each.flow) for each in others}
+    return {
+        flow: restored
+        for flow, ports in there.items()
+        if ports.ledger.runs(flow, 1) and not ports.ledger.watermark(flow, ports.pair)
+    }
 
 
 def close_unpaired(wiring: Wiring) -> None:

@@ -65,6 +65,13 @@ class SqlIntents:
             found: datetime | None = connection.execute(query).scalar()
             return found
 
+    def restored(self) -> datetime | None:
+        """When a backup was taken into use; see ``core.ports.stores.Intents``."""
+        query = sa.select(beginning.c.at).where(beginning.c.pair == "", beginning.c.flow == "")
+        with reading(self._engine) as connection:
+            found: datetime | None = connection.execute(query).scalar()
+            return found
+
     def in_doubt(self, flow: str = "", limit: int = 100) -> list[Intent]:
         """The oldest intents whose outcome is not known, of one flow or of all."""
         mine = self._mine(flow) if flow else [intent.c.pair == self.pair]

@@ -206,7 +206,8 @@ watermark = sa.Table(
     _text("run"),
 )
 
-# when the state of a flow began, or was restored: what the flow wrote before that may not be known here
+# when the state of a flow began: what the flow wrote before that may not be known here; an empty flow: when all of
+# it was restored from a backup
 beginning = sa.Table(
     "bp_beginning",
     metadata,

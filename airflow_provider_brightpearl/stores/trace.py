@@ -31,7 +31,8 @@ class SqlTraces:
     def flows(self) -> list[tuple[str, str]]:
         """Every pair of instances and flow of which there is state."""
         named = (tables.run, tables.beginning, tables.watermark)
-        return [(row["pair"], row["flow"]) for row in self._rows(sa.union(*(_place(each) for each in named)))]
+        rows = self._rows(sa.union(*(_place(each) for each in named)))
+        return [(row["pair"], row["flow"]) for row in rows if row["flow"]]
 
     def objects(self, pair: str, flow: str) -> list[str]:
         """The objects that a flow has bound, where its file does not say."""

@@ -50,9 +50,11 @@ class IntentLog:
     known: dict[str, Intent] = field(default_factory=dict)
     dry_run: bool = False
     began: datetime | None = field(init=False)
+    restored: datetime | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.began = self.intents.began(self.flow)
+        self.restored = self.intents.restored()
 
     def may_be_written(self, created_at: datetime | None, key: str = "") -> bool:
         """Whether the target may have a record of which nothing is known since the state of the flow began.
@@ -61,6 +63,13 @@ class IntentLog:
         """
         known = self.known.get(key)
         return may_be_written(self.began, created_at, known.changed_at if known else None)
+
+    def may_be_forgotten(self, created_at: datetime | None, key: str) -> bool:
+        """Whether the target may have a record that a restored backup does not know of, by when it was created."""
+        known = self.known.get(key)
+        return self.restored is not None and may_be_written(
+            self.restored, created_at, known.changed_at if known else None
+        )
 
     def load(self, digests: Mapping[str, str]) -> None:
         """Reads what is known of these keys; unknown ones get an intent that was never started."""

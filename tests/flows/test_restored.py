@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from airflow_provider_brightpearl.runtime import run
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.restored import accept_restored
+from tests.flows.backup import Backup
 from tests.flows.site import Site
 
 pytestmark = pytest.mark.slow
@@ -31,24 +31,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
         # the stock that was shipped in the past was never counted into M3
         sandbox.control("POST", "/settings/infor", {"stock_checked_at_pick": False})
         yield Site(sandbox, tmp_path)
-
-
-class Backup:
-    """A copy of a site's state database."""
-
-    def __init__(self, site: Site) -> None:
-        self.site, self.file = site, site.folder / "backup.db"
-        _copy(site.folder / "state.db", self.file)
-
-    def restore(self) -> None:
-        self.site.database.dispose()
-        _copy(self.file, self.site.folder / "state.db")
-        self.site.database = open_engine(f"sqlite:///{self.site.folder / 'state.db'}")
-
-
-def _copy(source: Path, target: Path) -> None:
-    with sqlite3.connect(source) as old, sqlite3.connect(target) as new:
-        old.backup(new)
 
 
 def written(site: Site, *flows: str) -> dict[str, Any]:

@@ -226,6 +226,13 @@ class Intents(Protocol):
         """
         ...
 
+    def restored(self) -> datetime | None:
+        """When a backup of the state was last taken into use, None where none ever was.
+
+        What any flow wrote between the backup and then is not known here.
+        """
+        ...
+
     def begin(self, intents: Sequence[Intent]) -> list[Intent]:
         """Records intents as in doubt, all or none, before their call.
 

@@ -1,4 +1,7 @@
-"""Finds contacts that Brightpearl has already: by the flow's rules, or after a lost answer by their names."""
+"""Finds contacts that Brightpearl has already: by the flow's rules, or by names what was written and not recorded.
+
+That is after a lost answer, and after a backup of the state was restored.
+"""
 
 from __future__ import annotations
 
@@ -51,22 +54,50 @@ class ContactFinder:
         self.matcher.find(people)
         for each in people:
             each.created = bool(each.id) and self._in_doubt(each)
-        doubtful = [
-            each for each in people if each.open and not each.id and not _email(each) and self._in_doubt(each)
+        without_email = [each for each in people if each.open and not each.id and not _email(each)]
+        doubtful = [each for each in without_email if self._in_doubt(each)]
+        self._take_namesakes(doubtful, list(self._created_since(doubtful)) if doubtful else [])
+        self._take_namesakes(forgotten := self._forgotten(without_email), list(self._named(forgotten)))
+
+    def _forgotten(self, people: Sequence[Whole]) -> list[Whole]:
+        """Those whom Brightpearl may have got from a state that was replaced by a backup."""
+        new = self.matcher.new_ones(people)
+        return [
+            each
+            for each in people
+            if each.open
+            and not each.id
+            and each.key not in new
+            and self.intent_log.may_be_forgotten(each.created_at, each.key)
         ]
-        created = list(self._created_since(doubtful)) if doubtful else []
-        taken = self.taken({str(row["contactId"]) for row in created})
-        for each in doubtful:
+
+    def _take_namesakes(self, people: Sequence[Whole], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Gives each of the people the row of the same names that has no email and is nobody else's."""
+        taken = self.taken({str(row["contactId"]) for row in rows})
+        for each in people:
             alike = [
                 str(row["contactId"])
-                for row in created
+                for row in rows
                 if not row["primaryEmail"] and _names(row) == _names(_values(each))
             ]
-            free = [id for id in alike if id not in taken]
-            twins = sum(_names(_values(other)) == _names(_values(each)) for other in doubtful)
+            free = [id for id in dict.fromkeys(alike) if id not in taken]
+            twins = sum(_names(_values(other)) == _names(_values(each)) for other in people)
             # of equal people any is as good as the other; more than there are people is a question
             self._take(each, free if len(free) > twins else free[:1])
             taken.add(each.id)
+
+    def _named(self, people: Sequence[Whole]) -> Iterator[dict[str, Any]]:
+        """The contacts of the names that these people have, ten searches in a call."""
+        by_rule: dict[tuple[str, ...], list[Whole]] = {}
+        for each in people:
+            given = zip(_NAMES, _names(_values(each)), strict=True)
+            by_rule.setdefault(tuple(name for name, value in given if value), []).append(each)
+        by_rule.pop((), None)
+        for rule, some in by_rule.items():
+            for _, rows in self.matcher.fitting(
+                rule, [(each, self.matcher.values(rule, each)) for each in some]
+            ):
+                yield from rows
 
     def _in_doubt(self, each: Whole) -> bool:
         return self.intent_log.known[each.key].state is IntentState.IN_DOUBT
@@ -74,13 +105,13 @@ class ContactFinder:
     def _take(self, each: Whole, ids: Sequence[str]) -> None:
         if len(ids) > 1:
             each.ask(
-                f"Brightpearl has {len(ids)} contacts of this name that were created when the answer was lost: "
-                f"`brightpearl match {self.matcher.flow.flow} --record … --to ID` says which of them it is",
+                f"Brightpearl has {len(ids)} contacts of this name, and no email tells which of them this is: "
+                f"`brightpearl match {self.matcher.flow.flow} --record … --to ID` says it, --new that it is none",
                 "primaryEmail",
                 ", ".join(ids[:10]),
             )
         elif ids:
-            each.id, each.created = ids[0], True
+            each.id, each.created = ids[0], self._in_doubt(each)
 
     def _created_since(self, people: Iterable[Whole]) -> Iterator[dict[str, Any]]:
         """The contacts that were created since the first of these was sent."""

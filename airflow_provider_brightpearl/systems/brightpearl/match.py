@@ -155,14 +155,13 @@ class Matcher:
 
     def find(self, records: Sequence[Whole]) -> dict[str, str]:
         """Sets ``id`` of those that are found, or asks a person; returns the rule that found each, by source id."""
-        new = self.linked.new_ones(self.flow.root, [each.key for each in records])
-        known = new | self.linked.unfound
+        known = self.new_ones(records) | self.linked.unfound
         left = [each for each in records if each.open and each.key not in known]
         found: dict[str, str] = {}
         for rule in self.kind.rules(self.flow):
-            asked = [(each, values) for each in left if (values := self._values(rule, each))]
+            asked = [(each, values) for each in left if (values := self.values(rule, each))]
             asked = [pair for pair in asked if self._is_first(rule, *pair)]
-            fitting = list(self._fitting(rule, asked))
+            fitting = list(self.fitting(rule, asked))
             ids = {str(row[self.kind.id]) for _, rows in fitting for row in rows}
             owners = self.linked.owners(self.flow.root, ids) if ids else {}
             for each, rows in fitting:
@@ -172,13 +171,17 @@ class Matcher:
         self.linked.unfound.update(each.key for each in left)
         return found
 
+    def new_ones(self, records: Sequence[Whole]) -> set[str]:
+        """The keys of those of which a person has said that Brightpearl does not have them."""
+        return self.linked.new_ones(self.flow.root, [each.key for each in records])
+
     def min_searches(self, records: Sequence[Whole]) -> int:
         """The fewest searches for these records: one each for those that a rule applies to, and none for a repeat."""
         rules = self.kind.rules(self.flow)
-        applied = (next(filter(None, (self._values(rule, each) for rule in rules)), ()) for each in records)
+        applied = (next(filter(None, (self.values(rule, each) for rule in rules)), ()) for each in records)
         return len({values for values in applied if values})
 
-    def _values(self, rule: Rule, each: Whole) -> tuple[str, ...]:
+    def values(self, rule: Rule, each: Whole) -> tuple[str, ...]:
         """What a record has for a rule, empty where a value is missing."""
         mine = each.head.values if each.head else {}
         values = [_given(mine.get(name), self.kind.columns[name].compare) for name in rule]
@@ -193,7 +196,7 @@ class Matcher:
             each.ask(f"record {other} has the same {rule_text(rule)}: {self._two_records(each)}", rule[0])
         return each.open
 
-    def _fitting(
+    def fitting(
         self, rule: Rule, asked: Sequence[tuple[Whole, tuple[str, ...]]]
     ) -> Iterator[tuple[Whole, list[dict[str, Any]]]]:
         """The rows that Brightpearl has for each record, compared exactly: its searches find parts of a text too."""
