@@ -48,10 +48,11 @@ class RecordChange(msgspec.Struct, frozen=True, gc=False):
 
 
 class RowOutcome(StrEnum):
-    """The outcome of one row that was sent."""
+    """The outcome of one row that was to be sent; ``unchanged``: the target has exactly this, and nothing was sent."""
 
     CREATED = "created"
     UPDATED = "updated"
+    UNCHANGED = "unchanged"
     REMOVED = "removed"
     REFUSED = "refused"
 
@@ -92,9 +93,17 @@ class RowResult(msgspec.Struct, frozen=True, gc=False):
     lost: tuple[Lost, ...] = ()
 
     @property
+    def stands(self) -> bool:
+        """Whether the target has the row now as it was to be written."""
+        return self.outcome in _STANDING
+
+    @property
     def refused(self) -> bool:
         return self.outcome is RowOutcome.REFUSED
 
     @property
     def removed(self) -> bool:
         return self.outcome is RowOutcome.REMOVED
+
+
+_STANDING = (RowOutcome.CREATED, RowOutcome.UPDATED, RowOutcome.UNCHANGED)

@@ -19,7 +19,6 @@ from airflow_provider_brightpearl.mapping.forms import Forms
 from airflow_provider_brightpearl.mapping.mapped import read_entries
 from airflow_provider_brightpearl.pipeline.batch import Batch
 from airflow_provider_brightpearl.pipeline.links import (
-    WRITTEN,
     Link,
     Unlinked,
     at,
@@ -234,7 +233,7 @@ class BackwardLinks:
 
     def first(self, batch: Batch, results: Sequence[RowResult]) -> Iterator[Link]:
         self._unlink(batch, [_Row.of(each) for each in results if each.removed])
-        yield from self._link(batch, [_Row.of(each) for each in results if each.outcome in WRITTEN])
+        yield from self._link(batch, [_Row.of(each) for each in results if each.stands])
 
     def _link(self, batch: Batch, rows: Iterable[_Row]) -> Iterator[Link]:
         """Links these rows, as far as they are not linked; gives the new links with their records."""

@@ -24,7 +24,6 @@ from airflow_provider_brightpearl.pipeline.taken_keys import TakenKey, taken_key
 Rows = dict[str, list[MappedRow]]
 Place = tuple[str, str]
 # compared as they are: a property of each of a hundred thousand results takes time
-_WRITTEN = (RowOutcome.CREATED, RowOutcome.UPDATED)
 _REMOVED, _REFUSED = RowOutcome.REMOVED, RowOutcome.REFUSED
 UNREAD = Reading()
 _CONTESTED = "another run wrote this record at the same time; it is read and written again"
@@ -151,7 +150,7 @@ class Batch:
 
     def bindings(self, results: Sequence[RowResult]) -> list[Binding]:
         """Crosswalk rows of what the target confirmed."""
-        confirmed = [self._binding(result) for result in results if result.outcome in _WRITTEN]
+        confirmed = [self._binding(result) for result in results if result.stands]
         return [*self._touched([result for result in results if result.outcome is _REMOVED]), *confirmed]
 
     def _touched(self, removed: Sequence[RowResult]) -> Iterator[Binding]:
@@ -172,6 +171,7 @@ class Batch:
         earlier = self.bound[result.object].get(result.key)
         created = self.run if result.outcome is RowOutcome.CREATED else ""
         reading = self.readings.get(result.source_id, UNREAD)
+        unsent = earlier is not None and result.outcome is RowOutcome.UNCHANGED
         unsure = result.unfinished or result.source_id in self.contested
         return Binding(
             self.flow.flow,
@@ -181,7 +181,7 @@ class Batch:
             result.target_id or (earlier.target_id if earlier else ""),
             "" if unsure else self.fingerprints[result.object][result.key],
             earlier.created_run if earlier else created,
-            self.run,
+            earlier.written_run if earlier and unsent else self.run,
             reading.source_version,
             reading.read_at,
             earlier.revision if earlier else 0,
@@ -201,7 +201,8 @@ class Batch:
             return Outcome.CREATED
         before = (self.bound[row.object].get(row.key) for row in self.rows[source_id])
         touched = any(each and each.written_run == self.run for each in before)
-        return Outcome.UPDATED if results or touched else Outcome.UNCHANGED
+        sent = any(result.outcome is not RowOutcome.UNCHANGED for result in results)
+        return Outcome.UPDATED if sent or touched else Outcome.UNCHANGED
 
     def reject(self, source_id: str, reason: str, row: Place, **more: Any) -> None:
         """Rejects a record for one of its rows; its first reason counts."""

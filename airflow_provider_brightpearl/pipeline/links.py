@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.beginning import may_be_written
-from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, RowResult
+from airflow_provider_brightpearl.core.changes import RecordChange, RowResult
 from airflow_provider_brightpearl.core.merge import Fields
 from airflow_provider_brightpearl.core.ports.stores import (
     DETACHED,
@@ -32,7 +32,6 @@ decode: Any = msgspec.json.Decoder(float_hook=Decimal).decode
 # how far the clocks of a system and of the workers may differ, and how long a call may take
 CLOCKS = timedelta(minutes=15)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
-WRITTEN = (RowOutcome.CREATED, RowOutcome.UPDATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +199,7 @@ class ForwardLinks:
     def first(self, batch: Batch, results: Sequence[RowResult]) -> Iterator[Link]:
         for each in results:
             ours = self._new.pop((each.object, each.key), None)
-            if ours is not None and each.outcome in WRITTEN:
+            if ours is not None and each.stands:
                 yield Link(each.source_id, (each.object, each.key), each.target_id, ours)
 
 

@@ -87,7 +87,7 @@ class Outbox:
             name = place.partition(".")[0]
             mine = [each for each in results if each.object == name and _is_written(each)]
             if wanted := [self._intent(place, each, spec, kind) for each in mine]:
-                had = {each.source_id for each in mine if each.outcome is RowOutcome.UPDATED}
+                had = {each.source_id for each in mine if each.outcome is not RowOutcome.CREATED}
                 self._plan(place, wanted, created_at, had, shown)
 
     def shown_in(self, record: Mapping[str, Any]) -> dict[str, str]:
@@ -318,7 +318,7 @@ def _sent(intent: Intent) -> str:
 
 
 def _is_written(result: RowResult) -> bool:
-    return bool(result.target_id) and not (result.refused or result.removed or result.unfinished)
+    return bool(result.target_id) and result.stands and not result.unfinished
 
 
 def _is_quiet(intent: Intent, now: datetime) -> bool:

@@ -191,6 +191,7 @@ class ContactWriter(Writer):
         flat = [(each, message) for each, messages in changes for message in messages]
         for place, answer in send_all(self.client, [message for _, message in flat], repeatable=True):
             each, _ = flat[place]
+            each.touched = True
             if answer.state is State.REFUSED:
                 each.refuse(answer.reason)
             each.unanswered |= note_missing(self.pending, each.key or each.id, answer)
@@ -202,7 +203,7 @@ class ContactWriter(Writer):
             yield from each.removals()
             for row in each.rows:
                 own = each.id if row is each.head else f"{each.id}{SEPARATOR}{row.values['type']}"
-                yield row.written(own, created=each.created and not row.bound_to)
+                yield each.written(row, own)
 
 
 def _digest(each: Whole) -> str:

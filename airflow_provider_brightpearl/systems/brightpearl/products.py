@@ -133,6 +133,7 @@ class ProductWriter(Writer):
                 changes.append((product, message))
         for place, answer in send_all(self.client, [message for _, message in changes], repeatable=True):
             product, _ = changes[place]
+            product.touched = True
             if answer.state is State.REFUSED:
                 product.refuse(answer.reason)
             product.unanswered |= note_missing(self.pending, product.key or product.id, answer)
@@ -236,4 +237,4 @@ def _results(product: Whole) -> Iterator[RowResult]:
         for row in product.rows:
             parts = () if row is product.head else (str(row.values["priceListId"]), str(_from(row)))
             target_id = SEPARATOR.join((product.id, *parts))
-            yield row.written(target_id, created=product.created and not row.bound_to)
+            yield product.written(row, target_id)

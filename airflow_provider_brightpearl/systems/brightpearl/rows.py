@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowOutcome, RowResult
 from airflow_provider_brightpearl.flow.spec import FlowSpec
@@ -81,7 +82,7 @@ class Whole:
     ``key`` is that of the first object. ``id`` is Brightpearl's, empty until it is known, ``created`` whether this
     flow created it, ``sent`` whether Brightpearl was sent exactly this. ``there`` is the record as Brightpearl has it
     now, once it is read. ``refusal`` is of the first row that cannot be written; nothing more is sent then.
-    ``created_at`` is when the source created the record.
+    ``touched``: whether a change of it was sent. ``created_at`` is when the source created the record.
     """
 
     source_id: str
@@ -95,6 +96,7 @@ class Whole:
     there: dict[str, Any] | None = None
     refusal: RowResult | None = None
     unanswered: bool = False
+    touched: bool = False
     created_at: datetime | None = None
 
     @property
@@ -105,6 +107,12 @@ class Whole:
     def open(self) -> bool:
         """Whether there is still something to do."""
         return self.refusal is None and not self.unanswered
+
+    def written(self, row: Row, target_id: str) -> RowResult:
+        """The result of one of its rows: unchanged where it is bound and nothing of the record was sent."""
+        if row.bound_to and not self.touched:
+            return replace(row.written(target_id), outcome=RowOutcome.UNCHANGED)
+        return row.written(target_id, created=self.created and not row.bound_to)
 
     def of_kind(self, kind: str) -> list[Row]:
         return [row for row in self.parts if row.kind == kind]

@@ -216,6 +216,7 @@ class SaleWriter(Writer):
         messages, renew = [message for _, message in flat], partial(self.intent_log.renew, adding)
         for place, answer in send_all(self.client, messages, repeatable=not adding, before=renew):
             sale, message = flat[place]
+            sale.touched = True
             if message.method == "DELETE" and answer.code == NOTHING_FOUND:
                 continue
             if answer.state is State.REFUSED:
@@ -246,7 +247,7 @@ class SaleWriter(Writer):
         elif not sale.unanswered:
             yield from sale.removals()
             for row in sale.rows:
-                result = row.written(_target_id(sale, row, stored), created=sale.created and not row.bound_to)
+                result = sale.written(row, _target_id(sale, row, stored))
                 yield replace(result, returned_fields=_returned(sale)) if row is sale.head else result
 
 
