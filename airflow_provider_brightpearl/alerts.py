@@ -85,6 +85,11 @@ REJECTED = Remedy(
     "after a correction in the target, run their ids",
     "operations.md#dead-letters",
 )
+QUARANTINED = Remedy(
+    "find what they have in common, and correct the records or {file}: a changed record or mapping brings them in by "
+    "itself",
+    "operations.md#quarantine",
+)
 PARKED = Remedy(
     "nothing, if the flow they wait for runs: they come in by themselves after it",
     "operations.md#dead-letters",
@@ -124,6 +129,23 @@ def rejections(summary: RunSummary, context: Mapping[str, Any]) -> Alert:
             *summary.warnings,
             *task.connection_lines(),
             *task.to_do(REJECTED if counts.rejected else PARKED),
+            *_where(context, summary),
+        ),
+    )
+
+
+def quarantine(summary: RunSummary, context: Mapping[str, Any]) -> Alert:
+    """The alert of a run whose gate is closed for the failed records alone: how many, why, which, and what to do."""
+    task = _Task(context.get("task"))
+    return Alert(
+        f"{summary.flow}: gate closed, {summary.counts.rejected} records in quarantine",
+        (
+            summary.quarantine,
+            *_count_lines(asdict(summary.counts)),
+            *task.causes(summary.causes),
+            *summary.warnings,
+            *task.connection_lines(),
+            *task.to_do(QUARANTINED),
             *_where(context, summary),
         ),
     )

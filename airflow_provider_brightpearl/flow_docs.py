@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from airflow_provider_brightpearl.flow.spec import FlowSpec, ObjectSpec
 
+_CLOSED = {"stop": "nothing is loaded", "quarantine": "the others are loaded, with an alert,"}
+
 
 def describe(flow: FlowSpec) -> str:
     """Markdown: what the flow does, between which systems, and one table of fields per target object."""
@@ -29,7 +31,7 @@ def _facts(flow: FlowSpec) -> list[tuple[str, str]]:
         ),
         (
             "Gate",
-            f"nothing is loaded when more than {flow.gate.max_rejected:.0%} of the records are rejected",
+            f"{_CLOSED[flow.gate.closed]} when more than {flow.gate.max_rejected:.0%} of the records are rejected",
         ),
     ]
     if flow.write_back:

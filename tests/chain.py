@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 from airflow_provider_brightpearl.core.ports.gate import Gate
+from airflow_provider_brightpearl.core.ports.notices import Notices
 from airflow_provider_brightpearl.core.ports.source import Source, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import (
     Conflicts,
@@ -48,6 +49,7 @@ from tests.fakes import (
     MemoryIntents,
     MemoryLedger,
     MemoryLetters,
+    MemoryNotices,
     MemoryRecordEvents,
     PassingGate,
 )
@@ -69,6 +71,7 @@ class Chain:
     ledger: Ledger = field(default_factory=MemoryLedger)
     events: RecordEvents = field(default_factory=MemoryRecordEvents)
     conflicts: Conflicts = field(default_factory=MemoryConflicts)
+    notices: Notices = field(init=False)
     judge: Gate = field(default_factory=PassingGate)
     intents: Intents = field(default_factory=MemoryIntents)
     replies: WriteBack | None = None
@@ -79,6 +82,9 @@ class Chain:
     queries_target: bool = False
     pair: str = "here:1>there:2"
     target_client: Any = field(default_factory=lambda: SimpleNamespace(calls=0))
+
+    def __post_init__(self) -> None:
+        self.notices = MemoryNotices(lambda: self.now)
 
     # what stages ask of a wiring
 

@@ -20,6 +20,7 @@ from airflow_provider_brightpearl.core.estimate import WriteVolume
 from airflow_provider_brightpearl.core.events import RecordEvent
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
 from airflow_provider_brightpearl.core.ports.gate import Gate, GateResult
+from airflow_provider_brightpearl.core.ports.notices import REMINDER
 from airflow_provider_brightpearl.core.ports.source import Message, Read, Reply, Source, Unread, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import (
     Binding,
@@ -414,6 +415,24 @@ class FakeSource:
     def _pairs(self) -> Iterator[Read]:
         for line in self.lines:
             yield str(json.loads(line).get("id", "")), line
+
+
+@dataclass
+class MemoryNotices:
+    """``Notices`` in a dict."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    said: dict[tuple[str, str], tuple[datetime, str]] = field(default_factory=dict)
+
+    def is_news(self, flow: str, topic: str, run: str) -> bool:
+        at, by = self.said.get((flow, topic), (None, ""))
+        if at and by != run and at > self.now() - REMINDER:
+            return False
+        self.said[flow, topic] = self.now(), run
+        return True
+
+    def forget(self, flow: str, topic: str) -> None:
+        self.said.pop((flow, topic), None)
 
 
 class PassingGate:

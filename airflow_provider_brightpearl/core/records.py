@@ -42,9 +42,13 @@ class PartRef:
 
 @dataclass(frozen=True, slots=True)
 class RawPart(PartRef):
-    """A staged file of raw records; ``times``, staged beside it, says when they were read (``core.readings``)."""
+    """A staged file of raw records; ``times``, staged beside it, says when they were read (``core.readings``).
+
+    The last ``due`` of them were read for the sake of their dead letters alone.
+    """
 
     times: PartRef
+    due: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,8 @@ class TransformReport(Report):
     """One mapped part: a file per object, rejections, counts and money.
 
     ``filtered`` counts records that the flow's ``where`` does not want; ``warnings`` counts rows by problems that
-    reject nothing. Money is that of all records, of the rejected and parked ones, and of the filtered ones.
+    reject nothing. ``due`` of the others were read for the sake of their dead letters alone, ``due_rejected`` of
+    those are rejected again. Money is that of all records, of the rejected and parked ones, and of the filtered ones.
     """
 
     name: str
@@ -106,6 +107,8 @@ class TransformReport(Report):
     parked: int = 0
     certificate: Certified | None = None
     filtered: int = 0
+    due: int = 0
+    due_rejected: int = 0
     warnings: dict[str, int] = field(default_factory=dict)
     extracted_money: Money = field(default_factory=dict)
     rejected_money: Money = field(default_factory=dict)
@@ -116,7 +119,8 @@ class TransformReport(Report):
 class GateReport(Report):
     """What the gate found over all parts; ``closed`` says why nothing may be loaded, empty where it may.
 
-    ``rejections`` are staged by part.
+    ``quarantine`` says why the gate is closed where that keeps out the failed records alone; ``judged`` whether there
+    were enough records to judge. ``rejections`` are staged by part.
     """
 
     closed: str
@@ -125,6 +129,8 @@ class GateReport(Report):
     rejected: int
     rejections: dict[str, PartRef]
     rejected_money: Money = field(default_factory=dict)
+    quarantine: str = ""
+    judged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +179,8 @@ class RunSummary(Report):
 
     ``money`` is by stage (extracted, loaded, rejected), ``reasons`` the most common reasons of rejections with how
     many records each; ``note`` says why the run failed, or what it warns of. Not in the ledger: ``page``, that of the
-    last load, and ``causes``, the reasons with ids of records.
+    last load, ``causes``, the reasons with ids of records, and ``quarantine``, why failed records are kept out, with
+    ``news`` where people are to hear of it.
     """
 
     run: str
@@ -194,6 +201,8 @@ class RunSummary(Report):
     page: str = ""
     causes: tuple[Cause, ...] = ()
     pair: str = ""
+    quarantine: str = ""
+    news: bool = False
 
 
 class ReconcileState(StrEnum):

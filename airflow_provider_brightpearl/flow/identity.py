@@ -69,8 +69,8 @@ def currency_field(flow: FlowSpec) -> str | None:
 
 # keys that cannot change what a record becomes
 _UNMAPPED = {
-    "description", "schedule", "start_date", "after", "window", "part_size", "write_back", "reconcile", "load",
-    "authority", "reverse",
+    "description", "schedule", "start_date", "after", "window", "part_size", "write_back", "reconcile", "gate",
+    "load", "authority", "reverse",
 }  # fmt: skip
 
 

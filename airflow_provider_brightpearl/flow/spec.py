@@ -184,11 +184,28 @@ class TotalsSpec(_Model):
     currency: Expression
 
 
+# a few bad records are no sign that something is wrong with all of them
+_FEW_REJECTED = 5
+
+
 class GateSpec(_Model):
-    """How many records may fail before nothing at all is loaded."""
+    """How many records may fail before the gate closes, and what a closed gate keeps out."""
 
     max_rejected: Share = 0.02
     min_records: int = Field(20, description="Below this many records the share is not judged")
+    min_rejected: int | None = Field(
+        None,
+        ge=1,
+        description="Fewer rejected records never close the gate; 5, or 1 where max_rejected is 0%",
+    )
+    closed: Literal["stop", "quarantine"] = Field(
+        "stop", description="Whether a closed gate stops the run, or keeps out the failed records alone"
+    )
+
+    def allows(self, rejected: int, records: int) -> bool:
+        """Whether so many of these records may be rejected."""
+        few = self.min_rejected or (_FEW_REJECTED if self.max_rejected else 1)
+        return records < self.min_records or rejected < few or rejected <= records * self.max_rejected
 
 
 class LoadSpec(_Model):

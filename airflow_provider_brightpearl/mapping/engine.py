@@ -93,7 +93,7 @@ class Mapper:
         rejections = self._rejections(unmappable)
         warned = self._warned(records)
         unwanted = f'_pos NOT IN (SELECT _pos FROM "mapped_{self.flow.root}" UNION ALL SELECT _pos FROM bad)'
-        filtered = tuple(row[0] for row in self._rows(f"SELECT _source_id FROM rec WHERE {unwanted}"))
+        filtered = tuple(self._rows(f"SELECT _pos, _source_id FROM rec WHERE {unwanted}"))
         filtered_money = self._money(unwanted) if filtered else {}
         rows = {item.name: self._kept(item, folder, bool(rejections)) for item in self.compiled.objects}
         return MapResult(

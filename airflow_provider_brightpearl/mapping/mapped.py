@@ -20,7 +20,8 @@ from airflow_provider_brightpearl.core.records import Money, Rejection
 class MapResult:
     """What became of one raw part: rows per object, rejected records with their line, money of all records.
 
-    ``filtered`` counts the records that the first object's ``where`` does not want, ``filtered_ids`` names them;
+    ``filtered`` counts the records that the first object's ``where`` does not want, ``filtered_lines`` holds
+    their lines and ids;
     ``warnings`` counts problems that reject nothing.
     """
 
@@ -31,7 +32,12 @@ class MapResult:
     filtered: int
     filtered_money: Money
     warnings: Mapping[str, int] = field(default_factory=dict)
-    filtered_ids: tuple[str, ...] = ()
+    filtered_lines: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def filtered_ids(self) -> list[str]:
+        """The ids of those that are not wanted."""
+        return [source_id for _, source_id in self.filtered_lines]
 
 
 class PartMapper(Protocol):

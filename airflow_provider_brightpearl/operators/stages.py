@@ -307,8 +307,13 @@ def _returned(summary: Any, context: Any, reason: str, *, skip: bool) -> Plain:
 
 
 def _announce_outcome(summary: Any, context: Any, notifiers: Sequence[Any]) -> None:
+    if summary.news:
+        announce(alerts.quarantine(summary, context), context, notifiers)
+        return
     counts = summary.counts
-    rejected = counts.rejected and settings.switch("alert_on_rejections")
+    # a gate that stays closed was announced: its records are no news until the reminder
+    known = bool(summary.quarantine)
+    rejected = not known and counts.rejected and settings.switch("alert_on_rejections")
     parked = counts.parked and settings.switch("alert_on_parked")
     if rejected or parked:
         announce(alerts.rejections(summary, context), context, notifiers)

@@ -87,7 +87,8 @@ def extract_parts(
             name = f"raw/{len(parts):05}"
             part = staging.write_lines(f"{name}.jsonl", times.timed(lines, lambda: reading.asked))
             read = staging.write_json(f"{name}.times.json", times.as_plain())
-            parts.append(RawPart(part.path, part.records, part.digest, read))
+            due = reading.due - sum(each.due for each in parts)
+            parts.append(RawPart(part.path, part.records, part.digest, read, due))
         reading.check()
         staged = unread.stage(staging, UNREAD) if reading.reason else None
         return Extracted(tuple(parts), staged, reading.lost, tuple(reading.filtered))
@@ -97,7 +98,8 @@ def extract_parts(
 class _Reading:
     """The records of a selection, each once, and those that could not be read; ``reason`` is that of the last one.
 
-    ``asked`` is an instant before the first request whose answer is part of the record that came last.
+    ``asked`` is an instant before the first request whose answer is part of the record that came last. ``due`` counts
+    the records read for the sake of their dead letters alone; they come last.
     """
 
     flow: FlowSpec
@@ -110,6 +112,8 @@ class _Reading:
     filtered: list[str] = field(default_factory=list)
     found: int = 0
     lost: int = 0
+    due: int = 0
+    searched: bool = False
 
     def records(self) -> Iterator[bytes]:
         """Those of the window, then the named ones not among them."""
@@ -128,6 +132,7 @@ class _Reading:
         for source_id, record in self._dated(self.source.read(self.selection)):
             left.pop(source_id, None)
             yield source_id, record
+        self.searched = True
         if left:
             yield from self._dated(self.source.read_ids(tuple(left)))
 
@@ -152,6 +157,7 @@ class _Reading:
         problem = "" if isinstance(record, Unread) else unusable_id(source_id) or unusable(record)
         if isinstance(record, bytes) and not problem:
             self.found += source_id not in named
+            self.due += self.searched and self.selection.moves_watermark
             yield record
             return
         raw, self.reason = (record.raw, record.reason) if isinstance(record, Unread) else (record, problem)

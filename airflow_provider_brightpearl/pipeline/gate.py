@@ -31,8 +31,11 @@ def evaluate_gate(
     """Evaluates the expectations of a flow, and decides whether anything may be loaded.
 
     ``lost`` records were found and could not be read. A few of them stop nothing, since later runs look for them; as
-    many as the share is judged from count as failed.
-    ``closed`` is empty where the run may go on, else at most ten lines: the share, and the top reasons.
+    many as the share is judged from count as failed. Records that are read for the sake of their dead letters alone
+    do not count: they say nothing of new ones.
+    ``closed`` is empty where the run may go on, else at most ten lines: the share, and the top reasons; where failed
+    records alone are kept out, ``quarantine`` holds these. A failure of the batch always closes: nobody knows which
+    records are at fault.
     """
     verdict = _Verdict()
     staged: dict[str, PartRef] = {}
@@ -45,25 +48,37 @@ def evaluate_gate(
         for part, paths, result in zip(mapped, local, gate.evaluate(local), strict=True):
             rejections = [*twins.rejections(paths), *result.rejections]
             verdict.take_in(result, rejections)
-            failed = _with_records(rejections, paths[flow.root], part.raw, staging)
+            by_line = _by_line(rejections, paths[flow.root])
+            verdict.failed_again += sum(line >= part.raw.records - part.raw.due for line in by_line)
+            failed = with_raw(staging, part.raw, by_line)
             name = f"rejected/gate-{part.name}.jsonl"
             staged[part.name] = write_rejections(staging, name, verdict.counting(failed))
+    tally = _Tally.of(mapped, verdict, lost if lost >= flow.gate.min_records else 0)
+    above = not flow.gate.allows(tally.failed, tally.records)
+    stops = bool(verdict.batch_failures) or (above and flow.gate.closed == "stop")
+    lines = "\n".join(_lines(flow, mapped, verdict, tally, staging, stops=stops)) if stops or above else ""
     return GateReport(
-        closed=_closed(flow, mapped, verdict, staging, lost),
-        records=_wanted(mapped),
+        closed=lines if stops else "",
+        records=sum(part.records - part.filtered for part in mapped),
         evaluated=verdict.evaluated,
         rejected=verdict.failed,
         rejections=staged,
         rejected_money=verdict.money,
+        quarantine="" if stops else lines,
+        judged=tally.records >= flow.gate.min_records,
     )
 
 
 @dataclass(slots=True)
 class _Verdict:
-    """What was found in all parts, added up as they are evaluated."""
+    """What was found in all parts, added up as they are evaluated.
+
+    ``failed_again`` of the failed records were read for the sake of their dead letters alone.
+    """
 
     evaluated: int = 0
     failed: int = 0
+    failed_again: int = 0
     money: Money = field(default_factory=dict)
     batch_failures: list[str] = field(default_factory=list)
     causes: Causes = field(default_factory=Causes)
@@ -105,43 +120,58 @@ class _Twins:
                 yield Rejection(source_id, Stage.GATE, reason, object=name, row=key, field="key", value=key)
 
 
-def _with_records(
-    rejections: Iterable[Rejection], roots: Path, raw: PartRef, staging: Staging
-) -> Iterator[Rejected]:
-    """The first rejection of each record with the record's amount and raw line."""
+def _by_line(rejections: Iterable[Rejection], roots: Path) -> dict[int, Rejection]:
+    """The first rejection of each record with the record's amount, by its line in the raw part."""
     first: dict[str, Rejection] = {}
     for each in rejections:
         first.setdefault(each.source_id, each)
     if not first:
-        return iter(())
+        return {}
     rows = (row for row in read_mapped(roots) if row.source_id in first)
-    by_line = {
-        row.pos: replace(first[row.source_id], amount=row.amount, currency=row.currency) for row in rows
-    }
-    return with_raw(staging, raw, by_line)
+    return {row.pos: replace(first[row.source_id], amount=row.amount, currency=row.currency) for row in rows}
 
 
-def _wanted(mapped: Iterable[TransformReport]) -> int:
-    return sum(part.records - part.filtered for part in mapped)
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """What the share is taken of: wanted records, and the failed ones among them; ``again`` failed before, too.
+
+    ``lost`` of them could not be read. Those that failed before do not count among the others.
+    """
+
+    records: int
+    failed: int
+    again: int
+    lost: int
+
+    @classmethod
+    def of(cls, mapped: Sequence[TransformReport], verdict: _Verdict, lost: int) -> _Tally:
+        again = sum(part.due_rejected for part in mapped) + verdict.failed_again
+        failed = sum(part.rejected for part in mapped) + verdict.failed
+        wanted = sum(part.records - part.filtered - part.due for part in mapped)
+        return cls(wanted + lost, failed - again + lost, again, lost)
 
 
-def _closed(
-    flow: FlowSpec, mapped: Sequence[TransformReport], verdict: _Verdict, staging: Staging, lost: int
-) -> str:
-    lost = lost if lost >= flow.gate.min_records else 0
-    failed = sum(part.rejected for part in mapped) + verdict.failed + lost
-    records = _wanted(mapped) + lost
-    lines = list(verdict.batch_failures[:_LINES])
-    if records >= flow.gate.min_records and failed > records * flow.gate.max_rejected:
-        allowed = format_share(flow.gate.max_rejected)
-        lines.insert(
-            0, f"{failed} of {records} records failed, the flow allows {allowed}; nothing was loaded"
-        )
-        lines += [f"{lost} were found and could not be read"] if lost else []
-        for each, _ in (early for part in mapped for early in read_rejections(staging, part.rejections)):
-            if not each.waits_for:
-                verdict.causes.add(each)
-        lines += [f"{each.count} times: {each.reason}" for each in verdict.causes.top(_LINES)]
-    elif lines:
-        lines.insert(0, "the batch as a whole failed; nothing was loaded")
-    return "\n".join(lines[:10])
+def _lines(
+    flow: FlowSpec,
+    mapped: Sequence[TransformReport],
+    verdict: _Verdict,
+    tally: _Tally,
+    staging: Staging,
+    *,
+    stops: bool,
+) -> list[str]:
+    """Why the gate is closed, in at most ten lines."""
+    outcome = "nothing was loaded" if stops else "these are kept out, the others are loaded"
+    lines = verdict.batch_failures[:_LINES]
+    if flow.gate.allows(tally.failed, tally.records):
+        alone = ", and no record can be kept out for it" if flow.gate.closed == "quarantine" else ""
+        return [f"the batch as a whole failed{alone}; {outcome}", *lines]
+    allowed = format_share(flow.gate.max_rejected)
+    lines.insert(0, f"{tally.failed} of {tally.records} records failed, the flow allows {allowed}; {outcome}")
+    lines += [f"{tally.lost} were found and could not be read"] if tally.lost else []
+    lines += [f"{tally.again} others failed before and do not count"] if tally.again else []
+    for each, _ in (early for part in mapped for early in read_rejections(staging, part.rejections)):
+        if not each.waits_for:
+            verdict.causes.add(each)
+    lines += [f"{each.count} times: {each.reason}" for each in verdict.causes.top(_LINES)]
+    return lines[:10]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from airflow_provider_brightpearl.core.ports.notices import Notices
 from airflow_provider_brightpearl.core.ports.stores import DeadLetters, Ledger, RecordEvents, Staging
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.records import Cause, Counts, Money, PartRef, add_money
@@ -24,6 +25,8 @@ from airflow_provider_brightpearl.pipeline.rejections import Causes, LocalReject
 
 _WARNINGS = 10
 _REASONS = 10
+# the topic of a gate that is closed while good records go through
+QUARANTINE = "quarantine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Stores:
     letters: DeadLetters
     events: RecordEvents
     staging: Staging
+    notices: Notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +120,13 @@ def settle_run(
         causes, gone = _keep_letters(flow, run, letters, stores, now)
         lost_rows = dict.fromkeys(text for each in reports.loads for text in each.warnings)
         warnings = (*run.warnings, *mapping_warnings(reports.mapped), *lost_rows, *gone)
+        quarantine, news = _quarantine(flow, run, reports, stores, tell=not problem)
         summary = RunSummary(
             run=run.run,
             flow=flow.flow,
             pair=run.pair,
             kind=run.kind.value,
-            state="out of balance" if lost else "too many refused" if refused else "done",
+            state=_state(lost, refused, quarantine),
             window=window,
             mapping_version=run.mapping_version,
             counts=reports.counts,
@@ -131,8 +136,10 @@ def settle_run(
             ended_at=now,
             reasons=_reasons_of(causes),
             causes=causes,
-            note=problem or "; ".join(warnings),
+            note=problem or "; ".join(filter(None, (quarantine, *warnings))),
             warnings=warnings,
+            quarantine=quarantine,
+            news=news,
         )
         stores.ledger.record(summary, window.end if moves and window else None)
         stores.ledger.advance()
@@ -142,6 +149,25 @@ def settle_run(
         reasons = (f"{count} times: {reason}" for reason, count in summary.reasons)
         raise TooManyRefused("\n".join((refused, *reasons)), system=flow.target, operation=flow.flow)
     return summary
+
+
+def _state(lost: str, refused: str, quarantine: str) -> str:
+    if lost or refused:
+        return "out of balance" if lost else "too many refused"
+    return "quarantine" if quarantine else "done"
+
+
+def _quarantine(
+    flow: FlowSpec, run: RunInfo, reports: StageReports, stores: Stores, *, tell: bool
+) -> tuple[str, bool]:
+    """Why failed records are kept out, in a line, and whether people are to hear of it; a gate that opens ends it."""
+    gate = reports.gate
+    if gate and gate.quarantine:
+        news = tell and stores.notices.is_news(flow.flow, QUARANTINE, run.run)
+        return gate.quarantine.partition("\n")[0], news
+    if gate and gate.judged:
+        stores.notices.forget(flow.flow, QUARANTINE)
+    return "", False
 
 
 def mapping_warnings(mapped: Iterable[TransformReport]) -> list[str]:

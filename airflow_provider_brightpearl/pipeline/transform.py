@@ -45,6 +45,7 @@ def map_part(
         resolve(result.filtered_ids)
     rejected = [each for _, each in result.rejections]
     parked = sum(each.outcome is Outcome.PARKED for each in rejected)
+    first_due = result.records - part.due
     return TransformReport(
         name=name,
         raw=part,
@@ -58,6 +59,10 @@ def map_part(
         rejected=len(rejected) - parked,
         parked=parked,
         filtered=result.filtered,
+        due=part.due - sum(line >= first_due for line, _ in result.filtered_lines),
+        due_rejected=sum(
+            line >= first_due and each.outcome is Outcome.REJECTED for line, each in result.rejections
+        ),
         warnings=dict(result.warnings),
         extracted_money=result.money,
         rejected_money=money_of(rejected),

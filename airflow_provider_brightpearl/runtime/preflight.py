@@ -14,6 +14,8 @@ from airflow_provider_brightpearl.runtime.wiring import Wiring
 
 log = logging.getLogger(__name__)
 
+ENDED_WELL = ("done", "quarantine")
+
 
 def check_writers(wiring: Wiring) -> None:
     """Compares what a flow writes with what the other flows of its folder write.
@@ -58,8 +60,8 @@ def planned_schema_calls(wiring: Wiring) -> int:
 def _ended_well(wiring: Wiring, pair: str) -> bool:
     """Whether the last run was one of this very mapping between this very pair of instances, and went through."""
     last = next(iter(wiring.ledger.runs(wiring.flow.flow, 1)), None)
-    ended = last and (last.state, last.mapping_version, last.pair)
-    return ended == ("done", wiring.version, pair)
+    ended = last and (last.state in ENDED_WELL, last.mapping_version, last.pair)
+    return ended == (True, wiring.version, pair)
 
 
 def check_instance(wiring: Wiring, run: RunInfo) -> None:

@@ -175,6 +175,8 @@ def gate(wiring: Wiring, run: RunInfo, mapped: Sequence[TransformReport]) -> Gat
             for path in sorted(Path(folder).iterdir()):
                 _stage_page(staging, path)
         progress.result = _judged(report)
+        if report.quarantine:
+            log.warning("%s", report.quarantine)
         if report.closed:
             reports = StageReports(mapped=mapped, gate=report, unread=run.unread)
             raise gate_closed_error(flow, run, reports, _stores(wiring, staging), wiring.environment.now())
@@ -303,10 +305,10 @@ def _without_overrides(wiring: Wiring, report: TransformReport, void: Sequence[s
 
 
 def _judged(report: GateReport) -> str:
-    if not report.evaluated:
+    if not report.evaluated and not report.quarantine:
         return "no rows were judged"
     judged = f"{counted(report.evaluated, 'row')} judged, {counted(report.rejected, 'record')} rejected"
-    return f"{judged}; closed" if report.closed else judged
+    return f"{judged}; closed" if report.closed or report.quarantine else judged
 
 
 def _stage_lookups(wiring: Wiring, staging: Staging) -> tuple[PartRef, Calls]:
@@ -326,4 +328,4 @@ def _stage_page(staging: Staging, path: Path) -> None:
 
 
 def _stores(wiring: Wiring, staging: Staging) -> Stores:
-    return Stores(wiring.ledger, wiring.letters, wiring.events, staging)
+    return Stores(wiring.ledger, wiring.letters, wiring.events, staging, wiring.notices)

@@ -20,7 +20,7 @@ _REASONS = 10
 def summary_lines(run: RunSummary) -> list[str]:
     """Records by outcome, calls beside plan and minimum, money by currency, top reasons, write-backs, warnings."""
     parts = (_calls(run.calls), _money(run.money), _reasons(run), _write_back(run), run.warnings)
-    return [_records(run), *chain.from_iterable(parts)]
+    return [_records(run), *filter(None, [run.quarantine]), *chain.from_iterable(parts)]
 
 
 def write_page(path: Path, run: RunSummary) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow_provider_brightpearl.core.ports.gate import Gate
 from airflow_provider_brightpearl.core.ports.matching import Claims, FollowsMerges, TakesRowsOver
+from airflow_provider_brightpearl.core.ports.notices import Notices
 from airflow_provider_brightpearl.core.ports.overrides import Overrides
 from airflow_provider_brightpearl.core.ports.source import Source, SourceInventory, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import (
@@ -49,6 +50,7 @@ from airflow_provider_brightpearl.stores.instances import SqlInstances
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from airflow_provider_brightpearl.stores.match_answers import SqlMatchAnswers
+from airflow_provider_brightpearl.stores.notices import SqlNotices
 from airflow_provider_brightpearl.stores.overrides import SqlOverrides
 from airflow_provider_brightpearl.stores.read_only import ReadOnlyConflicts, ReadOnlyCrosswalk
 from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
@@ -196,6 +198,10 @@ class Wiring:
     @cached_property
     def match_answers(self) -> MatchAnswers:
         return SqlMatchAnswers(self.environment.state(), self.environment.now, self.pair)
+
+    @cached_property
+    def notices(self) -> Notices:
+        return SqlNotices(self.environment.state(), self.environment.now, self.pair)
 
     @cached_property
     def ledger(self) -> Ledger:

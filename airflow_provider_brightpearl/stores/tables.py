@@ -247,6 +247,17 @@ override = sa.Table(
     _text("ended", server_default=""),
 )
 
+# what was announced of a flow, by which run, so that what lasts is not announced by each
+notice = sa.Table(
+    "bp_notice",
+    metadata,
+    _text("pair", primary_key=True),
+    _text("flow", primary_key=True),
+    _text("topic", primary_key=True),
+    _text("run"),
+    sa.Column("at", Instant, nullable=False),
+)
+
 token = sa.Table(
     "bp_token",
     metadata,

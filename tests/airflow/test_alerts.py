@@ -27,6 +27,7 @@ from airflow_provider_brightpearl.errors import (
 from airflow_provider_brightpearl.notifications import AlertMail, SyncNotifier, announce
 from airflow_provider_brightpearl.operators.flow import FlowOperator
 from airflow_provider_brightpearl.operators.retry import airflow_errors
+from airflow_provider_brightpearl.operators.stages import _announce_outcome
 from tests.docs import markdown
 
 WINDOW = {"start": "2026-01-01T00:00:00+00:00", "end": "2026-01-02T00:00:00+00:00"}
@@ -280,3 +281,19 @@ def test_warnings_are_told_although_nothing_was_rejected(context):
     lines = alerts.warnings(summary, context).text.splitlines()
     assert ["orders: please check", *summary.warnings] == lines[:2]
     assert lines[2].startswith("counts: extracted 1, ")
+
+
+@pytest.mark.parametrize("news", [True, False])
+def test_a_quarantine_is_announced_when_it_is_news_and_its_records_are_not(context, caplog, news):
+    said = "7 of 21 records failed, the flow allows 2%; these are kept out, the others are loaded"
+    counts = Counts(extracted=21, created=14, rejected=7)
+    causes = (Cause("Thing.Status: not known", 7, ("1", "2")),)
+    summary = run_with(counts, quarantine=said, news=news, causes=causes)
+    _announce_outcome(summary, context, [])
+    if not news:
+        assert "alert" not in context
+        return
+    lines = context["alert"].text.splitlines()
+    assert ["orders: gate closed, 7 records in quarantine", said] == lines[:2]
+    assert "7 x Thing.Status: not known" in lines
+    assert "see: docs/operations.md#quarantine" in lines

@@ -77,14 +77,16 @@ def test_a_report_survives_xcom(kind: type[Report], data: st.DataObject) -> None
 
 
 @pytest.mark.parametrize(
-    "part", [RawPart("raw/00000.jsonl", 5, "abc", PartRef("raw/00000.times.json", 1, "def"))]
+    "part", [RawPart("raw/00000.jsonl", 5, "abc", PartRef("raw/00000.times.json", 1, "def"), 2)]
 )
 @pytest.mark.parametrize("window", [None, Window(None, NOON), Window(NOON - timedelta(hours=1), NOON)])
 def test_a_report_is_plain_to_read(part: RawPart, window: Window | None) -> None:
     info = RunInfo("run 1", RunKind.MANUAL, Selection(window), "v1", NOON)
     plain = ExtractReport(info, (part,)).as_dict()
     times = {"path": "raw/00000.times.json", "records": 1, "digest": "def"}
-    assert [{"path": "raw/00000.jsonl", "records": 5, "digest": "abc", "times": times}] == plain["parts"]
+    assert [{"path": "raw/00000.jsonl", "records": 5, "digest": "abc", "times": times, "due": 2}] == plain[
+        "parts"
+    ]
     assert ("run 1", "manual", "2026-03-31T12:00:00Z") == tuple(
         plain["run"][name] for name in ("run", "kind", "started_at")
     )

@@ -540,7 +540,7 @@ def test_what_the_gate_refuses_is_not_loaded(stages: Fixture) -> None:
 
 
 def test_above_its_threshold_the_gate_closes_and_nothing_is_written(tmp_path: Path) -> None:
-    stages = chain(tmp_path, gate={"max_rejected": "10%", "min_records": 5})
+    stages = chain(tmp_path, gate={"max_rejected": "10%", "min_records": 5, "min_rejected": 3})
     stages.judge = PassingGate(*rejections("2", "3"))
     sink = FakeSink()
     with pytest.raises(GateClosed) as caught:
@@ -562,7 +562,7 @@ def test_above_its_threshold_the_gate_closes_and_nothing_is_written(tmp_path: Pa
 def test_the_share_counts_rejected_records_once_and_parked_ones_not(
     tmp_path: Path, failing: int, closes: bool
 ) -> None:
-    stages = chain(tmp_path, gate={"max_rejected": "5%", "min_records": 20})
+    stages = chain(tmp_path, gate={"max_rejected": "5%", "min_records": 20, "min_rejected": 1})
     bad = [record(n, status="?") for n in range(100, 100 + failing)]
     parked = [record(n, party={"id": 9}) for n in range(200, 205)]
     good = [record(n) for n in range(1, 20 - failing - 5 + 1 + 5)]

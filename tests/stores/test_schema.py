@@ -89,6 +89,7 @@ def without_overrides(connection: Connection) -> None:
 
 # what takes back a migration, the newest first
 _UNDO: dict[str, Callable[[Connection], None]] = {
+    "0015": tables.notice.drop,
     "0014": without_breakers,
     "0013": without_overrides,
     "0012": tables.certificate.drop,
