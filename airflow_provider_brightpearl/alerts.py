@@ -82,8 +82,8 @@ UNKNOWN = Remedy(
 )
 REJECTED = Remedy(
     "correct the records or {file}: a changed record or mapping brings them in by itself; "
-    "after a correction in the target, run their ids",
-    "operations.md#dead-letters",
+    "after a correction in the target, replay them (`brightpearl dead-letters list`)",
+    "dead_letters.md",
 )
 QUARANTINED = Remedy(
     "find what they have in common, and correct the records or {file}: a changed record or mapping brings them in by "

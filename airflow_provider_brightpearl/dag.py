@@ -1,6 +1,6 @@
 """From flow files to Airflow DAGs: ``sync_dag("orders_to_salesforce")``, and over all of them ``reconcile_dag()``.
 
-``maintenance_dag()`` removes what they leave behind.
+``maintenance_dag()`` removes what they leave behind, ``replay_dag()`` replays dead letters.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from airflow_provider_brightpearl.flow_docs import describe, describe_reconcilia
 from airflow_provider_brightpearl.notifications import SyncNotifier
 from airflow_provider_brightpearl.operators.maintenance import CleanOperator
 from airflow_provider_brightpearl.operators.reconcile import CompareOperator, RepairOperator
+from airflow_provider_brightpearl.operators.replay import ReplayOperator
 from airflow_provider_brightpearl.operators.retry import retry_arguments
 from airflow_provider_brightpearl.operators.stages import (
     ExtractOperator,
@@ -164,6 +165,64 @@ def maintenance_dag(
     with DAG(dag_id=dag_id, **arguments) as dag:
         CleanOperator(task_id="clean")
     return dag
+
+
+def replay_dag(
+    *,
+    dag_id: str = "brightpearl_replay",
+    mappings: str | Path | None = None,
+    source_conn_id: str | None = None,
+    target_conn_id: str | None = None,
+    on_alert: Sequence[Any] = (),
+    default_args: dict[str, Any] | None = None,
+    **dag_kwargs: Any,
+) -> Any:
+    """The DAG that replays dead letters when it is triggered, with what to replay in its form.
+
+    Args:
+        dag_id: its id.
+        mappings: folder of the flow files, where it is not the one configured.
+        source_conn_id: connection of the sources, where it is not the system's default.
+        target_conn_id: connection of the targets, likewise.
+        on_alert: notifiers that get an alert when letters are left, as in ``sync_dag``.
+        default_args: defaults of the task, over those of this package.
+        dag_kwargs: further arguments of the DAG, over those of this package.
+    """
+    settings.check_state_is_shared()
+    arguments: dict[str, Any] = {
+        "description": "Replays dead letters: parents first, one record of each group before the others",
+        "schedule": None,
+        "start_date": datetime(2024, 1, 1, tzinfo=UTC),
+        "catchup": False,
+        "max_active_runs": 1,
+        "params": _replay_params(),
+        "tags": ["brightpearl-sync", "maintenance"],
+        **dag_kwargs,
+        "default_args": _task_defaults(on_alert) | (default_args or {}),
+    }
+    with DAG(dag_id=dag_id, **arguments) as dag:
+        ReplayOperator(
+            task_id="replay", mappings=mappings, source_conn_id=source_conn_id, target_conn_id=target_conn_id
+        )
+    return dag
+
+
+def _replay_params() -> dict[str, Any]:
+    text = {"type": ["null", "string"]}
+    return {
+        "ids": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            title="Letters",
+            description="Letters such as orders_to_salesforce:100001, or ids of records, one a line",
+        ),
+        "group": Param(
+            None, title="Group", description="As `brightpearl dead-letters list` names it", **text
+        ),
+        "flow": Param(None, title="Flow", description="All letters of this flow that wait", **text),
+        "all": Param(False, type="boolean", title="All", description="All letters that wait"),
+    }
 
 
 def _reconciled(folder: Path, names: Sequence[str] | None) -> list[FlowSpec]:

@@ -96,7 +96,7 @@ def list_letters(
     (_show_letters(letters) if each_letter else _show_groups(groups))
     say(summary_line(letters, groups))
     if not each_letter:
-        say("`brightpearl dead-letters show ID` says what answers one; discard takes --group")
+        say("`brightpearl dead-letters show ID` says what answers one; replay and discard take --group")
 
 
 def letter_json(letter: Letter) -> dict[str, Any]:
@@ -276,7 +276,7 @@ def override(
         print_json(made)
         return
     show_override(made)
-    say(f"the next run of {letter.flow} uses it; now: brightpearl run {letter.flow} --ids {letter.source_id}")
+    say(f"the next run of {letter.flow} uses it; now: brightpearl dead-letters replay {letter.id}")
 
 
 def _answer(value: Any, as_json: bool, text: str) -> None:

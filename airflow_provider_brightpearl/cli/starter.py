@@ -15,7 +15,12 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec
 PREFIX = "brightpearl_"
 _PACKAGE = Path(__file__).parents[1]
 _PLACES = {"dags": Path("dags"), "mappings": Path("include/mappings")}
-_ALWAYS = ("dags/brightpearl_maintenance.py", "dags/brightpearl_reconcile.py", "mappings/flow.schema.json")
+_ALWAYS = (
+    "dags/brightpearl_maintenance.py",
+    "dags/brightpearl_reconcile.py",
+    "dags/brightpearl_replay.py",
+    "mappings/flow.schema.json",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,3 +114,31 @@ class LetterDetail(msgspec.Struct, frozen=True):
     commands: dict[str, str]
     overrides: tuple[OverrideView, ...]
     steps: tuple[Step, ...]
+
+
+class GroupReplay(msgspec.Struct, frozen=True):
+    """The replay of one group of letters: how many were closed, how many are left, and why."""
+
+    flow: str
+    group: str
+    cause: str
+    letters: int
+    closed: int
+    left: int
+    note: str = ""
+
+
+class ReplayReport(msgspec.Struct, frozen=True):
+    """What a replay closed, and what it did not, group by group in the order in which they ran."""
+
+    groups: tuple[GroupReplay, ...]
+
+    @property
+    def closed(self) -> int:
+        """How many letters were closed."""
+        return sum(each.closed for each in self.groups)
+
+    @property
+    def left(self) -> int:
+        """How many letters still wait."""
+        return sum(each.left for each in self.groups)

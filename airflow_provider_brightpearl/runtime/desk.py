@@ -169,3 +169,11 @@ def summary_line(letters: Sequence[Letter], groups: Sequence[LetterGroup]) -> st
     )
     counts = f"{counted(len(letters), 'letter')} in {counted(len(groups), 'group')}"
     return f"{counts}, {worth}" if worth else counts
+
+
+def letters_to_replay(
+    environment: Environment, ids: Sequence[str] = (), group: str = "", flow: str = "", pair: str = ""
+) -> list[Letter]:
+    """The letters that wait, all or as chosen; with ``ids`` also discarded ones. Raises as ``chosen_letters`` does."""
+    states = (*WAITING, LetterState.DISCARDED.value) if ids else WAITING
+    return chosen_letters(environment, ids, group, flow, pair, states)

@@ -82,7 +82,7 @@ def _commands(letter: Letter) -> dict[str, str]:
     desk = "brightpearl dead-letters"
     if letter.state not in (*WAITING, LetterState.DISCARDED.value):
         return {}
-    replay = {f"brightpearl run {letter.flow} --ids {record}": "run the record now"}
+    replay = {f"{desk} replay {mine}": "run the record now"}
     override = {
         f"{desk} override {mine} --set PLACE=VALUE --reason WHY": "put a value in the place of its own"
     }

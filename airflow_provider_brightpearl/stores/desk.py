@@ -106,6 +106,23 @@ class SqlDesk:
                     done += [known[each] for each in found]
         return done
 
+    def reopen(self, letters: Iterable[Letter], now: datetime) -> None:
+        """Has discarded letters wait again, as those that are to be tried."""
+        again = {
+            "state": LetterState.RETRY.value, "state_since": now, "next_try_at": now, "attempts": 0,
+            "closed_at": None, "closed_run": None, "author": "", "note": "",
+        }  # fmt: skip
+        by_flow: dict[tuple[str, str], list[str]] = {}
+        for each in letters:
+            if each.state == LetterState.DISCARDED.value:
+                by_flow.setdefault((each.pair, each.flow), []).append(each.source_id)
+        for (pair, flow), known in sorted(by_flow.items()):
+            with writing(self._engine) as connection:
+                lock_letters(connection, flow, pair)
+                for ids in chunked(sorted(known), CHUNK):
+                    mine = (*_place(pair, flow, ids), dead_letter.c.state == LetterState.DISCARDED.value)
+                    connection.execute(dead_letter.update().where(*mine).values(**again))
+
     def _discard(
         self, pair: str, flow: str, ids: list[str], author: str, note: str, now: datetime
     ) -> list[str]:

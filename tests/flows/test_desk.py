@@ -10,10 +10,17 @@ import pytest
 from typer.testing import CliRunner
 
 from airflow_provider_brightpearl.cli import dead_letters as desk_commands
+from airflow_provider_brightpearl.cli import dead_letters_replay as replay_commands
 from airflow_provider_brightpearl.cli.app import app
 from airflow_provider_brightpearl.core.desk import Letter
 from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.runtime.desk import chosen_letters, find_letter, find_letters, group_letters
+from airflow_provider_brightpearl.runtime.desk import (
+    chosen_letters,
+    find_letter,
+    find_letters,
+    group_letters,
+    letters_to_replay,
+)
 from airflow_provider_brightpearl.runtime.desk_decisions import (
     discard_letters,
     override_letter,
@@ -22,9 +29,12 @@ from airflow_provider_brightpearl.runtime.desk_decisions import (
 )
 from airflow_provider_brightpearl.runtime.desk_detail import show_letter
 from airflow_provider_brightpearl.runtime.reconcile import compare
+from airflow_provider_brightpearl.runtime.replay import replay
 from airflow_provider_brightpearl.runtime.trace import trace
 from airflow_provider_brightpearl.stores.desk import LetterFilter
-from tests.flows.org import Org
+from airflow_provider_brightpearl.stores.engine import writing
+from airflow_provider_brightpearl.stores.tables import dead_letter
+from tests.flows.org import HOME, Org
 
 FLOW = "salesforce_orders_to_brightpearl"
 
@@ -184,3 +194,117 @@ def test_the_commands(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "set aside by" in call("show", other)
     assert "1 letter set aside" in call("discard", "--group", group["id"], "--reason", "a test")
     assert [] == group_letters(waiting(org))
+
+
+# replay
+
+
+def replayed(org: Org, *letters: Letter) -> tuple[list[tuple[str, int, int, str]], list[str]]:
+    """What a replay of letters, all if none is named, closes and leaves, and the ids that each of its runs has read."""
+    wanted = letters or letters_to_replay(org.environment)
+    done = replay(org.environment, wanted, f"replay{org.runs}", org.wiring, lambda _: None)
+    org.runs += 1
+    found = [(each.flow, each.closed, each.left, each.note) for each in done.groups]
+    runs = [
+        run.run for flow in dict.fromkeys(each.flow for each in done.groups) for run in org.ledger.runs(flow)
+    ]
+    return found, sorted(run for run in runs if run.startswith(f"replay{org.runs - 1}"))
+
+
+def test_a_replay_tries_one_of_each_group_before_the_others(org: Org) -> None:
+    fax = [refused(org), refused(org), refused(org)]
+    long = [
+        refused(org, Type="Web", ShippingCountryCode="ZZ"),
+        refused(org, Type="Web", ShippingCountryCode="ZZ"),
+    ]
+    # the cause is gone for one group alone, and no run has noticed
+    for placed in fax:
+        org.change("Order", placed, Type="Web")
+    found, runs = replayed(org)
+    assert {(FLOW, 3, 0), (FLOW, 0, 2)} == {each[:3] for each in found}
+    [note] = [note for *_, note in found if note]
+    assert f"{min(long)} was tried first and did not go through: " in note
+    assert "the other 1 were left as they are" in note
+    # one of each group, then the rest of the one
+    assert 3 == len(runs)
+    assert set(fax) == set(org.sales())
+    assert set(long) == {each.source_id for each in waiting(org)}
+
+
+def test_an_override_goes_through_when_it_is_replayed(org: Org) -> None:
+    placed, other = refused(org), refused(org)
+    discard_letters(org.environment, [find_letter(org.environment, placed)], "Bob", "a test")
+    override(org, placed, "Type=Web")
+    letter = find_letter(org.environment, placed)
+    assert [(FLOW, 1, 0, "")] == replayed(org, letter)[0]
+    assert {placed} == set(org.sales())
+    with pytest.raises(Misconfigured, match="is resolved .*there is nothing to do"):
+        letters_to_replay(org.environment, [placed])
+    # a discarded letter is replayed by its id alone
+    discard_letters(org.environment, [find_letter(org.environment, other)], "Bob", "a test")
+    assert [] == letters_to_replay(org.environment)
+    org.change("Order", other, Type="Web")
+    assert [(FLOW, 1, 0, "")] == replayed(org, *letters_to_replay(org.environment, [other]))[0]
+
+
+def test_parents_come_before_what_waits_for_them(org: Org) -> None:
+    customers = "salesforce_customers_to_brightpearl"
+    org.run(customers)
+    home = {f"Billing{name}": value for name, value in HOME.items() if name != "CountryCode"}
+    account = org.add("Account", Name="Smith Ltd", **home)
+    org.add("Contact", AccountId=account, FirstName="Ada", LastName="Smith", Email="smith@example.com")
+    org.pass_time(5)
+    org.run(customers)
+    placed = org.place(("1", "5.00"), AccountId=account)
+    org.run(FLOW)
+    assert {(customers, "open"), (FLOW, "parked")} == {(each.flow, each.state) for each in waiting(org)}
+    [parked] = waiting(org, flow=FLOW)
+    assert [(FLOW, 0, 1)] == [each[:3] for each in replayed(org, parked)[0]]
+    org.change("Account", account, BillingCountryCode="GB", BillingCountry="United Kingdom")
+    found, _ = replayed(org)
+    assert [(customers, 1, 0, ""), (FLOW, 1, 0, "")] == [each for each in found if each[1]]
+    assert FLOW == found[-1][0]
+    assert placed in org.sales()
+
+
+def test_what_was_synced_since_is_not_replayed(org: Org) -> None:
+    placed = refused(org)
+    [letter] = waiting(org)
+    override(org, placed, "Type=Web")
+    org.pass_time(5)
+    org.run(FLOW)
+    before = org.sales()
+    # a letter from before, as a restored backup would bring it back
+    with writing(org.database) as connection:
+        connection.execute(dead_letter.update().values(state="open", closed_at=None))
+    [(_, closed, left, note)], runs = replayed(org, letter)
+    assert (0, 1, []) == (closed, left, runs)
+    assert f"refused, as the record was synced since the letter was kept: {placed}" in note
+    assert before == org.sales()
+
+
+def test_a_system_that_does_not_answer_stops_a_flow_and_no_other(org: Org) -> None:
+    refused(org), refused(org, Type="Web", ShippingCountryCode="ZZ")
+    org.sandbox.control(
+        "POST", "/faults", {"system": "salesforce", "path": "query", "status": 403, "times": 50}
+    )
+    found, _ = replayed(org)
+    assert [(FLOW, 0, 1), (FLOW, 0, 1)] == [each[:3] for each in found]
+    assert "not tried: " in found[1][3]
+    org.sandbox.control("DELETE", "/faults")
+
+
+def test_the_command_replays(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_commands, "environment", lambda: org.environment)
+    monkeypatch.setattr(replay_commands, "refuse_beside_dag", lambda flow: None)
+    placed = refused(org)
+    failed = CliRunner().invoke(app, ["dead-letters", "replay", "--all"])
+    assert 1 == failed.exit_code
+    assert "0 letters closed, 1 left" in failed.stdout
+    org.change("Order", placed, Type="Web")
+    done = CliRunner().invoke(app, ["dead-letters", "replay", placed, "--json"])
+    assert (0, {"closed": 1, "left": 0}) == (
+        done.exit_code, {name: json.loads(done.stdout)[name] for name in ("closed", "left")},
+    )  # fmt: skip
+    refused_ones = CliRunner().invoke(app, ["dead-letters", "replay"])
+    assert "pass one of --group, --flow and --all" in str(refused_ones.exception)
