@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
     from upath import UPath
 
+    from airflow_provider_brightpearl.core.ports.quota import QuotaStore
     from airflow_provider_brightpearl.runtime.environment import Environment
     from airflow_provider_brightpearl.stores.breakers import SqlBreakers
     from airflow_provider_brightpearl.stores.signing import SigningKey
     from airflow_provider_brightpearl.systems.http.breaker import Breaker
+    from airflow_provider_brightpearl.systems.http.daily_quota import DailyQuota
+    from airflow_provider_brightpearl.systems.http.shared_quota import SharedBudget
     from airflow_provider_brightpearl.systems.system import System
 
 log = logging.getLogger(__name__)
@@ -237,6 +240,50 @@ def breaker_of(system: str, conn_id: str, connection: Any, look: Callable[[], ob
     except SyncError as error:
         log.warning("outages of %s are not shared between tasks: %s", system, error)
         return NO_BREAKER
+
+
+def call_budget(system: str, pool: str) -> SharedBudget | None:
+    """The calls of a pool, shared with all processes that use this state database; None where that is off.
+
+    Args:
+        system: ``brightpearl`` or ``infor``.
+        pool: what shares one quota: an account, a tenant.
+    """
+    from airflow_provider_brightpearl.core.quota import Limit
+    from airflow_provider_brightpearl.systems.http.shared_quota import SharedBudget
+
+    if system == "brightpearl":
+        calls = settings.number("brightpearl_calls_per_minute")
+        limit = Limit(calls, reserve=settings.number("brightpearl_reserve"))
+    else:
+        calls = settings.number("infor_calls_per_minute")
+        limit = Limit(calls, per_day=settings.number("infor_calls_per_day") * (100 - _daily_reserve()) // 100)
+    if not calls:
+        return None
+    return SharedBudget(quota_store, f"{system}:{pool}", limit)
+
+
+def daily_quota(pool: str) -> DailyQuota:
+    """The calls of a day that a system reports in its answers, such as Salesforce."""
+    from airflow_provider_brightpearl.systems.http.daily_quota import DailyQuota
+
+    return DailyQuota(quota_store, pool, _daily_reserve())
+
+
+def quota_store() -> QuotaStore:
+    """Where all processes count their calls."""
+    from airflow_provider_brightpearl.stores.quota import SqlQuota
+
+    return SqlQuota(state_engine())
+
+
+def _daily_reserve() -> int:
+    percent = settings.number("daily_reserve_percent")
+    if percent >= 100:
+        raise Misconfigured(
+            f"[{settings.SECTION}] daily_reserve_percent is {percent}, which leaves no call; write 0 to 99"
+        )
+    return percent
 
 
 def token_store() -> Any:

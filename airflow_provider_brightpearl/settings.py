@@ -138,6 +138,26 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "2000",
         "integer",
     ),
+    "brightpearl_calls_per_minute": _option(
+        "Calls that a Brightpearl account takes in any minute: all processes that use one state database share them. "
+        "0: go by the headers of its answers alone, each process by itself.",
+        "200",
+        "integer",
+    ),
+    "brightpearl_reserve": _option(
+        "Calls of each minute that are left to other apps of a Brightpearl account.", "2", "integer"
+    ),
+    "infor_calls_per_minute": _option(
+        "Calls that an Infor tenant takes in any minute, shared likewise. 0: no limit but the gateway's own answers.",
+        "3000",
+        "integer",
+    ),
+    "infor_calls_per_day": _option("Calls that an Infor tenant takes in a day.", "250000", "integer"),
+    "daily_reserve_percent": _option(
+        "Percent of a day's calls of Salesforce and Infor that are left to others: tasks stop before they use them.",
+        "5",
+        "integer",
+    ),
     "alert_email": _option(
         "Addresses, separated by commas, that alerts are mailed to: by the SMTP provider, if its connection "
         "exists, else by the email backend of Airflow ([email] and [smtp]). Empty: alerts are not mailed.",

@@ -20,6 +20,7 @@ from airflow_provider_brightpearl.cli.mapping import mapping
 from airflow_provider_brightpearl.cli.match import match
 from airflow_provider_brightpearl.cli.output import ResultCommand
 from airflow_provider_brightpearl.cli.plan import plan
+from airflow_provider_brightpearl.cli.quota import quota
 from airflow_provider_brightpearl.cli.reconcile import reconcile
 from airflow_provider_brightpearl.cli.run import run
 from airflow_provider_brightpearl.cli.salesforce import salesforce
@@ -44,6 +45,7 @@ app.add_typer(salesforce, name="salesforce")
 app.add_typer(account, name="account")
 app.add_typer(state, name="state")
 app.command(cls=ResultCommand)(plan)
+app.command(cls=ResultCommand)(quota)
 app.command(cls=ResultCommand)(match)
 app.command(cls=ResultCommand)(run)
 app.command(cls=ResultCommand)(reconcile)

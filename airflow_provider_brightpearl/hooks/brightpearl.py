@@ -14,7 +14,7 @@ import msgspec
 from airflow.providers.http.hooks.http import HttpHook
 
 from airflow_provider_brightpearl.core.retry import Backoff
-from airflow_provider_brightpearl.environment import breaker_of, token_store
+from airflow_provider_brightpearl.environment import breaker_of, call_budget, token_store
 from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, SchemaMismatch, SyncError
 from airflow_provider_brightpearl.extra import Extra
 from airflow_provider_brightpearl.hooks.masking import MaskedTokens
@@ -102,11 +102,13 @@ class BrightpearlHook(HttpHook):
         connection = self.get_connection(self.brightpearl_conn_id)
         breaker = breaker_of("brightpearl", self.brightpearl_conn_id, connection, self.look)
         breaker.enter()
-        return self._new_client(backoff=Backoff(longest_throttle=self.longest_pause), breaker=breaker)
+        return self._new_client(
+            shared=True, backoff=Backoff(longest_throttle=self.longest_pause), breaker=breaker
+        )
 
     def look(self) -> Any:
         """One cheap read of the account, not repeated."""
-        client = self._new_client(backoff=_ONCE, read_seconds=LOOK_READ_SECONDS)
+        client = self._new_client(shared=True, backoff=_ONCE, read_seconds=LOOK_READ_SECONDS)
         return client.get("integration-service/account-configuration")
 
     def get_client(self) -> BrightpearlClient:
@@ -229,17 +231,20 @@ class BrightpearlHook(HttpHook):
             )
         return True, f"Account {client.account} answers ({found.get('timeZone', 'unknown time zone')})"
 
-    def _new_client(self, *, read_seconds: float = READ_SECONDS, **options: Any) -> BrightpearlClient:
+    def _new_client(
+        self, *, shared: bool = False, read_seconds: float = READ_SECONDS, **options: Any
+    ) -> BrightpearlClient:
         connection = self.get_connection(self.brightpearl_conn_id)
         account = _required(connection.login, "login (the account code)")
         session = new_session(read_seconds=read_seconds)
         auth = self._auth(connection, account, session)
-        return BrightpearlClient(base_url(connection), account, auth, session, **options)
+        budget = call_budget("brightpearl", _pool(connection)) if shared else None
+        return BrightpearlClient(base_url(connection), account, auth, session, budget=budget, **options)
 
     def _auth(self, connection: Any, account: str, session: requests.Session) -> AuthBase:
         extra = Extra.of(connection)
         app_ref, dev_ref = extra.required("app_ref"), extra.text("dev_ref")
-        kind = extra.text("token_kind") or ("oauth" if extra.text("refresh_token") else "staff")
+        kind = _token_kind(extra)
         if kind not in _KINDS:
             raise extra.wrong("token_kind", f"{kind!r} must be one of {', '.join(_KINDS)}")
         if kind != "oauth":
@@ -298,6 +303,17 @@ def filter_texts(filters: Filters | None) -> dict[str, str]:
     return {
         name: period(*value) if isinstance(value, tuple) else value for name, value in (filters or {}).items()
     }
+
+
+def _token_kind(extra: Extra) -> str:
+    return extra.text("token_kind") or ("oauth" if extra.text("refresh_token") else "staff")
+
+
+def _pool(connection: Any) -> str:
+    """What shares one quota: all private apps of an account, or what one developer has there."""
+    extra = Extra.of(connection)
+    account = str(connection.login or "")
+    return f"{account}:{extra.text('dev_ref')}" if _token_kind(extra) == "oauth" else account
 
 
 def base_url(connection: Any) -> str:

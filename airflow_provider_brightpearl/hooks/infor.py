@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from airflow.providers.http.hooks.http import HttpHook
 
 from airflow_provider_brightpearl.core.retry import Backoff
-from airflow_provider_brightpearl.environment import breaker_of, token_store
+from airflow_provider_brightpearl.environment import breaker_of, call_budget, token_store
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError
 from airflow_provider_brightpearl.extra import Extra
 from airflow_provider_brightpearl.hooks.masking import MaskedTokens, mask
@@ -95,6 +95,7 @@ class InforHook(HttpHook):
         breaker = breaker_of("infor", self.infor_conn_id, connection, self.look)
         breaker.enter()
         return self._new_client(
+            shared=True,
             backoff=Backoff(longest_throttle=self.longest_pause),
             row_backoff=Backoff(tries=self.row_tries, first=0.5, longest=10.0),
             breaker=breaker,
@@ -173,7 +174,9 @@ class InforHook(HttpHook):
 
     def look(self) -> Any:
         """One cheap read of M3, not repeated."""
-        client = self._new_client(backoff=_ONCE, row_backoff=_ONCE, read_seconds=LOOK_READ_SECONDS)
+        client = self._new_client(
+            shared=True, backoff=_ONCE, row_backoff=_ONCE, read_seconds=LOOK_READ_SECONDS
+        )
         return client.read("GENERAL", "GetUserInfo", {})
 
     def test_connection(self) -> tuple[bool, str]:
@@ -187,7 +190,9 @@ class InforHook(HttpHook):
         where = f"company {client.company or company}, division {client.division or division or 'none'}"
         return True, f"M3 answers as user {user.get('ZZUSID', 'unknown')} ({where})"
 
-    def _new_client(self, *, read_seconds: float | None = None, **options: Any) -> InforClient:
+    def _new_client(
+        self, *, shared: bool = False, read_seconds: float | None = None, **options: Any
+    ) -> InforClient:
         connection = self.get_connection(self.infor_conn_id)
         extra = Extra.of(connection)
         app = IonApp.of(_ionapi(connection.password, extra.values))
@@ -204,7 +209,8 @@ class InforHook(HttpHook):
             company=_company(extra), division=extra.text("divi"), suite=extra.text("suite") or "M3",
             version=extra.text("api_version") or "v2",
             bulk_size=int(extra.number("batch_size", BULK_SIZE, least=1)),
-            settle_seconds=extra.number("settle_seconds", 60.0), **options,
+            settle_seconds=extra.number("settle_seconds", 60.0),
+            budget=call_budget("infor", app.tenant) if shared else None, **options,
         )  # fmt: skip
 
     def _store(self) -> TokenStore:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from airflow_provider_brightpearl.core.retry import Backoff
-from airflow_provider_brightpearl.environment import breaker_of
+from airflow_provider_brightpearl.environment import breaker_of, daily_quota
 from airflow_provider_brightpearl.errors import Misconfigured, RetryLater, SyncError
 from airflow_provider_brightpearl.extra import Extra, is_unicode
 from airflow_provider_brightpearl.hooks.masking import mask
@@ -100,7 +100,8 @@ class SalesforceHook(ProviderSalesforceHook):
         except RetryLater as error:
             breaker.gave_up(error)
             raise
-        return SalesforceClient(connection, backoff=backoff, on_login=mask, breaker=breaker)
+        daily = daily_quota(f"salesforce:{connection.sf_instance}")
+        return SalesforceClient(connection, backoff=backoff, on_login=mask, breaker=breaker, daily=daily)
 
     def look(self) -> Any:
         """One cheap read of the org, not repeated, with a login where there was none yet."""

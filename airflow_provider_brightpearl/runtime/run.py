@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from airflow_provider_brightpearl.core.ports.estimate import EstimatesReads
+from airflow_provider_brightpearl.core.ports.estimate import EstimatesReads, KnowsItsDay
 from airflow_provider_brightpearl.core.ports.source import KnowsItsIds, WarnsOfStream, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import Staging
-from airflow_provider_brightpearl.core.ports.target import ShowsRows
+from airflow_provider_brightpearl.core.ports.target import ShowsRows, Sink
 from airflow_provider_brightpearl.core.progress import Progress, counted
+from airflow_provider_brightpearl.core.quota import drawing_on, share_of
 from airflow_provider_brightpearl.core.records import Calls, PartRef, RawPart
 from airflow_provider_brightpearl.core.reports import (
     ExtractReport,
@@ -195,12 +196,13 @@ def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateRepo
             wiring.outbox(run.attempt), open_two_way(wiring, mapped, staging),
             wiring.schema, run.mapping_version, deletions_of(wiring),
         )  # fmt: skip
+        planned = planned_writes(wiring, sink, mapped.records, run.selection)
+        _warn_of_quota(wiring.flow.target, sink, planned)
         report = load_part(wiring.flow, run.attempt, mapped, judged, ports, sweep=run.selection.sweep)
         made = sum(report.calls.made.values())
         progress.result = f"{outcomes(report.counts)}; {counted(made, 'call')}"
-        planned = {wiring.flow.target: planned_writes(wiring, sink, mapped.records, run.selection)}
         shown = sink.page if isinstance(sink, ShowsRows) else ""
-        calls = replace(report.calls, planned=planned)
+        calls = replace(report.calls, planned={wiring.flow.target: planned})
         return replace(report, calls=calls, page=shown, writes=count_write(wiring, run))
 
 
@@ -231,7 +233,7 @@ def write_back(wiring: Wiring, run: RunInfo, summary: RunSummary) -> tuple[RunSu
         The summary with their outcome, and the source's error where one ended the delivery: what it left stays due,
         for another try or the next run.
     """
-    with logged_progress(f"{wiring.flow.flow} write_back") as progress:
+    with logged_progress(f"{wiring.flow.flow} write_back") as progress, drawing_on(share_of(run.kind)):
         check_state(wiring, run)
         environment = wiring.environment
 
@@ -268,7 +270,7 @@ def _stage(
     """
     name = f"{wiring.flow.flow} {stage}" + (f", part {part}" if part else "")
     try:
-        with logged_progress(name) as progress:
+        with logged_progress(name) as progress, drawing_on(share_of(run.kind)):
             check_state(wiring, run, writes)
             yield progress
     except _IN_LEDGER:
@@ -302,6 +304,16 @@ def _without_overrides(wiring: Wiring, report: TransformReport, void: Sequence[s
     named = ", ".join(ended[:_NAMED]) + (" …" if len(ended) > _NAMED else "")
     text = f"overrides do not count any more, as their records have changed: {named}"
     return replace(report, warnings={**report.warnings, text: len(ended)})
+
+
+def _warn_of_quota(target: str, sink: Sink, planned: int) -> None:
+    """Says before the first write where the calls of the day may not be enough; what is written stays written."""
+    left = sink.left_today if isinstance(sink, KnowsItsDay) else None
+    if left is not None and planned > left:
+        log.warning(
+            "this part may take %s to %s, and %s are left today before the reserve; if it stops, a retry goes on",
+            counted(planned, "call"), target, f"{left:,}",
+        )  # fmt: skip
 
 
 def _judged(report: GateReport) -> str:

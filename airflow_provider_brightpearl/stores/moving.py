@@ -9,8 +9,9 @@ from airflow_provider_brightpearl.errors import Misconfigured, OutOfBalance
 from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.engine import open_existing, writing
 
-# every database has its own: a run that began on one must not go on with the other
-_OWN = {tables.version.name, tables.identity.name}
+# every database has its own: a run that began on one must not go on with the other; a quota is counted anew
+_QUOTAS = {each.name for each in (tables.quota, tables.quota_call, tables.quota_waiter, tables.quota_hour)}
+_OWN = {tables.version.name, tables.identity.name, *_QUOTAS}
 # any use of a connection fills these, and what is there is newer
 _OF_CONNECTIONS = {tables.instance.name, tables.token.name}
 _ROWS = 5_000

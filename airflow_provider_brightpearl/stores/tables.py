@@ -298,6 +298,47 @@ sa.Index(
 )
 sa.Index("bp_intent_claim", intent.c.claim, sqlite_where=claimed, postgresql_where=claimed)
 
+# quotas that all processes share; a row is locked while calls of its pool are granted. Figures of the day are the
+# system's own
+quota = sa.Table(
+    "bp_quota",
+    metadata,
+    _text("pool", primary_key=True),
+    sa.Column("used", sa.Integer),
+    sa.Column("most", sa.Integer),
+    sa.Column("reported_at", Instant),
+)
+
+# calls that count: granted, while the row has a holder, then as they were made; without a share, those of others
+quota_call = sa.Table(
+    "bp_quota_call",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    *(_text(name) for name in ("pool", "holder", "share")),
+    _count("calls"),
+    sa.Column("until", Instant, nullable=False),
+    sa.Index("bp_quota_call_pool", "pool"),
+)
+
+quota_waiter = sa.Table(
+    "bp_quota_waiter",
+    metadata,
+    *(_text(name, primary_key=True) for name in ("pool", "holder")),
+    _text("share"),
+    _count("calls"),
+    sa.Column("since", Instant, nullable=False),
+    sa.Column("until", Instant, nullable=False),
+)
+
+# calls by hour, of pools with a limit a day
+quota_hour = sa.Table(
+    "bp_quota_hour",
+    metadata,
+    _text("pool", primary_key=True),
+    sa.Column("hour", Instant, primary_key=True),
+    _count("calls"),
+)
+
 reconciliation = sa.Table(
     "bp_reconciliation",
     metadata,

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +21,9 @@ from airflow_provider_brightpearl.operators.flow import (
     FlowOperator,
 )
 from airflow_provider_brightpearl.sandbox.server import Sandbox
+from airflow_provider_brightpearl.stores.engine import writing
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
+from airflow_provider_brightpearl.stores.tables import quota
 from tests.airflow.place import connect_airflow
 from tests.airflow.tasks import deferral_of, event_of
 
@@ -74,6 +76,9 @@ def test_the_daily_limit_is_waited_for_without_a_worker(sandbox):
     left = deferral.trigger.until - time.time()
     assert 3500 < left <= 3600
     sandbox.control("POST", "/settings/salesforce", {"daily_api_limit": 100_000})
+    # an hour later
+    with writing(state_engine()) as connection:
+        connection.execute(quota.update().values(reported_at=datetime.now(UTC) - timedelta(hours=1)))
     again = operator(deferrable=True)
     summary = getattr(again, deferral.method_name)(context_of(again), event_of(deferral, outcome="over"))
     assert 0 < summary["counts"]["created"] == summary["counts"]["extracted"]

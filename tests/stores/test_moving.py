@@ -22,7 +22,7 @@ from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from airflow_provider_brightpearl.stores.moving import copy_state, rename_flow
 from tests.postgres import state_url
 
-STATE = [each for each in tables.metadata.sorted_tables if each.name not in ("bp_version", "bp_identity")]
+STATE = [each for each in tables.metadata.sorted_tables if each.name not in moving._OWN]
 BY_FLOW = [each.name for each in STATE if "flow" in each.c]
 START = datetime(2026, 1, 31, 23, 59, 59, 123456, tzinfo=UTC)
 

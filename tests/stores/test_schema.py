@@ -87,8 +87,14 @@ def without_overrides(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE bp_dead_letter DROP COLUMN {name}")
 
 
+def without_quotas(connection: Connection) -> None:
+    for table in (tables.quota, tables.quota_call, tables.quota_waiter, tables.quota_hour):
+        table.drop(connection)
+
+
 # what takes back a migration, the newest first
 _UNDO: dict[str, Callable[[Connection], None]] = {
+    "0016": without_quotas,
     "0015": tables.notice.drop,
     "0014": without_breakers,
     "0013": without_overrides,

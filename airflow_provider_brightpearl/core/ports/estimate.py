@@ -37,6 +37,16 @@ class EstimatesReads(Protocol):
 
 
 @runtime_checkable
+class KnowsItsDay(Protocol):
+    """A sink whose system takes so many calls a day."""
+
+    @property
+    def left_today(self) -> int | None:
+        """Calls that may still be made today as far as is known; asks nobody. None where nothing is known."""
+        ...
+
+
+@runtime_checkable
 class EstimatesWrites(Protocol):
     """A sink that knows how many calls its writing takes."""
 

@@ -6,7 +6,6 @@ envelope, id sets, error codes. Nothing here knows streams or mappings.
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,9 +19,7 @@ import msgspec
 import requests
 from requests.auth import AuthBase
 
-from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.retry import Backoff
-from airflow_provider_brightpearl.errors import RateLimited
 from airflow_provider_brightpearl.systems.brightpearl import idset
 from airflow_provider_brightpearl.systems.brightpearl.answers import (
     SYSTEM,
@@ -36,7 +33,7 @@ from airflow_provider_brightpearl.systems.brightpearl.narrow import OddIds, SetA
 from airflow_provider_brightpearl.systems.brightpearl.search import Page, Walk
 from airflow_provider_brightpearl.systems.http.breaker import NO_BREAKER, Breaker
 from airflow_provider_brightpearl.systems.http.header_values import count_in, seconds_in
-from airflow_provider_brightpearl.systems.http.quota import Budget, LocalBudget
+from airflow_provider_brightpearl.systems.http.quota import Budget, LocalBudget, wait_for_turn
 from airflow_provider_brightpearl.systems.http.transport import (
     READS,
     Clock,
@@ -50,7 +47,6 @@ from airflow_provider_brightpearl.systems.http.transport import (
 T = TypeVar("T")
 Params = Mapping[str, str | int]
 Body = str | bytes | Mapping[str, Any] | Sequence[Any]
-log = logging.getLogger(__name__)
 
 MAX_IDS = 200
 MAX_PAGE = 500
@@ -77,7 +73,7 @@ class BrightpearlClient:
     Args:
         base_url: scheme, host and port, with a path prefix if there is one; ``api_domain`` of the token
             answer. account: account code. auth: ``PrivateAppAuth`` or ``oauth_auth``. session: from
-            ``transport.new_session``. budget: calls left per minute; one per process by default. sleep,
+            ``transport.new_session``. budget: calls left per minute; by the answers' headers alone by default. sleep,
             now, chance: seconds to sleep, a monotonic clock in seconds, and a number in [0, 1).
             settle_seconds: how long after its call a write without an answer may still arrive.
             breaker: takes note of calls that are given up.
@@ -325,24 +321,19 @@ class BrightpearlClient:
         if before:
             before()
         operation = _short(f"{method} {path}")
-        response = exchange(
-            self.session, method, self._url(path, params), system=SYSTEM, operation=operation,
-            auth=self._auth, data=_as_json(body), headers={"Content-Type": "application/json"},
-        )  # fmt: skip
+        try:
+            response = exchange(
+                self.session, method, self._url(path, params), system=SYSTEM, operation=operation,
+                auth=self._auth, data=_as_json(body), headers={"Content-Type": "application/json"},
+            )  # fmt: skip
+        finally:
+            self._budget.answered(self._now())
         self._learn(response.headers)
         check(response, operation, read=method in READS)
         return response
 
     def _wait_for_budget(self) -> None:
-        seconds = self._budget.wait_seconds(self._now())
-        if seconds > self._backoff.longest_throttle:
-            raise RateLimited(
-                "the quota opens later than the longest wait allowed", wait_seconds=seconds, system=SYSTEM
-            )
-        if seconds > 0:
-            log.log(logging.INFO if seconds > 5 else logging.DEBUG, "quota: waiting %.1f s", seconds)
-            with current().waiting("the account's quota of calls a minute", seconds):
-                self.sleep(seconds)
+        wait_for_turn(self._budget, SYSTEM, self._backoff.longest_throttle, self.sleep, self._now)
 
     def _learn(self, headers: Mapping[str, str]) -> None:
         remaining = count_in(headers.get("brightpearl-requests-remaining"))

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
+
+from airflow_provider_brightpearl.core.progress import current, duration
+from airflow_provider_brightpearl.errors import RateLimited
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +33,24 @@ class Budget(Protocol):
     """The quota of one account; an implementation may share it between workers."""
 
     def wait_seconds(self, now: float) -> float:
-        """Seconds to wait before the next call; counts the call as made."""
+        """0 where the next call may be made, which counts it; else the seconds after which to ask again."""
+        ...
+
+    def answered(self, now: float) -> None:
+        """Says that a call is over, with or without an answer."""
         ...
 
     def learn(self, remaining: int, reset_seconds: float, now: float) -> None:
         """Records what an answer announced."""
         ...
 
+    def left_today(self) -> int | None:
+        """Calls of a day that are left, None where there is no such limit, or it is not known."""
+        ...
+
 
 class LocalBudget:
-    """A budget known to one process only.
+    """A budget known to one process only, by what the answers announce.
 
     ``reserve`` calls of each period are left for others that share the pool (200 a minute and account,
     all private apps together). ``margin`` seconds are added to the period's end, as clocks differ.
@@ -55,6 +70,32 @@ class LocalBudget:
                 self._allowance = None
             return wait
 
+    def answered(self, now: float) -> None:
+        pass
+
+    def left_today(self) -> int | None:
+        return None
+
     def learn(self, remaining: int, reset_seconds: float, now: float) -> None:
         with self._lock:
             self._allowance = Allowance(remaining, now + reset_seconds + self.margin)
+
+
+def wait_for_turn(
+    budget: Budget, system: str, longest: float, sleep: Callable[[float], None], now: Callable[[], float]
+) -> None:
+    """Waits until a call may be made.
+
+    Raises:
+        RateLimited: the quota opens later than in ``longest`` seconds.
+    """
+    while (seconds := budget.wait_seconds(now())) > 0:
+        if seconds > longest:
+            raise RateLimited(
+                f"all calls that the quota allows are made, and the next one is free in {duration(seconds)}; "
+                "`brightpearl quota` shows the quota",
+                wait_seconds=seconds, system=system,
+            )  # fmt: skip
+        log.log(logging.INFO if seconds > 5 else logging.DEBUG, "quota: waiting %.1f s", seconds)
+        with current().waiting("the account's quota of calls a minute", seconds):
+            sleep(seconds)

@@ -25,6 +25,8 @@ SYSTEM = "infor"
 EARLY = timedelta(minutes=5)
 # how many of a day's 100 tokens may replace ones that the gateway refused before their end
 FORCED_LOGINS = 60
+# of a day's 100 tokens; the rest is for people, and for what else uses the app
+LOGINS_A_DAY = 95
 _DAY = timedelta(days=1)
 _LOGIN_WAIT = 60.0
 _REQUIRED = ("ti", "ci", "cs", "iu", "pu", "ot", "saak", "sask")
@@ -110,7 +112,8 @@ class ServiceAccountTokens:
         """Another access token than ``stale``: one that another worker has stored meanwhile, or a new one.
 
         Raises:
-            CredentialsRefused: the login was refused, or there were so many that the tenant's limit is near.
+            CredentialsRefused: the login was refused, or tokens are refused again and again before their end.
+            RateLimited: nearly all tokens of a day are used; says when the oldest login is a day old.
         """
         with self._store.exclusive(self.name) as slot:
             stored = slot.read()
@@ -119,6 +122,7 @@ class ServiceAccountTokens:
                 if stored.access_token != stale:
                     return stored.access_token
                 _check_logins(logins)
+            self._keep_reserve(logins)
             token = replace(self._log_in(), logins=(*logins, self._now()))
             slot.write(token)
             return token.access_token
@@ -126,6 +130,16 @@ class ServiceAccountTokens:
     def _recent(self, stored: Token | None) -> tuple[datetime, ...]:
         start = self._now() - _DAY
         return tuple(moment for moment in stored.logins if moment > start) if stored else ()
+
+    def _keep_reserve(self, logins: Sequence[datetime]) -> None:
+        if len(logins) < LOGINS_A_DAY:
+            return
+        again = logins[-LOGINS_A_DAY] + _DAY
+        raise RateLimited(
+            f"{len(logins)} of a day's 100 tokens are used, and the rest is kept for others; the next login is "
+            f"possible at {again.isoformat(timespec='minutes')}",
+            wait_seconds=(again - self._now()).total_seconds(), system=SYSTEM, operation="log in",
+        )  # fmt: skip
 
     def _log_in(self) -> Token:
         app = self.app

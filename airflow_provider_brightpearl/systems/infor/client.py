@@ -20,7 +20,9 @@ from requests.auth import AuthBase
 from airflow_provider_brightpearl.core.retry import Backoff, delay
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError, TimedOut
 from airflow_provider_brightpearl.systems.http.breaker import NO_BREAKER, Breaker
+from airflow_provider_brightpearl.systems.http.quota import Budget, LocalBudget, wait_for_turn
 from airflow_provider_brightpearl.systems.http.transport import (
+    Clock,
     exchange,
     meter_of,
     new_session,
@@ -69,9 +71,10 @@ class InforClient:
         version: ``v2``, or ``v1`` where the tenant has no other (one transaction a call).
         suite: path segment of M3 at the gateway.
         bulk_size: transactions a bulk call.
+        budget: calls left a minute and a day; no limit but the gateway's answers by default.
         settle_seconds: how long after a lost answer a write may still arrive.
         backoff, row_backoff: for calls, and for records that were locked.
-        sleep, chance: seconds to sleep, and a number in [0, 1).
+        sleep, now, chance: seconds to sleep, a monotonic clock in seconds, and a number in [0, 1).
         breaker: takes note of calls that are given up.
     """
 
@@ -88,9 +91,11 @@ class InforClient:
         suite: str = "M3",
         bulk_size: int = BULK_SIZE,
         settle_seconds: float = 60.0,
+        budget: Budget | None = None,
         backoff: Backoff | None = None,
         row_backoff: Backoff | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        now: Clock = time.monotonic,
         chance: Callable[[], float] = random.random,
         breaker: Breaker = NO_BREAKER,
     ) -> None:
@@ -107,6 +112,8 @@ class InforClient:
         self.bulk_size = bulk_size if version == "v2" else 1
         self.settle_seconds = settle_seconds
         self.sleep = sleep
+        self._now = now
+        self.budget = budget or LocalBudget()
         self.auth = auth
         self._backoff = backoff or Backoff()
         self._row_backoff = row_backoff or Backoff(first=0.5, longest=10.0)
@@ -300,10 +307,14 @@ class InforClient:
     def _once(
         self, method: str, path: str, operation: str, reads: bool, body: bytes | None = None
     ) -> requests.Response:
-        response = exchange(
-            self.session, method, self.root + path, system=SYSTEM, operation=operation, read=reads,
-            auth=self.auth, data=body, headers={"Accept": _JSON, "Content-Type": _JSON},
-        )  # fmt: skip
+        wait_for_turn(self.budget, SYSTEM, self._backoff.longest_throttle, self.sleep, self._now)
+        try:
+            response = exchange(
+                self.session, method, self.root + path, system=SYSTEM, operation=operation, read=reads,
+                auth=self.auth, data=body, headers={"Accept": _JSON, "Content-Type": _JSON},
+            )  # fmt: skip
+        finally:
+            self.budget.answered(self._now())
         # the gateway's 429 names no wait: double it from one second on
         self._spikes = self._spikes + 1 if response.status_code == 429 else 0
         wait = min(_LONGEST_SPIKE, 2.0 ** (self._spikes - 1))

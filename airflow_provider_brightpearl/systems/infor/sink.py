@@ -83,6 +83,10 @@ class InforSink:
         """None: M3 answers with its results."""
         return 0
 
+    @property
+    def left_today(self) -> int | None:
+        return self.client.budget.left_today()
+
     def min_calls(self, records: Sequence[RecordChange]) -> int:
         kind = self.kinds[self.flow.root]
         if kind in DOCUMENTS:

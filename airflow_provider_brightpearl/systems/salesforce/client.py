@@ -8,6 +8,7 @@ bulk jobs on an error.
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -59,6 +60,8 @@ from airflow_provider_brightpearl.systems.salesforce.login import login_errors
 if TYPE_CHECKING:
     from simple_salesforce import Salesforce
 
+    from airflow_provider_brightpearl.systems.http.daily_quota import DailyQuota
+
 __all__ = [
     "BULK_THRESHOLD", "GRAPHS", "GRAPH_NODES", "Graph", "GraphAnswer", "RowAnswer", "SalesforceClient",
     "min_delete_calls", "min_graph_calls", "min_upsert_calls", "pack",
@@ -66,6 +69,7 @@ __all__ = [
 
 T = TypeVar("T")
 _JSON = "application/json; charset=UTF-8"
+_API_USAGE = re.compile(r"api-usage=(?P<used>\d{1,12})/(?P<most>\d{1,12})")
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _decode_record = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
@@ -80,6 +84,7 @@ class SalesforceClient:
         sleep, chance: seconds to sleep, and a number in [0, 1).
         on_login: gets the id of each session that takes the place of an expired one.
         breaker: takes note of calls that are given up.
+        daily: the org's calls of a day; the client stops before the last of them where it is given.
     """
 
     def __init__(
@@ -92,9 +97,11 @@ class SalesforceClient:
         chance: Callable[[], float] = random.random,
         on_login: Callable[[str], None] = lambda session_id: None,
         breaker: Breaker = NO_BREAKER,
+        daily: DailyQuota | None = None,
     ) -> None:
         self.sf = sf
         self._on_login = on_login
+        self.daily = daily
         self.meter = meter_of(sf.session)
         self._backoff = backoff or Backoff()
         self._row_backoff = row_backoff or Backoff(tries=5, first=0.5, factor=3.0, longest=30.0)
@@ -356,6 +363,8 @@ class SalesforceClient:
 
     def _send(self, method: str, path: str, body: bytes | None, content_type: str) -> requests.Response:
         operation = f"{method} {path.split('?')[0]}"
+        if self.daily is not None:
+            self.daily.check(SYSTEM)
         # the host may be another one after a re-login
         base = f"https://{self.sf.sf_instance}"
         response = exchange(
@@ -363,6 +372,10 @@ class SalesforceClient:
             system=SYSTEM, operation=operation, data=body,
             headers={"Authorization": f"Bearer {self.sf.session_id}", "Content-Type": content_type},
         )  # fmt: skip
+        if self.daily is not None and (
+            use := _API_USAGE.search(response.headers.get("Sforce-Limit-Info", ""))
+        ):
+            self.daily.learn(int(use["used"]), int(use["most"]))
         check(response, operation, read=method in READS)
         return response
 

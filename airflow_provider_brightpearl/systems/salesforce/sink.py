@@ -96,6 +96,10 @@ class SalesforceSink:
     def looks(self) -> int:
         return self.client.looks
 
+    @property
+    def left_today(self) -> int | None:
+        return self.client.daily.left() if self.client.daily else None
+
     def min_calls(self, records: Sequence[RecordChange]) -> int:
         """The fewest calls; asked after writing, with those that ask why bulk rows were refused and what was merged."""
         whole, others = self._ways(records)

@@ -12,6 +12,7 @@ from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.errors import (
     CredentialsRefused,
     Misconfigured,
+    RateLimited,
     RecordRefused,
     SchemaMismatch,
     TimedOut,
@@ -389,6 +390,20 @@ def test_a_token_is_renewed_before_its_end() -> None:
         seen["good"] = 2
         signed(stub, store, NOW + timedelta(minutes=116)).read("GENERAL", "GetUserInfo", {})
     assert 2 == seen["logins"]
+
+
+def test_the_last_logins_of_a_day_are_kept_for_others() -> None:
+    seen: dict[str, int] = {}
+    store = MemoryTokens()
+    logins = tuple(NOW - timedelta(hours=2) + timedelta(minutes=minute) for minute in range(95))
+    store.tokens["infor:ACME_TST:ACME_TST~1"] = Token("old", expires_at=NOW, logins=logins)
+    with serving(token_server(seen)) as stub:
+        with pytest.raises(RateLimited, match="95 of a day's 100 tokens are used") as caught:
+            signed(stub, store, NOW).read("GENERAL", "GetUserInfo", {})
+        assert (22 * 3600, {}) == (caught.value.wait_seconds, seen)
+        later = NOW + timedelta(hours=22, minutes=1)
+        signed(stub, store, later).read("GENERAL", "GetUserInfo", {})
+    assert {"logins": 1} == seen
 
 
 def test_a_refused_token_is_renewed_once_and_logins_are_spared() -> None:
