@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from itertools import takewhile
@@ -10,6 +10,10 @@ from itertools import takewhile
 from croniter import croniter
 
 from airflow_provider_brightpearl.errors import Misconfigured
+
+# a header names whole seconds, and an answer takes some; less than any delay that makes sense
+_BARELY = timedelta(seconds=5)
+_NO_CLOCK = timedelta(days=1)
 
 
 class RunKind(StrEnum):
@@ -117,6 +121,25 @@ def plan(request: Request, policy: Policy, watermark: datetime | None, now: date
     if request.kind is RunKind.BACKFILL:
         return Selection(window=_stretch(request.interval))
     return _forward(request, policy, watermark, now)
+
+
+def ended_by(selection: Selection, now: datetime, source_now: datetime, policy: Policy) -> Selection:
+    """A selection that was planned at ``now``, and ends by the clock of the source where that is behind ours.
+
+    What is changed at the source after it was read bears an instant by its clock: a watermark that is ahead of it
+    would leave that out. A clock that is further off than a day is no clock.
+
+    Args:
+        selection: of the run.
+        now: when it was planned, by our clock.
+        source_now: the same moment by the clock of the source.
+        policy: of the flow.
+    """
+    window, behind = selection.window, now - source_now
+    if window is None or not selection.moves_watermark or not _BARELY < behind < _NO_CLOCK:
+        return selection
+    end = min(window.end, source_now - policy.delay)
+    return replace(selection, window=Window(window.start, max(end, window.start or end)))
 
 
 def _stretch(interval: Window | None) -> Window:

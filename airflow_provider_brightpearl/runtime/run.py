@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -50,6 +51,7 @@ from airflow_provider_brightpearl.runtime.estimate import planned_reads, planned
 from airflow_provider_brightpearl.runtime.preflight import check_instance, check_schema, check_writers
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.run_summary import outcomes, write_back_outcome
+from airflow_provider_brightpearl.runtime.source_clock import by_the_sources_clock
 from airflow_provider_brightpearl.runtime.state_guard import (
     check_state,
     count_write,
@@ -95,7 +97,10 @@ def run_flow(wiring: Wiring, request: Request, run: str) -> RunSummary:
 
 def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
     """Plans a run, and stages what it selects."""
-    begun = RunInfo(run, request.kind, Selection(None), "", wiring.environment.now())
+    begun, moment = (
+        RunInfo(run, request.kind, Selection(None), "", wiring.environment.now()),
+        time.monotonic(),
+    )
     with _stage(wiring, "extract", begun) as progress:
         flow, staging = wiring.flow, wiring.staging(run)
         # reading costs API calls, so a state database that is down stops the run before the first
@@ -115,6 +120,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
             source.check_ids(planned.ids)
         before = source.calls
         staged = extract_parts(flow, selection, source, staging, wiring.environment.now)
+        planned = by_the_sources_clock(wiring, planned, begun.started_at, moment)
         parts = staged.parts
         made = source.calls - before
         records = sum(part.records for part in parts)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,6 +57,7 @@ from airflow_provider_brightpearl.stores.read_only import ReadOnlyConflicts, Rea
 from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
 from airflow_provider_brightpearl.stores.staging import FileStaging
 from airflow_provider_brightpearl.systems import registry
+from airflow_provider_brightpearl.systems.http.transport import Meter
 
 log = logging.getLogger(__name__)
 
@@ -221,6 +223,11 @@ class Wiring:
     def source_client(self) -> Any:
         system = registry.find_system(self.flow.source_system)
         return self.environment.connect(system, self.source_conn_id)
+
+    def source_time(self, moment: float) -> datetime | None:
+        """The time of the source at a moment of our monotonic clock, by its answers so far; None if unknown."""
+        meter = getattr(self.source_client, "meter", None)
+        return meter.server_time(moment) if isinstance(meter, Meter) else None
 
     @cached_property
     def target_client(self) -> Any:

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import time
 from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 
 import orjson
@@ -100,7 +101,7 @@ class App:
         query = scope["query_string"].decode("latin-1")
         target = scope["path"] + (f"?{query}" if query else "")
         fault = self.state.faults.match(mounted.system.name, scope["method"], target)
-        exchange = _Exchange(send, mounted.system, fault)
+        exchange = _Exchange(send, mounted.system, fault, at)
         if not any(route.matches(scope)[0] is Match.FULL for route in mounted.router.routes):
             note_unknown_address(scope, scope["method"], scope["path"])
         try:
@@ -141,8 +142,8 @@ class _MountedSystem:
 class _Exchange:
     """One request, to which at most one fault applies."""
 
-    def __init__(self, send: Send, system: System, fault: Fault | None) -> None:
-        self._send, self._system, self._fault = send, system, fault
+    def __init__(self, send: Send, system: System, fault: Fault | None, at: datetime) -> None:
+        self._send, self._system, self._fault, self._at = send, system, fault, at
         self._bytes_left = fault.truncate if fault and fault.truncate is not None else None
         self.status = 0
         self.closed = False
@@ -176,7 +177,8 @@ class _Exchange:
 
     def _with_headers(self, headers: Any) -> list[tuple[bytes, bytes]]:
         own = {name.lower() for name, _ in headers}
-        added = [(k.lower().encode(), v.encode()) for k, v in self._system.headers().items()]
+        date = {"date": format_datetime(self._at, usegmt=True)}
+        added = [(k.lower().encode(), v.encode()) for k, v in (date | self._system.headers()).items()]
         return [*headers, *((k, v) for k, v in added if k not in own)]
 
     async def _close(self) -> None:

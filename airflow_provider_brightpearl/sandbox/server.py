@@ -174,6 +174,7 @@ def _config(app: Any) -> uvicorn.Config:
         ws="none",
         proxy_headers=False,
         server_header=False,
+        date_header=False,  # the answers of the systems are dated by the sandbox's clock
         timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
     )

@@ -12,6 +12,7 @@ from airflow_provider_brightpearl.core.window import (
     RunKind,
     Selection,
     Window,
+    ended_by,
     parse_instant,
     plan,
 )
@@ -192,3 +193,35 @@ def test_windows_need_time_zones() -> None:
 )
 def test_an_instant_without_a_zone_is_utc(text: str, expected: datetime) -> None:
     assert (expected, expected.utcoffset()) == (parse_instant(text), parse_instant(text).utcoffset())
+
+
+@pytest.mark.parametrize(
+    ("behind", "end"),
+    [
+        (timedelta(minutes=10), NOON - timedelta(minutes=12)),
+        (timedelta(hours=1), NOON - timedelta(minutes=62)),
+        # the delay is there for that much, and a header names whole seconds
+        (timedelta(seconds=5), NOON - timedelta(minutes=2)),
+        (timedelta(minutes=-10), NOON - timedelta(minutes=2)),
+        (timedelta(minutes=-60), NOON - timedelta(minutes=2)),
+        # no clock is that wrong
+        (timedelta(days=365), NOON - timedelta(minutes=2)),
+    ],
+)
+def test_a_window_ends_by_the_clock_of_its_source(behind, end):
+    policy = Policy(timedelta(minutes=30), timedelta(minutes=2))
+    planned = plan(Request(RunKind.MANUAL), policy, NOON - timedelta(hours=5), NOON)
+    ended = ended_by(planned, NOON, NOON - behind, policy).window
+    assert ended
+    assert end == ended.end
+
+
+def test_a_window_that_a_person_asks_for_stays_and_none_ends_before_its_start():
+    policy = Policy(timedelta(minutes=30), timedelta(minutes=2))
+    asked = plan(Request(RunKind.MANUAL, start=NOON - timedelta(hours=1)), policy, None, NOON)
+    assert asked == ended_by(asked, NOON, NOON - timedelta(minutes=10), policy)
+    recent = plan(Request(RunKind.MANUAL), policy, NOON, NOON)
+    assert recent.window
+    assert recent.window.start
+    ended = ended_by(recent, NOON, NOON - timedelta(hours=1), policy).window
+    assert ended == Window(recent.window.start, recent.window.start)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,6 +25,7 @@ from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.retry import Backoff, should_retry, wait_for
 from airflow_provider_brightpearl.errors import Misconfigured, RetryLater, SyncError, TimedOut, Unavailable
 from airflow_provider_brightpearl.systems.http.breaker import NO_BREAKER, Breaker
+from airflow_provider_brightpearl.systems.http.header_values import instant_in
 from airflow_provider_brightpearl.systems.http.secrets import is_login, masked, redacted
 from airflow_provider_brightpearl.systems.http.time_limit import ANSWER_SECONDS, LIMIT, POOLS, AnswerLimit
 
@@ -46,10 +48,23 @@ _BAD_ADDRESS = (
 
 @dataclass(slots=True)
 class Meter:
-    """Counts the calls of one session: API calls, and logins separately."""
+    """Counts the calls of one session, API calls and logins separately, and knows the server's clock."""
 
     calls: int = 0
     logins: int = 0
+    # the server's time, in seconds since 1970, less our monotonic clock; at least that, as answers take their time
+    _offset: float | None = None
+
+    def note_date(self, headers: Mapping[str, str]) -> None:
+        """Compares the server's clock with ours, by an answer that does not come from a cache."""
+        date = None if "Age" in headers else instant_in(headers.get("Date"))
+        if date is not None:
+            offset = date.timestamp() - time.monotonic()
+            self._offset = offset if self._offset is None else max(offset, self._offset)
+
+    def server_time(self, moment: float) -> datetime | None:
+        """The server's time at a moment of our monotonic clock, or a little earlier; None if it does not say."""
+        return None if self._offset is None else datetime.fromtimestamp(self._offset + moment, UTC)
 
     def count(self, request: requests.PreparedRequest) -> None:
         if is_login(request):
@@ -107,6 +122,7 @@ class MeteredAdapter(HTTPAdapter):
         try:
             response = super().send(request, stream, timeout or self.timeout, verify, cert, proxies)
             status = response.status_code
+            self.meter.note_date(response.headers)
         finally:
             _OURS.reset(ours)
             LIMIT.reset(limit)

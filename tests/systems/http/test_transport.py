@@ -5,9 +5,11 @@ import logging
 import re
 import socket
 import threading
+import time
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 from urllib.parse import quote_plus
@@ -19,6 +21,7 @@ from airflow_provider_brightpearl.errors import Misconfigured, TimedOut, Unavail
 from airflow_provider_brightpearl.systems.http.secrets import redacted
 from airflow_provider_brightpearl.systems.http.time_limit import AnswerLimit
 from airflow_provider_brightpearl.systems.http.transport import (
+    Meter,
     excerpt,
     exchange,
     meter_of,
@@ -241,3 +244,18 @@ def test_an_answer_may_take_longer_while_it_arrives_fast_enough() -> None:
     with sending(HEAD, *[b"x" * 40] * 5, pause=0.1) as url:
         answer = call(new_session(limit=AnswerLimit(0.15, bytes_per_second=100)), "GET", f"{url}/a")
     assert 200 == len(answer.content)
+
+
+def test_the_servers_clock_is_known_by_its_answers_and_not_by_those_of_a_cache() -> None:
+    meter = Meter()
+    now = time.monotonic()
+    assert meter.server_time(now) is None
+    meter.note_date({"Date": "no date"})
+    meter.note_date({"Date": "Wed, 01 Apr 2026 12:00:00 GMT", "Age": "60"})
+    assert meter.server_time(now) is None
+    meter.note_date({"Date": "Wed, 01 Apr 2026 12:00:00 GMT"})
+    # a slow answer says less than a quick one
+    meter.note_date({"Date": "Wed, 01 Apr 2026 11:59:30 GMT"})
+    found = meter.server_time(now)
+    assert found
+    assert datetime(2026, 4, 1, 11, 59, 31, tzinfo=UTC) < found <= datetime(2026, 4, 1, 12, tzinfo=UTC)
