@@ -7,6 +7,7 @@ and is looked for in the target before it may be sent again.
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,8 @@ from airflow_provider_brightpearl.core.changes import Change
 from airflow_provider_brightpearl.core.ports.stores import Intent, Intents, IntentState
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.errors import TimedOut, Unavailable
+
+log = logging.getLogger(__name__)
 
 # how long after an intent its call is still begun just now
 _FRESH = timedelta(seconds=10)
@@ -133,6 +136,17 @@ class IntentLog:
         if answered:
             self.intents.fail(answered)
         self._keep(self._after(answered, IntentState.REFUSED))
+
+    def leave(self, reasons: Mapping[str, str]) -> None:
+        """Records what stays in the target and cannot be removed from here, by its name there, with what to do."""
+        kind = f"{self.object_name} left behind"
+        left = [
+            Intent(self.flow, kind, name, "", self.run, IntentState.REFUSED, reference=name, reason=reason)
+            for name, reason in reasons.items()
+        ]
+        if left:
+            log.warning("%s", "; ".join(reasons.values()))
+            self.intents.fail(left)
 
     @staticmethod
     def _after(answered: Sequence[Intent], state: IntentState) -> list[Intent]:

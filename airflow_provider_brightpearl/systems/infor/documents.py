@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -138,8 +138,12 @@ class DocumentSteps:
         documents: Sequence[Document],
         make: Callable[[Document, Row, str], Transaction],
         done: Callable[[Document, Row, Answer], None],
+        begun: Collection[str] = (),
     ) -> None:
-        """All parts of these documents; those of a document that was refused meanwhile are left out."""
+        """All parts of these documents; those of a document that was refused meanwhile are left out.
+
+        Of the documents with these keys, parts that M3 says exist already are done.
+        """
         steps = [(document, row, name) for document in documents for row, name in document.parts]
         sent = [make(*step) for step in steps]
         for group in self.client.pack(sent):
@@ -147,7 +151,11 @@ class DocumentSteps:
             answers = self.client.bulk(self.program, [sent[place] for place in alive], repeatable=False)
             for place, answer in zip(alive, answers, strict=True):
                 document, row, _ = steps[place]
-                self._take(document, row, answer, partial(_part_done, done, row))
+                taken = partial(_part_done, done, row)
+                if answer.exists and document.key in begun:
+                    taken(document, answer)
+                else:
+                    self._take(document, row, answer, taken)
 
     def _take(
         self, document: Document, row: Row, answer: Answer, done: Callable[[Document, Answer], None]

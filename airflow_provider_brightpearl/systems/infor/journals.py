@@ -1,8 +1,9 @@
 """GL journals through GLS840MI: a balanced journal per source record, validated, then posted.
 
-The journal's key is ours (KEY1) and a batch is posted at most once, so the key identifies a repeat; M3 cannot list
-or delete the lines of a batch, so one that was not posted is left behind and the next try takes the next key.
-Vouchers carry the key at the beginning of their text, by which they are found.
+The journal's key is ours (KEY1) and a batch is posted at most once, so the key identifies a repeat. A batch that an
+earlier try has begun is carried on where its content is the same; M3 cannot delete it, so where it is not, the next
+key is taken and the batch is listed as left behind. Vouchers carry the key at the beginning of their text, by which
+they are found.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from airflow_provider_brightpearl.core.changes import RowResult
 from airflow_provider_brightpearl.core.numbers import decimal_of
 from airflow_provider_brightpearl.core.ports.stores import Intent, IntentState
 from airflow_provider_brightpearl.systems.infor.answers import may_be_cut
+from airflow_provider_brightpearl.systems.infor.begun_batches import HEAD, LINES, SPOILED, BegunBatches
 from airflow_provider_brightpearl.systems.infor.client import Answer, InforClient, Record, Transaction
 from airflow_provider_brightpearl.systems.infor.documents import (
     Document,
@@ -28,7 +30,7 @@ from airflow_provider_brightpearl.systems.infor.objects import DocumentObject
 from airflow_provider_brightpearl.systems.infor.rows import Row
 from airflow_provider_brightpearl.systems.intent_log import IntentLog
 
-BUILD, POST, BLOCKED = "build", "post", "blocked"
+POST, BLOCKED = "post", "blocked"
 _AMOUNTS = ("CUAM", "ACAM")
 _VOUCHER = ("YEA4", "VSER", "VONO", "VTXT")
 # M3 posts in a job of its own, which may lag a moment
@@ -69,6 +71,7 @@ class JournalWriter:
         self.intent_log = intent_log
         self.steps = DocumentSteps(client, intent_log, entry.program)
         self.resumed: set[str] = set()
+        self.begun = BegunBatches(intent_log)
         # journals whose voucher was not found in a list that may have been cut
         self.unseen: set[str] = set()
 
@@ -117,21 +120,19 @@ class JournalWriter:
             self._look_for([each for each in doubtful if known[each.key].step == POST])
         for journal in journals:
             intent = known[journal.key]
-            blocked = intent.step == BLOCKED
-            journal.reference = intent.reference if blocked else _next_key(journal.key, intent.reference)
             if intent.state is IntentState.DONE:
                 self._take_known(journal)
-            elif (
-                journal.progress is Progress.NEW
-                and intent.state is IntentState.IN_DOUBT
-                and intent.step == POST
-            ):
+            elif journal.progress is not Progress.NEW:
+                continue
+            elif intent.step == BLOCKED or (intent.state is IntentState.IN_DOUBT and intent.step == POST):
                 self._resume(journal, intent)
+            elif not self.begun.take(journal, intent):
+                journal.reference = _next_key(journal.key, intent.reference)
 
     def _resume(self, journal: Document, intent: Intent) -> None:
         """A batch sent to be posted that has no voucher: M3 posts it once, however often it is asked to."""
         journal.reference = intent.reference
-        if intent.digest == journal.digest:
+        if intent.step == POST and intent.digest == journal.digest:
             journal.progress = Progress.BEGUN
             self.resumed.add(journal.key)
 
@@ -166,9 +167,16 @@ class JournalWriter:
     # the steps
 
     def _build(self, journals: Sequence[Document]) -> None:
+        headed = self.begun.headed(journals)
         existing: list[Document] = []
-        self.steps.each(journals, self._head, _begun, BUILD, lambda journal, _: existing.append(journal))
+        self.steps.each(
+            [journal for journal in journals if journal not in headed],
+            self._head, self._new, HEAD, lambda journal, _: existing.append(journal),
+        )  # fmt: skip
         self._look_for(existing)
+        for journal in [*headed, *existing]:
+            if journal.key in self.begun.steps and journal.progress is Progress.NEW:
+                journal.progress = Progress.BEGUN
         blocked = at(existing, Progress.NEW)
         for journal in blocked:
             if journal.key in self.unseen:
@@ -178,8 +186,31 @@ class JournalWriter:
                 journal.head.refused(f"{problem}: delete it there, the next try sends this one", "KEY1")
             )
         self.intent_log.fail({each.key: each.refusal.reason for each in blocked if each.refusal}, BLOCKED)
-        self.steps.parts(at(journals, Progress.BEGUN), self._line, lambda *_: None)
+        begun = [each for each in at(journals, Progress.BEGUN) if each.key not in self.resumed]
+        self._add_lines(begun)
+        self.begun.leave()
         self._fail([journal for journal in journals if journal not in blocked], "nothing was posted")
+
+    def _add_lines(self, journals: Sequence[Document]) -> None:
+        references = {journal.key: journal.reference for journal in journals}
+        self.intent_log.begin(digests(journals), LINES, references)
+        carried_on = [journal for journal in journals if journal.key in self.begun.steps]
+        firsts = [self._line(journal, *journal.parts[0]) for journal in carried_on]
+        answers = self.client.bulk(self.entry.program, firsts, repeatable=False)
+        for journal, answer in zip(carried_on, answers, strict=True):
+            self.begun.first_line(journal, answer)
+            if journal.progress is Progress.LOST:
+                self.steps.unanswered.lost.append(journal.key)
+        self.steps.parts(
+            at(journals, Progress.BEGUN), self._line, self.begun.line, {each.key for each in carried_on}
+        )
+        spoiled = [each for each in carried_on if self.begun.steps[each.key] == SPOILED]
+        self.intent_log.fail({each.key: each.refusal.reason for each in spoiled if each.refusal}, SPOILED)
+
+    def _new(self, journal: Document, _: Answer) -> None:
+        """M3 made the batch now, so that it is empty, whatever was tried before."""
+        journal.progress = Progress.BEGUN
+        self.begun.steps.pop(journal.key, None)
 
     def _head(self, journal: Document) -> Transaction:
         fields = journal.head.taken_by(self.entry.program, self.entry.add)
@@ -210,7 +241,8 @@ class JournalWriter:
     def _fail(self, journals: Sequence[Document], state: str) -> None:
         for journal in journals:
             journal.add_state(
-                f"batch {journal.reference} is left in GLS840, {state}; the next try takes a new key"
+                f"batch {journal.reference} is left in GLS840, {state}; the next try carries it on, or takes a new key "
+                "where the record has changed"
             )
         self.intent_log.fail({each.key: each.refusal.reason for each in journals if each.refusal})
 
@@ -274,10 +306,6 @@ def _date(journal: Document) -> str:
 
 def _closing(transaction: str) -> Callable[[Document], Transaction]:
     return lambda journal: Transaction(transaction, {"KEY1": journal.reference})
-
-
-def _begun(journal: Document, _: Answer) -> None:
-    journal.progress = Progress.BEGUN
 
 
 def _complete(journal: Document, _: Answer) -> None:

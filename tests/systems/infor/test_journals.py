@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,11 @@ from hypothesis import strategies as st
 
 from airflow_provider_brightpearl.core.changes import Change
 from airflow_provider_brightpearl.core.ports.stores import IntentState
-from airflow_provider_brightpearl.errors import TimedOut
+from airflow_provider_brightpearl.errors import TimedOut, Unavailable
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.intents import SqlIntents
+from airflow_provider_brightpearl.systems.infor.client import Answer, Transaction
 from airflow_provider_brightpearl.systems.infor.journals import imbalance
 from airflow_provider_brightpearl.systems.infor.rows import Row
 from tests.systems.infor.m3 import Tenant, change, flow, record
@@ -116,10 +119,104 @@ def test_a_lost_answer_at_any_call_posts_nothing_twice(m3: Tenant, skip: int, an
 def test_an_unknown_account_rejects_that_journal_and_the_next_try_takes_a_new_key(m3: Tenant) -> None:
     m3.switch(ledger_validation="nok")
     results = {each.source_id: each for each in m3.write(JOURNALS, [payment(1, account="9999"), payment(2)])}
-    assert "nothing was posted; the next try takes a new key" in results["1"].reason
+    assert "nothing was posted; the next try carries it on, or takes a new key" in results["1"].reason
     assert "" == results["2"].reason
     assert "" == m3.write(JOURNALS, [payment(1)])[0].reason
     assert {"BP1-2 1 card", "BP2 2 card"} == {text for text, _ in vouchers(m3)}
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+@pytest.mark.parametrize("skip", range(6))
+def test_a_batch_that_was_begun_is_carried_on_and_none_is_left(m3: Tenant, skip: int, drop: str) -> None:
+    m3.fault(path="/v2/execute", method="POST", skip=skip, drop=drop)
+    records = [payment(number) for number in range(1, 4)]
+    with suppress(TimedOut):
+        m3.write(JOURNALS, records)
+    m3.write(JOURNALS, records)
+    assert {"BP1", "BP2", "BP3"} == {row["KEY1"] for row in m3.rows("journals")}
+    assert 6 == len(m3.rows("journal_lines")) == len(vouchers(m3))
+
+
+def test_half_of_all_answers_lost_leaves_no_rubbish_in_the_ledger(m3: Tenant) -> None:
+    chance = random.Random(5)
+    records = [payment(number) for number in range(60)]
+    for _ in range(40):
+        m3.fault(
+            path="/v2/execute",
+            method="POST",
+            drop=chance.choice(["before", "after"]),
+            skip=chance.randrange(2),
+        )
+    for _ in range(60):
+        with suppress(TimedOut, Unavailable):
+            if not [each for each in m3.write(JOURNALS, records) if each.refused]:
+                break
+    assert (60, 120, 120) == tuple(len(m3.rows(name)) for name in ("journals", "journal_lines", "vouchers"))
+    assert [] == m3.intents.in_doubt()
+
+
+def test_a_batch_refused_for_its_content_is_carried_on_once_m3_takes_it(m3: Tenant) -> None:
+    m3.switch(closed_periods=["202610"], ledger_validation="nok")
+    first = m3.write(JOURNALS, [payment(1, ACDT="2026-10-31")])
+    assert "the next try carries it on" in first[0].reason
+    m3.switch(closed_periods=[])
+    assert "" == m3.write(JOURNALS, [payment(1, ACDT="2026-10-31")])[0].reason
+    assert {"BP1"} == {row["KEY1"] for row in m3.rows("journals")}
+
+
+def test_a_batch_that_is_left_behind_is_listed(m3: Tenant) -> None:
+    m3.switch(ledger_validation="nok")
+    m3.write(JOURNALS, [payment(1, account="9999")])
+    m3.write(JOURNALS, [payment(1)])
+    [left] = m3.intents.of(JOURNALS.flow, "Journal left behind", ["BP1", "BP1-2"]).values()
+    assert "batch BP1 is left in GLS840 and not posted: delete it there" == left.reason
+
+
+def test_lines_that_m3_takes_twice_spoil_the_batch_before_anything_is_posted(
+    m3: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were there an M3 that does not refuse a line number that it has, amounts would double."""
+    m3.fault(path="/v2/execute", method="POST", skip=1, drop="after")
+    with suppress(TimedOut):
+        m3.write(JOURNALS, [payment(1)])
+    sink = m3.sink(JOURNALS)
+    bulk = sink.client.bulk
+
+    def takes_everything(program: str, sent: Sequence[Transaction], **more: Any) -> list[Answer]:
+        answers = bulk(program, sent, **more)
+        return [
+            Answer() if name.name == "AddBatchLineFld" else answer
+            for name, answer in zip(sent, answers, strict=True)
+        ]
+
+    monkeypatch.setattr(sink.client, "bulk", takes_everything)
+    [result] = [each for results in sink.write([payment(1)]) for each in results]
+    assert (True, True) == (result.refused, result.passing)
+    assert "M3 took line 1 of batch BP1 twice" in result.reason
+    assert [] == vouchers(m3)
+    assert "" == m3.write(JOURNALS, [payment(1)])[0].reason
+    assert {"BP1-2 1 card"} == {text for text, _ in vouchers(m3)}
+
+
+def test_a_batch_of_others_with_the_same_key_is_not_added_to(m3: Tenant) -> None:
+    head = {"KEY1": "BP1", "INTN": "BPGL", "DESC": "Somebody else's"}
+    m3.client().write("GLS840MI", "AddBatchHead", head)
+    line = {
+        "KEY1": "BP1",
+        "LINE": "1",
+        "INRI": "I1",
+        "AIT1": "1930",
+        "CUCD": "GBP",
+        "CUAM": "5",
+    }
+    m3.client().write("GLS840MI", "AddBatchLineFld", {**line, "DBCR": "D", "ACDT": "20261120", "VTXT": "x"})
+    m3.fault(path="/v2/execute", method="POST", drop="after")
+    with suppress(TimedOut):
+        m3.write(JOURNALS, [payment(1)])
+    [result] = m3.write(JOURNALS, [payment(1)])
+    assert "batch BP1 has lines that this flow has not sent" in result.reason
+    assert 1 == len(m3.rows("journal_lines"))
+    assert "" == m3.write(JOURNALS, [payment(1)])[0].reason
 
 
 def test_a_closed_period_rejects_that_journal(m3: Tenant) -> None:
