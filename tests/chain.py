@@ -43,6 +43,7 @@ from airflow_provider_brightpearl.runtime import run
 from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.staging import FileStaging
+from airflow_provider_brightpearl.systems.system import System
 from tests.fakes import (
     MemoryConflicts,
     MemoryCrosswalk,
@@ -125,8 +126,9 @@ class Chain:
     def outbox(self, run: str) -> Outbox:
         return Outbox(self.flow, run, self.intents, self.events)
 
-    def compare_schema(self) -> tuple[Sequence[str], int]:
-        return (), 0
+    @property
+    def target_system(self) -> System:
+        return System(name="there", hook="", conn_id="there_default")
 
     def write_back(self) -> WriteBack:
         if self.replies is None:

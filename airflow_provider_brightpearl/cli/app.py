@@ -24,6 +24,7 @@ from airflow_provider_brightpearl.cli.quota import quota
 from airflow_provider_brightpearl.cli.reconcile import reconcile
 from airflow_provider_brightpearl.cli.run import run
 from airflow_provider_brightpearl.cli.salesforce import salesforce
+from airflow_provider_brightpearl.cli.schema import schema
 from airflow_provider_brightpearl.cli.state import state
 from airflow_provider_brightpearl.cli.trace import trace
 from airflow_provider_brightpearl.cli.verify import verify
@@ -46,6 +47,7 @@ app.add_typer(account, name="account")
 app.add_typer(state, name="state")
 app.command(cls=ResultCommand)(plan)
 app.command(cls=ResultCommand)(quota)
+app.command(cls=ResultCommand)(schema)
 app.command(cls=ResultCommand)(match)
 app.command(cls=ResultCommand)(run)
 app.command(cls=ResultCommand)(reconcile)

@@ -47,7 +47,8 @@ class RunInfo(Report):
 
     ``state`` is the mark of the state database, ``lookups`` are the staged translation tables, None where there is
     nothing to map. ``unread`` are the staged rejections of records that could not be read, None where all could;
-    ``lost`` of them were found in what the run reads, the others were named. ``warnings`` are those of the source.
+    ``lost`` of them were found in what the run reads, the others were named. ``warnings`` are those of the source,
+    ``notes`` what changed in the target and stops nothing.
     ``pair`` names the two instances that it connects: ``brightpearl:acme>salesforce:00D000000000001EAA``.
     """
 
@@ -63,6 +64,7 @@ class RunInfo(Report):
     lost: int = 0
     pair: str = ""
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def attempt(self) -> str:

@@ -136,7 +136,7 @@ def settle_run(
             ended_at=now,
             reasons=_reasons_of(causes),
             causes=causes,
-            note=problem or "; ".join(filter(None, (quarantine, *warnings))),
+            note=problem or "; ".join(filter(None, (quarantine, *warnings, *run.notes))),
             warnings=warnings,
             quarantine=quarantine,
             news=news,

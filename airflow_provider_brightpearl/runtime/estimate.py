@@ -16,7 +16,7 @@ from airflow_provider_brightpearl.core.window import Request, Selection, plan
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.pipeline.extract import constants, with_due
-from airflow_provider_brightpearl.runtime.preflight import planned_schema_calls
+from airflow_provider_brightpearl.runtime.target_schema import planned_schema_calls
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 
 # rows of an object that has several per record, until a run has shown how many they are

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import logging
 
-from airflow_provider_brightpearl.core.records import Calls
 from airflow_provider_brightpearl.core.reports import RunInfo
-from airflow_provider_brightpearl.errors import Misconfigured, SchemaMismatch, Unavailable
+from airflow_provider_brightpearl.errors import Misconfigured, Unavailable
 from airflow_provider_brightpearl.flow.disjoint import disjoint_problems
 from airflow_provider_brightpearl.flow.load import load_flows
 from airflow_provider_brightpearl.flow.writers import writer_problems
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 
 log = logging.getLogger(__name__)
-
-ENDED_WELL = ("done", "quarantine")
 
 
 def check_writers(wiring: Wiring) -> None:
@@ -32,36 +29,6 @@ def check_writers(wiring: Wiring) -> None:
     problems = [*writer_problems(together), *disjoint_problems(together, folder)]
     if own := [problem.text for problem in problems if wiring.flow.flow in problem.flows]:
         raise Misconfigured("\n".join(own))
-
-
-def check_schema(wiring: Wiring) -> Calls:
-    """Compares what a flow writes with what its target has; returns the calls it took.
-
-    Asks only where the flow is new or changed, or did not end well last time: a schema that has changed meanwhile
-    shows by what it refuses.
-
-    Raises:
-        SchemaMismatch: names file, object and field, for each that the target lacks.
-    """
-    flow = wiring.flow
-    if _ended_well(wiring, wiring.pair):
-        return Calls()
-    problems, made = wiring.compare_schema()
-    if problems:
-        raise SchemaMismatch("\n".join(problems), system=flow.target)
-    return Calls.of(flow.target, made, made, made) if made else Calls()
-
-
-def planned_schema_calls(wiring: Wiring) -> int:
-    """Calls that ``check_schema`` will take in the next run."""
-    return 0 if _ended_well(wiring, wiring.planned_pair) else wiring.schema_calls
-
-
-def _ended_well(wiring: Wiring, pair: str) -> bool:
-    """Whether the last run was one of this very mapping between this very pair of instances, and went through."""
-    last = next(iter(wiring.ledger.runs(wiring.flow.flow, 1)), None)
-    ended = last and (last.state in ENDED_WELL, last.mapping_version, last.pair)
-    return ended == (True, wiring.version, pair)
 
 
 def check_instance(wiring: Wiring, run: RunInfo) -> None:

@@ -48,7 +48,7 @@ from airflow_provider_brightpearl.pipeline.settle import (
 )
 from airflow_provider_brightpearl.pipeline.transform import map_part
 from airflow_provider_brightpearl.runtime.estimate import planned_reads, planned_writes
-from airflow_provider_brightpearl.runtime.preflight import check_instance, check_schema, check_writers
+from airflow_provider_brightpearl.runtime.preflight import check_instance, check_writers
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.run_summary import outcomes, write_back_outcome
 from airflow_provider_brightpearl.runtime.source_clock import by_the_sources_clock
@@ -58,6 +58,7 @@ from airflow_provider_brightpearl.runtime.state_guard import (
     current_state,
     keep_mark,
 )
+from airflow_provider_brightpearl.runtime.target_schema import check_schema
 from airflow_provider_brightpearl.runtime.two_way import close_unpaired, deletions_of, open_two_way
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 
@@ -111,7 +112,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         begun = replace(begun, pair=wiring.pair)
         wiring.intents.start(flow.flow)
         close_unpaired(wiring)
-        asked = check_schema(wiring)
+        checked = check_schema(wiring)
         watermark = wiring.ledger.watermark(flow.flow, wiring.pair)
         planned = plan(request, flow.window.policy, watermark, begun.started_at)
         selection = with_due(flow, planned, wiring.letters, wiring.version)
@@ -132,7 +133,9 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
             [counted(records, "record"), *unread, counted(len(parts), "part"), counted(made, "call")]
         )
         minimum = source.min_calls if isinstance(source, EstimatesReads) else made
-        calls = asked + Calls.of(flow.source_system, made, minimum, planned_reads(wiring, source, selection))
+        calls = checked.calls + Calls.of(
+            flow.source_system, made, minimum, planned_reads(wiring, source, selection)
+        )
         lookups = None
         if parts:
             lookups, asked = _stage_lookups(wiring, staging)
@@ -140,7 +143,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         info = replace(
             begun, selection=planned, mapping_version=wiring.version, calls=calls, lookups=lookups,
             unread=staged.unread, lost=staged.lost,
-            warnings=tuple(source.warnings) if isinstance(source, WarnsOfStream) else (),
+            warnings=tuple(source.warnings) if isinstance(source, WarnsOfStream) else (), notes=checked.notes,
         )  # fmt: skip
         return ExtractReport(info, parts)
 

@@ -16,6 +16,7 @@ from airflow_provider_brightpearl.core.ports.gate import Gate
 from airflow_provider_brightpearl.core.ports.matching import Claims, FollowsMerges, TakesRowsOver
 from airflow_provider_brightpearl.core.ports.notices import Notices
 from airflow_provider_brightpearl.core.ports.overrides import Overrides
+from airflow_provider_brightpearl.core.ports.seen_fields import SeenFields
 from airflow_provider_brightpearl.core.ports.source import Source, SourceInventory, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import (
     Bases,
@@ -55,9 +56,11 @@ from airflow_provider_brightpearl.stores.notices import SqlNotices
 from airflow_provider_brightpearl.stores.overrides import SqlOverrides
 from airflow_provider_brightpearl.stores.read_only import ReadOnlyConflicts, ReadOnlyCrosswalk
 from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
+from airflow_provider_brightpearl.stores.seen_fields import SqlSeenFields
 from airflow_provider_brightpearl.stores.staging import FileStaging
 from airflow_provider_brightpearl.systems import registry
 from airflow_provider_brightpearl.systems.http.transport import Meter
+from airflow_provider_brightpearl.systems.system import System
 
 log = logging.getLogger(__name__)
 
@@ -260,18 +263,19 @@ class Wiring:
         return FlowLinks(self.flow, self.crosswalk, self.match_answers, linking, known)
 
     @property
+    def target_system(self) -> System:
+        """The descriptor of the target."""
+        return registry.find_system(self.flow.target)
+
+    @property
     def schema_calls(self) -> int:
-        """Calls that ``compare_schema`` takes: one for each object of a target that can be asked."""
-        asks = registry.find_system(self.flow.target).schema_problems is not None
+        """Calls that reading the target's schema takes: one for each object of a target that can be asked."""
+        asks = self.target_system.schema_problems is not None
         return len({self.flow.target_object(name) for name in self.flow.objects}) if asks else 0
 
-    def compare_schema(self) -> tuple[Sequence[str], int]:
-        """What the target lacks of what the flow writes, and the calls it took to ask."""
-        find = registry.find_system(self.flow.target).schema_problems
-        if find is None:
-            return (), 0
-        before = self.target_client.calls
-        return find(self.target_client, self.flow), self.target_client.calls - before
+    def seen_fields_of(self, pair: str) -> SeenFields:
+        """The fields of the target as the flow last met them for a pair of instances."""
+        return SqlSeenFields(self.environment.state(), self.environment.now, pair)
 
     def write_back(self) -> WriteBack:
         open_write_back = registry.find_system(self.flow.source_system).open_write_back

@@ -258,6 +258,17 @@ notice = sa.Table(
     sa.Column("at", Instant, nullable=False),
 )
 
+# the fields of a target's object as a flow last met them (JSON by name), and when they were last found to be so
+seen_fields = sa.Table(
+    "bp_seen_fields",
+    metadata,
+    _text("pair", primary_key=True),
+    _text("flow", primary_key=True),
+    _text("object", primary_key=True),
+    _text("fields"),
+    sa.Column("at", Instant, nullable=False),
+)
+
 token = sa.Table(
     "bp_token",
     metadata,

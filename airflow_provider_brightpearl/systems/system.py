@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_provider_brightpearl.core.drift import ObjectSchema
 from airflow_provider_brightpearl.core.ports.source import Source, SourceInventory, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import Intents
 from airflow_provider_brightpearl.core.ports.target import Sink, Target
@@ -67,6 +69,10 @@ class System:
         keeps_keys: whether rows of this target hold the key of the flow that wrote them.
         notes: what a flow does that may not be what its author expects; asks nobody.
         schema_problems: what this target lacks of what a flow writes, by client and flow; asks the target.
+        read_fields: the fields of this target that a flow writes or has to write, by object of the flow file, by the
+            same; a change of them is found before a run.
+        is_unchanged: whether those fields are as they were at an aware instant, by the same, where that costs less.
+        schema_every: after so long the fields are read again, though nothing else asks for it.
         returned_fields: what the target returns for a row of an object beside its id, for write-backs.
         quota: how many calls the system takes.
         instance: what identifies the account, org or company that a client leads to, whatever its address; may ask
@@ -91,6 +97,9 @@ class System:
     keeps_keys: bool = True
     notes: Callable[[FlowSpec], Sequence[str]] = _no_notes
     schema_problems: Callable[[Any, FlowSpec], Sequence[str]] | None = None
+    read_fields: Callable[[Any, FlowSpec], Mapping[str, ObjectSchema]] | None = None
+    is_unchanged: Callable[[Any, FlowSpec, datetime], bool] | None = None
+    schema_every: timedelta = timedelta(days=1)
     returned_fields: Callable[[str], Sequence[str]] = _no_fields
     quota: Callable[[Any], Quota] = _no_quota
     instance: Callable[[Any], str] | None = None

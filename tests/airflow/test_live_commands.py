@@ -126,6 +126,30 @@ def test_a_flow_runs_without_a_dag_and_goes_on_where_it_was(sandbox: Sandbox) ->
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_dag_run")
+def test_a_changed_field_is_shown_and_accepted(sandbox: Sandbox) -> None:
+    flow = "customers_to_salesforce"
+    assert 0 == invoke("run", flow)[0]
+    changes = {
+        "Account.Phone": {"length": 30},
+        "Account.Site": {"length": 100},
+        "Account.New__c": {"type": "date"},
+    }
+    sandbox.control("POST", "/settings/salesforce", {"field_changes": changes})
+    code, said = invoke("schema", flow)
+    assert 1 == code
+    assert "Account.Phone: length was 40 and is 30" in said
+    assert "new in the target: New__c" in said
+    code, said = invoke("schema", flow, "--accept", "--json")
+    assert (0, True) == (code, json.loads(said)["accepted"])
+    code, said = invoke("schema", flow)
+    assert (0, True) == (code, "0 changes, 0 of them would stop a run" in said)
+    sandbox.control("POST", "/settings/salesforce", {"field_changes": {"Account.Phone": {"removed": True}}})
+    with pytest.raises(Misconfigured, match="Account has no field Phone in the org"):
+        invoke("schema", flow, "--accept")
+    sandbox.control("DELETE", "/settings/salesforce")
+
+
+@pytest.mark.usefixtures("no_dag_run")
 def test_a_lost_crosswalk_is_filled_again(sandbox: Sandbox) -> None:
     flow = "customers_to_salesforce"
     customers = json.loads(invoke("run", flow, "--json")[1])["counts"]["created"]

@@ -94,6 +94,7 @@ def without_quotas(connection: Connection) -> None:
 
 # what takes back a migration, the newest first
 _UNDO: dict[str, Callable[[Connection], None]] = {
+    "0017": tables.seen_fields.drop,
     "0016": without_quotas,
     "0015": tables.notice.drop,
     "0014": without_breakers,

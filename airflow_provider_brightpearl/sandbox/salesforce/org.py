@@ -6,6 +6,7 @@ import pickle
 import random
 import threading
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -73,6 +74,8 @@ class Org:
         self.change_log = ChangeLog(self)
         self._fault_uses: list[tuple[object, int]] = []
         self._schema: tuple[object, Schema] | None = None
+        # when the objects or what the user may see of them last changed
+        self.schema_changed = clock.now()
         self.clear(0)
 
     def clear(self, seed: int) -> None:
@@ -120,8 +123,9 @@ class Org:
             len(assigned.rows),
         ]
         if self._schema is None or self._schema[0] != wanted:
-            copies = [list(value) if isinstance(value, list) else value for value in wanted]
+            copies = deepcopy(wanted)
             self._schema = (copies, Schema(self.objects.values(), self.settings, self._hidden()))
+            self.schema_changed = self.clock.now()
         return self._schema[1]
 
     def add_field(self, object_name: str, new: Field) -> None:

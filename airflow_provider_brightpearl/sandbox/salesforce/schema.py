@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..settings import int_setting, list_setting
 from .errors import ApiError, no_such_type, resource_not_found
+from .field_changes import changed_fields
 from .fields import Field, SObject, label_of, lookup, picklist, read_only
 
 
@@ -49,7 +50,8 @@ class Schema:
         for sobject in objects:
             if sobject.name.lower() in hidden:
                 continue
-            shown = (f for f in _all_fields(sobject, settings) if _visible(f, sobject, settings, hidden))
+            present = changed_fields(sobject.name, _all_fields(sobject, settings), settings)
+            shown = (f for f in present if _visible(f, sobject, settings, hidden))
             fields = [_with_scale(f, settings) if f.scale_from else f for f in shown]
             self.entities[sobject.name] = Entity(sobject, fields)
         self._any_case = {name.lower(): entity for name, entity in self.entities.items()}

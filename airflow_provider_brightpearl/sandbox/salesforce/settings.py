@@ -47,6 +47,10 @@ def default_settings() -> dict[str, object]:
         "reduction_orders": False,
         "zero_quantity": False,
         "edit_activated_orders": True,
+        # what an administrator has changed: {"Order.Status": {"removed": true}}, {"Account.Name": {"length": 20}};
+        # other keys are "type", "scale", "precision", "required", "unique", "external_id", "createable",
+        # "updateable", "values", "without_values", "restricted"; with "type", a field that is not there is new
+        "field_changes": {},
         "invisible_fields": [],  # such as "Order.Net__c": deployed, without field permission
         "duplicate_rules": {},  # {"Account": "alert" | "block", "Contact": ...}
         "duplicate_result_key": "duplicateResut",
@@ -98,6 +102,7 @@ SCHEMA_SWITCHES = (
     "country_picklists",
     "person_accounts",
     "invisible_fields",
+    "field_changes",
     "money_scale",
     "unit_price_scale",
     "quantity_scale",

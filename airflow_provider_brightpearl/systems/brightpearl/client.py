@@ -106,6 +106,7 @@ class BrightpearlClient:
         self._chance = chance
         self.settle_seconds = settle_seconds
         self._breaker = breaker
+        self._custom_fields: dict[str, list[dict[str, Any]]] = {}
 
     @property
     def calls(self) -> int:
@@ -211,6 +212,12 @@ class BrightpearlClient:
     def get_list(self, path: str) -> list[dict[str, Any]]:
         """The objects that a GET lists; none where nothing was found."""
         return self._call("GET", path, _objects)
+
+    def custom_fields(self, path: str) -> list[dict[str, Any]]:
+        """The custom fields that a metadata path lists; this client asks once."""
+        if path not in self._custom_fields:
+            self._custom_fields[path] = self.get_list(path)
+        return self._custom_fields[path]
 
     def options(self, path: str) -> Any:
         """The ``response`` of OPTIONS, which lists existing ids by URI."""

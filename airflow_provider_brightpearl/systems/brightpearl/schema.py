@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from airflow_provider_brightpearl.core.drift import FieldSchema
 from airflow_provider_brightpearl.core.suggest import did_you_mean
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
@@ -47,13 +49,36 @@ def _custom(flow: FlowSpec) -> list[tuple[str, str]]:
     ]
 
 
-def _problems(client: BrightpearlClient, flow: FlowSpec) -> Iterator[str]:
-    wanted = _custom(flow)
-    if not wanted:
-        return
+# of a type that takes the same values
+_KINDS = {"TEXT": "text", "TEXT_AREA": "text"}
+
+
+def read_fields(client: BrightpearlClient, flow: FlowSpec) -> dict[str, dict[str, FieldSchema]]:
+    """The custom fields of the records that a flow writes, as the account lists them, under its first object."""
+    return {flow.root: {str(each["code"]): _field(each) for each in _listed(client, flow)}}
+
+
+def _field(listed: Mapping[str, Any]) -> FieldSchema:
+    kind, options = str(listed.get("customFieldType")), listed.get("options")
+    values = sorted(str(each.get("value")) for each in (options or {}).values()) if kind == "SELECT" else None
+    return FieldSchema(
+        _KINDS.get(kind, kind),
+        required=bool(listed.get("required")),
+        values=None if values is None else tuple(values),
+    )
+
+
+def _listed(client: BrightpearlClient, flow: FlowSpec) -> list[dict[str, Any]]:
+    """The metadata of the custom fields, none where the flow writes none."""
+    if not _custom(flow):
+        return []
     place = PLACES[_STREAMS[flow.target_object(flow.root)]]
-    known = [str(each.get("code")) for each in client.get(place.metadata) or ()]
-    for block, name in wanted:
+    return [each for each in client.custom_fields(place.metadata) if each.get("code")]
+
+
+def _problems(client: BrightpearlClient, flow: FlowSpec) -> Iterator[str]:
+    known = [str(each["code"]) for each in _listed(client, flow)]
+    for block, name in _custom(flow):
         if name not in known:
             hint = did_you_mean(name, known)
             yield (

@@ -12,7 +12,7 @@ from airflow_provider_brightpearl.systems.brightpearl.client import CALLS_PER_MI
 from airflow_provider_brightpearl.systems.brightpearl.inventory import BrightpearlInventory, listing_of
 from airflow_provider_brightpearl.systems.brightpearl.match import MATCHABLE, check_match
 from airflow_provider_brightpearl.systems.brightpearl.objects import EMPTIED, returned_fields_of
-from airflow_provider_brightpearl.systems.brightpearl.schema import schema_problems
+from airflow_provider_brightpearl.systems.brightpearl.schema import read_fields, schema_problems
 from airflow_provider_brightpearl.systems.brightpearl.sink import BrightpearlSink
 from airflow_provider_brightpearl.systems.brightpearl.source import BrightpearlSource
 from airflow_provider_brightpearl.systems.brightpearl.streams.table import filtered_stream, streams
@@ -82,6 +82,7 @@ BRIGHTPEARL = System(
     check_source=_check_source,
     check_target=_check_target,
     schema_problems=schema_problems,
+    read_fields=read_fields,
     returned_fields=returned_fields_of,
     empties=lambda name: name in EMPTIED,
     notes=_notes,

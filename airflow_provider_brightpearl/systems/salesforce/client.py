@@ -11,7 +11,10 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
+from email.utils import format_datetime
+from http.client import NOT_MODIFIED
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -180,6 +183,15 @@ class SalesforceClient:
         self._described[object_name] = found
         return found
 
+    def describe_if_changed(self, object_name: str, since: datetime) -> dict[str, Any] | None:
+        """The same, or None where neither the object nor what this user may see has changed since an aware instant."""
+        headers = {"If-Modified-Since": format_datetime(since.astimezone(UTC), usegmt=True)}
+        path = f"sobjects/{object_name}/describe"
+        found = self._call("GET", path, _description_or_none, headers=headers)
+        if found is not None:
+            self._described[object_name] = found
+        return found
+
     def described(self, object_name: str) -> dict[str, Any]:
         """The same as this client was last told; asks where it was not told yet."""
         return self._described.get(object_name) or self.describe(object_name)
@@ -336,10 +348,12 @@ class SalesforceClient:
         body: str | bytes | None = None,
         content_type: str = _JSON,
         repeatable: bool = True,
+        headers: Mapping[str, str] | None = None,
     ) -> T:
         data = body.encode() if isinstance(body, str) else body
+        sent = {"Content-Type": content_type, **(headers or {})}
         return with_retries(
-            lambda: understood(read, self._once(method, path, data, content_type), broken),
+            lambda: understood(read, self._once(method, path, data, sent), broken),
             repeatable=repeatable or method in READS,
             backoff=self._backoff,
             sleep=self._sleep,
@@ -354,14 +368,18 @@ class SalesforceClient:
         finally:
             self._looks += self.calls - before
 
-    def _once(self, method: str, path: str, body: bytes | None, content_type: str) -> requests.Response:
+    def _once(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> requests.Response:
         try:
-            return self._send(method, path, body, content_type)
+            return self._send(method, path, body, headers)
         except ExpiredSession:
             self._log_in_again()
-            return self._send(method, path, body, content_type)
+            return self._send(method, path, body, headers)
 
-    def _send(self, method: str, path: str, body: bytes | None, content_type: str) -> requests.Response:
+    def _send(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> requests.Response:
         operation = f"{method} {path.split('?')[0]}"
         if self.daily is not None:
             self.daily.check(SYSTEM)
@@ -370,13 +388,14 @@ class SalesforceClient:
         response = exchange(
             self.sf.session, method, base + (path if path.startswith("/") else self.data_path + path),
             system=SYSTEM, operation=operation, data=body,
-            headers={"Authorization": f"Bearer {self.sf.session_id}", "Content-Type": content_type},
+            headers={"Authorization": f"Bearer {self.sf.session_id}", **headers},
         )  # fmt: skip
         if self.daily is not None and (
             use := _API_USAGE.search(response.headers.get("Sforce-Limit-Info", ""))
         ):
             self.daily.learn(int(use["used"]), int(use["most"]))
-        check(response, operation, read=method in READS)
+        if not (response.status_code == NOT_MODIFIED and "If-Modified-Since" in headers):
+            check(response, operation, read=method in READS)
         return response
 
     def _log_in_again(self) -> None:
@@ -446,8 +465,11 @@ class _Field(msgspec.Struct):
 
     name: str
     type: str = ""
+    length: int | None = None
+    precision: int | None = None
+    scale: int | None = None
     controllerName: str | None = None
-    picklistValues: list[_Choice] = []
+    picklistValues: list[_Choice] | None = []
 
 
 class _Description(msgspec.Struct):
@@ -461,6 +483,10 @@ class _Object(msgspec.Struct):
 def _description(response: requests.Response) -> dict[str, Any]:
     msgspec.json.decode(response.content, type=_Description)
     return dict(_json(response))
+
+
+def _description_or_none(response: requests.Response) -> dict[str, Any] | None:
+    return None if response.status_code == NOT_MODIFIED else _description(response)
 
 
 def _objects(response: requests.Response) -> list[dict[str, Any]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_provider_brightpearl.core.drift import FieldSchema
 from airflow_provider_brightpearl.core.suggest import did_you_mean
 from airflow_provider_brightpearl.errors import SyncError
 from airflow_provider_brightpearl.flow.spec import FlowSpec
@@ -26,6 +28,59 @@ def schema_problems(client: SalesforceClient, flow: FlowSpec) -> list[str]:
 def problems_of(flow: FlowSpec, describe: Describe, objects: Callable[[], Sequence[str]]) -> list[str]:
     """The same by an org's answers: ``describe`` of one object, and the names of all ``objects``."""
     return list(_problems(flow, describe, objects))
+
+
+# types of a describe that take the same values
+_KINDS = {"textarea": "text", "string": "text", "currency": "number", "double": "number", "percent": "number"}
+_LISTED = 200
+# an hour for clocks that differ
+_CLOCKS = timedelta(hours=1)
+
+
+def is_unchanged(client: SalesforceClient, flow: FlowSpec, since: datetime) -> bool:
+    """Whether no object that a flow writes has changed in the org since an instant; one call each, mostly a 304."""
+    try:
+        return all([client.describe_if_changed(name, since - _CLOCKS) is None for name in _targets(flow)])
+    except SyncError as error:
+        if error.status != 404:
+            raise
+        return False
+
+
+def read_fields(client: SalesforceClient, flow: FlowSpec) -> dict[str, dict[str, FieldSchema]]:
+    """The fields of the objects that a flow writes, as the org describes them, by object of the flow file."""
+    return {name: _fields(client, flow, name) for name in flow.objects}
+
+
+def _targets(flow: FlowSpec) -> list[str]:
+    return list(dict.fromkeys(flow.target_object(name) for name in flow.objects))
+
+
+def _fields(client: SalesforceClient, flow: FlowSpec, name: str) -> dict[str, FieldSchema]:
+    described = client.described(flow.target_object(name))["fields"]
+    spec = flow.objects[name]
+    # spelt as in the flow file
+    ours = {field.casefold(): field for field in (*spec.key, *spec.parent, *spec.fields)}
+    return {ours.get(each["name"].casefold(), each["name"]): _field(each) for each in described}
+
+
+def _field(described: Mapping[str, Any]) -> FieldSchema:
+    kind = str(described.get("type"))
+    number = kind in ("currency", "double", "percent")
+    scale = int(described.get("scale") or 0)
+    writable = bool(described.get("createable") or described.get("updateable"))
+    active = [each["value"] for each in described.get("picklistValues") or () if each.get("active", True)]
+    # longer lists, those of countries and states, are looked up by the sink
+    limited = described.get("restrictedPicklist") and 0 < len(active) <= _LISTED
+    return FieldSchema(
+        _KINDS.get(kind, kind),
+        length=int(described.get("precision") or 0) - scale if number else int(described.get("length") or 0),
+        scale=scale if number else 0,
+        required=writable and not described.get("nillable", True) and not described.get("defaultedOnCreate"),
+        key=bool(described.get("unique") and (described.get("externalId") or described.get("idLookup"))),
+        writable=writable,
+        values=tuple(sorted(active)) if limited else None,
+    )
 
 
 def object_names(client: SalesforceClient) -> list[str]:

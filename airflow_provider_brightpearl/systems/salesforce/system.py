@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow_provider_brightpearl.core.reports import begun_at
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 from airflow_provider_brightpearl.systems.salesforce.inventory import SalesforceInventory
-from airflow_provider_brightpearl.systems.salesforce.schema import schema_problems
+from airflow_provider_brightpearl.systems.salesforce.schema import is_unchanged, read_fields, schema_problems
 from airflow_provider_brightpearl.systems.salesforce.sink import SalesforceSink
 from airflow_provider_brightpearl.systems.salesforce.source import SalesforceSource
 from airflow_provider_brightpearl.systems.salesforce.streams.table import STREAMS
@@ -43,6 +45,10 @@ SALESFORCE = System(
     open_target=SalesforceTarget,
     query=lambda client, soql: client.query(soql),
     schema_problems=schema_problems,
+    read_fields=read_fields,
+    is_unchanged=is_unchanged,
+    # administrators change an org at any time, and a 304 costs little
+    schema_every=timedelta(hours=1),
     quota=_quota,
     # a sandbox keeps its address when it is refreshed, and is another org then
     instance=lambda client: client.organization_id(),

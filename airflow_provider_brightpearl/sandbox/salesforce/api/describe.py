@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 from ...countries import COUNTRIES
 from ...settings import int_setting
@@ -70,8 +72,11 @@ def get_object(call: Call, name: str) -> Answer:
 
 
 def get_describe(call: Call, name: str) -> Answer:
-    """GET sobjects/X/describe."""
+    """GET sobjects/X/describe, with If-Modified-Since, which counts changes of the whole org."""
     entity = call.org.schema.in_path(name)
+    since = _http_date(call.headers.get("if-modified-since", ""))
+    if since and call.org.schema_changed.replace(microsecond=0) <= since:
+        return Answer(status=304)
     children = [
         {"childSObject": child.name, "field": field.name, "relationshipName": field.children or None,
          "cascadeDelete": False, "deprecatedAndHidden": False}
@@ -85,6 +90,14 @@ def get_describe(call: Call, name: str) -> Answer:
             "childRelationships": children,
         }
     )
+
+
+def _http_date(text: str) -> datetime | None:
+    """The instant of a header; one that is no date is ignored, as HTTP says."""
+    try:
+        return parsedate_to_datetime(text) if text else None
+    except ValueError:
+        return None
 
 
 def _record_types(call: Call) -> list[dict[str, object]]:

@@ -1,0 +1,149 @@
+"""Compares what a flow writes with what its target has, before a run: what is missing, and what has changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from airflow_provider_brightpearl.core.drift import Drift, ObjectSchema, compare_fields
+from airflow_provider_brightpearl.core.ports.seen_fields import SeenObject
+from airflow_provider_brightpearl.core.records import Calls
+from airflow_provider_brightpearl.errors import SchemaMismatch
+from airflow_provider_brightpearl.flow.lookups import load_lookups
+from airflow_provider_brightpearl.flow.places import place_of
+from airflow_provider_brightpearl.flow.written import written_values
+from airflow_provider_brightpearl.runtime.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+_ENDED_WELL = ("done", "quarantine")
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaReport:
+    """What a target lacks of what a flow writes, and how it differs from what the flow last met.
+
+    ``drifts`` are by object of the flow file, ``objects`` the fields as they are now; both are empty where nothing
+    was asked or has changed.
+    """
+
+    problems: Sequence[str] = ()
+    drifts: Mapping[str, Sequence[Drift]] = field(default_factory=dict)
+    objects: Mapping[str, ObjectSchema] = field(default_factory=dict)
+
+    def breaking(self, wiring: Wiring) -> list[str]:
+        """The changes with which the flow cannot go on, each with file, line, object and field."""
+        return self._lines(wiring, breaking=True)
+
+    def notes(self, wiring: Wiring) -> list[str]:
+        """The other changes, likewise."""
+        return self._lines(wiring, breaking=False)
+
+    def _lines(self, wiring: Wiring, *, breaking: bool) -> list[str]:
+        file = wiring.environment.mappings / f"{wiring.flow.flow}.yaml"
+        return [
+            f"{place_of(file, name, each.field)}: {wiring.flow.target_object(name)}.{each.field}: {each.text}"
+            for name, found in self.drifts.items()
+            for each in found
+            if each.breaking is breaking
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check before a run took and found that stops nothing."""
+
+    calls: Calls = field(default_factory=Calls)
+    notes: tuple[str, ...] = ()
+
+
+def check_schema(wiring: Wiring) -> Checked:
+    """Compares what a flow writes with what its target has, and keeps what it has now.
+
+    Asks only where the flow is new or changed, did not end well last time, or has not asked for long.
+
+    Raises:
+        SchemaMismatch: names file, line, object and field, for each that the target lacks, or that has changed so
+            that the flow can no longer write it.
+    """
+    flow = wiring.flow
+    if not _is_due(wiring, wiring.pair):
+        return Checked()
+    seen = wiring.seen_fields_of(wiring.pair).of(flow.flow)
+    before = wiring.target_client.calls
+    if _ended_well(wiring, wiring.pair) and _is_unchanged(wiring, seen):
+        wiring.seen_fields_of(wiring.pair).confirm(flow.flow)
+        return Checked(_calls(wiring, before))
+    report = read_schema(wiring)
+    if problems := [*report.problems, *report.breaking(wiring)]:
+        if not report.problems:
+            problems.append(
+                "correct the target or the flow file; where it may stay so: "
+                f"brightpearl schema {flow.flow} --accept"
+            )
+        raise SchemaMismatch("\n".join(problems), system=flow.target)
+    accept(wiring, report)
+    notes = report.notes(wiring)
+    for note in notes:
+        log.info("%s", note)
+    return Checked(_calls(wiring, before), tuple(notes))
+
+
+def read_schema(wiring: Wiring) -> SchemaReport:
+    """Asks the target for its fields, and compares them with those that the flow last met."""
+    flow, system = wiring.flow, wiring.target_system
+    problems = system.schema_problems(wiring.target_client, flow) if system.schema_problems else ()
+    if problems or system.read_fields is None:
+        return SchemaReport(problems)
+    objects = system.read_fields(wiring.target_client, flow)
+    written = written_values(flow, load_lookups(flow, wiring.environment.mappings))
+    seen = wiring.seen_fields_of(wiring.pair).of(flow.flow)
+    drifts = {
+        name: compare_fields(seen[name].fields, now, written[name])
+        for name, now in objects.items()
+        if name in seen
+    }
+    return SchemaReport(problems, drifts, objects)
+
+
+def accept(wiring: Wiring, report: SchemaReport) -> None:
+    """Keeps the fields as they are now: the next run finds nothing changed."""
+    wiring.seen_fields_of(wiring.pair).keep(wiring.flow.flow, report.objects)
+
+
+def planned_schema_calls(wiring: Wiring) -> int:
+    """Calls that ``check_schema`` will take in the next run."""
+    return wiring.schema_calls if _is_due(wiring, wiring.planned_pair) else 0
+
+
+def _is_due(wiring: Wiring, pair: str) -> bool:
+    system = wiring.target_system
+    if system.schema_problems is None and system.read_fields is None:
+        return False
+    if not _ended_well(wiring, pair):
+        return True
+    if system.read_fields is None:
+        return False
+    seen = wiring.seen_fields_of(pair).of(wiring.flow.flow).values()
+    oldest = min((each.at for each in seen), default=None)
+    return oldest is None or wiring.environment.now() - oldest >= system.schema_every
+
+
+def _is_unchanged(wiring: Wiring, seen: Mapping[str, SeenObject]) -> bool:
+    asks = wiring.target_system.is_unchanged
+    if asks is None or not seen:
+        return False
+    return asks(wiring.target_client, wiring.flow, min(each.at for each in seen.values()))
+
+
+def _ended_well(wiring: Wiring, pair: str) -> bool:
+    """Whether the last run was one of this very mapping between this very pair of instances, and went through."""
+    last = next(iter(wiring.ledger.runs(wiring.flow.flow, 1)), None)
+    ended = last and (last.state in _ENDED_WELL, last.mapping_version, last.pair)
+    return ended == (True, wiring.version, pair)
+
+
+def _calls(wiring: Wiring, before: int) -> Calls:
+    made = wiring.target_client.calls - before
+    return Calls.of(wiring.flow.target, made, made, made) if made else Calls()
