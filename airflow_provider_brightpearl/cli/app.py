@@ -15,6 +15,7 @@ from airflow_provider_brightpearl.cli.account import account
 from airflow_provider_brightpearl.cli.conflicts import conflicts
 from airflow_provider_brightpearl.cli.connections import connections
 from airflow_provider_brightpearl.cli.dead_letters import dead_letters
+from airflow_provider_brightpearl.cli.dead_letters_files import export, repro
 from airflow_provider_brightpearl.cli.dead_letters_replay import replay
 from airflow_provider_brightpearl.cli.mapping import mapping
 from airflow_provider_brightpearl.cli.match import match
@@ -54,7 +55,8 @@ app.command(cls=ResultCommand)(reconcile)
 app.command(cls=ResultCommand)(verify)
 app.command(cls=ResultCommand)(conflicts)
 app.command(cls=ResultCommand)(trace)
-dead_letters.command(cls=ResultCommand)(replay)
+for command in (replay, export, repro):
+    dead_letters.command(cls=ResultCommand)(command)
 app.add_typer(dead_letters, name="dead-letters")
 
 

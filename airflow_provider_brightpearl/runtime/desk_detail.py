@@ -86,6 +86,7 @@ def _commands(letter: Letter) -> dict[str, str]:
     override = {
         f"{desk} override {mine} --set PLACE=VALUE --reason WHY": "put a value in the place of its own"
     }
+    repro = {f"{desk} repro {mine}": "write a test that fails until the mapping is mended"}
     discard = {f"{desk} discard {mine} --reason WHY": "set it aside"}
     if letter.state == LetterState.DISCARDED.value:
         return replay | override
@@ -103,4 +104,4 @@ def _commands(letter: Letter) -> dict[str, str]:
     preview = {
         f"brightpearl mapping preview {letter.flow} --id {record}": "see what the mapping makes of it now"
     }
-    return preview | override | replay | discard
+    return preview | override | replay | repro | discard
