@@ -13,6 +13,7 @@ from rich.table import Table
 
 from airflow_provider_brightpearl import settings
 from airflow_provider_brightpearl.cli.output import Json, ResultCommand, past_instant, print_json, say, show
+from airflow_provider_brightpearl.cli.state_check import check
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.errors import Misconfigured
 
@@ -70,9 +71,13 @@ _KINDS = {
     "reconciliations": "reconciliations",
     "events": "events of records",
     "intents": "settled intents",
+    "queued": "places of runs that waited for a system and never came back",
     "conflicts": "closed conflicts",
     "staging": "staging folders",
 }
+
+
+state.command(cls=ResultCommand)(check)
 
 
 @state.command(cls=ResultCommand)

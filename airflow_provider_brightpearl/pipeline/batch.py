@@ -191,18 +191,21 @@ class Batch:
         """What became of a record, over all tries of this run."""
         if source_id in self.rejected:
             return self.rejected[source_id].outcome
+        if self.created(source_id):
+            return Outcome.CREATED
         results = self.written.get(source_id, [])
-        first = self.rows[source_id][0]
-        earlier = self.bound[first.object].get(first.key)
-        created = [result.object for result in results if result.outcome is RowOutcome.CREATED]
-        if first.object in created:
-            return Outcome.CREATED
-        if earlier and earlier.created_run == self.run:
-            return Outcome.CREATED
         before = (self.bound[row.object].get(row.key) for row in self.rows[source_id])
         touched = any(each and each.written_run == self.run for each in before)
         sent = any(result.outcome is not RowOutcome.UNCHANGED for result in results)
         return Outcome.UPDATED if sent or touched else Outcome.UNCHANGED
+
+    def created(self, source_id: str) -> bool:
+        """Whether the first row of a record was created, by any try of this run."""
+        first = self.rows[source_id][0]
+        earlier = self.bound[first.object].get(first.key)
+        results = self.written.get(source_id, [])
+        new = any(each.outcome is RowOutcome.CREATED and each.object == first.object for each in results)
+        return new or bool(earlier and earlier.created_run == self.run)
 
     def reject(self, source_id: str, reason: str, row: Place, **more: Any) -> None:
         """Rejects a record for one of its rows; its first reason counts."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ from airflow_provider_brightpearl.core.schema import StreamSchema
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.mapping.mapped import read_mapped, read_versions
 from airflow_provider_brightpearl.pipeline.batch import Batch
-from airflow_provider_brightpearl.pipeline.history import load_events
+from airflow_provider_brightpearl.pipeline.history import LoadHistory
 from airflow_provider_brightpearl.pipeline.lost_rows import LostRows
 from airflow_provider_brightpearl.pipeline.matching import unmatched
 from airflow_provider_brightpearl.pipeline.overlap import contest, superseded
@@ -65,6 +66,7 @@ class LoadPorts:
         schema: of the stream, which may name the survivors of merged records.
         version: of the mapping.
         deletions: what becomes of records whose row the target has deleted, by flow; others are sent again.
+        together: makes one transaction of what is written to the stores within.
     """
 
     sink: Sink
@@ -78,6 +80,7 @@ class LoadPorts:
     schema: StreamSchema | None = None
     version: str = ""
     deletions: Mapping[str, str] = field(default_factory=dict)
+    together: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def load_part(
@@ -120,6 +123,7 @@ class _Part:
         self.superseded: set[str] = set()
         self.takers: set[str] = set()
         self.outcomes: dict[str, Outcome] = {}
+        self.history = LoadHistory(batch)
         self.shown: Mapping[str, Mapping[str, str]] | None = None
         self.shared = SharedRows(batch, ports.sink, ports.crosswalk)
         self.lost = LostRows(batch, ports.crosswalk, ports.letters, ports.deletions)
@@ -162,6 +166,7 @@ class _Part:
             changes = ports.two_way.linked_or_new(batch, changes)
             changes, settled = ports.two_way.merged(batch, changes)
             self._bind(settled)
+        self.history.begin(changes)
         self._forget(changes)
         changes = [each for each in changes if each.source_id not in batch.contested]
         self._bind(batch.read_again({each.source_id for each in changes} | left | batch.rejected.keys()))
@@ -192,7 +197,7 @@ class _Part:
         finally:
             # also of what was written before an error ended the load
             self.outcomes = {name: batch.outcome(name) for name in batch.rows if name not in self.held}
-            found = load_events(batch, self.outcomes, self.superseded, ports.now())
+            found = self.history.ended(self.outcomes, self.superseded, ports.now())
             ports.events.record(batch.flow.flow, found)
             if ports.two_way:
                 ports.events.record(batch.flow.flow, ports.two_way.events(batch))
@@ -238,10 +243,18 @@ class _Part:
             ports.outbox.keep(results, batch.created_at, self._shown)
         if ports.two_way:
             ports.two_way.link(batch, results)
-        self._bind(batch.bindings(results))
-        gone: list[Binding] = []
         for result in results:
             batch.written.setdefault(result.source_id, []).append(result)
+        # what was written is in the history if it is bound, whatever ends the run
+        with ports.together():
+            self._bind(batch.bindings(results))
+            self._unbind_removed(results)
+            ports.events.record(batch.flow.flow, self.history.written(results, ports.now()))
+
+    def _unbind_removed(self, results: Sequence[RowResult]) -> None:
+        batch, ports = self.batch, self.ports
+        gone: list[Binding] = []
+        for result in results:
             if result.outcome is RowOutcome.REMOVED and (
                 bound := batch.bound[result.object].pop(result.key, None)
             ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -46,12 +46,19 @@ def detach(crosswalk: Crosswalk, roots: Sequence[Binding]) -> None:
     crosswalk.bind([replace(row, fingerprint=DETACHED) for row in roots if row.fingerprint != DETACHED])
 
 
-def remove_rows(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> tuple[int, list[str]]:
-    """Removes the rows of deleted records from the target; returns how many records, and what was refused."""
+def remove_rows(
+    flow: FlowSpec, source_ids: Sequence[str], ports: Ports, removed: Callable[[Sequence[Binding]], None]
+) -> tuple[int, list[str]]:
+    """Removes the rows of deleted records from the target; returns how many records, and what was refused.
+
+    ``removed`` gets the rows that each call has removed.
+    """
     rows = [row for row in ports.crosswalk.of_records(flow.flow, source_ids) if row.object in flow.objects]
     rows += _unbound(flow, set(source_ids) - {row.source_id for row in rows}, ports)
     refused: dict[str, str] = {}
+    by_place = {(row.object, row.key): row for row in rows}
     for results in ports.target.remove(rows):
+        removed([by_place[each.object, each.key] for each in results if not each.refused])
         refused |= {
             each.source_id: f"{each.object} {each.key}: {each.reason}" for each in results if each.refused
         }
@@ -65,6 +72,8 @@ def _unbound(flow: FlowSpec, source_ids: set[str], ports: Ports) -> list[Binding
     return [Binding(flow.flow, flow.root, row.key, row.key, row.target_id, "", "", "") for row in found]
 
 
-def drop_stale_bindings(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> None:
-    """Removes the bindings of records that neither system has any more."""
-    ports.crosswalk.unbind(ports.crosswalk.of_records(flow.flow, source_ids))
+def drop_stale_bindings(flow: FlowSpec, source_ids: Sequence[str], ports: Ports) -> list[Binding]:
+    """Removes the bindings of records that neither system has any more; returns them."""
+    rows = ports.crosswalk.of_records(flow.flow, source_ids)
+    ports.crosswalk.unbind(rows)
+    return rows

@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
+from hashlib import blake2b
 from typing import Any
 
 from airflow_provider_brightpearl.core.beginning import may_be_written
@@ -162,7 +164,7 @@ class Outbox:
         places, error = self.places, None
         records = max(1, limit // max(1, len(places)))
         unsettled = self.intents.unsettled(self.flow.flow, places, records) if places else []
-        delivery = _Delivery(self.intents, self.flow.source_system, places)
+        delivery = _Delivery(self.intents, self.flow.source_system, places, partial(self._record, now))
         if unsettled:
             delivery.began = self.intents.began(self.flow.flow)
             try:
@@ -170,10 +172,21 @@ class Outbox:
             except SyncError as ended:
                 error = ended
                 delivery.reasons[str(error)] += 1
-            finally:
-                self.events.record(self.flow.flow, delivery.happened(self.run, now))
         waiting = self.intents.waiting(self.flow.flow, places) if unsettled else 0
         return delivery.report(unsettled, waiting, limit), error
+
+    def _record(self, at: datetime, outcome: EventOutcome, intents: Sequence[Intent]) -> None:
+        """Adds to the history of the records that they were written back to, or that the source refused it."""
+        refused = outcome is EventOutcome.REFUSED
+        events = [
+            RecordEvent(
+                each.key, self.run, Stage.WRITE_BACK, outcome, at, each.object, each.target_id,
+                each.reason if refused else "", after="" if refused else _print(each),
+            )
+            for each in intents
+        ]  # fmt: skip
+        if events:
+            self.events.record(self.flow.flow, events)
 
 
 @dataclass(slots=True)
@@ -183,9 +196,9 @@ class _Delivery:
     intents: Intents
     system: str
     places: Mapping[str, tuple[WriteBackSpec, Kind]]
+    record: Callable[[EventOutcome, Sequence[Intent]], None]
     began: datetime | None = None
     done: set[tuple[str, str]] = field(default_factory=set)
-    confirmed: list[Intent] = field(default_factory=list)
     refused: list[Intent] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     made: int = 0
@@ -257,7 +270,9 @@ class _Delivery:
         replied = [(replace(each, reason=reply.reason), reply) for each, reply in answered]
         self._confirm([each for each, reply in replied if reply.state is IntentState.DONE])
         self.intents.plan([each for each, reply in replied if reply.state is IntentState.DUE])
-        self.intents.fail([each for each, reply in replied if reply.state is IntentState.REFUSED])
+        refused = [each for each, reply in replied if reply.state is IntentState.REFUSED]
+        self.record(EventOutcome.REFUSED, refused)
+        self.intents.fail(refused)
         for each, reply in replied:
             if reply.state is IntentState.REFUSED:
                 self.refused.append(each)
@@ -265,18 +280,10 @@ class _Delivery:
                 self.reasons[reply.reason] += 1
 
     def _confirm(self, intents: Sequence[Intent]) -> None:
+        # the history first: what is done is never looked at again, and one line twice is one
+        self.record(EventOutcome.WRITTEN_BACK, intents)
         self.intents.confirm(intents)
-        self.confirmed += intents
         self.done |= {(each.object, each.key) for each in intents}
-
-    def happened(self, run: str, at: datetime) -> Iterator[RecordEvent]:
-        """Events of the records that were written back to, and of those that the source refused."""
-        outcomes = ((EventOutcome.WRITTEN_BACK, self.confirmed), (EventOutcome.REFUSED, self.refused))
-        for outcome, intents in outcomes:
-            for each in intents:
-                note = each.reason if outcome is EventOutcome.REFUSED else ""
-                where = (at, each.object, each.target_id, note)
-                yield RecordEvent(each.key, run, Stage.WRITE_BACK, outcome, *where)
 
     def report(self, unsettled: Sequence[Intent], waiting: int, limit: int) -> WriteBackReport:
         open_ones = {each.key for each in unsettled if (each.object, each.key) not in self.done}
@@ -315,6 +322,11 @@ def _sending(intent: Intent, text: str) -> Intent:
 
 def _sent(intent: Intent) -> str:
     return str(json.loads(intent.reference).get("sent", ""))
+
+
+def _print(intent: Intent) -> str:
+    """The fingerprint of what is written back, which shows no value of it."""
+    return blake2b(intent.digest.encode(), digest_size=16).hexdigest()
 
 
 def _is_written(result: RowResult) -> bool:

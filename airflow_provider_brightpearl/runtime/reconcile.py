@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_brightpearl.core.events import REPAIR, EventOutcome, RecordEvent
+from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.records import Counts
 from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
@@ -119,14 +121,16 @@ def repair(wiring: Wiring, found: ReconcileReport) -> ReconcileReport:
     wiring.ledger.check()
     flow = wiring.flow
     ports = _ports(wiring, found.run)
-    drop_stale_bindings(flow, found.stale_bindings, ports)
+    dropped = drop_stale_bindings(flow, found.stale_bindings, ports)
+    _note_rows(wiring, found.run, EventOutcome.UNLINKED, dropped)
     _detach(wiring, found.detach)
     counts = Counts()
     if found.repair:
         gone = prepare_rewrite(flow, found.repair, ports)
         log.info("%s rows were gone from %s and are written again", gone, flow.target)
         counts = run_flow(wiring, Request(RunKind.MANUAL, ids=found.repair), found.run).counts
-    removed, refused = remove_rows(flow, found.remove, ports) if found.remove else (0, [])
+    note_removed = partial(_note_rows, wiring, found.run, EventOutcome.REMOVED)
+    removed, refused = remove_rows(flow, found.remove, ports, note_removed) if found.remove else (0, [])
     repaired = counts.created + counts.updated + counts.unchanged
     whole = repaired == len(found.repair) and not refused
     repaired_report = replace(
@@ -142,6 +146,18 @@ def repair(wiring: Wiring, found: ReconcileReport) -> ReconcileReport:
     if refused:
         raise RecordRefused(f"{flow.flow}: {len(refused)} rows were not removed: {'; '.join(refused[:5])}")
     return report
+
+
+def _note_rows(wiring: Wiring, run: str, outcome: EventOutcome, rows: Sequence[Binding]) -> None:
+    """Adds to the history of records what a repair did with their rows."""
+    at = wiring.environment.now()
+    events = [
+        RecordEvent(
+            row.source_id, run, REPAIR, outcome, at, row.object, row.target_id, before=row.fingerprint
+        )
+        for row in rows
+    ]
+    wiring.events.record(wiring.flow.flow, events)
 
 
 def _detach(wiring: Wiring, source_ids: Sequence[str]) -> None:

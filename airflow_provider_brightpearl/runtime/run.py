@@ -203,7 +203,7 @@ def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateRepo
         ports = LoadPorts(
             sink, wiring.crosswalk, wiring.letters, staging, wiring.events, wiring.environment.now,
             wiring.outbox(run.attempt), open_two_way(wiring, mapped, staging),
-            wiring.schema, run.mapping_version, deletions_of(wiring),
+            wiring.schema, run.mapping_version, deletions_of(wiring), wiring.ledger.transaction,
         )  # fmt: skip
         planned = planned_writes(wiring, sink, mapped.records, run.selection)
         _warn_of_quota(wiring.flow.target, sink, planned)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_provider_brightpearl.core.conflicts import MANUAL
-from airflow_provider_brightpearl.core.events import EventOutcome
+from airflow_provider_brightpearl.core.events import REPAIR, EventOutcome
 from airflow_provider_brightpearl.core.ports.stores import IntentState
 from airflow_provider_brightpearl.core.records import Stage
 from airflow_provider_brightpearl.core.reports import begun_at, run_of
@@ -15,7 +15,7 @@ from airflow_provider_brightpearl.core.trace import Step
 from airflow_provider_brightpearl.stores.trace import Row, SqlTraces
 
 _OF_READINGS = (Stage.EXTRACT.value, Stage.TRANSFORM.value, Stage.GATE.value, Stage.LOAD.value)
-_IN_TARGET = (Stage.LOAD.value,)
+_IN_TARGET = (Stage.LOAD.value, REPAIR)
 _BOUND = (EventOutcome.CREATED.value, EventOutcome.UPDATED.value, EventOutcome.LINKED.value)
 _INTENTS = {
     IntentState.DONE.value: "confirmed",

@@ -70,6 +70,6 @@ _key = itemgetter(slice(0, 8))
 
 def _values(event: RecordEvent) -> tuple[Any, ...]:
     """What is stored, in the order of the fields; a member of an enum takes the driver longer than its text."""
-    source_id, run, stage, outcome, at, name, target_id, note, read_at, version = astuple(event)
+    source_id, run, stage, outcome, at, name, target_id, note, read_at, version, *prints = astuple(event)
     texts = storable(source_id), run, str(stage), str(outcome), at, name, storable(target_id), storable(note)
-    return *texts, read_at, storable(version)
+    return *texts, read_at, storable(version), *prints

@@ -115,6 +115,9 @@ record_event = sa.Table(
     # which reading of the record this follows from
     sa.Column("read_at", Instant),
     _text("source_version", server_default=""),
+    # fingerprints of what the record's rows were last written with, and are now
+    _text("before", server_default=""),
+    _text("after", server_default=""),
     sa.Index("bp_record_event_at", "at"),
 )
 

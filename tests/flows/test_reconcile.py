@@ -194,6 +194,9 @@ def test_rows_of_deleted_orders_are_reported_and_removed_only_where_the_flow_say
     done = auditor.repair(wiring, found)
     assert (ReconcileState.REPAIRED, 1, ()) == (done.state, done.removed, done.refused)
     assert gone not in auditor.site.there("Order", "Brightpearl_Order_Id__c")
+    history = auditor.site.wiring(ORDERS).events.of_record(ORDERS, gone)
+    removed = {each.object for each in history if each.outcome == "removed" and each.stage == "repair"}
+    assert {"Order", "OrderItem"} == removed
     assert [] == auditor.site.crosswalk.of_records(ORDERS, [gone])
     assert ReconcileState.CLEAN == auditor.compare(wiring).state
 
@@ -214,6 +217,7 @@ def test_a_row_that_both_systems_have_lost_is_forgotten(auditor: Auditor) -> Non
     assert (ReconcileState.CLEAN, (lost,)) == (found.state, found.stale_bindings)
     auditor.repair(wiring, found)
     assert [] == auditor.site.crosswalk.of_records(ORDERS, [lost])
+    assert "unlinked" == auditor.site.wiring(ORDERS).events.of_record(ORDERS, lost)[-1].outcome
 
 
 def test_products_are_closed_instead_of_deleted_and_then_left_alone(auditor: Auditor) -> None:

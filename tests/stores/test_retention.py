@@ -199,3 +199,14 @@ def test_events_go_after_their_own_time(engine: Engine) -> None:
         events.record(FLOW, [RecordEvent("1", f"run {days}", Stage.LOAD.value, EventOutcome.CREATED, at)])
     assert 1 == clean_state(engine, CUTOFFS)["events"]
     assert ["run 89"] == [each.run for each in events.of_record(FLOW, "1")]
+
+
+def test_places_of_runs_that_never_came_back_go(engine: Engine) -> None:
+    rows = [
+        {"address": "a", "place": f"{days}", "flow": FLOW, "run": "r", "since": NOW - timedelta(days=days)}
+        for days in (91, 89)
+    ]
+    with writing(engine) as connection:
+        connection.execute(tables.breaker_queue.insert(), rows)
+    assert 1 == clean_state(engine, CUTOFFS)["queued"]
+    assert [("89",)] == found(engine, tables.breaker_queue.c.place)

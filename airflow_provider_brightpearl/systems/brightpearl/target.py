@@ -42,6 +42,10 @@ class BrightpearlTarget:
         self.resource = resource_of(flow.target_object(flow.root))
 
     @property
+    def trusts_crosswalk(self) -> bool:
+        return self.resource is None
+
+    @property
     def can_rewrite(self) -> bool:
         return self.resource is not None and self.resource.rewritable
 
