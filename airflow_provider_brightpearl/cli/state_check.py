@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,7 +42,7 @@ def check(
 
     environment = airflow_environment(settings.mappings_folder(Path.cwd()))
     names = flows or [each.flow for each in load_flows(environment.mappings)[0]]
-    wirings = [Wiring.of(name, environment) for name in names]
+    wirings = [replace(Wiring.of(name, environment), read_only=True) for name in names]
     found = check_state(environment, wirings, None if whole else sample)
     if as_json:
         print_json(found)

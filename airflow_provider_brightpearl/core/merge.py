@@ -63,7 +63,7 @@ def candidates(base: Fields | None, ours: Fields) -> list[str]:
     Only for records with such fields are the target's present values needed.
     """
     return [
-        name for name, value in ours.items() if base is None or name not in base or _differ(value, base[name])
+        name for name, value in ours.items() if base is None or name not in base or differ(value, base[name])
     ]
 
 
@@ -102,7 +102,7 @@ def merge(
         if (
             ours_counts
             and not _claims_nothing(base, name, ours[name])
-            and _differ(ours[name], theirs.get(name))
+            and differ(ours[name], theirs.get(name))
         ):
             write[name] = ours[name]
     return Merged(write, tuple(conflicts), agreed)
@@ -111,12 +111,12 @@ def merge(
 def _conflict(
     name: str, base: Fields | None, ours: Value, theirs: Value, rule: Rule, newest: Rule
 ) -> Conflict | None:
-    if not _differ(ours, theirs):
+    if not differ(ours, theirs):
         return None
     if base is None or name not in base:
         there_was, changed = None, normal(ours) is not None and normal(theirs) is not None
     else:
-        there_was, changed = base[name], _differ(theirs, base[name])
+        there_was, changed = base[name], differ(theirs, base[name])
     if not changed:
         return None
     winner = None if rule is Rule.MANUAL else newest if rule is Rule.NEWEST else rule
@@ -127,7 +127,7 @@ def _claims_nothing(base: Fields | None, name: str, ours: Value) -> bool:
     return (base is None or name not in base) and normal(ours) is None
 
 
-def _differ(one: Value, other: Value) -> bool:
+def differ(one: Value, other: Value) -> bool:
     """Whether two values are not the same; a number and the text of it are compared by value."""
     ours, theirs = normal(one), normal(other)
     if isinstance(ours, Decimal) and isinstance(theirs, str):

@@ -12,6 +12,7 @@ from airflow_provider_brightpearl.core.records import Outcome, Rejection, Stage
 from airflow_provider_brightpearl.pipeline.batch import UNREAD, Batch
 from airflow_provider_brightpearl.pipeline.rejections import cause_of
 
+_CONFIRMED = (RowOutcome.CREATED, RowOutcome.UPDATED, RowOutcome.REMOVED)
 _WRITTEN = {Outcome.CREATED: EventOutcome.CREATED, Outcome.UPDATED: EventOutcome.UPDATED}
 
 
@@ -37,7 +38,7 @@ class LoadHistory:
 
     def written(self, results: Sequence[RowResult], at: datetime) -> Iterator[RecordEvent]:
         """Events of the records of which the target has just confirmed rows; these are bound."""
-        confirmed = [each for each in results if each.outcome is not RowOutcome.REFUSED]
+        confirmed = [each for each in results if each.outcome in _CONFIRMED]
         for source_id in dict.fromkeys(each.source_id for each in confirmed):
             if source_id in self._batch.rows and source_id not in self._recorded:
                 self._recorded.add(source_id)

@@ -16,6 +16,7 @@ from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.runtime.progress import logged_progress
+from airflow_provider_brightpearl.runtime.two_way import stray_bases
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.state_check import (
     Finding,
@@ -88,6 +89,7 @@ def _check_systems(wiring: Wiring, sample: int | None, report: StateReport) -> N
             report.findings += _check_source(wiring, source, some)
             if asked:
                 report.findings += _check_target(wiring, asked, some)
+                report.findings += _check_bases(wiring, some)
         letters = sample_letters(wiring.environment.state(), wiring.pair, flow.flow, sample)
         report.checked[flow.flow] += len(letters)
         report.findings += _check_letters(wiring, source, letters)
@@ -145,6 +147,17 @@ def _check_target(wiring: Wiring, target: Target, links: Sequence[Binding]) -> I
                 yield Finding(
                     "links", flow.flow, f"{part} is linked, and {flow.target} does not have it", write
                 )
+
+
+def _check_bases(wiring: Wiring, links: Sequence[Binding]) -> Iterator[Finding]:
+    flow = wiring.flow
+    for row, name in stray_bases(wiring, links):
+        yield Finding(
+            "bases",
+            flow.flow,
+            f"{row.object}.{name} of record {row.source_id}: neither side holds what both last agreed on",
+            f"run {flow.flow} and the flow of the other direction; `brightpearl conflicts` lists what they decided",
+        )
 
 
 def _check_letters(wiring: Wiring, source: SourceInventory, letters: Sequence[str]) -> Iterator[Finding]:

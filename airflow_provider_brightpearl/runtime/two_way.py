@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_brightpearl.core.ports.stores import Intent, Staging
+from airflow_provider_brightpearl.core.merge import Fields, differ
+from airflow_provider_brightpearl.core.ports.stores import Binding, Intent, Staging
 from airflow_provider_brightpearl.core.ports.target import AdaptsValues, Held, HoldsRows
 from airflow_provider_brightpearl.core.reports import TransformReport
 from airflow_provider_brightpearl.errors import Misconfigured
@@ -59,9 +60,8 @@ def open_two_way(wiring: Wiring, mapped: TransformReport, staging: Staging) -> T
         )
     if flow.authority is None:
         return None
-    flows = load_flows(wiring.environment.mappings)[0]
-    others = [each for each in flows if each.reverse and each.reverse.of == flow.flow]
-    pairs = {place: place for each in others if each.reverse for place in each.reverse.fields.values()}
+    others = _reverses(wiring)
+    pairs = _pairs(others)
     if not pairs:
         return None
     return TwoWay(
@@ -95,6 +95,51 @@ def _not_run_since_restored(wiring: Wiring, others: Sequence[FlowSpec]) -> dict[
         for flow, ports in there.items()
         if ports.ledger.runs(flow, 1) and not ports.ledger.watermark(flow, ports.pair)
     }
+
+
+def _reverses(wiring: Wiring) -> list[FlowSpec]:
+    """The flows of the other direction that bring fields of this one back."""
+    flows = load_flows(wiring.environment.mappings)[0]
+    return [each for each in flows if each.reverse and each.reverse.of == wiring.flow.flow]
+
+
+def _pairs(others: Sequence[FlowSpec]) -> dict[str, str]:
+    """The fields (``Account.Phone``) that are edited on both sides."""
+    return {place: place for each in others if each.reverse for place in each.reverse.fields.values()}
+
+
+def stray_bases(wiring: Wiring, rows: Sequence[Binding]) -> list[tuple[Binding, str]]:
+    """Linked rows and their fields of which neither side holds what both last agreed on.
+
+    Args:
+        wiring: a flow; one without ``authority`` has no such fields.
+        rows: of its objects.
+
+    Raises:
+        SyncError: a system does not answer as it should.
+    """
+    flow = wiring.flow
+    pairs = _pairs(_reverses(wiring)) if flow.authority else {}
+    known = {(row.object, row.key): row for row in rows if row.object in flow.objects}
+    bases: dict[Place, Fields] = {}
+    for name in {name for name, _ in known} if pairs else ():
+        found = wiring.bases.of(flow.flow, name, [key for each, key in known if each == name])
+        bases |= {(name, key): base for key, base in found.items()}
+    if not bases:
+        return []
+    links = [Link(known[place].source_id, place, known[place].target_id, {}) for place in bases]
+    theirs, ours = _held_by_target(wiring, pairs, links), _mapped_now(wiring, links)
+    return [
+        (known[place], name)
+        for place, base in sorted(bases.items())
+        for name, agreed in base.items()
+        if f"{place[0]}.{name}" in pairs
+        and isinstance(mine := ours.get(place), Held)
+        and place in theirs
+        and name in mine.fields
+        and differ(agreed, mine.fields[name])
+        and differ(agreed, theirs[place].fields.get(name))
+    ]
 
 
 def close_unpaired(wiring: Wiring) -> None:

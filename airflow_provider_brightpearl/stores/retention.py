@@ -32,6 +32,11 @@ KEPT = {
     tables.token.name: "one row for each login, replaced by the next one",
     tables.breaker.name: "one row for each connection that did not answer, replaced by the next time",
     tables.notice.name: "one row for each thing that people were told of",
+    tables.quota.name: "one row for each quota",
+    tables.quota_call.name: "calls of its window alone: those before it go with the next one",
+    tables.quota_waiter.name: "who waits for a moment: goes with the next one after its time",
+    tables.quota_hour.name: "hours of the forecast alone: those before it go with the next one",
+    tables.seen_fields.name: "the fields of each object as they were last seen, replaced by the next look",
     tables.certificate.name: "others verify the chain years later",
 }
 

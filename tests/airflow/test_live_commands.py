@@ -245,3 +245,30 @@ def test_a_system_that_is_down_ends_a_run_with_a_sentence_and_a_code(
 def _answers_again(sandbox: Sandbox, seconds: float) -> None:
     sandbox.control("DELETE", "/faults")
     threading.Event().wait(seconds)
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_the_state_is_checked_against_both_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "refuse_beside_dag", lambda flow: None)
+    assert 0 == invoke("run", "products_to_salesforce")[0]
+    code, shown = invoke("state", "check", "products_to_salesforce")
+    assert (0, True) == (code, "looked up, " in shown and shown.rstrip().endswith("0 findings")), shown
+    with writing(state_engine()) as connection:
+        connection.execute(
+            binding.update().where(binding.c.object == "Product2").values(target_id="01t000000000999AAA")
+        )
+    code, shown = invoke("state", "check", "products_to_salesforce", "--all", "--json")
+    found = json.loads(shown)
+    assert (1, {"links", "unique"}) == (code, {each["check"] for each in found["findings"]})
+    assert all(each["remedy"] for each in found["findings"])
+    assert found["calls"]["salesforce"] > 0
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_certificate_is_written_and_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "refuse_beside_dag", lambda flow: None)
+    assert 0 == invoke("run", "products_to_salesforce")[0]
+    code, shown = invoke("reconcile", "products_to_salesforce", "--full-resync", "--certificate")
+    assert (0, True) == (code, "certificate 1: closed, not signed: " in shown), shown
+    code, shown = invoke("verify", str(tmp_path / "brightpearl" / "staging" / "certificates"))
+    assert (0, True) == (code, "holds: products_to_salesforce 1, all up to " in shown), shown

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_brightpearl.runtime.state_check import check_state
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from tests.flows.site import Site
 
@@ -207,3 +208,16 @@ def test_a_new_account_becomes_one_contact_and_stays_one_account(site: Site) -> 
     assert "Analytical Engines" == made["organisation"]["name"]
     assert accounts == len(site.sandbox.snapshot("salesforce", "Account"))
     assert account == site.there("Account")[str(made["contactId"])]["Id"]
+
+
+def test_a_check_of_the_state_finds_fields_that_both_sides_have_left(site: Site) -> None:
+    settle(site)
+    wiring = site.wiring("people_to_salesforce")
+    assert [] == check_state(site.environment, [wiring], None).findings
+    key, account, _ = linked(site)
+    edit_here(site, key, phone="+44 20 7946 0001")
+    assert [] == check_state(site.environment, [wiring], None).findings
+    edit_there(site, "Account", account, Phone="+44 20 7946 0002")
+    [found] = check_state(site.environment, [wiring], None).findings
+    what = f"Account.Phone of record {key}: neither side holds what both last agreed on"
+    assert ("bases", what) == (found.check, found.what)

@@ -91,6 +91,8 @@ def without_overrides(connection: Connection) -> None:
 def without_quotas(connection: Connection) -> None:
     for table in (tables.quota, tables.quota_call, tables.quota_waiter, tables.quota_hour):
         table.drop(connection)
+
+
 def without_fingerprints(connection: Connection) -> None:
     for name in ("before", "after"):
         connection.exec_driver_sql(f"ALTER TABLE bp_record_event DROP COLUMN {name}")
