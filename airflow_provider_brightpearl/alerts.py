@@ -102,7 +102,9 @@ def failure(context: Mapping[str, Any]) -> Alert:
     task = _Task(context.get("task"))
     error = _sync_error(exception)
     causes = getattr(error, "causes", ())
-    reason = str(error or exception or "the task ended without saying why").splitlines()
+    from airflow_provider_brightpearl.systems.http.secrets import redacted
+
+    reason = redacted(str(error or exception or "the task ended without saying why")).splitlines()
     return Alert(
         f"{task.flow or instance.dag_id}: {instance.task_id} failed",
         (

@@ -12,13 +12,15 @@ from functools import cache
 
 from airflow_provider_brightpearl import compat
 from airflow_provider_brightpearl.systems.http.oauth import Token, TokenSlot, TokenStore
+from airflow_provider_brightpearl.systems.http.secrets import remember
 
 
 @cache
 def mask(secret: str) -> None:
-    """Has this secret masked in all logs of this process; once, as a task's supervisor is told each time."""
+    """Has this secret masked in all logs and messages of this process; once, as a task's supervisor hears each time."""
     if secret:
         compat.mask_secret(secret)
+        remember(secret)
 
 
 @dataclass(frozen=True, slots=True)

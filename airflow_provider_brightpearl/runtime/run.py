@@ -61,6 +61,7 @@ from airflow_provider_brightpearl.runtime.state_guard import (
 from airflow_provider_brightpearl.runtime.target_schema import check_schema
 from airflow_provider_brightpearl.runtime.two_way import close_unpaired, deletions_of, open_two_way
 from airflow_provider_brightpearl.runtime.wiring import Wiring
+from airflow_provider_brightpearl.systems.http.secrets import redacted
 
 log = logging.getLogger(__name__)
 
@@ -295,7 +296,7 @@ def _stage(
 
 
 def _record_failure(wiring: Wiring, stage: str, run: RunInfo, error: Exception) -> None:
-    note = f"{stage}: {str(error) or type(error).__name__}"[:_NOTE_LENGTH]
+    note = redacted(f"{stage}: {str(error) or type(error).__name__}")[:_NOTE_LENGTH]
     try:
         written = wiring.events.written(wiring.flow.flow, run.attempt)
         wiring.ledger.record(failed_run(wiring.flow.flow, run, written, note, wiring.environment.now()))

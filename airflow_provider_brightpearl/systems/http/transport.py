@@ -26,7 +26,13 @@ from airflow_provider_brightpearl.core.retry import Backoff, should_retry, wait_
 from airflow_provider_brightpearl.errors import Misconfigured, RetryLater, SyncError, TimedOut, Unavailable
 from airflow_provider_brightpearl.systems.http.breaker import NO_BREAKER, Breaker
 from airflow_provider_brightpearl.systems.http.header_values import instant_in
-from airflow_provider_brightpearl.systems.http.secrets import is_login, masked, redacted
+from airflow_provider_brightpearl.systems.http.secrets import (
+    is_login,
+    masked,
+    redacted,
+    redacted_page,
+    remember_credentials,
+)
 from airflow_provider_brightpearl.systems.http.time_limit import ANSWER_SECONDS, LIMIT, POOLS, AnswerLimit
 
 T = TypeVar("T")
@@ -130,16 +136,24 @@ class MeteredAdapter(HTTPAdapter):
             log.debug(
                 "%s %s %s %.0f ms", request.method, path, status, (time.perf_counter() - started) * 1000
             )
-        if not stream:
+        remember_credentials(request)
+        # the rows of a stream are read piece by piece, an error is not
+        if not stream or not response.ok:
             _mask(response)
         return response
 
 
 def _mask(response: requests.Response) -> None:
-    """Masks what the answer repeats of its request's credentials, but for tokens that a login gives."""
-    if response.ok and is_login(response.request):
+    """Masks what the answer repeats of its request's credentials, but for tokens that a login gives.
+
+    In errors and pages, which are there to be read by people, it masks all credentials that are known.
+    """
+    if response.ok and is_login(response.request) and "json" in response.headers.get("Content-Type", ""):
         return
-    if (content := masked(response.content, response.request)) != response.content:
+    content = masked(response.content, response.request)
+    if not response.ok or "html" in response.headers.get("Content-Type", ""):
+        content = redacted_page(content)
+    if content != response.content:
         # there is no public way to replace a body that has been read
         response._content = content
 
@@ -198,13 +212,14 @@ def _redirected(url: str, base: str) -> str:
 
 def request_id(headers: Mapping[str, str], own_name: str = "") -> str:
     """The id by which the vendor finds a request, in its own header or the usual one; empty where there is none."""
-    return headers.get(own_name) or headers.get("X-Request-Id") or ""
+    return redacted(headers.get(own_name) or headers.get("X-Request-Id") or "")
 
 
 def excerpt(response: requests.Response, limit: int = 200) -> str:
     """Content type and first characters of an unexpected body, for a message."""
     kind = response.headers.get("Content-Type", "no content type")
-    text = " ".join(response.content[: limit * 4].decode("utf-8", "replace").split())
+    content = masked(response.content[: limit * 4], response.request)
+    text = " ".join(content.decode("utf-8", "replace").split())
     # masked before it is cut: half a secret would not be recognised
     return f"{kind}: {redacted(text)[:limit]}" if text else f"{kind}, empty body"
 
