@@ -12,6 +12,7 @@ from airflow_provider_brightpearl import compat
 from airflow_provider_brightpearl.compat import BaseOperator, airflow_version, conf
 from airflow_provider_brightpearl.errors import RateLimited, RetryLater
 from airflow_provider_brightpearl.operators.outages import OutageQueue, sit_out
+from airflow_provider_brightpearl.operators.quotas import announce_stop, opens_at
 from airflow_provider_brightpearl.operators.retry import airflow_errors
 from airflow_provider_brightpearl.triggers.pause import PauseTrigger
 
@@ -29,8 +30,9 @@ def default_deferrable() -> bool:
 class PausingOperator(BaseOperator):
     """An operator whose work goes on, after a pause, from a state of plain values.
 
-    While a system is down, its tasks wait without a worker and without using up a retry: deferred on Airflow 3, put
-    back to be scheduled later on 2.11, where time deferred would count as time of execution.
+    While a system is down, or its calls of a day are used up, its tasks wait without a worker and without using up a
+    retry: deferred on Airflow 3, put back to be scheduled later on 2.11, where time deferred would count as time of
+    execution.
 
     Args:
         deferrable: whether to wait for a quota without a worker; ``[operators] default_deferrable`` if left out.
@@ -64,6 +66,7 @@ class PausingOperator(BaseOperator):
 
     def resume(self, context: Any, event: Plain | None = None) -> Any:
         """Does the work, or goes on with it from the ``state`` of an event."""
+        self._context = context
         self._state: Plain = event["state"] if event else {}
         queue = OutageQueue(context, self.on_alert)
         with airflow_errors(self.log):
@@ -74,6 +77,11 @@ class PausingOperator(BaseOperator):
             except RetryLater as error:
                 if error.outage is None:
                     queue.leave()
+                    if isinstance(error, RateLimited) and (error.wait_seconds or 0) > LONG_PAUSE:
+                        # a limit of a day: a retry would find it used up as well
+                        announce_stop(error, context, self.on_alert)
+                        self.log.info("waiting: %s", error)
+                        self._come_back(opens_at(error))
                     raise
                 self.log.info("waiting: %s", error.outage)
                 self._come_back(queue.wait(error.outage, *self.waits_as(context)))
@@ -106,6 +114,8 @@ class PausingOperator(BaseOperator):
             if not (isinstance(error, RateLimited) and self.defers(error)):
                 raise
             seconds = float(error.wait_seconds or 0)
+            if seconds > LONG_PAUSE:
+                announce_stop(error, self._context, self.on_alert)
             self.log.info("deferred for %.0f s: %s", seconds, error)
             self.defer(
                 trigger=PauseTrigger(time.time() + seconds, self._state),

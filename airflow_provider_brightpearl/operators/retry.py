@@ -4,6 +4,7 @@
 |---|---|---|
 | Stop | fails at once, no retry | |
 | RecordRefused | fails at once: the same record would be refused again | |
+| RateLimited of more than five minutes, a limit of a day | comes back in the same try once it opens (``pausing``) | |
 | RateLimited | retries with growing delay | waits as long as the system said |
 | RetryLater, anything else | retries with growing delay | |
 | RetryLater with an outage | waits until the system answers, in the same try (``pausing``) | |

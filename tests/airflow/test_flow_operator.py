@@ -84,6 +84,24 @@ def test_the_daily_limit_is_waited_for_without_a_worker(sandbox):
     assert 0 < summary["counts"]["created"] == summary["counts"]["extracted"]
 
 
+def test_a_limit_of_a_day_uses_up_no_retry_and_is_announced_once(sandbox):
+    told: list[str] = []
+
+    def tell(*given):
+        told.append(repr(given))
+
+    sandbox.control("POST", "/settings/salesforce", {"daily_api_limit": 100, "daily_api_used": 96})
+    for _ in range(2):
+        task = operator(deferrable=False, on_alert=[tell])
+        with pytest.raises(BaseException) as raised:
+            task.execute(context_of(task))
+        again = "TaskDeferred" if compat.airflow_version() >= (3, 0) else "AirflowRescheduleException"
+        assert again == type(raised.value).__name__, raised.value
+    sandbox.control("DELETE", "/settings/salesforce")
+    assert 1 == len(told)
+    assert "Salesforce takes no more calls before" in told[0]
+
+
 def test_a_run_is_the_dags_run_with_ledger_and_watermark(sandbox):
     task = operator(BrightpearlToSalesforceOperator)
     summary = task.execute(context_of(task))
