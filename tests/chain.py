@@ -52,6 +52,7 @@ from tests.fakes import (
     MemoryLetters,
     MemoryNotices,
     MemoryRecordEvents,
+    MemorySeenColumns,
     PassingGate,
 )
 
@@ -86,6 +87,7 @@ class Chain:
 
     def __post_init__(self) -> None:
         self.notices = MemoryNotices(lambda: self.now)
+        self.seen_columns = MemorySeenColumns()
 
     # what stages ask of a wiring
 
@@ -100,6 +102,9 @@ class Chain:
         )  # fmt: skip
 
     def adopt_state(self) -> None:
+        return None
+
+    def source_time(self, moment: float) -> datetime | None:
         return None
 
     def target_instance(self) -> str:

@@ -35,6 +35,7 @@ from airflow_provider_brightpearl.core.ports.stores import (
     Resolver,
 )
 from airflow_provider_brightpearl.core.ports.target import Sink
+from airflow_provider_brightpearl.core.presence import Presence
 from airflow_provider_brightpearl.core.readings import both_wrote, is_as_read
 from airflow_provider_brightpearl.core.records import Counts, Rejection
 from airflow_provider_brightpearl.core.reports import RunSummary, StateMark, run_of
@@ -433,6 +434,19 @@ class MemoryNotices:
 
     def forget(self, flow: str, topic: str) -> None:
         self.said.pop((flow, topic), None)
+
+
+class MemorySeenColumns:
+    """``SeenColumns`` in a dict."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Mapping[str, Presence]] = {}
+
+    def of(self, flow: str) -> dict[str, Presence]:
+        return dict(self.kept.get(flow, {}))
+
+    def keep(self, flow: str, columns: Mapping[str, Presence]) -> None:
+        self.kept[flow] = columns
 
 
 class PassingGate:

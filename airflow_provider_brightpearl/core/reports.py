@@ -97,7 +97,8 @@ class TransformReport(Report):
 
     ``filtered`` counts records that the flow's ``where`` does not want; ``warnings`` counts rows by problems that
     reject nothing. ``due`` of the others were read for the sake of their dead letters alone, ``due_rejected`` of
-    those are rejected again. Money is that of all records, of the rejected and parked ones, and of the filtered ones.
+    those are rejected again. ``present`` counts records with a value, by column that the mapping reads. Money is that
+    of all records, of the rejected and parked ones, and of the filtered ones.
     """
 
     name: str
@@ -111,6 +112,7 @@ class TransformReport(Report):
     filtered: int = 0
     due: int = 0
     due_rejected: int = 0
+    present: dict[str, int] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
     extracted_money: Money = field(default_factory=dict)
     rejected_money: Money = field(default_factory=dict)

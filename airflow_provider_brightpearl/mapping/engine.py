@@ -98,7 +98,14 @@ class Mapper:
         rows = {item.name: self._kept(item, folder, bool(rejections)) for item in self.compiled.objects}
         return MapResult(
             records, rows, rejections, self._money("true"), len(filtered), filtered_money, warned, filtered,
+            self._present(),
         )  # fmt: skip
+
+    def _present(self) -> dict[str, int]:
+        """How many records have a value in each column that the mapping reads."""
+        names = raw_columns(self.compiled)
+        ((*counts,),) = self._rows(f"SELECT {', '.join(f'count({each})' for each in names)} FROM raw")
+        return {".".join(path): count for path, count in zip(self.compiled.paths, counts, strict=True)}
 
     def _load(self, raw: Path, folder: Path) -> dict[int, Misshapen]:
         """Fills the table ``raw``; gives the records that have another shape than the stream declares, by line."""

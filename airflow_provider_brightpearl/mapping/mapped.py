@@ -22,7 +22,7 @@ class MapResult:
 
     ``filtered`` counts the records that the first object's ``where`` does not want, ``filtered_lines`` holds
     their lines and ids;
-    ``warnings`` counts problems that reject nothing.
+    ``warnings`` counts problems that reject nothing, ``present`` the records with a value, by column that is read.
     """
 
     records: int
@@ -33,6 +33,7 @@ class MapResult:
     filtered_money: Money
     warnings: Mapping[str, int] = field(default_factory=dict)
     filtered_lines: tuple[tuple[int, str], ...] = ()
+    present: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def filtered_ids(self) -> list[str]:

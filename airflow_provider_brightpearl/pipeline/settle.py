@@ -103,9 +103,14 @@ class StageReports:
 
 
 def settle_run(
-    flow: FlowSpec, run: RunInfo, reports: StageReports, stores: Stores, now: datetime
+    flow: FlowSpec,
+    run: RunInfo,
+    reports: StageReports,
+    stores: Stores,
+    now: datetime,
+    vanished: Sequence[str] = (),
 ) -> RunSummary:
-    """Proves that a run adds up, and records it.
+    """Proves that a run adds up, and records it; ``vanished`` are warnings of columns that are missing.
 
     Raises:
         OutOfBalance: records or money were lost; the run is in the ledger, the watermark stays.
@@ -119,7 +124,7 @@ def settle_run(
     with open_rejections(stores.staging, reports.rejections) as letters, stores.ledger.transaction():
         causes, gone = _keep_letters(flow, run, letters, stores, now)
         lost_rows = dict.fromkeys(text for each in reports.loads for text in each.warnings)
-        warnings = (*run.warnings, *mapping_warnings(reports.mapped), *lost_rows, *gone)
+        warnings = (*run.warnings, *mapping_warnings(reports.mapped), *lost_rows, *gone, *vanished)
         quarantine, news = _quarantine(flow, run, reports, stores, tell=not problem)
         summary = RunSummary(
             run=run.run,

@@ -63,6 +63,7 @@ def map_part(
         due_rejected=sum(
             line >= first_due and each.outcome is Outcome.REJECTED for line, each in result.rejections
         ),
+        present=dict(result.present),
         warnings=dict(result.warnings),
         extracted_money=result.money,
         rejected_money=money_of(rejected),

@@ -39,6 +39,7 @@ from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.pipeline.extract import extract_parts, with_due
 from airflow_provider_brightpearl.pipeline.gate import evaluate_gate
 from airflow_provider_brightpearl.pipeline.load import LoadPorts, load_part
+from airflow_provider_brightpearl.pipeline.presence import vanished_columns
 from airflow_provider_brightpearl.pipeline.settle import (
     StageReports,
     Stores,
@@ -229,7 +230,10 @@ def settle(
     with _stage(wiring, "settle", run, writes=written) as progress:
         reports = StageReports(parts, mapped, judged, loads, run.unread)
         stores = _stores(wiring, wiring.staging(run.run))
-        summary = settle_run(wiring.flow, run, reports, stores, wiring.environment.now())
+        vanished = vanished_columns(
+            wiring.flow, run, mapped, wiring.seen_columns, wiring.notices, wiring.environment.mappings
+        )
+        summary = settle_run(wiring.flow, run, reports, stores, wiring.environment.now(), vanished)
         keep_mark(wiring)
         progress.result = f"{counted(summary.counts.extracted, 'record')}: {outcomes(summary.counts)}"
         pages = [load.page for load in loads if load.page]

@@ -16,7 +16,7 @@ from airflow_provider_brightpearl.core.ports.gate import Gate
 from airflow_provider_brightpearl.core.ports.matching import Claims, FollowsMerges, TakesRowsOver
 from airflow_provider_brightpearl.core.ports.notices import Notices
 from airflow_provider_brightpearl.core.ports.overrides import Overrides
-from airflow_provider_brightpearl.core.ports.seen_fields import SeenFields
+from airflow_provider_brightpearl.core.ports.seen_fields import SeenColumns, SeenFields
 from airflow_provider_brightpearl.core.ports.source import Source, SourceInventory, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import (
     Bases,
@@ -56,6 +56,7 @@ from airflow_provider_brightpearl.stores.notices import SqlNotices
 from airflow_provider_brightpearl.stores.overrides import SqlOverrides
 from airflow_provider_brightpearl.stores.read_only import ReadOnlyConflicts, ReadOnlyCrosswalk
 from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
+from airflow_provider_brightpearl.stores.seen_columns import SqlSeenColumns
 from airflow_provider_brightpearl.stores.seen_fields import SqlSeenFields
 from airflow_provider_brightpearl.stores.staging import FileStaging
 from airflow_provider_brightpearl.systems import registry
@@ -272,6 +273,10 @@ class Wiring:
         """Calls that reading the target's schema takes: one for each object of a target that can be asked."""
         asks = self.target_system.schema_problems is not None
         return len({self.flow.target_object(name) for name in self.flow.objects}) if asks else 0
+
+    @cached_property
+    def seen_columns(self) -> SeenColumns:
+        return SqlSeenColumns(self.environment.state(), self.pair)
 
     def seen_fields_of(self, pair: str) -> SeenFields:
         """The fields of the target as the flow last met them for a pair of instances."""

@@ -36,6 +36,7 @@ KEPT = {
     tables.quota_call.name: "calls of its window alone: those before it go with the next one",
     tables.quota_waiter.name: "who waits for a moment: goes with the next one after its time",
     tables.quota_hour.name: "hours of the forecast alone: those before it go with the next one",
+    tables.seen_columns.name: "one row for each flow, whose counts are halved as they grow",
     tables.seen_fields.name: "the fields of each object as they were last seen, replaced by the next look",
     tables.certificate.name: "others verify the chain years later",
 }

@@ -272,6 +272,15 @@ seen_fields = sa.Table(
     sa.Column("at", Instant, nullable=False),
 )
 
+# by column of the source that a flow reads (JSON), how many of how many records had a value
+seen_columns = sa.Table(
+    "bp_seen_columns",
+    metadata,
+    _text("pair", primary_key=True),
+    _text("flow", primary_key=True),
+    _text("columns"),
+)
+
 token = sa.Table(
     "bp_token",
     metadata,

@@ -1,4 +1,4 @@
-"""The port that remembers the fields of a target as a flow last met them."""
+"""The ports that remember the fields of a target, and the columns of a source, as a flow last met them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from airflow_provider_brightpearl.core.drift import ObjectSchema
+from airflow_provider_brightpearl.core.presence import Presence
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +32,16 @@ class SeenFields(Protocol):
 
     def confirm(self, flow: str) -> None:
         """Records that the objects of a flow are still as they were kept."""
+        ...
+
+
+class SeenColumns(Protocol):
+    """How many records had a value in each column that a flow reads; raises ``Unavailable`` likewise."""
+
+    def of(self, flow: str) -> dict[str, Presence]:
+        """What was last kept, by column such as ``orderStatus.name``."""
+        ...
+
+    def keep(self, flow: str, columns: Mapping[str, Presence]) -> None:
+        """Replaces what was kept of a flow."""
         ...
