@@ -34,7 +34,7 @@ PYTEST := -p no:cacheprovider -n $(WORKERS) --dist loadfile --no-loadscope-reord
 CLIENTS := .venv-inforion/.ready $(if $(shell command -v npm),tests/sandbox/jsforce/node_modules/.package-lock.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast $(LINES:%=test-%) faults soak check docs bench lock clean env
+.PHONY: help demo up test test-fast $(LINES:%=test-%) faults soak check audit docs bench lock clean env
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -62,7 +62,7 @@ test-fast: .venv-3.3/.ready ## Run the quick tests only, on Airflow 3.3.2, witho
 faults: .venv-3.3/.ready ## Try every fault with every flow, and write what held into docs/faults.md
 	$(BIN)/python -m pytest $(PYTEST) tests/faults --sync-profile=long --sync-report=docs/faults.md $(ARGS)
 
-soak: .venv-3.3/.ready ## Try 100,000 odd inputs of each kind, and 20,000 steps of people and runs, for hours
+soak: .venv-3.3/.ready ## Try 1,000,000 odd inputs of each kind, and 20,000 steps of people and runs, for hours
 	HYPOTHESIS_PROFILE=long nice -n 15 $(BIN)/python -m pytest -p no:cacheprovider -n $(WORKERS) -v tests/odd tests/convergence $(ARGS)
 
 check: .venv-3.3/.ready ## Lint, types, layers, dependencies, flow files and their schema
@@ -74,6 +74,10 @@ check: .venv-3.3/.ready ## Lint, types, layers, dependencies, flow files and the
 	$(MAKE) docs
 	$(BIN)/brightpearl mapping check include/mappings/*.yaml include/mappings/variants/*.yaml
 	$(BIN)/brightpearl mapping schema | diff - include/mappings/flow.schema.json
+
+# not part of .ci/run: it asks a service on the internet what is known of each locked version
+audit: .venv-uv/.ready ## Look for known vulnerabilities in the locked dependencies
+	$(foreach line,$(LINES),.venv-uv/bin/uv tool run pip-audit --disable-pip --no-deps --requirement requirements/airflow-$(line).txt &&) true
 
 docs: .venv-3.3/.ready ## Build the documentation as a site, into build/docs/html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --doctree-dir build/docs/doctrees docs build/docs/html

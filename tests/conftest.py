@@ -20,7 +20,7 @@ from tests.postgres import postgres_url, state_url
 # machines of CI are slow at times; HYPOTHESIS_PROFILE=long looks for days rather than seconds
 _UNHURRIED: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 settings.register_profile("normal", max_examples=100, **_UNHURRIED)
-settings.register_profile("long", max_examples=100_000, print_blob=True, **_UNHURRIED)
+settings.register_profile("long", max_examples=1_000_000, print_blob=True, **_UNHURRIED)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "normal")
 settings.load_profile(PROFILE)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
 from airflow.providers.salesforce.hooks.salesforce import SalesforceHook as ProviderSalesforceHook
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SYSTEM = "salesforce"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _ONCE = Backoff(tries=1, throttled_tries=1)
 
 
@@ -226,6 +228,9 @@ _TEXTS = (
 
 
 def _session(extra: Extra) -> requests.Session:
+    parts = urlsplit(extra.text("endpoint_override"))
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        log.warning("tokens go to %s without encryption; use https for anything but a sandbox", parts.netloc)
     return new_session(
         read_seconds=extra.number("request_timeout", READ_SECONDS, least=1),
         endpoint_override=extra.text("endpoint_override"),

@@ -119,6 +119,11 @@ class MeteredAdapter(HTTPAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
+        if verify is False:
+            raise Misconfigured(
+                "a session is told not to verify certificates: put the authority's certificate into a file and name "
+                "it in REQUESTS_CA_BUNDLE instead"
+            )
         path = urlsplit(request.url or "").path
         request.url = _redirected(request.url or "", self.endpoint_override)
         self.meter.count(request)

@@ -259,3 +259,10 @@ def test_the_servers_clock_is_known_by_its_answers_and_not_by_those_of_a_cache()
     found = meter.server_time(now)
     assert found
     assert datetime(2026, 4, 1, 11, 59, 31, tzinfo=UTC) < found <= datetime(2026, 4, 1, 12, tzinfo=UTC)
+
+
+def test_certificates_are_verified_whatever_a_session_is_told() -> None:
+    session = new_session()
+    session.verify, session.trust_env = False, False
+    with pytest.raises(Misconfigured, match="REQUESTS_CA_BUNDLE"):
+        call(session, "GET", "https://127.0.0.1:1/")
