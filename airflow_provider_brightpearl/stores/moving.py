@@ -9,9 +9,11 @@ from airflow_provider_brightpearl.errors import Misconfigured, OutOfBalance
 from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.engine import open_existing, writing
 
-# every database has its own: a run that began on one must not go on with the other; a quota is counted anew
+# every database has its own: a run that began on one must not go on with the other; a quota is counted anew, and
+# whether a system is down is noticed anew
 _QUOTAS = {each.name for each in (tables.quota, tables.quota_call, tables.quota_waiter, tables.quota_hour)}
-_OWN = {tables.version.name, tables.identity.name, *_QUOTAS}
+_OUTAGES = {tables.breaker.name, tables.breaker_queue.name}
+_OWN = {tables.version.name, tables.identity.name, *_QUOTAS, *_OUTAGES}
 # any use of a connection fills these, and what is there is newer
 _OF_CONNECTIONS = {tables.instance.name, tables.token.name}
 _ROWS = 5_000
@@ -62,7 +64,8 @@ def rename_flow(engine: Engine, old: str, new: str) -> dict[str, int]:
         Misconfigured: there is no state of the old name, or there is some of the new one.
         Unavailable: the database does not answer.
     """
-    named = [table for table in tables.metadata.sorted_tables if "flow" in table.c]
+    every = (table for table in tables.metadata.sorted_tables if table.name not in _OUTAGES)
+    named = [table for table in every if "flow" in table.c]
     with writing(engine) as connection:
         if taken := [table.name for table in named if _count(connection, table, new)]:
             raise Misconfigured(f"there is state of {new} already: {', '.join(taken)}")
