@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_brightpearl.compat import BaseOperator
+from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.errors import Misconfigured, RecordRefused
 from airflow_provider_brightpearl.operators.request import check_conf
 from airflow_provider_brightpearl.operators.retry import airflow_errors
@@ -68,5 +69,5 @@ class ReplayOperator(BaseOperator):
                     f"{done.left:,} of {len(letters):,} letters still wait: "
                     + "; ".join(f"{each.flow} {each.group}: {each.note}" for each in done.groups if each.left)
                 )
-        self.log.info("%s letters closed", f"{done.closed:,}")
+        self.log.info("%s closed", counted(done.closed, "letter"))
         return dict(msgspec.to_builtins(done))
