@@ -66,6 +66,7 @@ def airflow_environment(mappings: str | Path | None = None) -> Environment:
         gate_sql_rows=settings.number("gate_sql_rows"),
         mapping_bounds=Bounds(settings.number("mapping_seconds"), settings.number("mapping_memory_mb")),
         write_back_limit=settings.number("write_back_limit"),
+        lease=settings.lease(),
         certificates=certificates_root if settings.text("certificates_path") else None,
         signing_key=signing_key,
     )

@@ -6,7 +6,9 @@
     ├── RetryLater            wait, then do the same again
     │   ├── RateLimited       a system's rate limit is exceeded; says how long to wait
     │   ├── TimedOut          no answer in time; a write may or may not have happened
-    │   └── Unavailable       connection refused, 5xx, a page that is not what it should be
+    │   ├── Unavailable       connection refused, 5xx, a page that is not what it should be
+    │   ├── FlowBusy          another run of the flow is writing; says how long to wait
+    │   └── LeaseLost         another run of the flow has taken over, as this one was silent for too long
     ├── RecordRefused         this record will not pass; the others can (becomes a dead letter)
     └── Stop                  nobody but a person can help; do not retry
         ├── CredentialsRefused   expired or wrong token, missing scope
@@ -103,6 +105,18 @@ class TimedOut(RetryLater):
 
 class Unavailable(RetryLater):
     """The system is not available: connection refused, 5xx, or a body that is cut or not JSON."""
+
+
+class FlowBusy(RetryLater):
+    """Another run of the flow is writing; ``wait_seconds`` until it has ended, or else has to show that it goes on."""
+
+    def __init__(self, message: str, *, wait_seconds: float, **evidence: Any) -> None:
+        super().__init__(message, **evidence)
+        self.wait_seconds = wait_seconds
+
+
+class LeaseLost(RetryLater):
+    """Another run of the flow has taken over, as this one was silent for longer than its lease; it writes no more."""
 
 
 class RecordRefused(SyncError):

@@ -15,6 +15,7 @@ SECTION = "brightpearl"
 VERSION_ADDED = "0.1.0"
 _ON = {"true", "t", "yes", "on", "1"}
 _OFF = {"false", "f", "no", "off", "0", ""}
+_SHORTEST_LEASE = 30
 _ON_THIS_MACHINE = {"LocalExecutor", "SequentialExecutor", "DebugExecutor"}
 
 
@@ -104,6 +105,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "Hours after which a task that has not ended is stopped, and tried again as after an outage; more than the day "
         "that a system may ask to wait. 0: never.",
         "30",
+        "integer",
+    ),
+    "lease_seconds": _option(
+        "Seconds after which a run that does not show any more that it goes on is taken for dead, and the next run of "
+        "its flow begins; at least 30.",
+        "300",
         "integer",
     ),
     "gone_after_looks": _option(
@@ -223,6 +230,20 @@ def execution_timeout() -> timedelta | None:
     """How long a task may take, None for as long as it likes."""
     hours = number("execution_hours")
     return timedelta(hours=hours) if hours else None
+
+
+def lease() -> timedelta:
+    """How long a run that is silent counts as one that still writes.
+
+    Raises:
+        Misconfigured: it is too short for a task to follow another in it.
+    """
+    from airflow_provider_brightpearl.errors import Misconfigured
+
+    seconds = number("lease_seconds")
+    if seconds < _SHORTEST_LEASE:
+        raise Misconfigured(f"[{SECTION}] lease_seconds is {seconds}; write {_SHORTEST_LEASE} or more")
+    return timedelta(seconds=seconds)
 
 
 def switch(option: str) -> bool:

@@ -83,6 +83,7 @@ class Chain:
     now: datetime = NOW
     queries_target: bool = False
     pair: str = "here:1>there:2"
+    leases: None = None
     target_client: Any = field(default_factory=lambda: SimpleNamespace(calls=0))
 
     def __post_init__(self) -> None:

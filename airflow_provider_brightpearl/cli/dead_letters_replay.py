@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from airflow_provider_brightpearl.cli.dead_letters import Group, Ids, Pair, environment
 from airflow_provider_brightpearl.cli.output import Json, print_json, say
-from airflow_provider_brightpearl.cli.run import refuse_beside_dag
+from airflow_provider_brightpearl.cli.run import PATIENCE
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.errors import Misconfigured
 
@@ -30,7 +31,7 @@ def replay(
 ) -> None:
     """Run the records of letters now: parents first, one record of each group before the others.
 
-    Ends with code 1 if letters are left. Refused while a DAG of theirs is running.
+    Ends with code 1 if letters are left. While another run of their flow writes, it waits for its turn.
     """
     from airflow_provider_brightpearl.runtime.desk import letters_to_replay
     from airflow_provider_brightpearl.runtime.replay import replay as replay_letters
@@ -38,10 +39,9 @@ def replay(
 
     if [bool(ids), bool(group), bool(flow) and not group, everything].count(True) != 1:
         raise Misconfigured("name the letters, or pass one of --group, --flow and --all")
-    where = environment()
+    where = replace(environment(), lease_wait=PATIENCE)
 
     def opened(name: str) -> Wiring:
-        refuse_beside_dag(name)
         return Wiring.of(name, where, source_conn_id, target_conn_id)
 
     letters = letters_to_replay(where, ids or (), group, flow, pair)

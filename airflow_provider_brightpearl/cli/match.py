@@ -81,10 +81,8 @@ def _check_options(record: str, start: str, end: str, new: bool, author: str, fi
 
 
 def _answer(wiring: Wiring, record: str, target_id: str, author: str, as_json: bool) -> None:
-    from airflow_provider_brightpearl.cli.run import refuse_beside_dag
     from airflow_provider_brightpearl.runtime.match_answer import answer_match
 
-    refuse_beside_dag(wiring.flow.flow)
     found = answer_match(wiring, record, target_id, author)
     if as_json:
         print_json(found)

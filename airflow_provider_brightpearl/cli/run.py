@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,13 +14,15 @@ import typer
 
 from airflow_provider_brightpearl import settings
 from airflow_provider_brightpearl.cli.output import Json, print_json, say
-from airflow_provider_brightpearl.errors import Misconfigured, RetryLater
+from airflow_provider_brightpearl.errors import RetryLater
 
 if TYPE_CHECKING:
     from airflow_provider_brightpearl.core.reports import RunSummary
 
 # as of sendmail and others: what failed now may succeed later
 SYSTEM_DOWN = 75
+# how long a command waits for another run of a flow
+PATIENCE = timedelta(minutes=10)
 
 
 def run(
@@ -33,14 +36,19 @@ def run(
     source_conn_id: Annotated[str | None, typer.Option(help="Connection of the source.")] = None,
     target_conn_id: Annotated[str | None, typer.Option(help="Connection of the target.")] = None,
     wait: Annotated[
-        int, typer.Option("--wait", min=0, help="Minutes to wait for a system that is down.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--wait",
+            min=0,
+            help="Minutes to wait for a system that is down (0 if left out), or for another run of the flow (10).",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a flow now, in this process; without options, everything new since its last run.
 
-    Same settings, state database and ledger as its DAG. Refused while a run of the DAG is going on. Ends with code 75
-    while a system is down.
+    Same settings, state database and ledger as its DAG. While another run of the flow writes, this one waits for its
+    turn. Ends with code 75 while a system is down.
     """
     from airflow_provider_brightpearl.environment import airflow_environment
     from airflow_provider_brightpearl.runtime.request import request_from
@@ -49,11 +57,11 @@ def run(
     from airflow_provider_brightpearl.runtime.wiring import Wiring
 
     request = request_from({"from": start, "to": end, "ids": ids, "full_resync": full_resync})
-    environment = airflow_environment(settings.mappings_folder(Path.cwd()))
+    usual = airflow_environment(settings.mappings_folder(Path.cwd()))
+    environment = replace(usual, lease_wait=PATIENCE if wait is None else timedelta(minutes=wait))
     Wiring.of(flow, environment, source_conn_id, target_conn_id)
-    refuse_beside_dag(flow)
-    name = f"command__{datetime.now(UTC).isoformat(timespec='seconds')}"
-    limit = datetime.now(UTC) + timedelta(minutes=wait)
+    name = f"command__{datetime.now(UTC).isoformat(timespec='milliseconds')}"
+    limit = datetime.now(UTC) + timedelta(minutes=wait or 0)
     # what a run that met an outage has opened leads nowhere, so the next try begins anew
     summary: RunSummary = _until_it_answers(
         lambda: run_flow(Wiring.of(flow, environment, source_conn_id, target_conn_id), request, name), limit
@@ -77,24 +85,3 @@ def _until_it_answers(attempt: Callable[[], RunSummary], limit: datetime) -> Run
             if error.outage.next_look > limit:
                 sys.exit(SYSTEM_DOWN)
             time.sleep(max(1.0, (error.outage.next_look - datetime.now(UTC)).total_seconds()))
-
-
-def refuse_beside_dag(flow: str) -> None:
-    """Raises ``Misconfigured`` while a run of the flow's DAG is going on.
-
-    Two runs of a flow at a time could write an older version of a record over a newer one.
-    """
-    from airflow.models.dagrun import DagRun
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        going = DagRun.find(dag_id=flow, state="running")
-    except SQLAlchemyError as error:
-        raise Misconfigured(
-            f"Airflow's database does not say whether DAG {flow} is running: {type(error).__name__}; "
-            "run this where `airflow dags list-runs` works"
-        ) from error
-    if going:
-        raise Misconfigured(
-            f"DAG {flow} is running ({going[0].run_id}); wait for it to end, or trigger the DAG instead"
-        )

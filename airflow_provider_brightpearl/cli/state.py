@@ -95,14 +95,12 @@ def rebuild(
 
     Flows that it refers to come first. Ends with code 1 if rows need a look, or records wait for such a flow.
     """
-    from airflow_provider_brightpearl.cli.run import refuse_beside_dag
     from airflow_provider_brightpearl.environment import airflow_environment
     from airflow_provider_brightpearl.runtime.rebuild import rebuild as rebuild_crosswalk
     from airflow_provider_brightpearl.runtime.wiring import Wiring
 
     environment = airflow_environment(settings.mappings_folder(Path.cwd()))
     wiring = Wiring.of(flow, environment, source_conn_id, target_conn_id)
-    refuse_beside_dag(flow)
     name = f"rebuild__{datetime.now(UTC).isoformat(timespec='seconds')}"
     found = rebuild_crosswalk(wiring, name, merge=merge, dry_run=dry_run)
     if as_json:
@@ -186,7 +184,6 @@ def rename(
 
     Rename its flow file first, and its DAG and its name in the other flow files before its next run.
     """
-    from airflow_provider_brightpearl.cli.run import refuse_beside_dag
     from airflow_provider_brightpearl.environment import airflow_environment
     from airflow_provider_brightpearl.runtime.state_guard import current_state
     from airflow_provider_brightpearl.stores.ledger import SqlLedger
@@ -194,8 +191,8 @@ def rename(
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", new):
         raise Misconfigured(f"{new!r} is not a name for a flow; use lower case letters, digits and _")
-    refuse_beside_dag(old)
-    refuse_beside_dag(new)
+    _refuse_beside_dag(old)
+    _refuse_beside_dag(new)
     environment = airflow_environment(settings.mappings_folder(Path.cwd()))
     _check_files(environment.mappings, old, new)
     current_state(SqlLedger(environment.state()), environment)
@@ -207,6 +204,25 @@ def rename(
         if count:
             say(f"{count:>9,} {_LETTERS_OF_OTHERS if name == 'waiting' else name}")
     say(f"{old} is {new} now")
+
+
+def _refuse_beside_dag(flow: str) -> None:
+    """Raises ``Misconfigured`` while a run of the flow's DAG is going on.
+
+    Its next task would go on under the old name.
+    """
+    from airflow.models.dagrun import DagRun
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        going = DagRun.find(dag_id=flow, state="running")
+    except SQLAlchemyError as error:
+        raise Misconfigured(
+            f"Airflow's database does not say whether DAG {flow} is running: {type(error).__name__}; "
+            "run this where `airflow dags list-runs` works"
+        ) from error
+    if going:
+        raise Misconfigured(f"DAG {flow} is running ({going[0].run_id}); wait for it to end")
 
 
 def _check_files(folder: Path, old: str, new: str) -> None:

@@ -49,7 +49,8 @@ class RunInfo(Report):
     nothing to map. ``unread`` are the staged rejections of records that could not be read, None where all could;
     ``lost`` of them were found in what the run reads, the others were named. ``warnings`` are those of the source,
     ``notes`` what changed in the target and stops nothing.
-    ``pair`` names the two instances that it connects: ``brightpearl:acme>salesforce:00D000000000001EAA``.
+    ``pair`` names the two instances that it connects: ``brightpearl:acme>salesforce:00D000000000001EAA``. ``lease``
+    is the name under which the run holds the flow's lease, its attempt where that is empty.
     """
 
     run: str
@@ -65,11 +66,22 @@ class RunInfo(Report):
     pair: str = ""
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    lease: str = ""
 
     @property
     def attempt(self) -> str:
         """Names this run among those of the same id: a run that is cleared begins anew and keeps its id."""
-        return f"{self.run}@{self.started_at.isoformat()}"
+        return attempt_of(self.run, self.started_at)
+
+    @property
+    def holder(self) -> str:
+        """Who holds the lease of the flow while this run works."""
+        return self.lease or self.attempt
+
+
+def attempt_of(run: str, begun: datetime) -> str:
+    """The name of the attempt of a run, or of a command, that began at that aware instant."""
+    return f"{run}@{begun.isoformat()}"
 
 
 def run_of(attempt: str) -> str:

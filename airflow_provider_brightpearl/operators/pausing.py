@@ -1,16 +1,16 @@
-"""Operators that give up their worker while a system is down, or asks for more than a minute of pause."""
+"""Operators that give up their worker while a system is down or wants a pause, or another run of the flow writes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_brightpearl import compat
 from airflow_provider_brightpearl.compat import BaseOperator, airflow_version, conf
-from airflow_provider_brightpearl.errors import RateLimited, RetryLater
+from airflow_provider_brightpearl.errors import FlowBusy, RateLimited, RetryLater
 from airflow_provider_brightpearl.operators.outages import OutageQueue, sit_out
 from airflow_provider_brightpearl.operators.quotas import announce_stop, opens_at
 from airflow_provider_brightpearl.operators.retry import airflow_errors
@@ -20,6 +20,9 @@ Plain = dict[str, Any]
 # seconds that a worker waits itself: a minute's quota, and what clocks differ
 SHORT_PAUSE = 65.0
 LONG_PAUSE = 300.0
+# seconds between two looks of a task whose flow another run writes, and those that it sits out first
+LOOK = 60.0
+BUSY_PAUSE = 15.0
 
 
 def default_deferrable() -> bool:
@@ -30,9 +33,9 @@ def default_deferrable() -> bool:
 class PausingOperator(BaseOperator):
     """An operator whose work goes on, after a pause, from a state of plain values.
 
-    While a system is down, or its calls of a day are used up, its tasks wait without a worker and without using up a
-    retry: deferred on Airflow 3, put back to be scheduled later on 2.11, where time deferred would count as time of
-    execution.
+    While a system is down, its calls of a day are used up, or another run of the flow writes, its tasks wait without a
+    worker and without using up a retry: deferred on Airflow 3, put back to be scheduled later on 2.11, where time
+    deferred would count as time of execution.
 
     Args:
         deferrable: whether to wait for a quota without a worker; ``[operators] default_deferrable`` if left out.
@@ -74,6 +77,10 @@ class PausingOperator(BaseOperator):
                 if (turn := queue.turn()) and not sit_out(turn):
                     self._come_back(turn)
                 result = self.work(context, self._state)
+            except FlowBusy as error:
+                queue.leave()
+                self.log.info("waiting: %s", error)
+                self._come_back(datetime.now(UTC) + timedelta(seconds=min(error.wait_seconds, LOOK)))
             except RetryLater as error:
                 if error.outage is None:
                     queue.leave()
@@ -106,7 +113,7 @@ class PausingOperator(BaseOperator):
 
     @contextmanager
     def pausing(self, state: Callable[[], Plain]) -> Iterator[None]:
-        """Defers the task where the quota opens in more than a minute; ``state`` is what it goes on from."""
+        """Defers the task where it has to wait for more than a minute; ``state`` is what it goes on from."""
         try:
             yield
         except RetryLater as error:

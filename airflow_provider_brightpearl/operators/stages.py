@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from airflow_provider_brightpearl import alerts, settings
@@ -21,7 +22,7 @@ from airflow_provider_brightpearl.links import (
     keep_page,
 )
 from airflow_provider_brightpearl.notifications import announce
-from airflow_provider_brightpearl.operators.pausing import PausingOperator
+from airflow_provider_brightpearl.operators.pausing import BUSY_PAUSE, PausingOperator
 from airflow_provider_brightpearl.operators.request import request_of
 
 Plain = dict[str, Any]
@@ -69,7 +70,7 @@ class StageOperator(PausingOperator):
 
         # what links of this try lead to
         self.link_addresses: dict[str, str] = {}
-        environment = airflow_environment(self.mappings)
+        environment = replace(airflow_environment(self.mappings), lease_wait=timedelta(seconds=BUSY_PAUSE))
         wiring = Wiring.of(self.flow, environment, self.source_conn_id, self.target_conn_id)
         self.opened = wiring
         # a stage that goes on begins anew, as after any retry

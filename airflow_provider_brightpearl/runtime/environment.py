@@ -51,6 +51,9 @@ class Environment:
         gate_sql_rows: up to so many rows of an object the gate is evaluated in DuckDB.
         mapping_bounds: what a mapping may take of time and memory.
         write_back_limit: messages that a run writes back at most.
+        lease: how long, by the clock of the state database, a run that is silent counts as one that still writes; zero
+            lets runs of a flow write beside each other.
+        lease_wait: how long a run waits here for its turn, before it says that the flow is busy.
         now: the clock, aware.
         certificates: folder of the certificates, the same one for every worker; below the staging files if left out.
         signing_key: the key that signs them, None for none.
@@ -66,6 +69,8 @@ class Environment:
     gate_sql_rows: int = 2_000
     mapping_bounds: Bounds = Bounds()
     write_back_limit: int = 2_000
+    lease: timedelta = timedelta(minutes=5)
+    lease_wait: timedelta = timedelta(0)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     certificates: Callable[[], str | Path | UPath] | None = None
     signing_key: Callable[[], SigningKey | None] = lambda: None

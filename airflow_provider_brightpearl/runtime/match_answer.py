@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airflow_provider_brightpearl.core.ports.stores import MatchAnswer
+from airflow_provider_brightpearl.core.ports.stores import PERSON, MatchAnswer
+from airflow_provider_brightpearl.core.reports import attempt_of
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.mapping.mapped import MappedRow, read_mapped
+from airflow_provider_brightpearl.runtime.lease import writing_alone
 from airflow_provider_brightpearl.runtime.state_guard import current_state
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.systems import registry
@@ -35,6 +37,7 @@ def answer_match(wiring: Wiring, source_id: str, target_id: str, author: str) ->
 
     Raises:
         Misconfigured: there is no such record or row, or one of them is linked already; nothing is recorded.
+        FlowBusy: a run of the flow is writing.
         SyncError: a system or the state database does not answer.
     """
     flow = wiring.flow
@@ -46,10 +49,13 @@ def answer_match(wiring: Wiring, source_id: str, target_id: str, author: str) ->
     gone = _gone_row(wiring, row)
     if target_id:
         _check_row(wiring, row, target_id)
-    if gone:
-        _take_back(wiring, row, gone)
     answer = MatchAnswer(flow.flow, row.object, row.key, row.source_id, target_id, author)
-    if not wiring.match_answers.keep(answer):
+    holder = attempt_of(f"{PERSON}__{author}", wiring.environment.now())
+    with writing_alone(wiring, holder, "answer", ends=True):
+        if gone:
+            _take_back(wiring, row, gone)
+        kept = wiring.match_answers.keep(answer)
+    if not kept:
         raise Misconfigured(
             f"record {source_id} of {flow.flow} was linked meanwhile; there is nothing to answer"
         )

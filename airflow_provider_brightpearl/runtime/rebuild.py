@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 
 from airflow_provider_brightpearl.core.ports.target import FindsRows
 from airflow_provider_brightpearl.core.progress import counted
+from airflow_provider_brightpearl.core.reports import attempt_of
 from airflow_provider_brightpearl.core.window import Selection
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.pipeline.extract import extract_parts
 from airflow_provider_brightpearl.pipeline.rebuild import RebuildReport, rebuild_part
 from airflow_provider_brightpearl.pipeline.transform import map_part
+from airflow_provider_brightpearl.runtime.lease import writing_alone
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.state_guard import current_state
 from airflow_provider_brightpearl.runtime.wiring import Wiring
@@ -30,6 +33,7 @@ def rebuild(wiring: Wiring, run: str, *, merge: bool = False, dry_run: bool = Fa
 
     Raises:
         Misconfigured: the flow has bindings and ``merge`` is off, or its target finds no rows.
+        FlowBusy: a run of the flow is writing.
         SyncError: a system does not answer as it should; what was bound by then is right.
     """
     flow = wiring.flow
@@ -43,7 +47,8 @@ def rebuild(wiring: Wiring, run: str, *, merge: bool = False, dry_run: bool = Fa
     if not isinstance(sink, FindsRows):
         raise Misconfigured(f"{flow.flow}: {flow.target} cannot be searched for rows by their keys")
     report = RebuildReport(flow.flow, dry_run)
-    with logged_progress(f"{flow.flow} rebuild") as progress:
+    alone = writing_alone(wiring, attempt_of(run, wiring.environment.now()), "rebuild", ends=True)
+    with logged_progress(f"{flow.flow} rebuild") as progress, nullcontext() if dry_run else alone:
         staging = wiring.staging(run)
         staged = extract_parts(
             flow, Selection(None, full_resync=True), wiring.source(), staging, wiring.environment.now

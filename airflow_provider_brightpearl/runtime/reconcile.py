@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,7 @@ from airflow_provider_brightpearl.core.events import REPAIR, EventOutcome, Recor
 from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.records import Counts
-from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
+from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState, attempt_of
 from airflow_provider_brightpearl.core.suggest import did_you_mean
 from airflow_provider_brightpearl.core.window import Request, RunKind, Window
 from airflow_provider_brightpearl.errors import DriftTooLarge, Misconfigured, RecordRefused
@@ -31,6 +31,7 @@ from airflow_provider_brightpearl.pipeline.repair import (
 )
 from airflow_provider_brightpearl.pipeline.sides import Ports
 from airflow_provider_brightpearl.runtime.certify import Certifier
+from airflow_provider_brightpearl.runtime.lease import writing_alone
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.reconcile_report import reconcile_lines
 from airflow_provider_brightpearl.runtime.run import run_flow
@@ -117,32 +118,36 @@ def repair(wiring: Wiring, found: ReconcileReport) -> ReconcileReport:
 
     Raises:
         RecordRefused: the target refused to remove a row; the others are removed.
+        FlowBusy: a run of the flow is writing.
     """
     wiring.ledger.check()
     flow = wiring.flow
     ports = _ports(wiring, found.run)
-    dropped = drop_stale_bindings(flow, found.stale_bindings, ports)
-    _note_rows(wiring, found.run, EventOutcome.UNLINKED, dropped)
-    _detach(wiring, found.detach)
+    # a run of the flow has a lease of its own, so this one is given back before it and taken again
+    with _alone(wiring, found):
+        dropped = drop_stale_bindings(flow, found.stale_bindings, ports)
+        _note_rows(wiring, found.run, EventOutcome.UNLINKED, dropped)
+        _detach(wiring, found.detach)
+        gone = prepare_rewrite(flow, found.repair, ports) if found.repair else 0
     counts = Counts()
     if found.repair:
-        gone = prepare_rewrite(flow, found.repair, ports)
         log.info("%s rows were gone from %s and are written again", gone, flow.target)
         counts = run_flow(wiring, Request(RunKind.MANUAL, ids=found.repair), found.run).counts
-    note_removed = partial(_note_rows, wiring, found.run, EventOutcome.REMOVED)
-    removed, refused = remove_rows(flow, found.remove, ports, note_removed) if found.remove else (0, [])
-    repaired = counts.created + counts.updated + counts.unchanged
-    whole = repaired == len(found.repair) and not refused
-    repaired_report = replace(
-        found,
-        state=ReconcileState.REPAIRED if whole else ReconcileState.PARTIALLY_REPAIRED,
-        repaired=repaired,
-        removed=removed,
-        refused=tuple(refused),
-        rejected=counts.rejected,
-        parked=counts.parked,
-    )
-    report = _record(wiring, repaired_report)
+    with _alone(wiring, found):
+        note_removed = partial(_note_rows, wiring, found.run, EventOutcome.REMOVED)
+        removed, refused = remove_rows(flow, found.remove, ports, note_removed) if found.remove else (0, [])
+        repaired = counts.created + counts.updated + counts.unchanged
+        whole = repaired == len(found.repair) and not refused
+        repaired_report = replace(
+            found,
+            state=ReconcileState.REPAIRED if whole else ReconcileState.PARTIALLY_REPAIRED,
+            repaired=repaired,
+            removed=removed,
+            refused=tuple(refused),
+            rejected=counts.rejected,
+            parked=counts.parked,
+        )
+        report = _record(wiring, repaired_report)
     if refused:
         raise RecordRefused(f"{flow.flow}: {len(refused)} rows were not removed: {'; '.join(refused[:5])}")
     return report
@@ -158,6 +163,11 @@ def _note_rows(wiring: Wiring, run: str, outcome: EventOutcome, rows: Sequence[B
         for row in rows
     ]
     wiring.events.record(wiring.flow.flow, events)
+
+
+def _alone(wiring: Wiring, found: ReconcileReport) -> AbstractContextManager[None]:
+    holder = attempt_of(found.run, wiring.environment.now())
+    return writing_alone(wiring, holder, "repair", ends=True)
 
 
 def _detach(wiring: Wiring, source_ids: Sequence[str]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from airflow_provider_brightpearl.core.ports.estimate import EstimatesReads, Kno
 from airflow_provider_brightpearl.core.ports.source import KnowsItsIds, WarnsOfStream, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import Staging
 from airflow_provider_brightpearl.core.ports.target import ShowsRows, Sink
-from airflow_provider_brightpearl.core.progress import Progress, counted
+from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.quota import drawing_on, share_of
 from airflow_provider_brightpearl.core.records import Calls, PartRef, RawPart
 from airflow_provider_brightpearl.core.reports import (
@@ -29,11 +29,7 @@ from airflow_provider_brightpearl.core.reports import (
 )
 from airflow_provider_brightpearl.core.window import Request, Selection, plan
 from airflow_provider_brightpearl.errors import (
-    GateClosed,
-    OutOfBalance,
-    RetryLater,
     SyncError,
-    TooManyRefused,
 )
 from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.pipeline.extract import extract_parts, with_due
@@ -43,16 +39,17 @@ from airflow_provider_brightpearl.pipeline.presence import vanished_columns
 from airflow_provider_brightpearl.pipeline.settle import (
     StageReports,
     Stores,
-    failed_run,
     gate_closed_error,
     settle_run,
 )
 from airflow_provider_brightpearl.pipeline.transform import map_part
 from airflow_provider_brightpearl.runtime.estimate import planned_reads, planned_writes
+from airflow_provider_brightpearl.runtime.lease import give_back, writing_alone
 from airflow_provider_brightpearl.runtime.preflight import check_instance, check_writers
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.run_summary import outcomes, write_back_outcome
 from airflow_provider_brightpearl.runtime.source_clock import by_the_sources_clock
+from airflow_provider_brightpearl.runtime.stage import stage
 from airflow_provider_brightpearl.runtime.state_guard import (
     check_state,
     count_write,
@@ -62,14 +59,10 @@ from airflow_provider_brightpearl.runtime.state_guard import (
 from airflow_provider_brightpearl.runtime.target_schema import check_schema
 from airflow_provider_brightpearl.runtime.two_way import close_unpaired, deletions_of, open_two_way
 from airflow_provider_brightpearl.runtime.wiring import Wiring
-from airflow_provider_brightpearl.systems.http.secrets import redacted
 
 log = logging.getLogger(__name__)
 
 LOOKUPS = "lookups.json"
-# their rows are written where they are raised, with the counts of the run
-_IN_LEDGER = (GateClosed, OutOfBalance, TooManyRefused)
-_NOTE_LENGTH = 500
 _NAMED = 10
 
 
@@ -87,25 +80,30 @@ def run_flow(wiring: Wiring, request: Request, run: str) -> RunSummary:
         GateClosed: too much failed, and nothing was loaded.
         OutOfBalance: counts or money do not add up.
         TooManyRefused: the target refused more records than the flow allows; the others are written.
+        FlowBusy: another run of the flow is writing.
         SyncError: a system does not answer as it should, or the flow is wrong; see ``errors`` for what to do.
     """
     extracted = extract(wiring, request, run)
     info = extracted.run
-    mapped = [transform(wiring, info, part) for part in extracted.parts]
-    judged = gate(wiring, info, mapped) if mapped else None
-    loads = [load(wiring, info, part, judged) for part in mapped] if judged else []
-    summary = settle(wiring, info, extracted.parts, mapped, judged, loads)
-    return write_back(wiring, info, summary)[0] if wiring.flow.write_back else summary
+    try:
+        mapped = [transform(wiring, info, part) for part in extracted.parts]
+        judged = gate(wiring, info, mapped) if mapped else None
+        loads = [load(wiring, info, part, judged) for part in mapped] if judged else []
+        summary = settle(wiring, info, extracted.parts, mapped, judged, loads)
+        return write_back(wiring, info, summary)[0] if wiring.flow.write_back else summary
+    except BaseException:
+        give_back(wiring, info.holder)
+        raise
 
 
 def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
     """Plans a run, and stages what it selects."""
-    begun, moment = (
-        RunInfo(run, request.kind, Selection(None), "", wiring.environment.now()),
-        time.monotonic(),
-    )
-    with _stage(wiring, "extract", begun) as progress:
+    begun = RunInfo(run, request.kind, Selection(None), "", wiring.environment.now())
+    with stage(wiring, "extract", begun) as progress:
         flow, staging = wiring.flow, wiring.staging(run)
+        # what other runs wrote while this one waited for its turn was written before it began
+        begun = replace(begun, lease=begun.attempt, started_at=wiring.environment.now())
+        moment = time.monotonic()
         # reading costs API calls, so a state database that is down stops the run before the first
         wiring.ledger.check()
         begun = replace(begun, state=current_state(wiring.ledger, wiring.environment))
@@ -152,7 +150,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
 
 def transform(wiring: Wiring, run: RunInfo, part: RawPart) -> TransformReport:
     """Maps one raw part."""
-    with _stage(wiring, "transform", run, Path(part.path).stem) as progress:
+    with stage(wiring, "transform", run, Path(part.path).stem, alone=False) as progress:
         progress.begin(f"mapping {part.records:,} records")
         staging = wiring.staging(run.run)
         tables = staging.read_json(run.lookups) if run.lookups else {}
@@ -177,7 +175,7 @@ def gate(wiring: Wiring, run: RunInfo, mapped: Sequence[TransformReport]) -> Gat
     Raises:
         GateClosed: too much failed; the dead letters and the ledger row are written.
     """
-    with _stage(wiring, "gate", run) as progress:
+    with stage(wiring, "gate", run) as progress:
         flow, staging = wiring.flow, wiring.staging(run.run)
         records = sum(part.records for part in mapped)
         progress.begin(f"evaluating the expectations of {records:,} records")
@@ -197,7 +195,7 @@ def gate(wiring: Wiring, run: RunInfo, mapped: Sequence[TransformReport]) -> Gat
 
 def load(wiring: Wiring, run: RunInfo, mapped: TransformReport, judged: GateReport) -> LoadReport:
     """Writes one mapped part, once the state database has proved that it can record what was written."""
-    with _stage(wiring, "load", run, mapped.name) as progress:
+    with stage(wiring, "load", run, mapped.name, alone=False) as progress:
         check_instance(wiring, run)
         # a copy of now does not know what is written next, also where this process dies in the middle of it
         count_write(wiring, run)
@@ -227,7 +225,7 @@ def settle(
 ) -> RunSummary:
     """Proves that the run adds up, and records it: from then on it has happened, whatever fails later."""
     written = max((load.writes for load in loads), default=0)
-    with _stage(wiring, "settle", run, writes=written) as progress:
+    with stage(wiring, "settle", run, writes=written, ends=not wiring.flow.write_back) as progress:
         reports = StageReports(parts, mapped, judged, loads, run.unread)
         stores = _stores(wiring, wiring.staging(run.run))
         vanished = vanished_columns(
@@ -247,8 +245,13 @@ def write_back(wiring: Wiring, run: RunInfo, summary: RunSummary) -> tuple[RunSu
         The summary with their outcome, and the source's error where one ended the delivery: what it left stays due,
         for another try or the next run.
     """
-    with logged_progress(f"{wiring.flow.flow} write_back") as progress, drawing_on(share_of(run.kind)):
+    with (
+        logged_progress(f"{wiring.flow.flow} write_back") as progress,
+        drawing_on(share_of(run.kind)),
+        ExitStack() as held,
+    ):
         check_state(wiring, run)
+        held.enter_context(writing_alone(wiring, run.holder, "write_back", ends=True))
         environment = wiring.environment
 
         def connect() -> WriteBack:
@@ -272,41 +275,6 @@ def write_back(wiring: Wiring, run: RunInfo, summary: RunSummary) -> tuple[RunSu
             count_write(wiring, run)
         progress.result = write_back_outcome(report)
         return summary, error
-
-
-@contextmanager
-def _stage(
-    wiring: Wiring, stage: str, run: RunInfo, part: str = "", *, writes: int = 0
-) -> Iterator[Progress]:
-    """Logs the progress of a stage, and leaves a row in the ledger where it fails, so that no run is missing there.
-
-    A later try replaces the row.
-    """
-    name = f"{wiring.flow.flow} {stage}" + (f", part {part}" if part else "")
-    try:
-        with logged_progress(name) as progress, drawing_on(share_of(run.kind)):
-            check_state(wiring, run, writes)
-            yield progress
-    except _IN_LEDGER:
-        raise
-    except RetryLater as error:
-        # a run that waits has not failed
-        if error.outage is None:
-            _record_failure(wiring, stage, run, error)
-        raise
-    except Exception as error:
-        _record_failure(wiring, stage, run, error)
-        raise
-
-
-def _record_failure(wiring: Wiring, stage: str, run: RunInfo, error: Exception) -> None:
-    note = redacted(f"{stage}: {str(error) or type(error).__name__}")[:_NOTE_LENGTH]
-    try:
-        written = wiring.events.written(wiring.flow.flow, run.attempt)
-        wiring.ledger.record(failed_run(wiring.flow.flow, run, written, note, wiring.environment.now()))
-    except SyncError as unrecorded:
-        # most likely the very reason of the failure; the task's log and the alert have it
-        log.warning("the failure is not in the ledger: %s", unrecorded)
 
 
 def _without_overrides(wiring: Wiring, report: TransformReport, void: Sequence[str]) -> TransformReport:

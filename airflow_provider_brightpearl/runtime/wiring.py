@@ -50,6 +50,7 @@ from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.instances import SqlInstances
 from airflow_provider_brightpearl.stores.intents import SqlIntents
+from airflow_provider_brightpearl.stores.leases import SqlLeases
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from airflow_provider_brightpearl.stores.match_answers import SqlMatchAnswers
 from airflow_provider_brightpearl.stores.notices import SqlNotices
@@ -212,6 +213,12 @@ class Wiring:
     @cached_property
     def ledger(self) -> Ledger:
         return SqlLedger(self.environment.state())
+
+    @cached_property
+    def leases(self) -> SqlLeases | None:
+        """What lets one run of the flow write at a time; None where that is not wanted."""
+        length = self.environment.lease
+        return SqlLeases(self.environment.state(), self.pair, length) if length else None
 
     def staging(self, run: str) -> Staging:
         """The files of a run."""

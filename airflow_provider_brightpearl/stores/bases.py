@@ -13,7 +13,7 @@ from more_itertools import chunked
 from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.core.merge import Fields, Value
-from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
+from airflow_provider_brightpearl.stores.engine import CHUNK, fenced, reading
 from airflow_provider_brightpearl.stores.tables import binding
 
 # numbers stay numbers: as text they would be compared digit by digit
@@ -66,7 +66,7 @@ class SqlBases:
         rows: list[dict[str, str]] = []
         if not bases:
             return
-        with writing(self._engine) as connection:
+        with fenced(self._engine) as connection:
             # in one order everywhere: two workers that keep the same ones must not wait for each other
             for (name, key), base in self._locked(connection, flow, sorted(bases)):
                 now: dict[str, Value] = _decode(base) if base else {}

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.conflicts import MANUAL, FieldConflict
 from airflow_provider_brightpearl.core.raw import storable
-from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
+from airflow_provider_brightpearl.stores.engine import CHUNK, fenced, reading
 from airflow_provider_brightpearl.stores.many_rows import insert_new
 from airflow_provider_brightpearl.stores.tables import conflict
 
@@ -55,7 +55,7 @@ class SqlConflicts:
             .where(*mine, *place)
             .values({name: sa.bindparam(f"now_{name}") for name in _HELD})
         )
-        with writing(self._engine) as connection:
+        with fenced(self._engine) as connection:
             insert_new(connection, conflict, names, [tuple(row[name] for name in names) for row in found])
             if still_open:
                 given = [
@@ -76,7 +76,7 @@ class SqlConflicts:
         ended = [each for each in waiting if each in agreed]
         closed = 0
         if ended:
-            with writing(self._engine) as connection:
+            with fenced(self._engine) as connection:
                 for some in chunked(sorted(ended), CHUNK):
                     these = sa.tuple_(*places).in_(some)
                     change = conflict.update().where(*mine, these).values(closed_at=at)

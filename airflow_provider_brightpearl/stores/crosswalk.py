@@ -15,7 +15,7 @@ from airflow_provider_brightpearl.core.ports.stores import Binding, swapped
 from airflow_provider_brightpearl.core.raw import storable
 from airflow_provider_brightpearl.core.readings import both_wrote, is_as_read
 from airflow_provider_brightpearl.errors import SchemaMismatch
-from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
+from airflow_provider_brightpearl.stores.engine import CHUNK, fenced, reading
 from airflow_provider_brightpearl.stores.many_rows import insert_new, replace_rows, update_unchanged
 from airflow_provider_brightpearl.stores.tables import binding
 
@@ -122,7 +122,7 @@ class SqlCrosswalk:
             raise _unstorable(rows) or error from None
 
     def _bind(self, rows: Sequence[Binding]) -> list[Binding]:
-        with writing(self._engine) as connection:
+        with fenced(self._engine) as connection:
             as_read = True
             for some in chunked((each for each in rows if not each.revision), _ROWS):
                 new = [(self.pair, *astuple(each)[:-1], 1) for each in some]
@@ -149,7 +149,7 @@ class SqlCrosswalk:
     def unbind(self, bindings: Sequence[Binding]) -> list[Binding]:
         """Removes the rows that are still as they were read; see ``core.ports.stores.Crosswalk``."""
         rows = sorted(bindings, key=_place)
-        with writing(self._engine) as connection:
+        with fenced(self._engine) as connection:
             there = self._there(connection, rows)
             found = [(each, there[_place(each)]) for each in rows if _place(each) in there]
             gone = [now for each, now in found if is_as_read(now, each)]

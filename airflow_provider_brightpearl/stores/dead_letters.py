@@ -18,7 +18,7 @@ from airflow_provider_brightpearl.core.ports.stores import swapped
 from airflow_provider_brightpearl.core.raw import storable
 from airflow_provider_brightpearl.core.records import Rejection
 from airflow_provider_brightpearl.core.reports import run_of
-from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
+from airflow_provider_brightpearl.stores.engine import CHUNK, fenced, reading
 from airflow_provider_brightpearl.stores.tables import binding, dead_letter, upsert
 
 letter = dead_letter.c
@@ -91,7 +91,7 @@ class SqlDeadLetters:
             "seen": self._now(),
         }
         closed: list[str] = []
-        with writing(self._engine) as connection:
+        with fenced(self._engine) as connection:
             self._alone(connection, flow)
             statement = _statement(connection)
             for some in _one_each(letters):
@@ -164,7 +164,7 @@ class SqlDeadLetters:
         since = sa.false() if read_since is None else letter.last_seen > read_since
         others = sa.and_(since, letter.run != run_of(run))
         closed = 0
-        with writing(self._engine) as connection:
+        with fenced(self._engine) as connection:
             self._alone(connection, flow)
             for ids in chunked(sorted(set(source_ids)), CHUNK):
                 update = dead_letter.update().where(*self._mine(flow), letter.source_id.in_(ids))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -28,7 +28,9 @@ _NO_DATABASE = ("file is not a database", "database disk image is malformed")
 _REFUSALS = ("password authentication failed", "no password supplied", "no pg_hba.conf entry")
 
 T = TypeVar("T")
+Fence = Callable[[Connection], None]
 _joined: ContextVar[Connection | None] = ContextVar("transaction", default=None)
+_fence: ContextVar[tuple[Engine, Fence] | None] = ContextVar("fence", default=None)
 
 
 def open_engine(url: str) -> Engine:
@@ -105,6 +107,25 @@ def writing(engine: Engine) -> Iterator[Connection]:
         connection = connection.execution_options(bp_writes=True)
         with connection.begin():
             yield connection
+
+
+@contextmanager
+def fencing(engine: Engine, fence: Fence) -> Iterator[None]:
+    """Has ``fence`` look, in every transaction of ``fenced`` within, whether it may write; it raises where not."""
+    token = _fence.set((engine, fence))
+    try:
+        yield
+    finally:
+        _fence.reset(token)
+
+
+@contextmanager
+def fenced(engine: Engine) -> Iterator[Connection]:
+    """As ``writing``, for the run that works here: refused once another one has taken its lease over."""
+    with writing(engine) as connection:
+        if (held := _fence.get()) is not None and held[0] is engine:
+            held[1](connection)
+        yield connection
 
 
 def _known(url: str) -> URL:

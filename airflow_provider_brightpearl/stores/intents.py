@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.core.ports.stores import Intent, IntentState
 from airflow_provider_brightpearl.errors import Unavailable
-from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
+from airflow_provider_brightpearl.stores.engine import CHUNK, fenced, reading
 from airflow_provider_brightpearl.stores.tables import beginning, claimed, intent, unsettled, upsert
 
 _NAMES = (
@@ -54,7 +54,7 @@ class SqlIntents:
 
     def start(self, flow: str) -> None:
         """Records that the state of a flow begins now, unless it has."""
-        with writing(self._engine) as connection:
+        with fenced(self._engine) as connection:
             begun = upsert(connection, beginning).values(pair=self.pair, flow=flow, at=self._now())
             connection.execute(begun.on_conflict_do_nothing())
 
@@ -92,7 +92,7 @@ class SqlIntents:
             replace(each, state=IntentState.IN_DOUBT, attempt=each.attempt + 1, changed_at=now)
             for each in intents
         ]
-        with writing(self._engine) as connection:
+        with fenced(self._engine) as connection:
             _write(connection, self.pair, begun, claim)
             _check_claim(connection, begun, claim)
         return begun
@@ -144,7 +144,7 @@ class SqlIntents:
     def _answered(self, intents: Sequence[Intent], state: IntentState) -> None:
         now = self._now()
         answered = [replace(each, state=state, attempt=each.attempt + 1, changed_at=now) for each in intents]
-        with writing(self._engine) as connection:
+        with fenced(self._engine) as connection:
             _write(connection, self.pair, answered, "")
 
     def _mine(self, flow: str) -> tuple[Any, Any]:

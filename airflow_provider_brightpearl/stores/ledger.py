@@ -16,7 +16,7 @@ from airflow_provider_brightpearl.core.records import Calls, Counts, Money
 from airflow_provider_brightpearl.core.reports import RunSummary, StateMark
 from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.stores import tables
-from airflow_provider_brightpearl.stores.engine import reading, transaction, writing
+from airflow_provider_brightpearl.stores.engine import fenced, reading, transaction, writing
 
 _PLAIN = ("flow", "run", "kind", "state", "mapping_version", "note", "started_at", "ended_at", "pair")
 _JSON: dict[str, Any] = {
@@ -47,7 +47,7 @@ class SqlLedger:
 
         ``watermark`` is an aware instant; one before the current watermark is ignored.
         """
-        with writing(self._engine) as connection:
+        with fenced(self._engine) as connection:
             tables.replace(connection, tables.run, _row(run))
             if watermark is not None:
                 _move(connection, run, watermark)
@@ -74,7 +74,7 @@ class SqlLedger:
 
     def advance(self) -> None:
         """Counts one more write."""
-        with writing(self._engine) as connection:
+        with fenced(self._engine) as connection:
             connection.execute(tables.identity.update().values(writes=tables.identity.c.writes + 1))
 
     def runs(self, flow: str, limit: int = 20) -> list[RunSummary]:

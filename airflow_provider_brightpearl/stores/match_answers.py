@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from airflow_provider_brightpearl.core.events import EventOutcome
 from airflow_provider_brightpearl.core.ports.stores import PERSON, MatchAnswer
 from airflow_provider_brightpearl.stores.dead_letters import WAITING, LetterState
-from airflow_provider_brightpearl.stores.engine import CHUNK, reading, writing
+from airflow_provider_brightpearl.stores.engine import CHUNK, fenced, reading
 from airflow_provider_brightpearl.stores.tables import (
     binding,
     dead_letter,
@@ -56,7 +56,7 @@ class SqlMatchAnswers:
         now, table = self._now(), match_answer
         place = {"pair": self.pair, "flow": answer.flow, "object": answer.object, "key": answer.key}
         text = {"source_id": answer.source_id, "target_id": answer.target_id}
-        with writing(self._engine) as connection:
+        with fenced(self._engine) as connection:
             bound = connection.execute(
                 sa.select(binding.c.target_id).where(*(binding.c[name] == place[name] for name in _KEY))
             ).scalar()

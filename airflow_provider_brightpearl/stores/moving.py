@@ -67,6 +67,8 @@ def rename_flow(engine: Engine, old: str, new: str) -> dict[str, int]:
     every = (table for table in tables.metadata.sorted_tables if table.name not in _OUTAGES)
     named = [table for table in every if "flow" in table.c]
     with writing(engine) as connection:
+        # nobody writes under the new name, so a lease that was given back is no state
+        connection.execute(tables.lease.delete().where(tables.lease.c.flow == new))
         if taken := [table.name for table in named if _count(connection, table, new)]:
             raise Misconfigured(f"there is state of {new} already: {', '.join(taken)}")
         counts = {

@@ -12,7 +12,7 @@ from airflow_provider_brightpearl.core.records import Money
 from airflow_provider_brightpearl.core.reports import ReconcileReport, ReconcileState
 from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.stores import tables
-from airflow_provider_brightpearl.stores.engine import reading, writing
+from airflow_provider_brightpearl.stores.engine import fenced, reading
 
 _COUNTS = {"in_source": "source", "in_target": "target", "matched": "matched", "missing": "missing",
            "differing": "differing", "deleted": "deleted"}  # fmt: skip
@@ -45,7 +45,7 @@ class SqlReconciliations:
             "period_start": report.period.start,
             "period_end": report.period.end,
         }
-        with writing(self._engine) as connection:
+        with fenced(self._engine) as connection:
             tables.replace(connection, tables.reconciliation, row)
 
     def latest(self, flow: str, limit: int = 20) -> list[ReconcileReport]:

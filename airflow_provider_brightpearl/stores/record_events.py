@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
 from airflow_provider_brightpearl.core.raw import storable
 from airflow_provider_brightpearl.core.records import Counts
-from airflow_provider_brightpearl.stores.engine import reading, writing
+from airflow_provider_brightpearl.stores.engine import fenced, reading
 from airflow_provider_brightpearl.stores.many_rows import insert_new
 from airflow_provider_brightpearl.stores.tables import record_event
 
@@ -39,7 +39,7 @@ class SqlRecordEvents:
         """Adds events; those of a stage that is repeated by the same run are there once, as they were first."""
         for some in chunked(events, _ROWS):
             rows = [(self.pair, flow, *_values(each)) for each in some]
-            with writing(self._engine) as connection:
+            with fenced(self._engine) as connection:
                 # in one order everywhere: two workers that record the same ones must not wait for each other
                 insert_new(connection, record_event, ("pair", "flow", *_FIELDS), sorted(rows, key=_key))
 

@@ -28,5 +28,8 @@ def accept_restored(engine: Engine, now: datetime | None = None) -> list[str]:
         connection.execute(tables.watermark.delete())
         connection.execute(tables.beginning.delete())
         connection.execute(tables.beginning.insert().values(pair="", flow="", at=now))
+        # whoever holds one stops, since its run began on the other database
+        free = {"token": tables.lease.c.token + 1, "expires_at": datetime.fromtimestamp(0, UTC)}
+        connection.execute(tables.lease.update().values(free))
         connection.execute(tables.identity.update().values(identity=uuid4().hex))
     return sorted(flows)

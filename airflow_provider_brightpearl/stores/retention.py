@@ -22,6 +22,7 @@ from airflow_provider_brightpearl.stores.engine import reading, writing
 
 # tables without a rule, each with the reason why its rows stay
 KEPT = {
+    "bp_lease": "a row a flow: a token that began anew would let a run write that was taken over from",
     tables.version.name: "one row",
     tables.identity.name: "one row",
     tables.instance.name: "one row for each connection, which decides whose state a flow goes on with",

@@ -289,6 +289,22 @@ token = sa.Table(
     sa.Column("changed_at", Instant, nullable=False),
 )
 
+# which run of a flow may write, and with an own row each the works of that run, such as the load of one part. Tokens
+# only grow: who holds an older one has been taken over from
+lease = sa.Table(
+    "bp_lease",
+    metadata,
+    _text("pair", primary_key=True),
+    _text("flow", primary_key=True),
+    # empty: the flow itself
+    _text("work", primary_key=True),
+    sa.Column("token", sa.Integer, nullable=False),
+    # the attempt of a run that has it, or had it last
+    _text("holder"),
+    sa.Column("taken_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+)
+
 intent = sa.Table(
     "bp_intent",
     metadata,

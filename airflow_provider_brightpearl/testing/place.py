@@ -74,6 +74,9 @@ class Place:
             self.connect,
             lambda system, conn_id: f"{system.name}:{conn_id or system.conn_id}",
             now=lambda: self.sandbox.now() + self.ahead,
+            # what a fault has ended holds nobody up for minutes
+            lease=timedelta(seconds=3),
+            lease_wait=timedelta(seconds=10),
         )
 
     def wiring(self, flow: str) -> Wiring:

@@ -107,14 +107,7 @@ def test_a_record_is_previewed_as_it_is_now(sandbox: Sandbox) -> None:
         invoke("mapping", "preview", "orders_to_salesforce")
 
 
-@pytest.fixture
-def no_dag_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no database of Airflow here to be asked for runs."""
-    monkeypatch.setattr(command, "refuse_beside_dag", lambda flow: None)
-
-
 @pytest.mark.slow
-@pytest.mark.usefixtures("no_dag_run")
 def test_a_flow_runs_without_a_dag_and_goes_on_where_it_was(sandbox: Sandbox) -> None:
     code, said = invoke("run", "products_to_salesforce", "--json")
     summary = json.loads(said)
@@ -125,7 +118,6 @@ def test_a_flow_runs_without_a_dag_and_goes_on_where_it_was(sandbox: Sandbox) ->
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("no_dag_run")
 def test_a_changed_field_is_shown_and_accepted(sandbox: Sandbox) -> None:
     flow = "customers_to_salesforce"
     assert 0 == invoke("run", flow)[0]
@@ -149,7 +141,6 @@ def test_a_changed_field_is_shown_and_accepted(sandbox: Sandbox) -> None:
     sandbox.control("DELETE", "/settings/salesforce")
 
 
-@pytest.mark.usefixtures("no_dag_run")
 def test_a_lost_crosswalk_is_filled_again(sandbox: Sandbox) -> None:
     flow = "customers_to_salesforce"
     customers = json.loads(invoke("run", flow, "--json")[1])["counts"]["created"]
@@ -195,9 +186,7 @@ def test_options_of_match_that_do_not_go_together(sandbox: Sandbox, options: lis
         invoke("match", "customers_to_salesforce", *options)
 
 
-def test_an_answer_is_recorded(
-    sandbox: Sandbox, no_dag_run: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_is_recorded(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "people.yaml").write_text("""
 flow: people
 source: salesforce.accounts
@@ -224,7 +213,6 @@ objects:
 def test_a_system_that_is_down_ends_a_run_with_a_sentence_and_a_code(
     sandbox: Sandbox, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(command, "refuse_beside_dag", lambda flow: None)
     monkeypatch.setattr(Backoff.__init__, "__defaults__", (4, 0.01, 2.0, 0.1, 20, 300.0))
     monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__OUTAGE_LOOK_SECONDS", "1")
     sandbox.control("POST", "/faults", {"system": "brightpearl", "status": 502, "times": 0})

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from airflow_provider_brightpearl.cli import run
+from airflow_provider_brightpearl.cli import state
 from airflow_provider_brightpearl.cli.app import app
 from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.records import Calls, Counts
@@ -29,7 +29,7 @@ ROW = Binding("orders", "Order", "1", "1", "T1", "print", "r1", "r1")
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
-    monkeypatch.setattr(run, "refuse_beside_dag", lambda flow: None)
+    monkeypatch.setattr(state, "_refuse_beside_dag", lambda flow: None)
     return tmp_path
 
 

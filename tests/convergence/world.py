@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from airflow_provider_brightpearl.core.window import Request, RunKind
 from airflow_provider_brightpearl.errors import SyncError
 from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.runtime import run as stages
+from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.systems.brightpearl.auth import PrivateAppAuth
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
@@ -140,6 +141,11 @@ class World(Site):
         sa.event.listen(self.database, "commit", lambda _: self.fuse.burn())
         self.sandbox.control("POST", "/clock", {"now": BEGIN.isoformat(), "speed": 0})
         self.connect_all()
+
+    @property
+    def environment(self) -> Environment:
+        """Without leases: what runs of one flow do beside each other converges too, as where a lease has run out."""
+        return replace(super().environment, lease=timedelta(0))
 
     def keep(self) -> None:
         """Keeps both systems and the state, for ``begin``."""

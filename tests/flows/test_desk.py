@@ -296,7 +296,6 @@ def test_a_system_that_does_not_answer_stops_a_flow_and_no_other(org: Org) -> No
 
 def test_the_command_replays(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay_commands, "environment", lambda: org.environment)
-    monkeypatch.setattr(replay_commands, "refuse_beside_dag", lambda flow: None)
     placed = refused(org)
     failed = CliRunner().invoke(app, ["dead-letters", "replay", "--all"])
     assert 1 == failed.exit_code

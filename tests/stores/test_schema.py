@@ -100,6 +100,7 @@ def without_fingerprints(connection: Connection) -> None:
 
 # what takes back a migration, the newest first
 _UNDO: dict[str, Callable[[Connection], None]] = {
+    "0020": tables.lease.drop,
     "0019": tables.seen_columns.drop,
     "0018": without_fingerprints,
     "0017": tables.seen_fields.drop,

@@ -21,6 +21,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 
+from airflow_provider_brightpearl.core.holding import check_held
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.core.retry import Backoff, should_retry, wait_for
 from airflow_provider_brightpearl.errors import Misconfigured, RetryLater, SyncError, TimedOut, Unavailable
@@ -124,6 +125,7 @@ class MeteredAdapter(HTTPAdapter):
                 "a session is told not to verify certificates: put the authority's certificate into a file and name "
                 "it in REQUESTS_CA_BUNDLE instead"
             )
+        check_held()
         path = urlsplit(request.url or "").path
         request.url = _redirected(request.url or "", self.endpoint_override)
         self.meter.count(request)
