@@ -45,15 +45,20 @@ class Twin:
     """The outcome of the same work without a fault."""
 
     effects: Effects
-    records: frozenset[str]
+    sources: Mapping[str, str]
     letters: frozenset[str]
     requests: int
 
     @classmethod
     def of(cls, evidence: Evidence) -> Twin:
-        """Reads it after the run."""
-        bound = frozenset(row["source_id"] for row in evidence.bindings)
-        return cls(Effects.of(evidence), bound, frozenset(evidence.letters), len(evidence.requests))
+        """Reads it after the run; ``sources`` are the records by the keys of their rows."""
+        sources = {row["key"]: row["source_id"] for row in evidence.bindings}
+        return cls(Effects.of(evidence), sources, frozenset(evidence.letters), len(evidence.requests))
+
+    def source_of(self, effect: str) -> str:
+        """The record whose effect it is, as ``Effects.differing`` names it."""
+        key = effect.split(" ", 1)[1]
+        return self.sources.get(key) or _bare(key)
 
 
 @dataclass
@@ -108,8 +113,9 @@ def lost(evidence: Evidence, twin: Twin) -> list[str]:
     """Records of the window without their effect, which are neither letters nor parked."""
     bound = {row["source_id"] for row in evidence.bindings}
     waiting = evidence.letters.keys()
-    missing = sorted(twin.records - bound - waiting)
-    stale = [each for each in Effects.of(evidence).differing(twin.effects) if not _waits(each, waiting)]
+    missing = sorted(set(twin.sources.values()) - bound - waiting)
+    differing = Effects.of(evidence).differing(twin.effects)
+    stale = [each for each in differing if twin.source_of(each) not in waiting]
     return [*missing, *stale]
 
 
@@ -145,11 +151,6 @@ def _of(wrong: Sequence[str]) -> Finding:
     if not wrong:
         return Finding(True)
     return Finding(False, "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""))
-
-
-def _waits(effect: str, waiting: Iterable[str]) -> bool:
-    key = effect.split(" ", 1)[1].split("|")[0]
-    return any(key == each or key.removeprefix("BP") == each or key == f"SF-{each}" for each in waiting)
 
 
 def _duplicates(effects: Effects, twin: Twin) -> list[str]:
@@ -252,13 +253,20 @@ def _leftovers(evidence: Evidence) -> list[str]:
 
 
 def _unaudited(evidence: Evidence, before: Before, effects: Effects) -> list[str]:
-    """Records whose head changed in the target and of which no event says flow, run, record and outcome."""
-    told = {row["source_id"] for row in evidence.events if row["outcome"] in _CHANGED and row["run"]}
+    """Records whose head changed in the target and of which no event says run, outcome and fingerprint."""
+    told = {row["source_id"] for row in evidence.events if row["run"] and _is_whole(row)}
     heads = next(iter(effects.rows.values()), {})
     earlier: Mapping[str, str] = before.effects.rows.get(next(iter(effects.rows), ""), {})
     changed = [key for key, content in heads.items() if earlier.get(key) != content]
     sources = {row["key"]: row["source_id"] for row in evidence.bindings}
     return [f"no event of {key}" for key in changed if sources.get(key, _bare(key)) not in told]
+
+
+def _is_whole(event: Mapping[str, object]) -> bool:
+    """Whether an event says of a change what the record's rows were written with; a link writes nothing."""
+    return event["outcome"] in _CHANGED and bool(
+        event["after"] or event["outcome"] not in ("created", "updated")
+    )
 
 
 def _bare(key: str) -> str:

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 class Injection:
-    """What goes wrong; this one does nothing, and runs the flow in this process."""
+    """What goes wrong; this one does nothing, and runs the flow in this process.
+
+    ``early``: whether the fault ends before the trades of a trial.
+    """
+
+    early = False
 
     def applies(self, source: str, target: str, stream: str) -> bool:
         """Whether the fault can happen to a flow between these systems."""

@@ -16,7 +16,7 @@ HELD, BROKEN, OPEN, NONE = "✓", "✗", "open", "–"
 _INTRODUCTION = """\
 # What holds when something fails
 
-Each row is a fault that is injected into the [sandbox](sandbox.md), the worker, the state database or the disk while a flow runs; each column a property that a checker finds to hold, or not, in what both systems, their request logs, the state database and the staging folder contain. The checker shares no line with the product. A ✓ stands where the check ran and held for every flow of the row, in the run that wrote this page; `open` where it is known not to hold yet, with the reason below; – where the property cannot be checked.
+Each row is a fault that is injected into the [sandbox](sandbox.md), the worker, the state database or the disk while a flow runs; each column a property that a checker finds to hold, or not, in what both systems, their request logs, the state database and the staging folder contain. The checker shares no line with the product. A ✓ stands where the check ran and held for every flow of the row, in the run that wrote this page; `open` where it is known not to hold yet, with the reason below; – where the property cannot be checked, or the run did not try the fault (0 flows): the short profile tries most faults with one flow, `make faults` all of them with every flow that they can happen to.
 
 {when}
 
@@ -33,7 +33,7 @@ Each row is a fault that is injected into the [sandbox](sandbox.md), the worker,
 | P7 | quota | no system gets more requests than it allows in any rolling window |
 | P8 | no secret | logs, errors, state database and staging files hold no credential |
 | P9 | bounded | requests, waiting and memory are bounded; nothing stays in doubt, unconfirmed or open |
-| P10 | audit | every record that changed in the target has an event with flow, run and outcome |
+| P10 | audit | every record that changed in the target has an event with flow, run, outcome and the fingerprint of what was written |
 """  # noqa: E501 - lines of Markdown
 
 

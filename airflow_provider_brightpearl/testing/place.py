@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -29,8 +30,8 @@ from airflow_provider_brightpearl.testing.sandbox_control import SandboxControl
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
-# a test does not wait for a server that is not there
-READ_SECONDS = 5.0
+# long enough for a busy machine: a call that arrives after its time-out would arrive after the wait for it, too
+READ_SECONDS = 60.0
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Place:
         database_url: of the state database.
         ahead: how far the clock of the workers is ahead of that of the systems.
         slept: seconds that flows have waited so far, by the sandbox's clock.
+        opened: gets the staging folder each time a stage opens it.
     """
 
     sandbox: SandboxControl
@@ -52,6 +54,7 @@ class Place:
     database_url: str
     ahead: timedelta = timedelta()
     slept: float = 0.0
+    opened: Callable[[Path], object] = lambda _: None
     tokens: MemoryTokens = field(default_factory=MemoryTokens)
 
     @cached_property
@@ -70,7 +73,7 @@ class Place:
         return Environment(
             self.mappings,
             lambda: self.database,
-            lambda: self.staging,
+            self._open_staging,
             self.connect,
             lambda system, conn_id: f"{system.name}:{conn_id or system.conn_id}",
             now=lambda: self.sandbox.now() + self.ahead,
@@ -78,6 +81,10 @@ class Place:
             lease=timedelta(seconds=3),
             lease_wait=timedelta(seconds=10),
         )
+
+    def _open_staging(self) -> Path:
+        self.opened(self.staging)
+        return self.staging
 
     def wiring(self, flow: str) -> Wiring:
         """The ports of a flow. Raises: Misconfigured: its file is missing or wrong."""

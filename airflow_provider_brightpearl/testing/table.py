@@ -2,180 +2,164 @@
 
 from __future__ import annotations
 
-from airflow_provider_brightpearl.testing.fault import Answers, Fault, Settings
+from datetime import timedelta
+from pathlib import Path
 
-SALES = "orders_to_salesforce"
-M3 = "orders_to_infor"
-PLACED = "salesforce_orders_to_brightpearl"
-LEDGER = "payments_to_infor_gl"
-ALL = (SALES, M3, PLACED, LEDGER)
-
-_HTML = "<html><body><h1>Service unavailable</h1></body></html>"
-_ECHO = (
-    "<html><body><pre>debug: staff=sandbox-staff-token; secret&#61;sandbox-client-secret key sandbox-consumer-key "
-    "[sandbox-consumer-secret] sandbox-service-secret</pre></body></html>"
+from airflow_provider_brightpearl.testing.answers import ANSWERS
+from airflow_provider_brightpearl.testing.fault import Fault, Settings
+from airflow_provider_brightpearl.testing.flows import ALL, LEDGER, M3, PLACED, SALES
+from airflow_provider_brightpearl.testing.records import ClockAhead, Malformed, SameInstant, Texts
+from airflow_provider_brightpearl.testing.state import (
+    DatabaseDown,
+    DatabaseFull,
+    DatabaseLocked,
+    DatabaseRestored,
+    StagingDamaged,
+    cut,
+    edit,
 )
+from airflow_provider_brightpearl.testing.workers import Killed, Twice, Zombie
 
-_LEFT = {"P9": "journals of M3 whose answer was lost stay in GLS840, not listed"}
-_ECHOED = {"P8": "credentials are recognised by their names, not by their values"}
+_UNFENCED = {"P9": "the late worker's batch orders stay unconfirmed until a lease fences it off"}
+_LOCKED = {"code": "UNABLE_TO_LOCK_ROW", "message": "unable to obtain exclusive access to this record"}
 
-_ANSWERS = (
+_SYSTEMS = (
     Fault(
-        "answer-lost",
-        "Network",
-        "answer lost after the write",
-        Answers("target", "write", {"drop": "after"}),
-        ALL,
-        open=_LEFT,
-    ),
-    Fault(
-        "answer-lost-later",
-        "Network",
-        "answer lost after a later write",
-        Answers("target", "write", {"drop": "after", "skip": 1}, {"drop": "after", "skip": 2}),
-        (M3, LEDGER),
-        open=_LEFT,
-    ),
-    Fault(
-        "request-lost",
-        "Network",
-        "connection reset before the write",
-        Answers("target", "write", {"drop": "before"}),
-        ALL,
-    ),
-    Fault(
-        "read-reset",
-        "Network",
-        "connection reset while reading",
-        Answers("source", "any", {"drop": "before", "times": 2}),
-        (SALES,),
-    ),
-    Fault(
-        "read-cut",
-        "Network",
-        "answer of a read cut short",
-        Answers("source", "any", {"truncate": 40, "times": 2}),
-        (SALES, PLACED),
-    ),
-    Fault(
-        "write-cut",
-        "Network",
-        "answer of a write cut short",
-        Answers("target", "write", {"truncate": 40, "times": 2}),
-        (SALES, M3, PLACED),
-        open=_LEFT,
-    ),
-    Fault(
-        "throttled",
-        "Load",
-        "429 with Retry-After in seconds",
-        Answers("target", "any", {"status": 429, "headers": {"Retry-After": "7"}, "times": 2}),
-        (SALES, M3),
-    ),
-    Fault(
-        "throttled-date",
-        "Load",
-        "503 with Retry-After as a date",
-        Answers(
-            "target",
-            "any",
-            {"status": 503, "headers": {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, "times": 2},
+        "rows-locked",
+        "Systems",
+        "some rows of a call are locked, once",
+        Settings(
+            salesforce={"row_faults": [{**_LOCKED, "times": 3}]},
+            infor={"transaction_faults": [{"code": "XO_1130", "times": 3}]},
         ),
-        (SALES,),
+        (M3,),
     ),
     Fault(
-        "throttled-silent",
-        "Load",
-        "429 without Retry-After",
-        Answers("source", "any", {"status": 429, "times": 2}),
-        (SALES, PLACED),
+        "job-ends-early",
+        "Systems",
+        "M3 ends a call before its last transactions",
+        Settings(infor={"transaction_faults": [{"kind": "terminate", "skip": 2, "times": 2}]}),
+        (M3,),
     ),
     Fault(
-        "throttled-nonsense",
-        "Load",
-        "429 with nonsense as Retry-After",
-        Answers("target", "any", {"status": 429, "headers": {"Retry-After": "soon, 1e309"}, "times": 2}),
-        (SALES, LEDGER),
-    ),
-    Fault(
-        "storm-source",
-        "Outage",
-        "the source answers 500 for the whole run",
-        Answers("source", "any", {"status": 500, "body": _HTML, "times": 0}),
-        (SALES,),
-    ),
-    Fault(
-        "storm-target",
-        "Outage",
-        "the target answers 503 for the whole run",
-        Answers("target", "any", {"status": 503, "body": _HTML, "times": 0}),
-        (M3, PLACED),
-    ),
-    Fault(
-        "login-down",
-        "Outage",
-        "the login answers 500 for the whole run",
-        Answers("target", "login", {"status": 500, "body": _HTML, "times": 0}),
-        (SALES, M3),
-    ),
-    Fault(
-        "token-refused-once",
-        "Login",
-        "the token expires in the middle of the run",
-        Answers("target", "any", {"status": 401, "skip": 1}),
-        (SALES, M3, LEDGER),
-    ),
-    Fault(
-        "token-refused",
-        "Login",
-        "the token is refused for ever",
-        Answers("target", "any", {"status": 401, "skip": 1, "times": 0}),
-        (SALES, LEDGER),
-        open=_LEFT,
-    ),
-    Fault(
-        "html",
-        "Answers",
-        "a page of HTML with status 200",
-        Answers("source", "any", {"status": 200, "body": _HTML, "times": 2}),
-        (SALES, PLACED),
-    ),
-    Fault(
-        "html-write",
-        "Answers",
-        "a write answered by HTML with status 200",
-        Answers("target", "write", {"status": 200, "body": _HTML}),
-        (SALES, M3, PLACED),
-    ),
-    Fault(
-        "empty",
-        "Answers",
-        "an empty answer with status 200",
-        Answers("target", "write", {"status": 200, "body": ""}),
-        (SALES, LEDGER),
-    ),
-    Fault(
-        "half-json",
-        "Answers",
-        "half of a JSON text",
-        Answers("source", "any", {"status": 200, "body": '{"response": [1, '}),
-        (SALES,),
-    ),
-    Fault(
-        "echo",
-        "Answers",
-        "an error page that repeats the credentials",
-        Answers("target", "any", {"status": 500, "body": _ECHO, "times": 0}),
-        (SALES, M3),
-        open=_ECHOED,
-    ),
-    Fault(
-        "quota",
-        "Load",
-        "a quota of 15 calls a minute",
-        Settings(brightpearl={"throttle": True, "throttle_limit": 15}),
-        (SALES, PLACED),
+        "gateway-times-out",
+        "Systems",
+        "M3's gateway times out, M3 goes on",
+        Settings(infor={"transaction_faults": [{"kind": "timeout_here", "skip": 1, "times": 2}]}),
+        (LEDGER,),
     ),
 )
 
-FAULTS: tuple[Fault, ...] = (*_ANSWERS,)
+_WORKERS = tuple(
+    Fault(
+        f"killed-{round(100 * part):02}",
+        "Workers",
+        f"a worker killed after {part:.0%} of its requests and commits",
+        Killed(part),
+        (ALL[number // 2],) if number in (0, 3, 5, 6) else (),
+        tries=2,
+    )
+    for number, part in enumerate(number / 20 for number in range(1, 20, 2))
+) + (
+    Fault("twice", "Workers", "the same task in two workers at once", Twice(), (SALES,), tries=1),
+    Fault(
+        "zombie-begun",
+        "Workers",
+        "a worker that hangs early, and goes on an hour after another",
+        Zombie(0.3),
+        (),
+        tries=1,
+        open=_UNFENCED,
+    ),
+    Fault(
+        "zombie-late",
+        "Workers",
+        "a worker that hangs late, and goes on an hour after another",
+        Zombie(0.7),
+        (M3,),
+        tries=1,
+        open=_UNFENCED,
+    ),
+)
+
+_STATE = (
+    Fault("state-down", "State", "the state database does not answer", DatabaseDown(), (SALES,)),
+    Fault("state-read-only", "State", "the state database takes no writes", DatabaseLocked(), (M3,)),
+    Fault("state-full", "State", "the disk of the state database is full", DatabaseFull(0), (LEDGER,)),
+    Fault(
+        "state-full-later",
+        "State",
+        "the disk of the state database fills during the run",
+        DatabaseFull(4),
+        (SALES,),
+    ),
+    Fault(
+        "state-restored",
+        "State",
+        "the state database is put back to before the run",
+        DatabaseRestored(),
+        (M3,),
+        tries=1,
+    ),
+    Fault("staging-cut", "Staging", "a staged file is cut between two stages", StagingDamaged(cut), (SALES,)),
+    Fault(
+        "staging-edited",
+        "Staging",
+        "a byte of a staged file changes between two stages",
+        StagingDamaged(edit),
+        (M3,),
+    ),
+    Fault(
+        "staging-removed",
+        "Staging",
+        "a staged file is removed between two stages",
+        StagingDamaged(Path.unlink),
+        (LEDGER,),
+    ),
+)
+
+_ODD = (
+    "Cafe\u0301 \u202eאבג\u202c",
+    "Café 日本 \U0001f600",
+    "nul \x00 tab \t",
+    "'; DROP TABLE bp_run; --",
+    "=1+1",
+    "null",
+)
+
+_DATA = (
+    Fault("malformed-one", "Data", "one record holds a date that is none", Malformed(0.001), (SALES,)),
+    Fault("malformed-half", "Data", "half of the records hold a date that is none", Malformed(0.5), (M3,)),
+    Fault("malformed-all", "Data", "all records hold a date that is none", Malformed(1.0), (LEDGER,)),
+    Fault(
+        "odd-texts",
+        "Data",
+        "NFD, right to left, emoji, NUL, SQL, a formula",
+        Texts("reference", _ODD),
+        (SALES,),
+        # an order that M3 has is not changed any more, so that a text put right later cannot follow
+        (SALES,),
+    ),
+    Fault("one-instant", "Data", "all records changed at one instant", SameInstant(), (SALES,)),
+)
+
+_CLOCKS = (
+    Fault(
+        "clock-10",
+        "Clocks",
+        "a worker's clock is 10 minutes ahead, and work is committed meanwhile",
+        ClockAhead(timedelta(minutes=10)),
+        (SALES,),
+        tries=1,
+    ),
+    Fault(
+        "clock-60",
+        "Clocks",
+        "a worker's clock is an hour ahead, and work is committed meanwhile",
+        ClockAhead(timedelta(minutes=60)),
+        (PLACED,),
+        tries=1,
+    ),
+)
+
+FAULTS: tuple[Fault, ...] = (*ANSWERS, *_SYSTEMS, *_WORKERS, *_STATE, *_DATA, *_CLOCKS)

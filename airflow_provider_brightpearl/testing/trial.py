@@ -22,6 +22,7 @@ from airflow_provider_brightpearl.testing.checker import (
 )
 from airflow_provider_brightpearl.testing.fault import NO_FAULT, Fault, Injection
 from airflow_provider_brightpearl.testing.place import Place
+from airflow_provider_brightpearl.testing.workers import Killed, Zombie
 from airflow_provider_brightpearl.testing.world import World
 
 # as a DAG's task is tried, and how long later
@@ -72,8 +73,10 @@ class Trial:
 
 def run_trial(world: World, fault: Fault, folder: Path) -> dict[str, Finding]:
     """What held of the properties while a fault lasted, and after it. Nothing is raised for what did not hold."""
-    twin = world.twin
-    trial = Trial(world, world.begin(folder), fault.injection)
+    twin, early = world.twin, fault.injection.early
+    if isinstance(fault.injection, Killed | Zombie):
+        world.steps  # noqa: B018 - counted before the trial begins, as that runs the flow
+    trial = Trial(world, world.begin(folder, traded=not early), fault.injection)
     before = Before.of(world.evidence(trial.place))
     memory = _megabytes()
     with _logged(trial.logs):
@@ -81,11 +84,14 @@ def run_trial(world: World, fault: Fault, folder: Path) -> dict[str, Finding]:
         try:
             for number in range(fault.tries or TRIES):
                 done = trial.attempt("faulty" if fault.same_run else f"faulty{number}")
-                trial.attempts.passed += watermark_passed(world.evidence(trial.place), before, twin)
+                if not early:
+                    trial.attempts.passed += watermark_passed(world.evidence(trial.place), before, twin)
                 if done:
                     break
                 trial.place.sandbox.advance(60 * RETRY_MINUTES)
         finally:
+            if early:
+                world.trade()
             trial.injection.end(trial)
         trial.injection = NO_FAULT
         _recover(trial)

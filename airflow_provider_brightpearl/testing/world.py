@@ -20,6 +20,7 @@ from .evidence import Evidence
 from .place import Place
 from .sandbox_control import SandboxControl
 from .trading import FOUNDATION, trades
+from .worker import Job, steps_of
 
 # a small merchant: enough for several parts of every shape, little enough for many trials
 SIZE = {"customers": 6, "products": 8, "orders": 14, "days": 20, "seed": 11}
@@ -76,18 +77,23 @@ class World:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.sandbox.control("POST", "/keep")
 
-    def begin(self, folder: Path) -> Place:
+    def begin(self, folder: Path, *, traded: bool = True) -> Place:
         """A place of its own for a trial, after the trades; systems, time and state are as they were kept."""
         for system in ("brightpearl", "salesforce", "infor"):
             self.sandbox.control("DELETE", f"/settings/{system}")
         self.sandbox.control("POST", "/back")
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(self.folder / "state.db", folder / "state.db")
+        if traded:
+            self.trade()
+        self.sandbox.control("DELETE", "/log")
+        return self.place(folder)
+
+    def trade(self) -> None:
+        """What happens in the source, so long ago that a run sees it."""
         if trade := trades(self.stream):
             trade(self.sandbox)
             self._pass_time(MINUTES)
-        self.sandbox.control("DELETE", "/log")
-        return self.place(folder)
 
     def place(self, folder: Path) -> Place:
         """Where the flow under test runs."""
@@ -106,6 +112,11 @@ class World:
             self._pass_time(MINUTES)
         place.database.dispose()
         return Twin.of(self.evidence(place))
+
+    @cached_property
+    def steps(self) -> int:
+        """How many requests and commits a run has, each counted before and after."""
+        return steps_of(Job.at(self.begin(self.folder / "steps"), self.name, "steps"))
 
     def _place_of(self, flow: str, place: Place) -> Place:
         """Where a flow runs that this one needs: from the user's folder, or from this package's where it has none."""

@@ -124,6 +124,10 @@ def leave_no_event(evidence: Evidence, _: Attempts) -> None:
     evidence.events.pop()
 
 
+def leave_no_fingerprint(evidence: Evidence, _: Attempts) -> None:
+    evidence.events[-1]["after"] = ""
+
+
 @pytest.mark.parametrize(
     ("change", "broken"),
     [
@@ -143,6 +147,7 @@ def leave_no_event(evidence: Evidence, _: Attempts) -> None:
         (stay_in_doubt, {"P9"}),
         (leave_journal, {"P9"}),
         (leave_no_event, {"P10"}),
+        (leave_no_fingerprint, {"P10"}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -27,7 +27,8 @@ def test_cells_are_those_of_the_matrix() -> None:
     for name, cells in rows().items():
         assert len(PROPERTIES) + 1 == len(cells), name
         assert set(cells[:-1]) <= {"✓", "open", "–"}, name
-        assert int(cells[-1]) > 0, name
+        # a row that the run did not try claims nothing
+        assert int(cells[-1]) > 0 or {"–"} == set(cells[:-1]), name
 
 
 def test_what_is_open_has_its_reason() -> None:

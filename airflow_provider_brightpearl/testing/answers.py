@@ -1,0 +1,169 @@
+"""The faults of answers: lost, late, cut, refused, or nonsense."""
+
+from __future__ import annotations
+
+from airflow_provider_brightpearl.testing.fault import Answers, Fault, Settings
+from airflow_provider_brightpearl.testing.flows import ALL, LEDGER, M3, PLACED, SALES
+
+_HTML = "<html><body><h1>Service unavailable</h1></body></html>"
+_ECHO = (
+    "<html><body><pre>debug: staff=sandbox-staff-token; secret&#61;sandbox-client-secret key sandbox-consumer-key "
+    "[sandbox-consumer-secret] sandbox-service-secret</pre></body></html>"
+)
+
+_ECHOED = {"P8": "credentials are recognised by their names, not by their values"}
+
+ANSWERS = (
+    Fault(
+        "answer-lost",
+        "Network",
+        "answer lost after the write",
+        Answers("target", "write", {"drop": "after"}),
+        ALL,
+    ),
+    Fault(
+        "answer-lost-later",
+        "Network",
+        "answer lost after a later write",
+        Answers("target", "write", {"drop": "after", "skip": 1}, {"drop": "after", "skip": 2}),
+        (M3,),
+    ),
+    Fault(
+        "request-lost",
+        "Network",
+        "connection reset before the write",
+        Answers("target", "write", {"drop": "before"}),
+        ALL,
+    ),
+    Fault(
+        "read-reset",
+        "Network",
+        "connection reset while reading",
+        Answers("source", "any", {"drop": "before", "times": 2}),
+        (SALES,),
+    ),
+    Fault(
+        "read-cut",
+        "Network",
+        "answer of a read cut short",
+        Answers("source", "any", {"truncate": 40, "times": 2}),
+        (PLACED,),
+    ),
+    Fault(
+        "write-cut",
+        "Network",
+        "answer of a write cut short",
+        Answers("target", "write", {"truncate": 40, "times": 2}),
+        (SALES,),
+    ),
+    Fault(
+        "throttled",
+        "Load",
+        "429 with Retry-After in seconds",
+        Answers("target", "any", {"status": 429, "headers": {"Retry-After": "7"}, "times": 2}),
+        (M3,),
+    ),
+    Fault(
+        "throttled-date",
+        "Load",
+        "503 with Retry-After as a date",
+        Answers(
+            "target",
+            "any",
+            {"status": 503, "headers": {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, "times": 2},
+        ),
+        (SALES,),
+    ),
+    Fault(
+        "throttled-silent",
+        "Load",
+        "429 without Retry-After",
+        Answers("source", "any", {"status": 429, "times": 2}),
+        (PLACED,),
+    ),
+    Fault(
+        "throttled-nonsense",
+        "Load",
+        "429 with nonsense as Retry-After",
+        Answers("target", "any", {"status": 429, "headers": {"Retry-After": "soon, 1e309"}, "times": 2}),
+        (LEDGER,),
+    ),
+    Fault(
+        "storm-source",
+        "Outage",
+        "the source answers 500 for the whole run",
+        Answers("source", "any", {"status": 500, "body": _HTML, "times": 0}),
+        (SALES,),
+    ),
+    Fault(
+        "storm-target",
+        "Outage",
+        "the target answers 503 for the whole run",
+        Answers("target", "any", {"status": 503, "body": _HTML, "times": 0}),
+        (M3,),
+    ),
+    Fault(
+        "login-down",
+        "Outage",
+        "the login answers 500 for the whole run",
+        Answers("target", "login", {"status": 500, "body": _HTML, "times": 0}),
+        (M3,),
+    ),
+    Fault(
+        "token-refused-once",
+        "Login",
+        "the token expires in the middle of the run",
+        Answers("target", "any", {"status": 401, "skip": 1}),
+        (LEDGER,),
+    ),
+    Fault(
+        "token-refused",
+        "Login",
+        "the token is refused for ever",
+        Answers("target", "any", {"status": 401, "skip": 1, "times": 0}),
+        (LEDGER,),
+    ),
+    Fault(
+        "html",
+        "Answers",
+        "a page of HTML with status 200",
+        Answers("source", "any", {"status": 200, "body": _HTML, "times": 2}),
+        (PLACED,),
+    ),
+    Fault(
+        "html-write",
+        "Answers",
+        "a write answered by HTML with status 200",
+        Answers("target", "write", {"status": 200, "body": _HTML}),
+        (PLACED,),
+    ),
+    Fault(
+        "empty",
+        "Answers",
+        "an empty answer with status 200",
+        Answers("target", "write", {"status": 200, "body": ""}),
+        (LEDGER,),
+    ),
+    Fault(
+        "half-json",
+        "Answers",
+        "half of a JSON text",
+        Answers("source", "any", {"status": 200, "body": '{"response": [1, '}),
+        (SALES,),
+    ),
+    Fault(
+        "echo",
+        "Answers",
+        "an error page that repeats the credentials",
+        Answers("target", "any", {"status": 500, "body": _ECHO, "times": 0}),
+        (M3,),
+        open=_ECHOED,
+    ),
+    Fault(
+        "quota",
+        "Load",
+        "a quota of 5 calls a minute",
+        Settings(brightpearl={"throttle": True, "throttle_limit": 5}),
+        (PLACED,),
+    ),
+)
