@@ -237,7 +237,6 @@ def _answers_again(sandbox: Sandbox, seconds: float) -> None:
 
 @pytest.mark.usefixtures("sandbox")
 def test_the_state_is_checked_against_both_systems(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "refuse_beside_dag", lambda flow: None)
     assert 0 == invoke("run", "products_to_salesforce")[0]
     code, shown = invoke("state", "check", "products_to_salesforce")
     assert (0, True) == (code, "looked up, " in shown and shown.rstrip().endswith("0 findings")), shown
@@ -254,7 +253,6 @@ def test_the_state_is_checked_against_both_systems(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("sandbox")
 def test_a_certificate_is_written_and_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "refuse_beside_dag", lambda flow: None)
     assert 0 == invoke("run", "products_to_salesforce")[0]
     code, shown = invoke("reconcile", "products_to_salesforce", "--full-resync", "--certificate")
     assert (0, True) == (code, "certificate 1: closed, not signed: " in shown), shown
