@@ -20,7 +20,6 @@ from airflow_provider_brightpearl.testing.state import (
 )
 from airflow_provider_brightpearl.testing.workers import Killed, Twice, Zombie
 
-_UNFENCED = {"P9": "the late worker's batch orders stay unconfirmed until a lease fences it off"}
 _LOCKED = {"code": "UNABLE_TO_LOCK_ROW", "message": "unable to obtain exclusive access to this record"}
 
 _SYSTEMS = (
@@ -69,7 +68,6 @@ _WORKERS = tuple(
         Zombie(0.3),
         (),
         tries=1,
-        open=_UNFENCED,
     ),
     Fault(
         "zombie-late",
@@ -78,7 +76,6 @@ _WORKERS = tuple(
         Zombie(0.7),
         (M3,),
         tries=1,
-        open=_UNFENCED,
     ),
 )
 
