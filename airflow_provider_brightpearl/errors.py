@@ -90,6 +90,11 @@ class RetryLater(SyncError):
 
     outage: Outage | None = None
 
+    @property
+    def partial(self) -> bool:
+        """Whether one call to a system was given up, while nothing says that the whole system is down."""
+        return False
+
 
 class RateLimited(RetryLater):
     """The rate limit is exceeded; ``wait_seconds`` until it opens again, None if the system did not say."""
@@ -102,9 +107,18 @@ class RateLimited(RetryLater):
 class TimedOut(RetryLater):
     """No answer in time; whether a write happened is unknown."""
 
+    @property
+    def partial(self) -> bool:
+        return self.outage is None and bool(self.operation)
+
 
 class Unavailable(RetryLater):
     """The system is not available: connection refused, 5xx, or a body that is cut or not JSON."""
+
+    @property
+    def partial(self) -> bool:
+        # without a call, it is the state database or a person's matter
+        return self.outage is None and bool(self.operation)
 
 
 class FlowBusy(RetryLater):

@@ -187,6 +187,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "outage_longest_look_seconds": _option(
         "Seconds that pass at most between two looks at a system that is down.", "300", "integer"
     ),
+    "outage_hours": _option(
+        "Hours for which a task waits and tries again where a part of a system fails, such as one service, while the "
+        "system answers; then it fails. Every record that it writes starts them anew. 0: it is retried instead.",
+        "24",
+        "integer",
+    ),
     "outage_alert_minutes": _option(
         "Minutes of an outage after which people are told once more; they are told of its beginning and end as well.",
         "60",

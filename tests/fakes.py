@@ -186,6 +186,13 @@ class MemoryRecordEvents:
         }
         return Counts(**Counter(outcome for _, outcome in mine if outcome in ("created", "updated")))
 
+    def wrote_since(self, flow: str, since: datetime) -> bool:
+        written = ("created", "updated")
+        return any(
+            key[0] == flow and each.at > since and each.outcome.value in written
+            for key, each in self.rows.items()
+        )
+
 
 @dataclass(frozen=True)
 class Letter:

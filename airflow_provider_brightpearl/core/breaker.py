@@ -34,6 +34,15 @@ def wake_at(next_look: datetime, now: datetime, chance: float) -> datetime:
     return now + timedelta(seconds=wait * (1 + chance / 5))
 
 
+def part_pause(since: datetime, now: datetime, chance: float) -> timedelta:
+    """How long a task waits before it tries again what a system has failed to do since an instant.
+
+    It doubles from a minute up to a quarter of an hour; ``chance`` in [0, 1) spreads tasks.
+    """
+    age = max(now - since, timedelta(0))
+    return min(max(age, timedelta(minutes=1)), timedelta(minutes=15)) * (1 + chance / 5)
+
+
 @dataclass(frozen=True, slots=True)
 class Waiter:
     """A task that waits for a system.

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from airflow_provider_brightpearl import settings
 from airflow_provider_brightpearl.alerts import Alert
@@ -17,7 +18,7 @@ from airflow_provider_brightpearl.notifications import announce
 
 if TYPE_CHECKING:
     from airflow_provider_brightpearl.core.breaker import Waiter
-    from airflow_provider_brightpearl.stores.breakers import OutageRow, Queued, SqlBreakers
+    from airflow_provider_brightpearl.stores.breakers import OutageRow, PartWait, Queued, SqlBreakers
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class OutageQueue:
     on_alert: Sequence[Any] = ()
     _breakers: SqlBreakers | None = field(init=False, default=None)
     _waited: list[Queued] = field(init=False, default_factory=list)
+    _part: PartWait | None = field(init=False, default=None)
 
     @property
     def place(self) -> str:
@@ -56,6 +58,7 @@ class OutageQueue:
         try:
             self._breakers = breakers()
             self._waited = self._breakers.queued(self.place)
+            self._part = self._breakers.part_wait(self.place)
         except SyncError as error:
             log.info("whether this task waits for a system is not known: %s", error)
             return None
@@ -78,10 +81,76 @@ class OutageQueue:
             self._tell(self._breakers, outage.address)
         return wake_at(outage.next_look, now, random.random())  # noqa: S311 - no secret
 
+    def sits_out(self) -> bool:
+        """Whether the task is to wait once more where a part of a system fails."""
+        hours = settings.number("outage_hours")
+        if not (hours and self._breakers):
+            return False
+        return self._part is None or datetime.now(UTC) < self._part.since + timedelta(hours=hours)
+
+    def sat_out(self) -> str:
+        """How long the task has waited for a part of a system, as text; empty where it did not."""
+        return _span(datetime.now(UTC) - self._part.since) if self._part else ""
+
+    def began_at(self) -> datetime | None:
+        """When the task, which waits for a part of a system, was to try again this time."""
+        return self._part.go_at if self._part else None
+
+    def wait_for_part(
+        self, error: SyncError, flow: str, after: Sequence[str], *, anew: bool
+    ) -> datetime | None:
+        """Records that the task waits, and tells people once where it lasts; returns when it should come back.
+
+        Args:
+            error: what the part of the system failed with.
+            flow: what people call the work.
+            after: the flows after which it comes.
+            anew: whether the task has come further, so that its time starts anew.
+
+        Returns:
+            The instant; None where the state database cannot keep it, so that nothing would end the wait.
+        """
+        from airflow_provider_brightpearl.core.breaker import Waiter, part_pause
+
+        now = datetime.now(UTC)
+        since = self._part.since if self._part and not anew else now
+        back = now + part_pause(since, now, random.random())  # noqa: S311 - no secret
+        waiter = Waiter(self.place, flow, str(self.context["run_id"]), tuple(after), since)
+        try:
+            if self._breakers is None:
+                return None
+            self._breakers.wait_for_part(waiter, back)
+            news = self._part_is_news(now - since)
+        except SyncError as unknown:
+            log.warning("the task is retried, as its wait cannot be kept: %s", unknown)
+            return None
+        until = since + timedelta(hours=settings.number("outage_hours"))
+        log.info(
+            "waiting since %s, next try at %s, until %s: %s",
+            *map(_instant, (since, back, until)), error,
+        )  # fmt: skip
+        if news:
+            announce(_part_lasts(waiter, error, now, until), self.context, self.on_alert)
+        return back
+
     def leave(self) -> None:
         """Ends the wait of a task that has begun, if there was one."""
-        if self._waited and self._breakers:
+        if (self._waited or self._part) and self._breakers:
             self._breakers.leave(self.place)
+            self._part = None
+
+    def _part_is_news(self, age: timedelta) -> bool:
+        from airflow_provider_brightpearl.core.ports.notices import REMINDER
+        from airflow_provider_brightpearl.environment import state_engine
+        from airflow_provider_brightpearl.stores.notices import SqlNotices
+
+        # a notice comes again after REMINDER, and this one is to come once
+        asked = timedelta(minutes=settings.number("outage_alert_minutes"))
+        if not asked <= age < asked + REMINDER:
+            return False
+        instance = self.context["ti"]
+        task, run = f"{instance.dag_id}.{instance.task_id}", self.context["run_id"]
+        return SqlNotices(state_engine()).is_news("", f"{task} of {run} waits", uuid4().hex)
 
     def _tell(self, breakers: SqlBreakers, address: str) -> None:
         from airflow_provider_brightpearl.stores.breakers import Event
@@ -141,6 +210,17 @@ def _ended(row: OutageRow, waiting: Sequence[Waiter], now: datetime) -> Alert:
             f"It was down from {_instant(row.outage.since)} to {_instant(ended)}.",
             *(["What waited starts now, in this order:"] if waiting else []),
             *_waiting(waiting, ended),
+        ),
+    )
+
+
+def _part_lasts(waiter: Waiter, error: SyncError, now: datetime, until: datetime) -> Alert:
+    return Alert(
+        f"{waiter.flow} waits for {error.system.capitalize()}, for {_span(now - waiter.since)}",
+        (
+            f"A part of {error.system.capitalize()} fails since {_instant(waiter.since)}: {error}",
+            f"Run {waiter.run} goes on by itself once that works, and fails at {_instant(until)} if it does not. "
+            "Check whether the vendor knows of it.",
         ),
     )
 

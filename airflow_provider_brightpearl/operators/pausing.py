@@ -42,6 +42,10 @@ class PausingOperator(BaseOperator):
     """
 
     on_alert: Sequence[Any] = ()
+    # whether the work waits where a part of a system fails: it may begin anew, as its writes are probed
+    waits_for_parts = False
+    # whether this start of the task waits where a part of a system fails
+    sits_out = False
 
     if airflow_version() < (3, 0):
         from airflow.ti_deps.deps.ready_to_reschedule import ReadyToRescheduleDep
@@ -76,12 +80,15 @@ class PausingOperator(BaseOperator):
             try:
                 if (turn := queue.turn()) and not sit_out(turn):
                     self._come_back(turn)
+                self.sits_out = self.waits_for_parts and queue.sits_out()
                 result = self.work(context, self._state)
             except FlowBusy as error:
                 queue.leave()
                 self.log.info("waiting: %s", error)
                 self._come_back(datetime.now(UTC) + timedelta(seconds=min(error.wait_seconds, LOOK)))
             except RetryLater as error:
+                if error.partial and self.waits_for_parts:
+                    self._sit_out_part(queue, error, context)
                 if error.outage is None:
                     queue.leave()
                     if isinstance(error, RateLimited) and (error.wait_seconds or 0) > LONG_PAUSE:
@@ -97,6 +104,24 @@ class PausingOperator(BaseOperator):
                 raise
             queue.leave()
             return result
+
+    def _sit_out_part(self, queue: OutageQueue, error: RetryLater, context: Any) -> None:
+        """Comes back later where a part of a system fails; returns where the task is to be retried instead."""
+        began = queue.began_at()
+        further = began is not None and self.came_further(began)
+        if not (self.sits_out or further):
+            if waited := queue.sat_out():
+                queue.leave()
+                # a retry would find the same
+                self.log.error("given up after %s: %s", waited, error)
+                raise compat.AirflowFailException(f"given up after {waited}: {error}") from None
+            return
+        if back := queue.wait_for_part(error, *self.waits_as(context), anew=further):
+            self._come_back(back)
+
+    def came_further(self, since: datetime) -> bool:
+        """Whether the work has achieved something after an instant that it need not do again."""
+        return False
 
     def waits_as(self, context: Any) -> tuple[str, Sequence[str]]:
         """What people call the work of this task while it waits, and the flows after which it comes."""

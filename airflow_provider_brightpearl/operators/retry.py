@@ -6,6 +6,7 @@
 | RecordRefused | fails at once: the same record would be refused again | |
 | RateLimited of more than five minutes, a limit of a day | comes back in the same try once it opens (``pausing``) | |
 | RateLimited | retries with growing delay | waits as long as the system said |
+| TimedOut, Unavailable of a call, in a stage | comes back in the same try, for ``outage_hours`` (``pausing``) | |
 | RetryLater, anything else | retries with growing delay | |
 | RetryLater with an outage | waits until the system answers, in the same try (``pausing``) | |
 """

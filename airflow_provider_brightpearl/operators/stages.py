@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_brightpearl import alerts, settings
@@ -43,6 +43,7 @@ class StageOperator(PausingOperator):
     """
 
     ui_fgcolor = "#1b1f24"
+    waits_for_parts = True
 
     def __init__(
         self,
@@ -70,12 +71,20 @@ class StageOperator(PausingOperator):
 
         # what links of this try lead to
         self.link_addresses: dict[str, str] = {}
-        environment = replace(airflow_environment(self.mappings), lease_wait=timedelta(seconds=BUSY_PAUSE))
+        environment = replace(
+            airflow_environment(self.mappings),
+            lease_wait=timedelta(seconds=BUSY_PAUSE),
+            sits_out=self.sits_out,
+        )
         wiring = Wiring.of(self.flow, environment, self.source_conn_id, self.target_conn_id)
         self.opened = wiring
         # a stage that goes on begins anew, as after any retry
         with self.pausing(dict):
             return self.stage(wiring, context)
+
+    def came_further(self, since: datetime) -> bool:
+        """Whether records of the flow were written after an instant."""
+        return bool(self.opened and self.opened.events.wrote_since(self.flow, since))
 
     def waits_as(self, context: Any) -> tuple[str, Sequence[str]]:
         """The flow, and those after which it comes."""
@@ -247,6 +256,8 @@ class WriteBackOperator(StageOperator):
     template_fields = ("flow", "source_conn_id", "target_conn_id", "summary", "run")
     operator_extra_links = (RunSummaryLink(),)
     ui_color = "#dff0ec"
+    # the next run delivers what is due, and would wait for this one
+    waits_for_parts = False
 
     def __init__(self, *, summary: Plain, run: Plain, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -54,6 +54,8 @@ class Environment:
         lease: how long, by the clock of the state database, a run that is silent counts as one that still writes; zero
             lets runs of a flow write beside each other.
         lease_wait: how long a run waits here for its turn, before it says that the flow is busy.
+        sits_out: whether who runs a stage waits, and begins it anew, where a part of a system fails: such a run has
+            not failed.
         now: the clock, aware.
         certificates: folder of the certificates, the same one for every worker; below the staging files if left out.
         signing_key: the key that signs them, None for none.
@@ -71,6 +73,7 @@ class Environment:
     write_back_limit: int = 2_000
     lease: timedelta = timedelta(minutes=5)
     lease_wait: timedelta = timedelta(0)
+    sits_out: bool = False
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     certificates: Callable[[], str | Path | UPath] | None = None
     signing_key: Callable[[], SigningKey | None] = lambda: None

@@ -66,7 +66,8 @@ def stage(
             raise
         except RetryLater as error:
             # a run that waits has not failed
-            if error.outage is None:
+            waits = error.outage is not None or (error.partial and wiring.environment.sits_out)
+            if not waits:
                 _record_failure(wiring, name, run, error)
             raise
         except Exception as error:

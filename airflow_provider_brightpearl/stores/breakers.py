@@ -18,6 +18,8 @@ from airflow_provider_brightpearl.stores.tables import breaker, breaker_queue, u
 
 # those of tasks that were cleared or deleted while they waited
 _STALE = timedelta(days=1)
+# in place of an address: of tasks that wait for a part of a system, which has no breaker
+_PART = "part"
 _REASON_LENGTH = 300
 
 
@@ -50,6 +52,14 @@ class Queued:
     system: str
     connection: str
     go_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartWait:
+    """That a task waits as a part of a system fails: since when, and when it tries again."""
+
+    since: datetime
+    go_at: datetime
 
 
 class SqlBreakers:
@@ -113,11 +123,7 @@ class SqlBreakers:
                 .where(breaker.c.address == address, breaker.c.closed_at.is_(None))
                 .values(opened=1, next_look=next_look, looking_until=None, reason=reason[:_REASON_LENGTH])
             )
-            connection.execute(
-                breaker_queue.delete().where(
-                    breaker_queue.c.address == address, breaker_queue.c.go_at < self.now() - _STALE
-                )
-            )
+            connection.execute(breaker_queue.delete().where(_stale(address, self.now())))
 
     def answers(self, address: str, spacing: float) -> None:
         """Records that the system answers: a suspicion is dropped, an outage is over, and who waits gets a turn."""
@@ -173,6 +179,26 @@ class SqlBreakers:
         with reading(self._engine) as connection:
             return drain_order(map(_waiter, connection.execute(wanted)))
 
+    # what waits for a part of a system
+
+    def wait_for_part(self, waiter: Waiter, go_at: datetime) -> None:
+        """Records that a task waits since ``waiter.since``, and tries again at an instant."""
+        row = {
+            "address": _PART, "place": waiter.place, "flow": waiter.flow, "run": waiter.run,
+            "after": ",".join(waiter.after), "since": waiter.since, "go_at": go_at,
+        }  # fmt: skip
+        with writing(self._engine) as connection:
+            connection.execute(breaker_queue.delete().where(_stale(_PART, self.now())))
+            added = upsert(connection, breaker_queue).values(**row)
+            fresh = {"since": waiter.since, "go_at": go_at}
+            connection.execute(added.on_conflict_do_update(index_elements=["address", "place"], set_=fresh))
+
+    def part_wait(self, place: str) -> PartWait | None:
+        """What is known of a task that waits for a part of a system; None where it does not, or long ago."""
+        with reading(self._engine) as connection:
+            row = connection.execute(sa.select(breaker_queue).where(*_of(_PART, place))).first()
+        return PartWait(row.since, row.go_at) if row and row.go_at >= self.now() - _STALE else None
+
     # what people hear
 
     def news(self, address: str, alert_after: timedelta) -> list[tuple[Event, OutageRow]]:
@@ -222,3 +248,7 @@ def _waiter(row: Any) -> Waiter:
 
 def _of(address: str, place: str) -> Sequence[Any]:
     return (breaker_queue.c.address == address, breaker_queue.c.place == place)
+
+
+def _stale(address: str, now: datetime) -> Any:
+    return sa.and_(breaker_queue.c.address == address, breaker_queue.c.go_at < now - _STALE)

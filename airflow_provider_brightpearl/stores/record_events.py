@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
@@ -51,6 +52,14 @@ class SqlRecordEvents:
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(event.at, event.stage, event.outcome)).mappings()
             return [RecordEvent(**{**row, "outcome": EventOutcome(row["outcome"])}) for row in rows]
+
+    def wrote_since(self, flow: str, since: datetime) -> bool:
+        """Whether a record was created or updated after an instant, by any run."""
+        event = record_event.c
+        written = [EventOutcome.CREATED.value, EventOutcome.UPDATED.value]
+        mine = (event.pair == self.pair, event.flow == flow, event.at > since, event.outcome.in_(written))
+        with reading(self._engine) as connection:
+            return connection.execute(sa.select(event.at).where(*mine).limit(1)).first() is not None
 
     def written(self, flow: str, run: str) -> Counts:
         """How many records an attempt of a run has created and updated so far."""

@@ -43,8 +43,8 @@ def sandbox(world: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Lets time pass for the breakers."""
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[..., datetime]:
+    """Lets time pass for the breakers; returns what it is there then."""
     ahead = timedelta()
 
     class Ahead(datetime):
@@ -52,9 +52,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) + ahead
 
-    def later(**span: float) -> None:
+    def later(**span: float) -> datetime:
         nonlocal ahead
         ahead += timedelta(**span)
+        return datetime.now(UTC) + ahead
 
     from airflow_provider_brightpearl.stores import breakers as kept
 
@@ -148,10 +149,70 @@ def test_other_systems_are_not_affected(sandbox, clock):
     assert BrightpearlHook().get("integration-service/account-configuration")
 
 
-def test_one_operation_that_fails_is_no_outage(sandbox):
-    sandbox.control(
-        "POST", "/faults", {"system": "brightpearl", "path": "contact-search", "status": 500, "times": 0}
+def fails(sandbox: Sandbox, system: str, path: str) -> None:
+    sandbox.control("POST", "/faults", {"system": system, "path": path, "status": 500, "times": 0})
+
+
+@pytest.mark.parametrize(
+    ("system", "path"), [("brightpearl", "contact-search"), ("salesforce", "/composite/")]
+)
+def test_a_part_that_fails_is_waited_for_and_no_outage(sandbox, clock, caplog, system, path):
+    heard: list[str] = []
+    task = operator(CUSTOMERS, heard)
+    fails(sandbox, system, path)
+    pauses = []
+    for later in (0, 1, 2, 5, 60, 1):
+        clock(minutes=later)
+        began = clock()
+        pauses.append((waits(task) - began).total_seconds() / 60)
+    for pause, least in zip(pauses, (1, 1, 3, 8, 15, 15), strict=True):
+        assert least <= pause <= least * 1.2 + 0.5, pauses
+    assert [] == breakers().open_ones(), "the system answers"
+    assert [] == SqlLedger(state_engine()).runs(CUSTOMERS), "a run that waits has not failed"
+    (alert,) = heard
+    name = system.capitalize()
+    assert alert.startswith(
+        f"customers_to_salesforce waits for {name}, for 1 h 8 min\nA part of {name} fails"
     )
+    assert "waiting since " in caplog.text
+    sandbox.control("DELETE", "/faults")
+    assert 0 < task.execute(context(task))["counts"]["created"]
+    assert [alert] == [each for each in heard if "waits for" in each]
+    # nothing of it is left
+    fails(sandbox, "brightpearl", "contact-search")
+    clock(hours=2)
+    began = clock()
+    assert waits(task) - began < timedelta(seconds=90)
+
+
+def test_a_part_that_fails_for_a_day_ends_in_a_failed_run(sandbox, clock):
+    task = operator(CUSTOMERS, [])
+    fails(sandbox, "brightpearl", "contact-search")
+    waits(task)
+    clock(hours=23)
+    waits(task)
+    clock(hours=1)
+    with pytest.raises(compat.AirflowFailException, match="given up after 24 h: "):
+        task.execute(context(task))
+    (run,) = SqlLedger(state_engine()).runs(CUSTOMERS)
+    assert "failed" == run.state
+    # a person clears the task
+    waits(task)
+
+
+def test_a_task_that_comes_further_has_its_whole_time_again(sandbox, clock, monkeypatch):
+    task = operator(CUSTOMERS, [])
+    fails(sandbox, "brightpearl", "contact-search")
+    waits(task)
+    clock(hours=25)
+    monkeypatch.setattr(type(task), "came_further", lambda self, since: True)
+    began = clock()
+    assert waits(task) - began < timedelta(seconds=90)
+
+
+def test_without_hours_a_part_that_fails_is_retried(sandbox, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__OUTAGE_HOURS", "0")
+    fails(sandbox, "brightpearl", "contact-search")
     task = operator(CUSTOMERS, [])
     with pytest.raises(Unavailable):
         task.execute(context(task))

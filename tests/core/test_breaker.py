@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_brightpearl.core.breaker import BreakerPolicy, Waiter, drain_order, wake_at
+from airflow_provider_brightpearl.core.breaker import BreakerPolicy, Waiter, drain_order, part_pause, wake_at
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
 
@@ -19,6 +19,13 @@ NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
 def test_the_older_an_outage_the_rarer_the_looks(minutes: int, seconds: int) -> None:
     since = NOW - timedelta(minutes=minutes)
     assert NOW + timedelta(seconds=seconds) == BreakerPolicy().next_look(since, NOW)
+
+
+@pytest.mark.parametrize(("age", "pause"), [(-5, 1), (0, 1), (1, 1), (3, 3), (7, 7), (15, 15), (1440, 15)])
+def test_the_longer_a_part_fails_the_rarer_the_tries(age: int, pause: int) -> None:
+    since = NOW - timedelta(minutes=age)
+    assert timedelta(minutes=pause) == part_pause(since, NOW, 0)
+    assert timedelta(minutes=pause) * 1.1 == part_pause(since, NOW, 0.5)
 
 
 def test_a_day_takes_few_looks() -> None:

@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.breaker import Waiter
+from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
 from airflow_provider_brightpearl.errors import Outage
-from airflow_provider_brightpearl.stores.breakers import Event, SqlBreakers
+from airflow_provider_brightpearl.stores.breakers import Event, PartWait, SqlBreakers
+from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
 LOOK = NOW + timedelta(seconds=15)
@@ -136,3 +138,29 @@ def test_nobody_hears_of_the_end_of_what_nobody_has_heard_of(breakers: SqlBreake
     breakers.down(ADDRESS, LOOK, "no connection")
     breakers.answers(ADDRESS, 2)
     assert [] == breakers.news(ADDRESS, HOUR)
+
+
+def test_what_waits_for_a_part_of_a_system_keeps_its_time_and_waits_for_no_outage(
+    breakers: SqlBreakers, clock: Clock
+) -> None:
+    task = waiter("orders")
+    assert breakers.part_wait(task.place) is None
+    for minute in (1, 2):
+        breakers.wait_for_part(task, NOW + timedelta(minutes=minute))
+    assert PartWait(NOW, NOW + timedelta(minutes=2)) == breakers.part_wait(task.place)
+    assert [] == breakers.queued(task.place)
+    clock.pass_(days=2)
+    assert breakers.part_wait(task.place) is None, "it was cleared or deleted meanwhile"
+    breakers.wait_for_part(task, clock.at)
+    breakers.leave(task.place)
+    assert breakers.part_wait(task.place) is None
+
+
+def test_whether_a_flow_has_written_since(engine: Engine) -> None:
+    events = SqlRecordEvents(engine, "a>b")
+    for outcome, minutes in ((EventOutcome.CREATED, 1), (EventOutcome.REJECTED, 5)):
+        at = NOW + timedelta(minutes=minutes)
+        events.record("orders", [RecordEvent("1", "run 1", "load", outcome, at)])
+    assert events.wrote_since("orders", NOW)
+    assert not events.wrote_since("orders", NOW + timedelta(minutes=1))
+    assert not events.wrote_since("customers", NOW)

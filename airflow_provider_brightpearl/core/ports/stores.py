@@ -369,6 +369,10 @@ class RecordEvents(Protocol):
         """What happened to a record, oldest first."""
         ...
 
+    def wrote_since(self, flow: str, since: datetime) -> bool:
+        """Whether a record was created or updated after an instant, by any run."""
+        ...
+
     def written(self, flow: str, run: str) -> Counts:
         """How many records an attempt of a run has created and updated so far."""
         ...
