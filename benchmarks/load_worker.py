@@ -75,7 +75,7 @@ def sandboxed(folder: Path, url: str, engine: Engine) -> Environment:
     """A place without Airflow, with clients of a sandbox as hooks make them."""
 
     def connect(system: System, conn_id: str | None = None) -> Any:
-        return extraction_ours.client(url) if system.name == "brightpearl" else _salesforce(url)
+        return extraction_ours.client(url) if system.name == "brightpearl" else salesforce(url)
 
     def address(system: System, conn_id: str | None = None) -> str:
         return system.name
@@ -83,10 +83,11 @@ def sandboxed(folder: Path, url: str, engine: Engine) -> Environment:
     return Environment(MAPPINGS, lambda: engine, lambda: folder / "staging", connect, address)
 
 
-def _salesforce(url: str) -> SalesforceClient:
+def salesforce(url: str, **options: Any) -> SalesforceClient:
+    """A client of the sandbox's org, as the hook makes it."""
     extra = sandbox.CONNECTIONS["salesforce_default"]["extra"]
     login = {name: extra[name] for name in ("consumer_key", "consumer_secret", "domain")}
-    return SalesforceClient(Salesforce(**login, session=new_session(endpoint_override=url)))
+    return SalesforceClient(Salesforce(**login, session=new_session(endpoint_override=url)), **options)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIGURES = {
     "transform": "processor time to map 100,000 orders, beside what orjson takes to parse them",
     "load": "processor time of the load stage a row, 20,000 orders",
-    "small": "processor time of a run of 200 orders, with all imports",
+    "small": "processor time of a run of 200 orders, with all imports and the process that maps",
     "memory": "peak memory of a run over 60,000 orders, beside one over 20,000",
     "memory_200k": "the same over 200,000 orders; only when named",
     "memory_into": "peak memory of reading and mapping 60,000 Salesforce accounts, beside 20,000",
@@ -24,7 +24,7 @@ FIGURES = {
     "rejected": "peak memory of runs of which all 20,000 orders are rejected, over that of a good one",
     "rejected_200k": "the same over 200,000 orders; only when named",
     "reconcile": "peak memory of a reconciliation of 40,000 customers, over that of 10,000",
-    "bookkeeping": "share of a run's time for answers, crosswalk rows and record events, 20,000 orders",
+    "bookkeeping": "what answers, crosswalk, events, ledger, leases and quota take of a run, 2,000 and 20,000 orders",
     "extraction": "records a second and API calls, beside dlt, singer-sdk and airbyte-cdk",
     "quota": "time of a run of 500 calls, beside what the quota of 200 a minute dictates",
     "shared_quota": "ten processes on one quota of 200 a minute: the fullest minute, and how much of it is used",
