@@ -5,6 +5,7 @@ It is started by ``process.py`` with an empty environment, and ends with the pro
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import pickle
@@ -111,6 +112,9 @@ class _Desk:
         self._mapper: Mapper | None = None
 
     def do(self, job: messages.Job) -> Iterator[Any]:
+        if not isinstance(job, messages.Open):
+            # off since the start of the process
+            gc.enable()
         if isinstance(job, messages.MapPart):
             if self._mapper is None:
                 raise RuntimeError("no mapping is open")
