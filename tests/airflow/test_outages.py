@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_brightpearl import compat
+from airflow_provider_brightpearl.core import breaker
 from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.environment import breakers, state_engine
 from airflow_provider_brightpearl.errors import Unavailable
@@ -200,14 +201,24 @@ def test_a_part_that_fails_for_a_day_ends_in_a_failed_run(sandbox, clock):
     waits(task)
 
 
-def test_a_task_that_comes_further_has_its_whole_time_again(sandbox, clock, monkeypatch):
+@pytest.mark.parametrize("written", [True, False])
+def test_a_task_has_its_whole_time_again_if_its_flow_has_written(sandbox, clock, monkeypatch, written):
+    monkeypatch.setenv("AIRFLOW__BRIGHTPEARL__OUTAGE_HOURS", "1")
+    monkeypatch.setattr(breaker, "part_pause", lambda *_: timedelta(0))
     task = operator(CUSTOMERS, [])
     fails(sandbox, "brightpearl", "contact-search")
     waits(task)
-    clock(hours=25)
-    monkeypatch.setattr(type(task), "came_further", lambda self, since: True)
-    began = clock()
-    assert waits(task) - began < timedelta(seconds=90)
+    sandbox.control("DELETE", "/faults")
+    if written:
+        other = FlowOperator(task_id="other", flow=CUSTOMERS, mappings=MAPPINGS)
+        assert 0 < other.execute(context(other))["counts"]["created"]
+    fails(sandbox, "brightpearl", "contact-search")
+    clock(hours=2)
+    if written:
+        waits(task)
+        return
+    with pytest.raises(compat.AirflowFailException, match="given up after 2 h: "):
+        task.execute(context(task))
 
 
 def test_without_hours_a_part_that_fails_is_retried(sandbox, monkeypatch):
