@@ -72,6 +72,7 @@ _KINDS = {
     "events": "events of records",
     "intents": "settled intents",
     "queued": "places of runs that waited for a system and never came back",
+    "outages": "outages that nobody looks at any more",
     "conflicts": "closed conflicts",
     "staging": "staging folders",
 }

@@ -23,6 +23,10 @@ LONG_PAUSE = 300.0
 # seconds between two looks of a task whose flow another run writes, and those that it sits out first
 LOOK = 60.0
 BUSY_PAUSE = 15.0
+# a task that comes back before the scheduler has read that its worker ended is taken for killed, and fails
+LEAST_PAUSE = 20.0
+# a deferral that no triggerer ends fails so long after its moment, for people to see
+GRACE = timedelta(hours=1)
 
 
 def default_deferrable() -> bool:
@@ -156,7 +160,14 @@ class PausingOperator(BaseOperator):
             )
 
     def _come_back(self, at: datetime) -> None:
-        """Ends this start of the task, which Airflow starts anew at an instant, in the same try."""
+        """Ends this start of the task, which Airflow starts anew at an instant or soon after, in the same try."""
+        now = datetime.now(UTC)
+        at = max(at, now + timedelta(seconds=LEAST_PAUSE))
         if airflow_version() >= (3, 0) or (self.deferrable and self._state):
-            self.defer(trigger=PauseTrigger(at.timestamp(), self._state), method_name="resume")
+            self.defer(
+                trigger=PauseTrigger(at.timestamp(), self._state),
+                method_name="resume",
+                # on 2.11, time deferred counts as time of execution
+                timeout=at - now + GRACE if airflow_version() >= (3, 0) else None,
+            )
         raise compat.AirflowRescheduleException(at)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from airflow_provider_brightpearl.core.breaker import BreakerPolicy
@@ -30,6 +31,7 @@ class SystemBreaker:
         system, connection, address: name of the system, id of the connection, and where that leads.
         look: one cheap read of the system, not repeated, past every breaker.
         policy: when to look again.
+        sleep: waits so many seconds.
     """
 
     breakers: SqlBreakers
@@ -38,6 +40,7 @@ class SystemBreaker:
     address: str
     look: Callable[[], object]
     policy: BreakerPolicy = BreakerPolicy()
+    sleep: Callable[[float], None] = time.sleep
 
     def enter(self) -> None:
         """Lets the caller through where the system is not known to be down, or answers by now.
@@ -46,15 +49,17 @@ class SystemBreaker:
             Unavailable: it is down; ``outage`` says since when, and when somebody looks again.
         """
         try:
-            found = self.breakers.find(self.address)
+            opened = {each.address: each for each in self.breakers.open_at(self.system, self.connection)}
+            found = opened.pop(self.address, None)
+            if found is None:
+                self._end_elsewhere(opened.values())
+                return
         except SyncError as unknown:
             log.warning("whether %s is down is not known: %s", self.system, unknown)
             return
-        if found is None or not found.opened:
-            return
         if not self.breakers.claim(self.address, LOOK_SECONDS):
-            raise self._closed_door(found.outage)
-        if (lasting := self._looked(found.outage)) is not None:
+            raise self._closed_door(found)
+        if (lasting := self._looked(found)) is not None:
             raise self._closed_door(lasting)
         log.info("%s answers again (connection %s)", self.system, self.connection)
 
@@ -70,15 +75,26 @@ class SystemBreaker:
             log.warning("%s", error.outage)
 
     def _outage(self) -> Outage | None:
-        now = self.breakers.now()
         found = self.breakers.find(self.address)
-        if found is not None and found.opened:
-            return self._ahead(found.outage)
-        new = Outage(self.system, self.connection, self.address, now, self.policy.next_look(now, now))
-        if self.breakers.suspect(new, LOOK_SECONDS):
-            return self._looked(new)
-        # somebody else looks at this moment: wait for what comes of it
-        return new
+        for _ in range(int(LOOK_SECONDS)):
+            if found is not None and found.opened:
+                return self._ahead(found.outage)
+            now = self.breakers.now()
+            new = Outage(self.system, self.connection, self.address, now, self.policy.next_look(now, now))
+            if self.breakers.suspect(new, LOOK_SECONDS):
+                return self._looked(new)
+            # somebody else looks at this moment: wait for what comes of it
+            self.sleep(1.0)
+            found = self.breakers.find(self.address)
+            if found is None:
+                return None
+        return None
+
+    def _end_elsewhere(self, outages: Iterable[Outage]) -> None:
+        """Ends outages of where this connection led before somebody corrected it, where the system answers now."""
+        for each in outages:
+            if self.breakers.claim(each.address, LOOK_SECONDS) and self._looked(each) is None:
+                log.info("%s answers where connection %s leads now", self.system, self.connection)
 
     def _looked(self, outage: Outage) -> Outage | None:
         """The outage with its next look where it lasts, None where the system answers, be it with a refusal."""
@@ -87,11 +103,11 @@ class SystemBreaker:
         except RetryLater as error:
             if not isinstance(error, RateLimited):
                 next_look = self.policy.next_look(outage.since, self.breakers.now())
-                self.breakers.down(self.address, next_look, str(error))
+                self.breakers.down(outage.address, next_look, str(error))
                 return replace(outage, next_look=next_look)
         except SyncError as error:
             log.info("%s answers: %s", self.system, error)
-        self.breakers.answers(self.address, self.policy.spacing)
+        self.breakers.answers(outage.address, self.policy.spacing)
         return None
 
     def _ahead(self, outage: Outage) -> Outage:

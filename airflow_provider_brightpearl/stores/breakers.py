@@ -83,7 +83,14 @@ class SqlBreakers:
 
     def open_ones(self) -> list[Outage]:
         """All outages that are open, the oldest first."""
-        wanted = sa.select(breaker).where(breaker.c.opened == 1, breaker.c.closed_at.is_(None))
+        return self._open()
+
+    def open_at(self, system: str, connection: str) -> list[Outage]:
+        """The open outages of a connection, also of where it led before it was changed."""
+        return self._open(breaker.c.system == system, breaker.c.connection == connection)
+
+    def _open(self, *which: Any) -> list[Outage]:
+        wanted = sa.select(breaker).where(breaker.c.opened == 1, breaker.c.closed_at.is_(None), *which)
         with reading(self._engine) as connection:
             return [_outage(row) for row in connection.execute(wanted.order_by(breaker.c.since))]
 

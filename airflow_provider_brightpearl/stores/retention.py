@@ -31,7 +31,6 @@ KEPT = {
     tables.beginning.name: "one row for each flow, which decides what is looked for before it is created",
     tables.match_answer.name: "people have decided it, and are not to be asked again",
     tables.token.name: "one row for each login, replaced by the next one",
-    tables.breaker.name: "one row for each connection that did not answer, replaced by the next time",
     tables.notice.name: "one row for each thing that people were told of",
     tables.quota.name: "one row for each quota",
     tables.quota_call.name: "calls of its window alone: those before it go with the next one",
@@ -122,6 +121,8 @@ def _rules(dialect: str, cutoffs: Cutoffs) -> Iterator[_Rule]:
     yield _Rule("intents", tables.intent, _needless(cutoffs))
     # of runs that were cleared or deleted while they waited for a system
     yield _Rule("queued", tables.breaker_queue, (tables.breaker_queue.c.since < cutoffs.events,))
+    # of connections that were changed or removed: those in use are looked at
+    yield _Rule("outages", tables.breaker, (tables.breaker.c.next_look < cutoffs.events,))
     yield from _of_overrides(cutoffs)
     yield from _of_conflicts(cutoffs)
 

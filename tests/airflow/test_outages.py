@@ -94,7 +94,10 @@ def waits(task: Any) -> datetime:
         return at
     assert "TaskDeferred" == type(raised.value).__name__, raised.value
     deferral: Any = raised.value
-    assert ("resume", None) == (deferral.method_name, deferral.timeout)
+    assert "resume" == deferral.method_name
+    pause = deferral.trigger.until - datetime.now(UTC).timestamp()
+    assert 19 < pause, "sooner, the scheduler would take it for killed"
+    assert timedelta(minutes=55) < deferral.timeout - timedelta(seconds=pause) < timedelta(minutes=65)
     _, arguments = deferral.trigger.serialize()
     assert {} == json.loads(json.dumps(arguments))["state"]
     return datetime.fromtimestamp(deferral.trigger.until, UTC)

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.engine import Engine
 
+from airflow_provider_brightpearl.core.breaker import Waiter
 from airflow_provider_brightpearl.core.retry import Backoff
-from airflow_provider_brightpearl.errors import CredentialsRefused, RateLimited, TimedOut, Unavailable
+from airflow_provider_brightpearl.errors import CredentialsRefused, Outage, RateLimited, TimedOut, Unavailable
 from airflow_provider_brightpearl.runtime.breaker import SystemBreaker
-from airflow_provider_brightpearl.stores.breakers import SqlBreakers
+from airflow_provider_brightpearl.stores.breakers import Event, SqlBreakers
 from airflow_provider_brightpearl.systems.http.transport import with_retries
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -128,6 +129,58 @@ def test_those_who_come_during_a_look_wait_for_what_comes_of_it(
 
     replace(breaker, look=look).enter()
     assert [vendor.now + timedelta(seconds=15)] == seen
+
+
+@pytest.mark.parametrize("lasts", [True, False])
+def test_who_gives_up_during_a_look_waits_for_what_comes_of_it(
+    breaker: SystemBreaker, vendor: Vendor, lasts: bool
+) -> None:
+    breakers = breaker.breakers
+
+    def first_look_ends(_: float) -> None:
+        if lasts:
+            breakers.down(ADDRESS, NOW + timedelta(seconds=15), "down")
+        else:
+            breakers.answers(ADDRESS, 2)
+
+    assert breakers.suspect(Outage("infor", "infor_default", ADDRESS, NOW, NOW), 60)
+    outage = given_up(replace(breaker, sleep=first_look_ends)).outage
+    assert 0 == vendor.looks
+    assert breakers.open_ones() == ([outage] if lasts else [])
+
+
+def test_who_gives_up_during_a_look_that_does_not_end_fails_as_without_it(
+    breaker: SystemBreaker, vendor: Vendor
+) -> None:
+    assert breaker.breakers.suspect(Outage("infor", "infor_default", ADDRESS, NOW, NOW), 60)
+    assert given_up(replace(breaker, sleep=lambda _: None)).outage is None
+    assert 0 == vendor.looks
+
+
+def test_a_corrected_connection_ends_the_outage_of_where_it_led_before(
+    breaker: SystemBreaker, vendor: Vendor
+) -> None:
+    breakers = breaker.breakers
+    vendor.error = Unavailable("no such host")
+    given_up(breaker)
+    breakers.wait(ADDRESS, Waiter("dag.load/1", "orders", "1", (), NOW))
+    assert [Event.BEGAN] == [event for event, _ in breakers.news(ADDRESS, timedelta(hours=1))]
+    corrected = replace(breaker, address="infor:infor_default:2")
+    vendor.now += timedelta(minutes=1)
+    # it does not answer there either: the outage goes on
+    corrected.enter()
+    assert [ADDRESS] == [each.address for each in breakers.open_ones()]
+    vendor.now += timedelta(minutes=1)
+    vendor.error = None
+    replace(corrected, connection="infor_test").enter()
+    assert [ADDRESS] == [each.address for each in breakers.open_ones()], "another connection proves nothing"
+    for _ in range(2):
+        corrected.enter()
+    assert 3 == vendor.looks
+    assert [] == breakers.open_ones()
+    assert [vendor.now] == [each.go_at for each in breakers.queued("dag.load/1")]
+    news = [event for _ in range(2) for event, _ in breakers.news(ADDRESS, timedelta(minutes=1))]
+    assert [Event.ENDED] == news
 
 
 def test_without_a_state_database_calls_fail_as_they_do(vendor: Vendor) -> None:

@@ -210,3 +210,15 @@ def test_places_of_runs_that_never_came_back_go(engine: Engine) -> None:
         connection.execute(tables.breaker_queue.insert(), rows)
     assert 1 == clean_state(engine, CUTOFFS)["queued"]
     assert [("89",)] == found(engine, tables.breaker_queue.c.place)
+
+
+def test_outages_that_nobody_looks_at_any_more_go(engine: Engine) -> None:
+    rows = [
+        {"address": f"{days}", "system": "infor", "connection": "c", "opened": 1, "since": LONG_AGO,
+         "next_look": NOW - timedelta(days=days)}
+        for days in (91, 0)
+    ]  # fmt: skip
+    with writing(engine) as connection:
+        connection.execute(tables.breaker.insert(), rows)
+    assert 1 == clean_state(engine, CUTOFFS)["outages"]
+    assert [("0",)] == found(engine, tables.breaker.c.address)
