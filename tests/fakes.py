@@ -391,8 +391,14 @@ class MemoryLedger:
         if watermark:
             self.marks[run.flow] = max(watermark, self.marks.get(run.flow, watermark))
 
-    def runs(self, flow: str, limit: int = 20) -> list[RunSummary]:
-        mine = (replace(each, warnings=(), write_back=None) for each in self.entries if each.flow == flow)
+    def runs(
+        self, flow: str, limit: int = 20, pair: str | None = None, states: Collection[str] = ()
+    ) -> list[RunSummary]:
+        mine = (
+            replace(each, warnings=(), write_back=None)
+            for each in self.entries
+            if each.flow == flow and pair in (None, each.pair) and (not states or each.state in states)
+        )
         by_name = sorted(mine, key=lambda each: each.run)
         return sorted(by_name, key=lambda each: each.started_at, reverse=True)[:limit]
 

@@ -44,7 +44,8 @@ class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     ``state`` is ``closed`` only where both sides agree and nothing of the period waits; else ``reasons`` say why not.
     ``matched``, ``differing``, ``missing``, ``extra`` and ``repeated`` count ids, of which ``differences`` lists the
     first. ``findings`` counts them by what the reconciliation made of them. ``constants`` are ids of records that the
-    flow adds by itself. ``read_until`` is how far the flow had read, ``last_run`` its last run by then.
+    flow adds by itself. ``read_until`` is how far the flow had read, ``last_run`` the last run of this pair by then
+    that went through.
     """
 
     kind: Literal["books-closed certificate"] = "books-closed certificate"

@@ -79,7 +79,7 @@ class RepairOperator(StageOperator):
         from airflow_provider_brightpearl.runtime.reconcile import repair
 
         compared = ReconcileReport.from_dict(self.found)
-        if not (compared.repair or compared.remove or compared.stale_bindings):
+        if not (compared.repair or compared.remove or compared.detach or compared.stale_bindings):
             raise AirflowSkipException("nothing to repair")
         found = repair(wiring, compared)
         _keep_page(self, wiring, found, context)

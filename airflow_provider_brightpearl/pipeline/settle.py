@@ -27,6 +27,8 @@ _WARNINGS = 10
 _REASONS = 10
 # the topic of a gate that is closed while good records go through
 QUARANTINE = "quarantine"
+# states of runs that went through
+ENDED_WELL = ("done", QUARANTINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ def settle_run(
 def _state(lost: str, refused: str, quarantine: str) -> str:
     if lost or refused:
         return "out of balance" if lost else "too many refused"
-    return "quarantine" if quarantine else "done"
+    return QUARANTINE if quarantine else "done"
 
 
 def _quarantine(

@@ -25,6 +25,7 @@ from airflow_provider_brightpearl.core.ports.target import TrustsCrosswalk
 from airflow_provider_brightpearl.core.reports import Certified, ReconcileReport
 from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.flow.identity import compared_fields
+from airflow_provider_brightpearl.pipeline.settle import ENDED_WELL
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.certificates import Certificates
 from airflow_provider_brightpearl.stores.files import as_path
@@ -102,7 +103,7 @@ class Certifier:
         constants = tuple(sorted(str(each["id"]) for each in flow.constants if "id" in each))
         not_asked = target.note if isinstance(target, TrustsCrosswalk) and target.trusts_crosswalk else ""
         reasons = reasons_open(report, self._unsettled, constants, self._asked_end, not_asked)
-        last = self._wiring.ledger.runs(flow.flow, 1)
+        last = self._wiring.ledger.runs(flow.flow, 1, self._wiring.pair, ENDED_WELL)
         found = self._found
 
         def statement(number: int, previous: str) -> Statement:

@@ -13,11 +13,10 @@ from airflow_provider_brightpearl.errors import SchemaMismatch
 from airflow_provider_brightpearl.flow.lookups import load_lookups
 from airflow_provider_brightpearl.flow.places import place_of
 from airflow_provider_brightpearl.flow.written import written_values
+from airflow_provider_brightpearl.pipeline.settle import ENDED_WELL
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 
 log = logging.getLogger(__name__)
-
-_ENDED_WELL = ("done", "quarantine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +137,10 @@ def _is_unchanged(wiring: Wiring, seen: Mapping[str, SeenObject]) -> bool:
 
 
 def _ended_well(wiring: Wiring, pair: str) -> bool:
-    """Whether the last run was one of this very mapping between this very pair of instances, and went through."""
-    last = next(iter(wiring.ledger.runs(wiring.flow.flow, 1)), None)
-    ended = last and (last.state in _ENDED_WELL, last.mapping_version, last.pair)
-    return ended == (True, wiring.version, pair)
+    """Whether the last run between this very pair of instances was one of this very mapping, and went through."""
+    last = next(iter(wiring.ledger.runs(wiring.flow.flow, 1, pair)), None)
+    ended = last and (last.state in ENDED_WELL, last.mapping_version)
+    return ended == (True, wiring.version)
 
 
 def _calls(wiring: Wiring, before: int) -> Calls:

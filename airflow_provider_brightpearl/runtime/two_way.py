@@ -93,7 +93,7 @@ def _not_run_since_restored(wiring: Wiring, others: Sequence[FlowSpec]) -> dict[
     return {
         flow: restored
         for flow, ports in there.items()
-        if ports.ledger.runs(flow, 1) and not ports.ledger.watermark(flow, ports.pair)
+        if ports.ledger.runs(flow, 1, ports.pair) and not ports.ledger.watermark(flow, ports.pair)
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -77,10 +78,16 @@ class SqlLedger:
         with fenced(self._engine) as connection:
             connection.execute(tables.identity.update().values(writes=tables.identity.c.writes + 1))
 
-    def runs(self, flow: str, limit: int = 20) -> list[RunSummary]:
-        """The latest runs of a flow, newest first."""
+    def runs(
+        self, flow: str, limit: int = 20, pair: str | None = None, states: Collection[str] = ()
+    ) -> list[RunSummary]:
+        """The latest runs of a flow, newest first: of one pair and of some states where they are given."""
         table = tables.run
         query = sa.select(table).where(table.c.flow == flow)
+        if pair is not None:
+            query = query.where(table.c.pair == pair)
+        if states:
+            query = query.where(table.c.state.in_(states))
         with reading(self._engine) as connection:
             newest = query.order_by(table.c.started_at.desc(), table.c.run).limit(limit)
             return [_summary(row) for row in connection.execute(newest)]

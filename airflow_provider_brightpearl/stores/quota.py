@@ -104,9 +104,12 @@ class _Pool:
 
     def settle(self, ask: Ask) -> None:
         """Counts the calls of the holder's last grant as they were made, gives back the rest, forgets what is over."""
+        self._shorten()
         call, granted = quota_call.c, 0
         mine, over = call.holder == ask.holder, call.until <= _instant(self._now)
         if self._limit.per_day is not None:
+            # the day has counted a grant already: its holder may report late, and would have it counted again
+            over = sa.and_(over, sa.or_(call.holder == "", call.until <= _instant(self._now) - _DAY))
             held = sa.select(sa.func.sum(call.calls)).where(call.pool == self._name, mine)
             granted = int(self._connection.execute(held).scalar() or 0)
         self._connection.execute(quota_call.delete().where(call.pool == self._name, sa.or_(mine, over)))
@@ -115,6 +118,23 @@ class _Pool:
             self._connection.execute(quota_call.insert(), [self._row("", each) for each in made])
         if granted:
             self._count_hour(len(ask.ages) - granted)
+
+    def _shorten(self) -> None:
+        """Lets nothing count for longer than it can from now, as after a moment in which the clock was ahead."""
+        latest = self._limit.counts_until(self._now + self._limit.horizon + self._limit.flight)
+        # those who wait come back a little later, one after the other
+        for table, longest in ((quota_call, latest), (quota_waiter, latest + self._limit.seconds)):
+            until = _instant(longest)
+            long = (table.c.pool == self._name, table.c.until > until)
+            self._connection.execute(table.update().where(*long).values(until=until))
+        if self._limit.per_day is not None:
+            hour = quota_hour.c
+            ahead = (hour.pool == self._name, hour.hour > _instant(self._now))
+            calls = sa.select(sa.func.sum(hour.calls)).where(*ahead)
+            counted = self._connection.execute(calls).scalar()
+            if counted is not None:
+                self._connection.execute(quota_hour.delete().where(*ahead))
+                self._count_hour(int(counted))
 
     def correct(self, remaining: int) -> None:
         """Counts calls of which only the system knows; nobody knows when they were made, so they count from now."""
@@ -172,7 +192,8 @@ class _Pool:
         counted = [
             Counted(row.calls, row.until.timestamp(), Share(row.share) if row.share else None) for row in rows
         ]
-        return counted, {row.holder for row in rows} - {""}
+        now = _instant(self._now)
+        return counted, {row.holder for row in rows if row.until > now} - {""}
 
     def _waiting(self) -> list[Asking]:
         waiter, now = quota_waiter.c, _instant(self._now)

@@ -12,6 +12,7 @@ from airflow_provider_brightpearl.core.reports import ReconcileReport, Reconcile
 from airflow_provider_brightpearl.core.window import Window
 from airflow_provider_brightpearl.dag import reconcile_dag
 from airflow_provider_brightpearl.errors import DriftTooLarge, Misconfigured
+from airflow_provider_brightpearl.operators.reconcile import RepairOperator
 from airflow_provider_brightpearl.runtime.reconcile_report import reconcile_lines, write_page
 from tests.airflow.test_dag import assert_nothing_heavy
 
@@ -54,6 +55,21 @@ def test_flows_with_a_block_have_two_tasks_each(compared):
     assert "brightpearl_reconcile" == dag.dag_id
     assert (False, 1, 2) == (dag.catchup, dag.max_active_runs, dag.max_active_tasks)
     assert "| orders_to_salesforce | 7 days | not compared | 5 | report |" in dag.doc_md
+
+
+@pytest.mark.parametrize("kind", ["repair", "remove", "detach", "stale_bindings"])
+def test_whatever_was_found_is_repaired(monkeypatch, kind):
+    class Begun(Exception):
+        pass
+
+    def begin(*_):
+        raise Begun
+
+    monkeypatch.setattr("airflow_provider_brightpearl.runtime.reconcile.repair", begin)
+    found = dict(FOUND.as_dict()) | {kind: ["7"]}
+    task = RepairOperator(task_id="repair", flow=FOUND.flow, mappings=None, found=found)
+    with pytest.raises(Begun):
+        task.stage(None, {})
 
 
 def test_params_are_empty_unless_given(compared):

@@ -56,6 +56,20 @@ def test_one_run_at_a_time_holds_the_flow(leases: SqlLeases) -> None:
     assert 0 < caught.value.wait_seconds <= 300
 
 
+def test_a_clock_that_was_ahead_for_a_moment_makes_no_lease_longer(leases: SqlLeases, engine: Engine) -> None:
+    leases.take(FLOW, FIRST, "extract")
+    with writing(engine) as connection:
+        ahead = datetime.now(UTC) + timedelta(hours=3)
+        connection.execute(tables.lease.update().values(expires_at=ahead))
+    with pytest.raises(FlowBusy) as caught:
+        leases.take(FLOW, SECOND, "extract")
+    assert 0 < caught.value.wait_seconds <= 300
+    # it is kept so: the next that asks does not begin to count anew
+    with pytest.raises(FlowBusy) as later:
+        leases.take(FLOW, SECOND, "extract")
+    assert later.value.wait_seconds <= caught.value.wait_seconds
+
+
 def test_the_parts_of_a_run_share_its_lease(leases: SqlLeases) -> None:
     tokens = {leases.take(FLOW, FIRST, f"load, part {number}").token for number in range(3)}
     assert {1} == tokens

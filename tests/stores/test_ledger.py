@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy.engine import Engine
 from airflow_provider_brightpearl.core.records import Calls, Counts, Rejection, Stage
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.errors import Unavailable
+from airflow_provider_brightpearl.pipeline.settle import ENDED_WELL
 from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.engine import open_engine, reading, writing
@@ -55,6 +57,17 @@ def test_what_stores_write_in_one_transaction_is_kept_whole_or_not_at_all(engine
     assert ({"1"}, 1, NOON) == (
         letters.waiting("orders", ["1"]), len(ledger.runs("orders")), ledger.watermark("orders"),
     )  # fmt: skip
+
+
+def test_runs_are_those_of_a_pair_and_of_a_state_where_asked(engine: Engine) -> None:
+    ledger = SqlLedger(engine)
+    for hour, (name, pair, state) in enumerate(
+        [("uk", "uk>1", "done"), ("uk failed", "uk>1", "failed"), ("us", "us>2", "done")]
+    ):
+        ledger.record(replace(RUN, run=name, pair=pair, state=state, started_at=NOON + timedelta(hours=hour)))
+    assert ["us"] == [each.run for each in ledger.runs("orders", 1)]
+    assert ["uk failed"] == [each.run for each in ledger.runs("orders", 1, "uk>1")]
+    assert ["uk"] == [each.run for each in ledger.runs("orders", 1, "uk>1", ENDED_WELL)]
 
 
 def test_check_leaves_nothing_behind(engine: Engine) -> None:

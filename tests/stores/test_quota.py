@@ -146,6 +146,38 @@ def test_a_day_is_used_up(engine: Engine, clock: Clock) -> None:
     assert 5 == ask(engine, "one", 5, limit).calls
 
 
+def test_a_grant_is_counted_once_a_day_whoever_forgets_it_first(engine: Engine, clock: Clock) -> None:
+    limit = Limit(100, 60.0, per_day=50)
+    for turn in range(4):
+        assert 2 == ask(engine, "slow", 2, limit, ages=[1.0] * (2 if turn else 0)).calls
+        clock.now += 90
+        ask(engine, "other", 0, limit)
+    ask(engine, "slow", 0, limit, ages=[1.0])
+    assert 7 == SqlQuota(engine).calls_today(POOL)
+
+
+def test_a_clock_that_was_ahead_for_a_moment_blocks_nobody_longer_than_the_period(
+    engine: Engine, clock: Clock
+) -> None:
+    limit = Limit(20, 60.0, per_day=10)
+    clock.now += 3 * 3600
+    ask(engine, "ahead", 10, limit)
+    ask(engine, "waits", 10, limit, ages=[0.0] * 10)
+    clock.now = BEGIN.timestamp()
+    assert (0, 25 * 3600) == (ask(engine, "next", 5, limit).calls, ask(engine, "next", 5, limit).wait)
+
+    clock.now += 3 * 3600
+    ask(engine, "ahead", 10, pool="another")
+    ask(engine, "ahead", 10, pool="another", ages=[0.0] * 10)
+    ask(engine, "waits", 9, pool="another", share=Share.EVENT)
+    clock.now = BEGIN.timestamp()
+    refused = ask(engine, "next", 5, pool="another")
+    assert 0 == refused.calls
+    assert refused.wait < 75
+    clock.now += 180
+    assert 5 == ask(engine, "next", 5, pool="another", since=refused.since).calls
+
+
 def test_the_day_as_a_system_reports_it(engine: Engine, clock: Clock) -> None:
     store = SqlQuota(engine)
     assert store.day_use("salesforce:acme") is None

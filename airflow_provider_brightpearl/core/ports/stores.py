@@ -393,8 +393,10 @@ class Ledger(Protocol):
         """Writes a run's row, again if it exists, and moves the watermark forward in the same transaction."""
         ...
 
-    def runs(self, flow: str, limit: int = 20) -> list[RunSummary]:
-        """The latest runs of a flow, newest first.
+    def runs(
+        self, flow: str, limit: int = 20, pair: str | None = None, states: Collection[str] = ()
+    ) -> list[RunSummary]:
+        """The latest runs of a flow, newest first: of one pair and of some states where they are given.
 
         Without ``warnings`` and ``write_back``: what they say is in ``note`` and ``calls``.
         """
