@@ -44,6 +44,8 @@ REVIEW = "review"
 # tried again by later runs, at growing distance
 _TRIED_AGAIN = (LetterState.MISSING.value, LetterState.RETRY.value)
 WAITING = (LetterState.OPEN.value, LetterState.PARKED.value, *_TRIED_AGAIN)
+# a run sets both instants at once, a person the first one alone
+_DECIDED = letter.state_since > letter.last_seen
 
 
 class SqlDeadLetters:
@@ -81,7 +83,7 @@ class SqlDeadLetters:
         Of several rejections of one record the first counts, a refusal before a wait. A repeat of the
         same run (a retried task) is one attempt; attempts are counted anew when the state changes. A discarded letter
         stays discarded until its payload changes. A record that another run has read since this one began is tried
-        again.
+        again, as is one that a person has decided about since.
         """
         shared = {
             "pair": self.pair,
@@ -95,17 +97,21 @@ class SqlDeadLetters:
             self._alone(connection, flow)
             statement = _statement(connection)
             for some in _one_each(letters):
+                decided: set[str] = set()
                 if read_since:
-                    read = self._read_by_others(connection, flow, run, read_since, [each for each, _ in some])
+                    these = [each for each, _ in some]
+                    decided = self._decided(connection, flow, run, read_since, these)
+                    again = decided | self._read_by_others(connection, flow, run, read_since, these)
                     some = [
-                        (replace(each, passing=each.passing or storable(each.source_id) in read), raw)
+                        (replace(each, passing=each.passing or storable(each.source_id) in again), raw)
                         for each, raw in some
                     ]
                 known = self._tried_before(connection, flow, [each for each, _ in some])
                 rows = []
                 for rejection, payload in some:
                     row = _row(rejection, payload, shared)
-                    rows.append(row | self._tries(row, known.get(row["source_id"]), rejection.gone))
+                    tries = self._tries(row, known.get(row["source_id"]), rejection.gone)
+                    rows.append(row | tries | _at_once(row, tries, decided))
                 connection.execute(statement, rows)
                 closed += [row["source_id"] for row in rows if row["closed_at"]]
         return sorted(closed)
@@ -123,6 +129,17 @@ class SqlDeadLetters:
             sa.select(letter.source_id, letter.closed_run).where(*mine, letter.closed_at > since),
         )
         return {name for name, attempt in connection.execute(found) if run_of(attempt or "") != run_of(run)}
+
+    def _decided(
+        self, connection: Connection, flow: str, run: str, since: datetime, rejections: Sequence[Rejection]
+    ) -> set[str]:
+        """Those of these records that a person has had tried again since then, which the run cannot know of."""
+        ids = [storable(each.source_id) for each in rejections]
+        mine = (*self._mine(flow), letter.source_id.in_(ids), letter.state == LetterState.RETRY.value)
+        # kept by this run already, as its task was tried again
+        by_person = sa.or_(_DECIDED, letter.run == run)
+        query = sa.select(letter.source_id).where(*mine, letter.state_since > since, by_person)
+        return set(connection.execute(query).scalars())
 
     def _tried_before(
         self, connection: Connection, flow: str, rejections: Sequence[Rejection]
@@ -153,7 +170,10 @@ class SqlDeadLetters:
     def resolve(
         self, flow: str, run: str, source_ids: Sequence[str], read_since: datetime | None = None
     ) -> int:
-        """Closes the letters of records that went through; those that another run has kept since are tried again."""
+        """Closes the letters of records that went through.
+
+        Those that another run has kept since, or a person has decided about, are tried again.
+        """
         now = self._now()
         closing = {
             "state": LetterState.RESOLVED.value, "next_try_at": None, "closed_at": now, "closed_run": run,
@@ -163,6 +183,9 @@ class SqlDeadLetters:
         stuck = letter.state.in_([LetterState.OPEN.value, LetterState.PARKED.value])
         since = sa.false() if read_since is None else letter.last_seen > read_since
         others = sa.and_(since, letter.run != run_of(run))
+        if read_since is not None:
+            retried = (letter.state == LetterState.RETRY.value, letter.state_since > read_since)
+            others = sa.or_(others, sa.and_(*retried, _DECIDED))
         closed = 0
         with fenced(self._engine) as connection:
             self._alone(connection, flow)
@@ -290,6 +313,10 @@ def _row(rejection: Rejection, payload: bytes, shared: dict[str, Any]) -> dict[s
         "last_seen": shared["seen"],
         "state_since": shared["seen"],
     }
+
+
+def _at_once(row: Mapping[str, Any], tries: Mapping[str, Any], decided: set[str]) -> dict[str, Any]:
+    return {"next_try_at": row["last_seen"]} if row["source_id"] in decided and not tries["closed_at"] else {}
 
 
 def _state(rejection: Rejection) -> LetterState:

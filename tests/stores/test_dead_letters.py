@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.letters import LetterPolicy
+from airflow_provider_brightpearl.core.ports.overrides import Override
 from airflow_provider_brightpearl.core.ports.stores import Binding
 from airflow_provider_brightpearl.core.records import Rejection, Stage
 from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.engine import reading, writing
+from airflow_provider_brightpearl.stores.overrides import SqlOverrides
 from airflow_provider_brightpearl.stores.tables import dead_letter
 
 FLOW = "orders"
@@ -341,3 +343,32 @@ def test_every_letter_gets_its_turn(engine: Engine, kept: list[Kept], limit: int
         if not left:
             break
     assert not left
+
+
+def override_while_a_run_reads(engine: Engine) -> tuple[SqlDeadLetters, datetime]:
+    """Letters with one whose record a person overrides after a run has read it, and when the run began."""
+    clock = Clock()
+    letters = SqlDeadLetters(engine, clock)
+    letters.keep(FLOW, "run 1", "v1", [(refused("1"), b"{}")])
+    begun = clock()
+    SqlOverrides(engine).keep(FLOW, Override("1", {"Quantity": 2}, "{}", "Jo", "typing error", clock()))
+    return letters, begun
+
+
+def test_what_a_person_decides_while_a_run_goes_on_is_for_the_next_one(engine: Engine) -> None:
+    letters, begun = override_while_a_run_reads(engine)
+    # its task may settle twice
+    for _ in range(2):
+        letters.keep(FLOW, "run 2", "v1", [(refused("1"), b"{}")], begun)
+        assert ["1"] == letters.due(FLOW, "v1", 10)
+        assert "retry" == rows(engine)["1"].state
+    letters.keep(FLOW, "run 3", "v1", [(refused("1"), b"{}")], begun + timedelta(hours=1))
+    assert [] == letters.due(FLOW, "v1", 10)
+    assert "open" == rows(engine)["1"].state
+
+
+def test_a_run_that_read_before_a_person_decided_closes_no_letter(engine: Engine) -> None:
+    letters, begun = override_while_a_run_reads(engine)
+    assert 0 == letters.resolve(FLOW, "run 2@2024-01-01T00:02:00+00:00", ["1"], begun)
+    assert ["1"] == letters.due(FLOW, "v1", 10)
+    assert 1 == letters.resolve(FLOW, "run 3@2024-01-01T01:00:00+00:00", ["1"], begun + timedelta(hours=1))
