@@ -8,10 +8,16 @@ from typing import Any
 from benchmarks import workbench
 from benchmarks.planting import plant_orders
 from benchmarks.report import Row, at_most, said
-from demo.flows import FLOWS
+from demo.flows import OUT
 
 GOAL = 1.05
-INTO = tuple(sorted(path.stem for path in workbench.MAPPINGS.glob("*_to_brightpearl.yaml")))
+# writes to orders that a flow into Brightpearl has placed
+PLACED = "placed_orders_to_salesforce"
+# the simulated M3 computes another tax than Brightpearl, so that invoices of its orders are refused
+REFUSED = "infor_invoices_to_brightpearl"
+INTO = tuple(
+    sorted(path.stem for path in workbench.MAPPINGS.glob("*_to_brightpearl.yaml") if path.stem != REFUSED)
+)
 SIZE = {"customers": 1_100, "products": 1_100, "orders": 2_000}
 
 
@@ -23,7 +29,7 @@ def rows(*, quick: bool) -> Iterator[Row]:
         # what is written now lies before the overlap of the next window
         sandbox.control("POST", "/clock", {"advance_seconds": -7200})
         env = workbench.environment(work, sandbox.url)
-        for flow in FLOWS[:2] if quick else FLOWS:
+        for flow in [flow for flow in OUT if flow != PLACED][: 2 if quick else None]:
             yield from _rows(flow, _run(flow, env))
         if not quick:
             plant_orders(sandbox, size["orders"])
@@ -31,6 +37,8 @@ def rows(*, quick: bool) -> Iterator[Row]:
             yield from _rows(flow, _run(flow, env, writes=False))
             if flow.startswith("salesforce"):
                 yield from _again(flow, env, sandbox)
+        if not quick:
+            yield from _rows(PLACED, _run(PLACED, env))
 
 
 def _again(flow: str, env: dict[str, str], sandbox: Any) -> Iterator[Row]:
