@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 from benchmarks import workbench
@@ -30,6 +33,7 @@ def rows(*, quick: bool) -> Iterator[Row]:
         # an hour passes before a round without edits, and no clock may be ahead of ours
         sandbox.control("POST", "/clock", {"advance_seconds": -6 * _HOUR})
         env = workbench.environment(work, sandbox.url)
+        env["AIRFLOW__BRIGHTPEARL__MAPPINGS"] = str(_without_sweeps(work / "mappings"))
         for flow in [flow for flow in OUT if flow != PLACED][: 2 if quick else None]:
             yield from _rows(flow, _run(flow, env))
         if not quick:
@@ -40,6 +44,14 @@ def rows(*, quick: bool) -> Iterator[Row]:
                 yield from _again(flow, env, sandbox)
         if not quick:
             yield from _rows(PLACED, _run(PLACED, env))
+
+
+def _without_sweeps(folder: Path) -> Path:
+    """The flow files in a folder of their own: whether a sweep is due goes by the time of the day."""
+    copytree(workbench.MAPPINGS, folder)
+    for path in folder.glob("*.yaml"):
+        path.write_text(re.sub(r", sweep: \"[^\"]*\"", "", path.read_text()))
+    return folder
 
 
 def _again(flow: str, env: dict[str, str], sandbox: Any) -> Iterator[Row]:
