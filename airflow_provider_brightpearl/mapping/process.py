@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_brightpearl.core.ports.stores import Resolver
+from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.mapping import messages
 
 # by the path of this process: what it can import is all that the other one may. What is imported stays, so looking for
@@ -27,7 +28,7 @@ from airflow_provider_brightpearl.mapping import messages
 _START = (
     "import gc, json, sys; gc.disable(); sys.path[:] = json.loads(sys.argv[1]); "
     "from airflow_provider_brightpearl.mapping.worker import main; "
-    "main(int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5]))"
+    "main(*map(int, sys.argv[2:6]), float(sys.argv[6]))"
 )
 # how programs find their libraries, and nothing that could be a secret
 _ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -61,13 +62,18 @@ class Ended(Exception):
 
 
 class MappingProcess:
-    """One process, for one job at a time."""
+    """One process, for one job at a time. Raises: Misconfigured: there is no Python program to start."""
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
+        if not sys.executable:
+            raise Misconfigured(
+                "mapping runs in a process of its own, and this Python does not say which program it is "
+                "(sys.executable is empty): use one that does, as a virtual environment has"
+            )
         jobs, self._jobs = _pipe()
         self._answers, answers = _pipe()
-        arguments = [json.dumps(sys.path), str(jobs.fileno()), str(answers.fileno())]
+        arguments = [json.dumps(_import_path()), str(os.getpid()), str(jobs.fileno()), str(answers.fileno())]
         limits = [str(bounds.memory_mb), str(2 * bounds.seconds)]
         with jobs, answers:
             self._process = subprocess.Popen(  # noqa: S603  # this Python, and our own module
@@ -166,6 +172,12 @@ class MappingProcess:
         self._answers.close()
         self._process.kill()
         self._process.wait()
+
+
+def _import_path() -> list[str]:
+    """Where this process imports from; what others have put there may be anything, of which Python takes no notice."""
+    entries: list[object] = [*sys.path]
+    return [os.fsdecode(entry) for entry in entries if isinstance(entry, str | bytes | os.PathLike)]
 
 
 def _pipe() -> tuple[Connection, Connection]:

@@ -1,6 +1,7 @@
 """The process that maps: evaluates the expressions of flow files, bounded in memory and time, without secrets.
 
-It is started by ``process.py`` with an empty environment, and ends with the process that started it.
+It is started by ``process.py`` with an empty environment, and ends with the process that started it, also while an
+expression runs.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import os
 import pickle
 import resource
 import signal
+import threading
+import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -30,6 +33,8 @@ from airflow_provider_brightpearl.mapping.engine_session import alone, expressio
 log = logging.getLogger(__name__)
 
 OUT_OF_MEMORY = 3
+_ALONE = 4
+_LOOK_SECONDS = 1.0
 
 
 class _Asking:
@@ -50,16 +55,18 @@ class _Asking:
         return messages.found.decode(self._jobs.recv_bytes())
 
 
-def main(jobs: int, answers: int, memory_mb: int, seconds: float) -> None:
+def main(task: int, jobs: int, answers: int, memory_mb: int, seconds: float) -> None:
     """Does the jobs that come in, until there are no more.
 
     Args:
+        task: process id of the one that started this one, and without which this one ends.
         jobs: file descriptor of the pipe with the jobs.
         answers: likewise, for what comes out.
         memory_mb: MiB of memory beside what an idle mapping takes; also the size of a file.
         seconds: of processor time for a job, should nobody be left to stop it.
     """
     inwards, outwards = Connection(jobs, writable=False), Connection(answers, readable=False)
+    threading.Thread(target=_end_with, args=(task,), daemon=True).start()
     _bound(memory_mb)
     desk = _Desk(_Asking(inwards, outwards))
     # the task ends this process when it is ended itself
@@ -83,6 +90,14 @@ def main(jobs: int, answers: int, memory_mb: int, seconds: float) -> None:
             except Exception as error:
                 broken = messages.Broken(f"{type(error).__name__}: {error}", traceback.format_exc())
                 outwards.send_bytes(msgspec.json.encode(broken))
+
+
+def _end_with(task: int) -> None:
+    # not Linux's signal at a parent's death: it comes when the thread ends that started this process, and the next
+    # thread of the task would find it gone; DuckDB leaves the interpreter to this thread while it computes
+    while os.getppid() == task:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(_ALONE)
 
 
 def _bound(memory_mb: int) -> None:

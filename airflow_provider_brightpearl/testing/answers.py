@@ -11,8 +11,6 @@ _ECHO = (
     "[sandbox-consumer-secret] sandbox-service-secret</pre></body></html>"
 )
 
-_ECHOED = {"P8": "credentials are recognised by their names, not by their values"}
-
 ANSWERS = (
     Fault(
         "answer-lost",
@@ -157,7 +155,6 @@ ANSWERS = (
         "an error page that repeats the credentials",
         Answers("target", "any", {"status": 500, "body": _ECHO, "times": 0}),
         (M3,),
-        open=_ECHOED,
     ),
     Fault(
         "quota",

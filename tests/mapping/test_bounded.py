@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -178,25 +179,47 @@ def test_no_secret_of_the_task_is_in_the_process(tmp_path: Path, monkeypatch: py
 
 
 ORPHAN = """
-import os, sys
+import sys
 from pathlib import Path
 from tests.mapping.test_bounded import *
 folder = Path(sys.argv[1])
-mapper = BoundedMapper(flow({"Name": "name"}), SCHEMA, {}, EverythingBound(), [folder], TIGHT)
+mapper = BoundedMapper(flow({"Name": TIME}), SCHEMA, {}, EverythingBound(), [folder], Bounds())
+map_with(mapper, folder, [SMALL])
 print(mapper._process._process.pid, flush=True)
-os.kill(os.getpid(), signal.SIGKILL)
+map_with(mapper, folder, [SLOW])
 """
 
 
-def test_it_ends_with_the_task(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", ORPHAN, str(tmp_path)], capture_output=True, text=True, check=False,
+def test_it_ends_with_the_task_also_while_it_computes(tmp_path: Path) -> None:
+    task = subprocess.Popen(
+        [sys.executable, "-c", ORPHAN, str(tmp_path)], stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    child = int(done.stdout)
-    if psutil.pid_exists(child):
-        psutil.Process(child).wait(timeout=30)
+    with task:
+        assert task.stdout
+        child = psutil.Process(int(task.stdout.readline()))
+        # it has started and mapped already: what takes a second now is the expression
+        begun = child.cpu_times().user
+        while child.cpu_times().user < begun + 1:
+            assert task.poll() is None
+            time.sleep(0.05)
+        task.kill()
+    # the expression would take minutes
+    child.wait(timeout=30)
+
+
+@pytest.mark.usefixtures("none_waiting")
+def test_odd_entries_of_the_import_path_stop_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path, os.fsencode(tmp_path), None, 7])
+    assert run(flow({"Name": "name"}), [SMALL], tmp_path).column("Name") == ["abc"]
+    assert process._import_path()[-2:] == [str(tmp_path)] * 2
+
+
+@pytest.mark.usefixtures("none_waiting")
+def test_without_a_program_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "")
+    with pytest.raises(Misconfigured, match=r"sys\.executable is empty.*virtual environment"):
+        run(flow({"Name": "name"}), [SMALL], tmp_path)
 
 
 # what an expression may not reach, each with what must not be in the rows
