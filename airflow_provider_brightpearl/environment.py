@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_brightpearl import compat, settings
 from airflow_provider_brightpearl.errors import Misconfigured, SyncError
 from airflow_provider_brightpearl.extra import Extra
+from airflow_provider_brightpearl.state_url import database_url
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -31,9 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_DRIVERS = {"postgres": "postgresql+psycopg2", "postgresql": "postgresql+psycopg2", "sqlite": "sqlite"}
 _SECRET = re.compile("secret|password|token|key|private", re.IGNORECASE)
-_LIBPQ = ("sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name", "options")
 
 
 def airflow_environment(mappings: str | Path | None = None) -> Environment:
@@ -178,30 +177,7 @@ def connection_url(conn_id: str, option: str) -> str:
         raise Misconfigured(
             f"{option} names connection {conn_id!r}, which does not exist; add it or correct the name"
         ) from error
-    return _url(connection)
-
-
-def _url(connection: Any) -> str:
-    from sqlalchemy.engine import URL
-
-    driver = _DRIVERS.get(connection.conn_type)
-    if driver is None:
-        raise Misconfigured(
-            f"connection {connection.conn_id} is of type {connection.conn_type!r}; "
-            "the state database is postgres or sqlite"
-        )
-    if driver == "sqlite":
-        return f"sqlite:///{connection.host or connection.schema}"
-    extra = Extra.of(connection)
-    return URL.create(
-        driver,
-        username=connection.login,
-        password=connection.password,
-        host=connection.host,
-        port=connection.port,
-        database=connection.schema,
-        query={name: extra.text(name) for name in _LIBPQ if name in extra.values},
-    ).render_as_string(hide_password=False)
+    return database_url(connection)
 
 
 @cache

@@ -293,8 +293,7 @@ def check_state_is_shared() -> None:
     if apart:
         raise Misconfigured(
             f"[{SECTION}] state_conn_id is not set, and workers of {apart[0]} may share no disk: each would keep "
-            "watermarks and bindings of its own. Set it to a PostgreSQL connection, or to a sqlite connection whose "
-            "file all workers share"
+            "watermarks and bindings of its own. Set it to a PostgreSQL connection"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -221,10 +222,17 @@ def _decimal(text: str) -> Decimal:
 
 def _read(line: bytes, kind: Any, problem: str) -> Any:
     """A line's value; its bytes have to be the canonical ones."""
+    plain = line.removeprefix(BOM_UTF8)
+    plain = plain.removesuffix(b"\r\n") + b"\n" if plain.endswith(b"\r\n") else plain
     try:
-        value = msgspec.json.decode(line, type=kind)
-        if canonical(value) + b"\n" == line:
-            return value
+        value = msgspec.json.decode(plain, type=kind)
+        as_written = canonical(value) + b"\n" == plain
     except (ValueError, RecursionError):
-        pass
-    raise Broken(problem)
+        raise Broken(problem) from None
+    if not as_written:
+        raise Broken(problem)
+    if line.startswith(BOM_UTF8):
+        raise Broken("a byte order mark was put before it: copy it in binary")
+    if plain != line:
+        raise Broken("its line ends were changed (CRLF): copy it in binary")
+    return value

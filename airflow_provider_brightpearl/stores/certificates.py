@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -14,6 +15,7 @@ from typing import Protocol
 import sqlalchemy as sa
 from more_itertools import chunked
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import IntegrityError
 from upath import UPath
 
 from airflow_provider_brightpearl.core.certificate import Seal, Statement, Unsettled, canonical
@@ -98,23 +100,61 @@ class Certificates:
             Misconfigured: a file is in the way that is no certificate of this flow's chain.
             Unavailable: the state database does not answer.
         """
-        with writing(self._engine) as connection:
-            number, previous = self._last(connection, flow)
-            while (there := self._path(flow, number + 1)).exists():
-                checked = self._existing(there, flow, number + 1, previous)
-                self._insert(connection, checked.statement, checked.digest, there)
-                number, previous = checked.statement.number, checked.digest
-            statement = writes(number + 1, previous)
+        while True:
+            number, previous, there = self._next(flow, key)
+            statement = writes(number, previous)
             first = canonical(statement) + b"\n"
             digest = sha256(first).hexdigest()
-            # the row first: another worker that issues the same number waits for it, and is refused
-            self._insert(connection, statement, digest, there)
             seal = canonical(Seal(digest, key.sign(first) if key else "")) + b"\n"
-            with whole_file(there) as path, path.open("wb") as file, entries.open("rb") as lines:
-                file.write(first)
-                shutil.copyfileobj(lines, file, _BUFFER)
-                file.write(seal)
-        return self.latest(flow, 1)[0]
+            try:
+                # an upload takes long, and others write meanwhile: the row comes with the file's last step
+                recorded = self._recorded(statement, digest, there)
+                with (
+                    whole_file(there, recorded) as path,
+                    path.open("wb") as file,
+                    entries.open("rb") as lines,
+                ):
+                    file.write(first)
+                    shutil.copyfileobj(lines, file, _BUFFER)
+                    file.write(seal)
+            except IntegrityError:
+                if not self._is_taken(flow, number):
+                    raise
+            else:
+                return self.latest(flow, 1)[0]
+
+    def _next(self, flow: str, key: SigningKey | None) -> tuple[int, str, UPath]:
+        """The next number, the digest before it and the file's path, after files that are there were taken over."""
+        while True:
+            with reading(self._engine) as connection:
+                number, previous = self._last(connection, flow)
+            there = self._path(flow, number + 1)
+            if not there.exists():
+                return number + 1, previous, there
+            checked = self._existing(there, flow, number + 1, previous)
+            if key and not checked.statement.signed_by:
+                raise Misconfigured(
+                    f"{there} is in the way of the next certificate: it is not signed, and the next one is; find out "
+                    "where it comes from and move it away, or take it over by a certificate without certificate_key"
+                )
+            try:
+                with self._recorded(checked.statement, checked.digest, there):
+                    pass
+            except IntegrityError:
+                if not self._is_taken(flow, number + 1):
+                    raise
+
+    @contextmanager
+    def _recorded(self, said: Statement, digest: str, path: UPath) -> Iterator[None]:
+        """Has the row of a certificate written with what the block does; another worker with this number waits."""
+        with writing(self._engine) as connection:
+            self._insert(connection, said, digest, path)
+            yield
+
+    def _is_taken(self, flow: str, number: int) -> bool:
+        """Whether another worker has issued this number meanwhile."""
+        with reading(self._engine) as connection:
+            return self._last(connection, flow)[0] >= number
 
     def latest(self, flow: str, limit: int = 20) -> list[Issued]:
         """The latest certificates of a flow, newest first."""

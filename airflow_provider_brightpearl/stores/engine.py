@@ -26,6 +26,8 @@ _FAILURES = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.Ti
 # SQLite says so of a file that is damaged, or holds something else
 _NO_DATABASE = ("file is not a database", "database disk image is malformed")
 _REFUSALS = ("password authentication failed", "no password supplied", "no pg_hba.conf entry")
+# PostgreSQL says so of a statement, libpq of all servers that it was given
+_READ_ONLY = ("in a read-only transaction", "session is read-only", "server is in hot standby mode")
 
 T = TypeVar("T")
 Fence = Callable[[Connection], None]
@@ -220,7 +222,8 @@ def _answering(engine: Engine) -> Iterator[None]:
 
 
 def _place(url: URL) -> str:
-    return f"{url.host}:{url.port or 5432}/{url.database}" if url.host else str(url.database)
+    hosts = f"{url.host}:{url.port or 5432}" if url.host else ",".join(url.normalized_query.get("host", ()))
+    return f"{hosts}/{url.database}" if hosts else str(url.database)
 
 
 def _explained(url: URL, error: exc.SQLAlchemyError) -> SyncError:
@@ -232,6 +235,12 @@ def _explained(url: URL, error: exc.SQLAlchemyError) -> SyncError:
         )
     if "does not exist" in cause and cause.startswith("connection to server"):
         return Misconfigured(f"the state database {place} does not exist: {cause}", system="state database")
+    if any(text in cause for text in _READ_ONLY):
+        return Unavailable(
+            f"the state database {place} can only be read: {cause}; it is a standby, or set to read-only. Connect to "
+            'the primary: name all servers as host, and "target_session_attrs": "read-write" in the extra',
+            system="state database",
+        )
     return Unavailable(
         f"the state database {place} does not answer: {cause}; "
         "check that it is running, that this worker can reach it and write to it, and that its disk is not full",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,11 +20,16 @@ def as_path(root: str | Path | UPath) -> UPath:
 
 
 @contextmanager
-def whole_file(target: UPath) -> Iterator[Path]:
+def whole_file(target: UPath, placing: AbstractContextManager[object] | None = None) -> Iterator[Path]:
     """A local path to write a file to; it takes the place of ``target`` in one step when the block ends well.
 
     If the block fails, ``target`` is unchanged. The disk needs room for the file.
+
+    Args:
+        target: the path.
+        placing: entered for that last step alone, after the file was uploaded; ``target`` is unchanged if it raises.
     """
+    last = placing or nullcontext()
     home = local_path(target)
     if home is not None:
         home.parent.mkdir(parents=True, exist_ok=True)
@@ -32,9 +37,10 @@ def whole_file(target: UPath) -> Iterator[Path]:
     try:
         yield temporary
         if home is not None:
-            temporary.replace(home)
+            with last:
+                temporary.replace(home)
         else:
-            _upload(temporary, target)
+            _upload(temporary, target, last)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -64,14 +70,15 @@ def local_path(path: UPath) -> Path | None:
     return Path(path.path) if path.protocol in ("", "file", "local") else None
 
 
-def _upload(source: Path, target: UPath) -> None:
+def _upload(source: Path, target: UPath, last: AbstractContextManager[object]) -> None:
     # a broken stream would leave a partial file under its name, so that name is a temporary one
     system, path = target.fs, target.path
     folder, _, name = path.rpartition("/")
     temporary = f"{folder}/.{name}.{uuid4().hex}.part"
     try:
         system.put_file(str(source), temporary)
-        system.mv(temporary, path)
+        with last:
+            system.mv(temporary, path)
     finally:
         if system.exists(temporary):
             system.rm_file(temporary)

@@ -127,6 +127,13 @@ def test_a_file_that_is_none_ends_with_a_sentence() -> None:
     assert "is not an amount" in problem([lines[0], huge, *lines[2:]])
 
 
+def test_a_copy_that_changed_line_ends_is_named_as_one() -> None:
+    lines = lines_of()
+    assert "line ends were changed (CRLF)" in problem([line.replace(b"\n", b"\r\n") for line in lines])
+    assert "line ends were changed (CRLF)" in problem([*lines[:-1], lines[-1].replace(b"\n", b"\r\n")])
+    assert "byte order mark" in problem([b"\xef\xbb\xbf" + lines[0], *lines[1:]])
+
+
 def chain(size: int) -> list[Checked]:
     made: list[Checked] = []
     for number in range(1, size + 1):

@@ -93,6 +93,29 @@ def test_a_certificate_whose_file_cannot_be_written_is_not_recorded(books: Books
     assert (2, []) == (books.issue().number, books.check())
 
 
+def test_two_at_once_get_two_numbers_and_neither_file_is_lost(books: Books) -> None:
+    inner: list[Issued] = []
+
+    def writes(number: int, previous: str) -> Statement:
+        # another worker is through in between; no transaction is open that it would wait for
+        if not inner:
+            inner.append(books.issue())
+        return statement(number, previous)
+
+    outer = books.store.issue(FLOW, writes, books.lines, None)
+    assert ([1, 2], []) == ([inner[0].number, outer.number], books.check())
+
+
+def test_an_unsigned_file_does_not_get_into_a_signed_chain(books: Books, engine: Engine) -> None:
+    unsigned = books.issue()
+    with writing(engine) as connection:
+        connection.execute(tables.certificate.delete())
+    with pytest.raises(Misconfigured, match=r"000001.jsonl is in the way .* not signed"):
+        books.store.issue(FLOW, statement, books.lines, SigningKey.of("11" * 32, "key"))
+    assert [] == books.store.latest(FLOW)
+    assert Path(unsigned.path).exists()
+
+
 def test_letters_of_listed_records_and_writes_keep_books_open(books: Books, engine: Engine) -> None:
     letters = SqlDeadLetters(engine, lambda: NOON, PAIR)
     letters.keep(FLOW, "r", "v", [(Rejection(each, Stage.LOAD, "no"), b"{}") for each in ("1", "2", "3")])

@@ -109,6 +109,8 @@ def test_check_notices_a_postgres_that_only_reads(postgres_url: str) -> None:
     open_engine(postgres_url).dispose()
     engine = open_engine(postgres_url + "?options=-c%20default_transaction_read_only%3Don")
 
-    with pytest.raises(Unavailable, match="read-only transaction"):
+    with pytest.raises(
+        Unavailable, match=r"can only be read: .* read-only transaction.*Connect to the primary"
+    ):
         SqlLedger(engine).check()
     engine.dispose()
