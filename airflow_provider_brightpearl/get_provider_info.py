@@ -14,7 +14,7 @@ _SECRET = {"type": ["string", "null"], "format": "password"}
 _TEXT = {"type": ["string", "null"]}
 _LINKS = ("GateReportLink", "RunSummaryLink", "ReconciliationLink", "TargetLink")
 _HOOKS = ("brightpearl", "salesforce", "infor")
-_OPERATORS = ("flow", "transfer", "infor")
+_OPERATORS = ("flow", "transfer", "infor", "replay")
 
 
 def get_provider_info() -> dict[str, Any]:

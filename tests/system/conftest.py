@@ -178,5 +178,6 @@ def scheduler(site: Site) -> Iterator[None]:
         # a task that begins before the server listens fails, and waits minutes for its next try
         port = int(site.env["AIRFLOW__API__PORT"])
         wait_until(lambda: _listens(port))
-        with site.component("scheduler"):
+        # runs that wait for each other are deferred
+        with site.component("scheduler"), site.component("triggerer"):
             yield
