@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -81,30 +82,32 @@ class BoundedMapper:
             process.give_back(self._process)
             self._process = None
 
-    def map_part(self, raw: Path, folder: Path) -> MapResult:
+    def map_part(
+        self, raw: Path, folder: Path, refused: Mapping[int, tuple[str, str]] = MappingProxyType({})
+    ) -> MapResult:
         """Maps one file of raw records, as ``Mapper.map_part``.
 
         Raises:
             Misconfigured: more than a few records take too much.
         """
         try:
-            return self._map(messages.MapPart(raw, folder), self._bounds.seconds)
+            return self._map(messages.MapPart(raw, folder, dict(refused)), self._bounds.seconds)
         except Ended as error:
             log.warning("%s: mapping a part %s; looking for the records that do so", self._flow.flow, error)
             whole = str(error)
         with raw.open("rb") as lines:
             records = list(lines)
-        refused: dict[int, tuple[str, str]] = {}
-        self._find(records, 0, len(records), folder, refused)
+        heavy: dict[int, tuple[str, str]] = {}
+        self._find(records, 0, len(records), folder, heavy)
         # which records there are is still read of them, and nothing else
         bare = folder / "bare.jsonl"
         bare.write_bytes(
             b"".join(
-                self._only_id(record) if line in refused else record for line, record in enumerate(records)
+                self._only_id(record) if line in heavy else record for line, record in enumerate(records)
             )
         )
         try:
-            return self._map(messages.MapPart(bare, folder, refused), self._bounds.seconds)
+            return self._map(messages.MapPart(bare, folder, {**refused, **heavy}), self._bounds.seconds)
         except Ended as error:
             whole = f"a part of {len(records)} records {whole}, and none of them does alone; lower part_size"
             raise self._too_much("", "", whole) from error

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import duckdb
@@ -48,10 +49,13 @@ class PartMapper(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def map_part(self, raw: Path, folder: Path) -> MapResult:
+    def map_part(
+        self, raw: Path, folder: Path, refused: Mapping[int, tuple[str, str]] = MappingProxyType({})
+    ) -> MapResult:
         """Maps one file of raw records (JSON, one a line) to ``folder/<Object>.parquet`` per object.
 
-        A record with a problem in any of its rows is rejected whole and is in no file.
+        A record with a problem in any of its rows is rejected whole and is in no file. ``refused`` are records, by
+        line, that are rejected whatever they hold: place and reason.
         """
         ...
 

@@ -63,7 +63,9 @@ class ReplayOperator(BaseOperator):
                 return Wiring.of(name, environment, self.source_conn_id, self.target_conn_id)
 
             letters = letters_to_replay(environment, ids, group, flow)
-            done = replay(environment, letters, str(context["run_id"]), opened, self.log.info)
+            # a task that is cleared or tried again makes other runs: those of its earlier tries stay in the ledger
+            name = f"{context['run_id']}.{environment.now():%Y%m%dT%H%M%S}"
+            done = replay(environment, letters, name, opened, self.log.info)
             if done.left:
                 raise RecordRefused(
                     f"{done.left:,} of {len(letters):,} letters still wait: "

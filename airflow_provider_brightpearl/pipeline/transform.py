@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,6 +23,7 @@ def map_part(
     staging: Staging,
     resolve: Callable[[Sequence[str]], object] = lambda _: None,
     patches: Patches | None = None,
+    set_aside: Callable[[Path], Mapping[int, tuple[str, str]]] = lambda _: {},
 ) -> TransformReport:
     """Maps a raw part to one staged file per object, and stages what it rejects.
 
@@ -32,11 +33,14 @@ def map_part(
         staging: the run's files.
         resolve: called with the ids of the records that the flow does not want, whose dead letters are closed.
         patches: what people have put in the place of values; what was staged stays as it was read.
+        set_aside: gives, of a file of raw records, those to be rejected whatever they hold: place and reason by line.
     """
     name = Path(part.path).stem
     with staging.local(part) as raw, TemporaryDirectory() as work:
         with open_mapper((raw.parent, Path(work))) as mapper:
-            result = mapper.map_part(patches.file(raw, Path(work)) if patches else raw, Path(work))
+            result = mapper.map_part(
+                patches.file(raw, Path(work)) if patches else raw, Path(work), set_aside(raw)
+            )
         objects = {
             each: _stage(staging, f"mapped/{name}/{each}.parquet", Path(work) / f"{each}.parquet", count)
             for each, count in result.rows.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 
 from more_itertools import chunked
@@ -125,12 +126,15 @@ class _FlowReplay:
         return done
 
     def _current(self, group: Sequence[Letter]) -> list[Letter]:
-        """The letters as they are now: replays of parents and runs beside this one may have closed some."""
+        """The letters as they are now: runs beside this one may have closed some, people discarded others."""
         desk = SqlDesk(self.environment.state())
         found: list[Letter] = []
         for some in chunked(group, _RECORDS):
             ids = tuple(each.source_id for each in some)
             found += desk.letters(LetterFilter(some[0].flow, some[0].pair, REPLAYED, ids))
+        # a discarded letter is replayed only where it was chosen as one
+        meant = {each.source_id for each in group if each.state == LetterState.DISCARDED.value}
+        found = [each for each in found if each.state in WAITING or each.source_id in meant]
         return sorted(found, key=lambda each: each.source_id)
 
     def _ready(self, letters: Sequence[Letter]) -> tuple[list[Letter], list[str]]:
@@ -195,17 +199,19 @@ class _FlowReplay:
     def _run(self, letters: Sequence[Letter]) -> tuple[int, str]:
         """How many letters a run of their records has closed, and what kept it from its end."""
         flow, ids, problem = self.wiring.flow.flow, tuple(each.source_id for each in letters), ""
-        SqlDesk(self.environment.state()).reopen(letters, self.environment.now())
+        again = partial(SqlDesk(self.environment.state()).reopen, letters, self.environment.now())
         try:
-            run_flow(self.wiring, Request(RunKind.MANUAL, ids=ids), next(self.names))
+            # a run that has to wait or cannot read leaves discarded letters as they are, with who and why
+            run_flow(self.wiring, Request(RunKind.MANUAL, ids=ids), next(self.names), again)
         except _OF_SYSTEMS as error:
             problem = self.stopped = str(error).partition("\n")[0]
         except SyncError as error:
             problem = str(error).partition("\n")[0]
-        return len(ids) - len(self.wiring.letters.waiting(flow, ids)), problem
+        left = LetterFilter(flow, letters[0].pair, REPLAYED, ids)
+        return len(ids) - len(list(SqlDesk(self.environment.state()).letters(left))), problem
 
     def _reason(self, letter: Letter) -> str:
-        wanted = LetterFilter(letter.flow, letter.pair, source_ids=(letter.source_id,))
+        wanted = LetterFilter(letter.flow, letter.pair, REPLAYED, (letter.source_id,))
         return next((each.reason for each in SqlDesk(self.environment.state()).letters(wanted)), "")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
@@ -48,6 +48,7 @@ from airflow_provider_brightpearl.runtime.lease import give_back, writing_alone
 from airflow_provider_brightpearl.runtime.preflight import check_instance, check_writers
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.run_summary import outcomes, write_back_outcome
+from airflow_provider_brightpearl.runtime.set_aside import SetAside
 from airflow_provider_brightpearl.runtime.source_clock import by_the_sources_clock
 from airflow_provider_brightpearl.runtime.stage import stage
 from airflow_provider_brightpearl.runtime.state_guard import (
@@ -66,7 +67,9 @@ LOOKUPS = "lookups.json"
 _NAMED = 10
 
 
-def run_flow(wiring: Wiring, request: Request, run: str) -> RunSummary:
+def run_flow(
+    wiring: Wiring, request: Request, run: str, reopen: Callable[[], object] = lambda: None
+) -> RunSummary:
     """Runs a whole flow in this process: extract, transform, gate, load, settle, and write back if the flow does.
 
     A source that takes no write-backs now is a warning of the summary: they stay due, and the run is settled.
@@ -75,6 +78,7 @@ def run_flow(wiring: Wiring, request: Request, run: str) -> RunSummary:
         wiring: the flow and its ports.
         request: what to read.
         run: names the run in the ledger; a run of the same name is begun anew and takes its place.
+        reopen: called once the run alone writes the flow, and has read its records.
 
     Raises:
         GateClosed: too much failed, and nothing was loaded.
@@ -83,7 +87,7 @@ def run_flow(wiring: Wiring, request: Request, run: str) -> RunSummary:
         FlowBusy: another run of the flow is writing.
         SyncError: a system does not answer as it should, or the flow is wrong; see ``errors`` for what to do.
     """
-    extracted = extract(wiring, request, run)
+    extracted = extract(wiring, request, run, reopen)
     info = extracted.run
     try:
         mapped = [transform(wiring, info, part) for part in extracted.parts]
@@ -96,8 +100,10 @@ def run_flow(wiring: Wiring, request: Request, run: str) -> RunSummary:
         raise
 
 
-def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
-    """Plans a run, and stages what it selects."""
+def extract(
+    wiring: Wiring, request: Request, run: str, reopen: Callable[[], object] = lambda: None
+) -> ExtractReport:
+    """Plans a run, and stages what it selects; ``reopen`` as in ``run_flow``."""
     begun = RunInfo(run, request.kind, Selection(None), "", wiring.environment.now())
     with stage(wiring, "extract", begun) as progress:
         flow, staging = wiring.flow, wiring.staging(run)
@@ -121,6 +127,7 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
             source.check_ids(planned.ids)
         before = source.calls
         staged = extract_parts(flow, selection, source, staging, wiring.environment.now)
+        reopen()
         planned = by_the_sources_clock(wiring, planned, begun.started_at, moment)
         parts = staged.parts
         made = source.calls - before
@@ -157,14 +164,14 @@ def transform(wiring: Wiring, run: RunInfo, part: RawPart) -> TransformReport:
         lookups = {name: LookupTable(**plain) for name, plain in tables.items()}
         # a record that is not wanted any more would be read again for ever for the sake of its letter
         resolve = partial(wiring.letters.resolve, wiring.flow.flow, run.attempt, read_since=run.started_at)
-        patches = wiring.patches()
-        report = map_part(part, partial(wiring.open_mapper, lookups), staging, resolve, patches)
+        patches, aside = wiring.patches(), SetAside(wiring)
+        report = map_part(part, partial(wiring.open_mapper, lookups), staging, resolve, patches, aside)
         if patches and patches.void:
             report = _without_overrides(wiring, report, patches.void)
         rows = [f"{ref.records:,} of {name}" for name, ref in report.objects.items()]
         progress.result = (
             f"{counted(report.records, 'record')}: {report.rejected:,} rejected, {report.parked:,} parked, "
-            f"{report.filtered:,} filtered; rows: {', '.join(rows)}"
+            f"{report.filtered:,} filtered; rows: {', '.join(rows)}{aside.told}"
         )
         return report
 

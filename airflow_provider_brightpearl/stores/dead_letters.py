@@ -329,8 +329,9 @@ def _state(rejection: Rejection) -> LetterState:
 
 _REPLACED = (
     "stage", "reason", "object", "row", "field", "value", "waits_flow", "waits_object", "waits_key", "amount",
-    "currency", "mapping_version", "run", "last_seen", "kind",
+    "currency", "kind",
 )  # fmt: skip
+_SEEN = ("mapping_version", "run", "last_seen")
 
 
 def _statement(connection: Connection) -> Any:
@@ -346,7 +347,9 @@ def _statement(connection: Connection) -> Any:
     return statement.on_conflict_do_update(
         index_elements=["pair", "flow", "source_id"],
         set_={
-            **{name: new[name] for name in _REPLACED},
+            **{name: new[name] for name in _SEEN},
+            # the run that holds a discarded record back has no reason of its own
+            **{name: sa.case((put_aside, letter[name]), else_=new[name]) for name in _REPLACED},
             "payload": sa.case((put_aside, letter.payload), else_=new.payload),
             "state": sa.case((put_aside, letter.state), else_=new.state),
             "attempts": sa.case(

@@ -17,7 +17,7 @@ from airflow_provider_brightpearl.core.desk import Letter
 from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
 from airflow_provider_brightpearl.core.raw import storable
 from airflow_provider_brightpearl.stores.dead_letters import WAITING, LetterState, lock_letters
-from airflow_provider_brightpearl.stores.engine import CHUNK, reading, transaction, writing
+from airflow_provider_brightpearl.stores.engine import CHUNK, digest, reading, transaction, writing
 from airflow_provider_brightpearl.stores.overrides import STAGE, SqlOverrides, person_run
 from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
 from airflow_provider_brightpearl.stores.tables import dead_letter
@@ -84,6 +84,31 @@ class SqlDesk:
         query = sa.select(dead_letter.c.payload).where(*_place(letter.pair, letter.flow, [letter.source_id]))
         with reading(self._engine) as connection:
             return str(connection.execute(query).scalar() or "")
+
+    def discarded(self, pair: str, flow: str) -> set[str]:
+        """The records of a flow that a person has set aside."""
+        column = dead_letter.c
+        mine = column.pair == pair, column.flow == flow, column.state == LetterState.DISCARDED.value
+        with reading(self._engine) as connection:
+            return set(connection.execute(sa.select(column.source_id).where(*mine)).scalars())
+
+    def unchanged(
+        self, pair: str, flow: str, records: Collection[tuple[str, bytes]]
+    ) -> set[tuple[str, bytes]]:
+        """Those of raw records (id, JSON) that are set aside, and are as they were then."""
+        column = dead_letter.c
+        found: set[tuple[str, bytes]] = set()
+        with reading(self._engine) as connection:
+            for some in chunked(records, CHUNK):
+                ids = {source_id for source_id, _ in some}
+                mine = (*_place(pair, flow, ids), column.state == LetterState.DISCARDED.value)
+                query = sa.select(column.source_id, column.payload).where(*mine)
+                kept = {row.source_id: row.payload for row in connection.execute(query)}
+                for source_id, record in some:
+                    text = storable(record.decode("utf-8", "replace"))
+                    if kept.get(source_id) in (text, digest(text)):
+                        found.add((source_id, record))
+        return found
 
     def flows(self) -> set[str]:
         """The flows that have or had letters."""

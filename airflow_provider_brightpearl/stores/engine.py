@@ -191,12 +191,12 @@ def _sqlite(url: URL) -> Engine:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # Python's driver begins transactions late and implicitly, so BEGIN is issued here
     connection.isolation_level = None
-    connection.create_function("bp_digest", 1, _digest, deterministic=True)
+    connection.create_function("bp_digest", 1, digest, deterministic=True)
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         connection.execute("PRAGMA journal_mode=WAL")
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
     """As ``dead_letters.payload_digest`` has PostgreSQL compute it."""
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ from airflow_provider_brightpearl.cli import dead_letters as desk_commands
 from airflow_provider_brightpearl.cli import dead_letters_replay as replay_commands
 from airflow_provider_brightpearl.cli.app import app
 from airflow_provider_brightpearl.core.desk import Letter
+from airflow_provider_brightpearl.core.reports import attempt_of
 from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.flow.lookups import LookupTable
 from airflow_provider_brightpearl.runtime.desk import (
     chosen_letters,
     find_letter,
@@ -31,8 +35,10 @@ from airflow_provider_brightpearl.runtime.desk_detail import show_letter
 from airflow_provider_brightpearl.runtime.reconcile import compare
 from airflow_provider_brightpearl.runtime.replay import replay
 from airflow_provider_brightpearl.runtime.trace import trace
+from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.desk import LetterFilter
 from airflow_provider_brightpearl.stores.engine import writing
+from airflow_provider_brightpearl.stores.leases import SqlLeases
 from airflow_provider_brightpearl.stores.tables import dead_letter
 from tests.flows.org import HOME, Org
 
@@ -245,6 +251,57 @@ def test_an_override_goes_through_when_it_is_replayed(org: Org) -> None:
     assert [] == letters_to_replay(org.environment)
     org.change("Order", other, Type="Web")
     assert [(FLOW, 1, 0, "")] == replayed(org, *letters_to_replay(org.environment, [other]))[0]
+
+
+def test_a_discarded_record_is_not_written_until_it_changes(
+    org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = refused(org)
+    discard_letters(org.environment, [find_letter(org.environment, placed)], "Ada", "a duplicate")
+    lookups = Wiring.lookups
+
+    def with_fax(wiring: Wiring) -> dict[str, LookupTable]:
+        return {
+            name: replace(
+                table, values={**table.values, "Fax": "2"} if "Web" in table.values else table.values
+            )
+            for name, table in lookups(wiring).items()
+        }
+
+    monkeypatch.setattr(Wiring, "lookups", with_fax)
+    org.pass_time(30)
+    counts = org.run(FLOW, full_resync=True).counts
+    assert (1, 0) == (counts.rejected, counts.created)
+    letter = find_letter(org.environment, placed)
+    assert ("discarded", "Ada", "a duplicate") == (letter.state, letter.author, letter.note)
+    assert "not in lookup" in letter.reason
+    org.change("Order", placed, ShippingCity="Bath")
+    org.pass_time(5)
+    org.run(FLOW)
+    assert {placed} == set(org.sales())
+
+
+def test_a_letter_that_is_discarded_while_a_replay_is_under_way_is_left_out(org: Org) -> None:
+    placed = refused(org)
+    chosen = letters_to_replay(org.environment)
+    discard_letters(org.environment, chosen, "Ada", "a duplicate")
+    org.change("Order", placed, Type="Web")
+    assert [] == replayed(org, *chosen)[1]
+    assert "discarded" == find_letter(org.environment, placed).state
+
+
+def test_a_replay_that_does_not_run_leaves_a_discarded_letter_as_it_is(org: Org) -> None:
+    placed = refused(org)
+    discard_letters(org.environment, letters_to_replay(org.environment), "Ada", "a duplicate")
+    pair, attempt = org.wiring(FLOW).pair, attempt_of("scheduled", org.now())
+    leases = SqlLeases(org.environment.state(), pair, timedelta(hours=1))
+    held = leases.take(FLOW, attempt, "load")
+    [letter] = letters_to_replay(org.environment, [placed])
+    [(_, closed, left, note)] = replayed(org, letter)[0]
+    assert (0, 1) == (closed, left), note
+    now = find_letter(org.environment, placed)
+    assert ("discarded", "Ada", "a duplicate") == (now.state, now.author, now.note)
+    leases.release(held)
 
 
 def test_parents_come_before_what_waits_for_them(org: Org) -> None:
