@@ -33,7 +33,11 @@ from airflow_provider_brightpearl.systems.brightpearl.client import (
     period,
 )
 from airflow_provider_brightpearl.systems.http.oauth import Token, TokenStore
-from airflow_provider_brightpearl.systems.http.transport import READ_SECONDS, new_session
+from airflow_provider_brightpearl.systems.http.transport import (
+    READ_SECONDS,
+    login_session,
+    new_session,
+)
 
 if TYPE_CHECKING:
     import requests
@@ -120,7 +124,7 @@ class BrightpearlHook(HttpHook):
         connection = self.get_connection(self.brightpearl_conn_id)
         account = _required(connection.login, "login (the account code)")
         session = new_session()
-        session.auth = self._auth(connection, account, new_session())
+        session.auth = self._auth(connection, account, login_session())
         session.headers.update({"Content-Type": "application/json", **(headers or {})})
         self.base_url = f"{base_url(connection)}/public-api/{account}"
         self._base_url_initialized = True
@@ -237,7 +241,7 @@ class BrightpearlHook(HttpHook):
         connection = self.get_connection(self.brightpearl_conn_id)
         account = _required(connection.login, "login (the account code)")
         session = new_session(read_seconds=read_seconds)
-        auth = self._auth(connection, account, session)
+        auth = self._auth(connection, account, login_session(read_seconds))
         budget = call_budget("brightpearl", _pool(connection)) if shared else None
         return BrightpearlClient(base_url(connection), account, auth, session, budget=budget, **options)
 

@@ -17,8 +17,7 @@ from airflow_provider_brightpearl.extra import Extra
 from airflow_provider_brightpearl.hooks.masking import MaskedTokens, mask
 from airflow_provider_brightpearl.runtime.breaker import LOOK_READ_SECONDS
 from airflow_provider_brightpearl.systems.http.oauth import BearerAuth, MemoryTokens, TokenStore
-from airflow_provider_brightpearl.systems.http.transport import READ_SECONDS as LOGIN_READ_SECONDS
-from airflow_provider_brightpearl.systems.http.transport import new_session
+from airflow_provider_brightpearl.systems.http.transport import LOGIN_SECONDS, login_session, new_session
 from airflow_provider_brightpearl.systems.infor.auth import IonApp, ServiceAccountTokens
 from airflow_provider_brightpearl.systems.infor.calls import Value
 from airflow_provider_brightpearl.systems.infor.client import (
@@ -202,7 +201,7 @@ class InforHook(HttpHook):
         timeout = extra.number("timeout", READ_SECONDS, least=1)
         session = new_session(read_seconds=read_seconds or timeout)
         # apart from the session that get_conn signs, or the login would sign itself
-        logins = new_session(read_seconds=read_seconds or LOGIN_READ_SECONDS)
+        logins = login_session(read_seconds or LOGIN_SECONDS)
         auth = BearerAuth(ServiceAccountTokens(app, self._store(), logins))
         return InforClient(
             app.gateway, app.tenant, auth, session,

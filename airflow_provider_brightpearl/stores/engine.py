@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from airflow_provider_brightpearl.stores.tables import binding
 
 CHUNK = 500
 _CONNECT_SECONDS = 10
-# a token refresh holds the write lock of SQLite while it waits for an answer over the network
+# longer than any transaction of ours; SQLite has one writer at a time
 _LOCK_SECONDS = 90
 _FAILURES = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
 # SQLite says so of a file that is damaged, or holds something else
@@ -128,6 +129,14 @@ def fenced(engine: Engine) -> Iterator[Connection]:
         if (held := _fence.get()) is not None and held[0] is engine:
             held[1](connection)
         yield connection
+
+
+def shared_time(connection: Connection) -> datetime:
+    """The time by a clock that all who use the database share: its own, or that of its machine."""
+    if connection.dialect.name != "postgresql":
+        return datetime.now(UTC)
+    found: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    return found.astimezone(UTC)
 
 
 def _known(url: str) -> URL:

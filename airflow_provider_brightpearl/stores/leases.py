@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 from airflow_provider_brightpearl.core.progress import duration
 from airflow_provider_brightpearl.core.reports import begun_at, run_of
 from airflow_provider_brightpearl.errors import FlowBusy, LeaseLost
-from airflow_provider_brightpearl.stores.engine import reading, writing
+from airflow_provider_brightpearl.stores.engine import reading, shared_time, writing
 from airflow_provider_brightpearl.stores.tables import lease, upsert
 
 _WHOLE = ""
@@ -65,7 +65,7 @@ class SqlLeases:
             found = self._shortened(flow)
         self._check_free(found, flow, holder)
         with writing(self.engine) as connection:
-            now = _now(connection)
+            now = shared_time(connection)
             found = self._found(connection, flow, lock=True)
             if found is None:
                 first = {"token": 0, "holder": _NOBODY, "taken_at": now, "expires_at": now}
@@ -104,7 +104,7 @@ class SqlLeases:
         """
         with writing(self.engine) as connection:
             self.check(connection, held)
-            until = {"expires_at": _now(connection) + self.length}
+            until = {"expires_at": shared_time(connection) + self.length}
             connection.execute(lease.update().where(*self._is(held.flow, _WHOLE)).values(until))
 
     def release(self, held: Lease) -> None:
@@ -133,7 +133,7 @@ class SqlLeases:
     def _free(self, connection: Connection, flow: str, holder: str) -> None:
         mine = (*self._is(flow, _WHOLE), lease.c.holder == holder)
         # it stays named, for those that wake up after it
-        free = {"token": lease.c.token + 1, "expires_at": _now(connection)}
+        free = {"token": lease.c.token + 1, "expires_at": shared_time(connection)}
         if connection.execute(lease.update().where(*mine).values(free)).rowcount:
             connection.execute(lease.delete().where(*self._works(flow)))
 
@@ -168,7 +168,7 @@ class SqlLeases:
         columns = (lease.c.token, lease.c.holder, lease.c.taken_at, lease.c.expires_at)
         query = sa.select(*columns).where(*self._is(flow, _WHOLE))
         row = connection.execute(query.with_for_update() if lock else query).first()
-        return None if row is None else _Row(*row, _now(connection))
+        return None if row is None else _Row(*row, shared_time(connection))
 
     def _is(self, flow: str, work: str) -> tuple[Any, ...]:
         return lease.c.pair == self.pair, lease.c.flow == flow, lease.c.work == work
@@ -184,14 +184,6 @@ class _Row:
     taken_at: datetime
     expires_at: datetime
     now: datetime
-
-
-def _now(connection: Connection) -> datetime:
-    """The time by a clock that all who use the database share: its own, or that of its machine."""
-    if connection.dialect.name != "postgresql":
-        return datetime.now(UTC)
-    found: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
-    return found.astimezone(UTC)
 
 
 def _lost(held: Lease, found: Any) -> LeaseLost:

@@ -287,6 +287,9 @@ token = sa.Table(
     _text("name", primary_key=True),
     _text("value"),
     sa.Column("changed_at", Instant, nullable=False),
+    # who refreshes it, and until when nobody else does; empty where nobody refreshes
+    _text("claimed_by", server_default=""),
+    sa.Column("claimed_until", Instant),
 )
 
 # which run of a flow may write, and with an own row each the works of that run, such as the load of one part. Tokens

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Generic, Protocol, TypeVar
+from uuid import uuid4
 
 import msgspec
 import sqlalchemy as sa
 from cryptography.fernet import InvalidToken
+from sqlalchemy import exc
 from sqlalchemy.engine import Connection, Engine
 
-from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.stores.engine import reading, writing
+from airflow_provider_brightpearl.errors import Misconfigured, SyncError, Unavailable
+from airflow_provider_brightpearl.stores.engine import reading, shared_time, writing
 from airflow_provider_brightpearl.stores.tables import token, upsert
 
-T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+# more than all logins of one refresh can take: three, each ``LOGIN_SECONDS`` and the seconds to connect
+CLAIM = timedelta(minutes=3)
+# seconds between two looks of a worker that waits for another one's refresh
+_LOOK = 0.1
+# seconds before a write is tried again, over a new connection
+_PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0)
+
+
+class Stored(Protocol):
+    """What a token is, whatever else it holds."""
+
+    @property
+    def access_token(self) -> str: ...
+
+
+T = TypeVar("T", bound=Stored)
 
 
 class Cipher(Protocol):
@@ -34,11 +55,13 @@ class Tokens(Generic[T]):
     Args:
         cipher: encrypts what is stored.
         kind: the dataclass of a token; its fields are text, numbers or aware instants.
+        claim: how long a worker that refreshes keeps the others waiting, if it dies.
     """
 
-    def __init__(self, engine: Engine, cipher: Cipher, kind: type[T]) -> None:
+    def __init__(self, engine: Engine, cipher: Cipher, kind: type[T], claim: timedelta = CLAIM) -> None:
         self._engine = engine
         self._sealed = _Sealed(cipher, kind)
+        self._claim = claim
 
     def read(self, name: str) -> T | None:
         """The stored token, None where there is none.
@@ -51,21 +74,53 @@ class Tokens(Generic[T]):
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[TokenSlot[T]]:
-        """The token while no other worker can change it; writes are kept even if the block fails.
+        """The token while no other worker refreshes it; each write is kept at once, even if the block fails.
 
-        PostgreSQL locks this token's row, SQLite the whole database against other writers: write nothing else
-        to it within the block.
+        It is claimed by a row, so that no transaction is open while the block makes calls.
+
+        Raises:
+            Unavailable: another worker has refreshed it for longer than a claim lasts.
         """
-        failure: BaseException | None = None
+        holder = uuid4().hex
+        self._take(name, holder)
+        try:
+            yield TokenSlot(self._engine, name, holder, self._sealed)
+        finally:
+            self._release(name, holder)
+
+    def _take(self, name: str, holder: str) -> None:
+        # one who dies is waited for once, one after the other who refresh soon end
+        until = time.monotonic() + 2 * max(self._claim, CLAIM).total_seconds()
+        while not (self._is_free(name) and self._claimed(name, holder)):
+            if time.monotonic() > until:
+                raise Unavailable(
+                    f"other workers are refreshing the token {name}, and have been for minutes",
+                    system="state database",
+                )
+            time.sleep(_LOOK)
+
+    def _is_free(self, name: str) -> bool:
+        # without a lock: who waits must not hold up others
+        with reading(self._engine) as connection:
+            taken = sa.select(token.c.name).where(token.c.name == name, sa.not_(_free(connection)))
+            return connection.execute(taken).first() is None
+
+    def _claimed(self, name: str, holder: str) -> bool:
         with writing(self._engine) as connection:
-            _lock(connection, name)
-            try:
-                yield TokenSlot(connection, name, self._sealed)
-            except BaseException as error:
-                # a refresh token is good for one use: rolling back would throw away the only valid pair
-                failure = error
-        if failure is not None:
-            raise failure
+            now = shared_time(connection)
+            empty = upsert(connection, token).values(name=name, value="", changed_at=now)
+            connection.execute(empty.on_conflict_do_nothing())
+            claim = token.update().where(token.c.name == name, _free(connection))
+            claimed = claim.values(claimed_by=holder, claimed_until=now + self._claim)
+            return bool(connection.execute(claimed).rowcount)
+
+    def _release(self, name: str, holder: str) -> None:
+        mine = token.update().where(token.c.name == name, token.c.claimed_by == holder)
+        try:
+            with writing(self._engine) as connection:
+                connection.execute(mine.values(claimed_by="", claimed_until=None))
+        except SyncError as error:
+            log.warning("the claim of the token %s was not given back, and expires: %s", name, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +146,50 @@ class _Sealed(Generic[T]):
         connection.execute(change.values(value=sealed, changed_at=datetime.now(UTC)))
 
 
-@dataclass(frozen=True, slots=True)
 class TokenSlot(Generic[T]):
-    """One stored token while nobody else can change it."""
+    """One stored token while nobody else refreshes it."""
 
-    connection: Connection
-    name: str
-    sealed: _Sealed[T]
+    def __init__(self, engine: Engine, name: str, holder: str, sealed: _Sealed[T]) -> None:
+        self._engine = engine
+        self._name = name
+        self._holder = holder
+        self._sealed = sealed
+        self._known = ""
 
     def read(self) -> T | None:
-        return self.sealed.read(self.connection, self.name)
+        with reading(self._engine) as connection:
+            found = self._sealed.read(connection, self._name)
+        self._known = found.access_token if found else ""
+        return found
 
     def write(self, value: T) -> None:
-        """Stores the token, all or nothing."""
-        self.sealed.write(self.connection, self.name, value)
+        """Stores the token, all or nothing; tried again, as a refresh token is given once.
+
+        Raises:
+            Unavailable: the state database does not answer for longer than some seconds.
+        """
+        for pause in _PAUSES:
+            try:
+                return self._write(value)
+            except (Unavailable, exc.SQLAlchemyError) as error:
+                log.warning("the token %s was not stored, and is tried again: %s", self._name, error)
+            time.sleep(pause)
+        self._write(value)
+
+    def _write(self, value: T) -> None:
+        with writing(self._engine) as connection:
+            row = sa.select(token.c.claimed_by).where(token.c.name == self._name).with_for_update()
+            if connection.execute(row).scalar() != self._holder and self._replaced(connection):
+                log.warning("the token %s came late: another worker has stored a newer one", self._name)
+                return
+            self._sealed.write(connection, self._name, value)
+        self._known = value.access_token
+
+    def _replaced(self, connection: Connection) -> bool:
+        """Whether another worker, after the claim expired, has stored another token."""
+        found = self._sealed.read(connection, self._name)
+        return found is not None and found.access_token != self._known
 
 
-def _lock(connection: Connection, name: str) -> None:
-    # only an existing row can be locked; a second worker's insert waits for the first one's transaction
-    empty = upsert(connection, token).values(name=name, value="", changed_at=datetime.now(UTC))
-    connection.execute(empty.on_conflict_do_nothing())
-    connection.execute(sa.select(token.c.name).where(token.c.name == name).with_for_update())
+def _free(connection: Connection) -> sa.ColumnElement[bool]:
+    return sa.or_(token.c.claimed_by == "", token.c.claimed_until <= shared_time(connection))

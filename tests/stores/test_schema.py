@@ -98,8 +98,14 @@ def without_fingerprints(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE bp_record_event DROP COLUMN {name}")
 
 
+def without_claims(connection: Connection) -> None:
+    for name in ("claimed_by", "claimed_until"):
+        connection.exec_driver_sql(f"ALTER TABLE bp_token DROP COLUMN {name}")
+
+
 # what takes back a migration, the newest first
 _UNDO: dict[str, Callable[[Connection], None]] = {
+    "0021": without_claims,
     "0020": tables.lease.drop,
     "0019": tables.seen_columns.drop,
     "0018": without_fingerprints,

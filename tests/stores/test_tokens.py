@@ -4,7 +4,8 @@ import multiprocessing
 import threading
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from sqlalchemy.engine import Engine
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.engine import open_engine, reading
-from airflow_provider_brightpearl.stores.tokens import Tokens
+from airflow_provider_brightpearl.stores.tokens import CLAIM, Tokens
 
 KEY = Fernet.generate_key()
 
@@ -26,8 +27,8 @@ class Token:
     expires_at: datetime | None = None
 
 
-def tokens(engine: Engine, key: bytes = KEY) -> Tokens[Token]:
-    return Tokens(engine, Fernet(key), Token)
+def tokens(engine: Engine, key: bytes = KEY, claim: timedelta = CLAIM) -> Tokens[Token]:
+    return Tokens(engine, Fernet(key), Token, claim)
 
 
 def test_a_token_comes_back_as_it_was_written(engine: Engine) -> None:
@@ -115,7 +116,34 @@ def test_other_tokens_and_readers_do_not_wait(engine: Engine) -> None:
     store = tokens(engine)
     with store.exclusive("bp") as slot:
         slot.write(Token("new"))
-        assert store.read("bp") is None
-        if engine.dialect.name == "postgresql":
-            with store.exclusive("another") as free:
-                free.write(Token("x"))
+        assert store.read("bp") == Token("new")
+        with store.exclusive("another") as free:
+            free.write(Token("x"))
+
+
+def test_a_dead_workers_claim_expires(engine: Engine) -> None:
+    with tokens(engine, claim=timedelta()).exclusive("bp") as dead:
+        dead.write(Token("old"))
+        with tokens(engine).exclusive("bp") as slot:
+            assert slot.read() == Token("old")
+            # it was not dead but late, and the only one who got an answer
+            dead.write(Token("late"))
+            assert slot.read() == Token("late")
+            slot.write(Token("newer"))
+            dead.write(Token("too late"))
+    assert tokens(engine).read("bp") == Token("newer")
+
+
+def test_an_answer_is_stored_over_a_new_connection_where_the_first_one_breaks(engine: Engine) -> None:
+    broken: list[str] = []
+
+    def breaks(_c: object, cursor: Any, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE bp_token SET value") and not broken:
+            broken.append(statement)
+            raise sa.exc.OperationalError("terminating connection due to timeout", None, Exception())
+
+    with tokens(engine).exclusive("bp") as slot:
+        sa.event.listen(engine, "before_cursor_execute", breaks)
+        slot.write(Token("rotated"))
+    sa.event.remove(engine, "before_cursor_execute", breaks)
+    assert (len(broken), tokens(engine).read("bp")) == (1, Token("rotated"))

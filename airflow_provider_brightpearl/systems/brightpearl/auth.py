@@ -16,7 +16,13 @@ from typing import Any, TypeGuard
 import requests
 from requests.auth import AuthBase
 
-from airflow_provider_brightpearl.errors import CredentialsRefused, Misconfigured, Unavailable
+from airflow_provider_brightpearl.errors import (
+    CredentialsRefused,
+    Misconfigured,
+    SyncError,
+    TimedOut,
+    Unavailable,
+)
 from airflow_provider_brightpearl.systems.brightpearl.answers import SYSTEM
 from airflow_provider_brightpearl.systems.http.oauth import BearerAuth, Token, TokenStore, has_token, lifetime
 from airflow_provider_brightpearl.systems.http.secrets import redacted
@@ -82,24 +88,19 @@ class OAuthTokens:
         Raises:
             CredentialsRefused: no refresh token is accepted any more; the message says what to do.
         """
-        # stored before the call: whoever comes after a killed worker knows that a new token may have been lost
         with self._store.exclusive(self._name) as slot:
             known = slot.read()
             if self._renewed(known, stale):
                 return known.access_token
             begun = known or self._initial
             cut_off = begun.refreshing_since
+            # stored before the call: whoever comes after a killed worker knows that a new token may have been lost
             slot.write(replace(begun, refreshing_since=cut_off or self._now()))
-        with self._store.exclusive(self._name) as slot:
-            known = slot.read()
-            if self._renewed(known, stale):
-                return known.access_token
-            begun = known or begun
             try:
                 token = self._refresh(begun, cut_off)
-            except (CredentialsRefused, Unavailable):
-                # an answer, or no call at all: nothing got lost this time
-                slot.write(replace(begun, refreshing_since=cut_off))
+            except SyncError as error:
+                if not _may_be_done(error):
+                    slot.write(replace(begun, refreshing_since=cut_off))
                 raise
             slot.write(token)
             return token.access_token
@@ -146,6 +147,11 @@ class OAuthTokens:
         return _token(_token_answer(response), refresh_token, self._now())
 
 
+def _may_be_done(error: SyncError) -> bool:
+    """Whether the refresh token may have been replaced: no answer, or one that is not Brightpearl's."""
+    return isinstance(error, TimedOut) or (isinstance(error, Unavailable) and error.status is not None)
+
+
 def _token_answer(response: requests.Response) -> dict[str, Any]:
     evidence: dict[str, Any] = {
         "system": SYSTEM, "operation": "refresh token", "status": response.status_code,
@@ -156,7 +162,8 @@ def _token_answer(response: requests.Response) -> dict[str, Any]:
         raise Unavailable(f"the token address answered {excerpt(response)}", **evidence) from None
     if response.status_code == 200 and isinstance(answer, dict) and has_token(answer):
         return answer
-    if response.status_code >= 500 or not isinstance(answer, dict):
+    # other JSON is that of a gateway, which does not know what was done behind it
+    if not (400 <= response.status_code < 500 and isinstance(answer, dict) and "error" in answer):
         raise Unavailable("the token endpoint is not available", **evidence)
     reason = " ".join(str(answer[key]) for key in ("error", "error_description") if key in answer)
     raise CredentialsRefused(

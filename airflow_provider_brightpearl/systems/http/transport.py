@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 120.0
+# of a login, whole: others wait for it
+LOGIN_SECONDS = 30.0
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 # whether urllib3 makes a call of ours just now, on this thread
 _OURS: ContextVar[bool] = ContextVar("a call of ours", default=False)
@@ -198,6 +201,12 @@ def new_session(
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+def login_session(read_seconds: float = LOGIN_SECONDS) -> requests.Session:
+    """A session for logins; its answers end well before the claim of the token that they refresh."""
+    seconds = min(read_seconds, LOGIN_SECONDS)
+    return new_session(read_seconds=seconds, limit=AnswerLimit(seconds, bytes_per_second=math.inf))
 
 
 def meter_of(session: requests.Session) -> Meter:

@@ -15,12 +15,20 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy.engine import Engine
 
-from airflow_provider_brightpearl.errors import CredentialsRefused, TimedOut, Unavailable
+from airflow_provider_brightpearl.core.holding import holding
+from airflow_provider_brightpearl.errors import CredentialsRefused, LeaseLost, TimedOut, Unavailable
 from airflow_provider_brightpearl.stores.engine import open_engine
-from airflow_provider_brightpearl.stores.tokens import Tokens
+from airflow_provider_brightpearl.stores.leases import Lease, SqlLeases
+from airflow_provider_brightpearl.stores.tokens import CLAIM, Tokens
 from airflow_provider_brightpearl.systems.brightpearl.auth import OAuthApp, OAuthTokens
 from airflow_provider_brightpearl.systems.http.oauth import MemoryTokens, Token, TokenSlot, TokenStore
-from airflow_provider_brightpearl.systems.http.transport import new_session
+from airflow_provider_brightpearl.systems.http.transport import (
+    CONNECT_SECONDS,
+    LOGIN_SECONDS,
+    MeteredAdapter,
+    login_session,
+    new_session,
+)
 from tests.systems.stub import Asked, Reply, Stub, serving
 
 # Python 3.12 warns of forks beside threads, here that of the server
@@ -59,8 +67,8 @@ def tokens_of(url: str, store: TokenStore, initial: Token = INITIAL) -> OAuthTok
     )
 
 
-def stored_in(engine: Engine) -> Tokens[Token]:
-    return Tokens(engine, Fernet(KEY), Token)
+def stored_in(engine: Engine, claim: timedelta = CLAIM) -> Tokens[Token]:
+    return Tokens(engine, Fernet(KEY), Token, claim)
 
 
 class Dying:
@@ -99,7 +107,8 @@ class DyingSlot:
 
 
 def work(url: str, database: str, point: str) -> None:
-    tokens_of(url, Dying(stored_in(open_engine(database)), point)).current()
+    # a claim that ends at once: nobody waits for the dead
+    tokens_of(url, Dying(stored_in(open_engine(database), timedelta()), point)).current()
 
 
 def killed(stub: Stub, database: str, point: str) -> None:
@@ -110,7 +119,7 @@ def killed(stub: Stub, database: str, point: str) -> None:
 
 
 # the first write is the intent, the second one the new token
-HARMLESS = ("before 1", "written 1", "committed 1", "committed 2")
+HARMLESS = ("before 1", "written 1", "written 2", "committed 2")
 
 
 @pytest.mark.parametrize("point", HARMLESS)
@@ -124,23 +133,21 @@ def test_a_killed_worker_costs_nothing_where_no_answer_is_lost(
     assert server.count == 1
 
 
-@pytest.mark.parametrize("point", ["before 2", "written 2"])
 def test_a_token_that_was_lost_with_a_worker_is_given_again_by_a_lenient_system(
-    point: str, engine: Engine, database_url: str
+    engine: Engine, database_url: str
 ) -> None:
     server = Rotating(lenient=True)
     with serving(server) as stub:
-        killed(stub, database_url, point)
+        killed(stub, database_url, "before 2")
         assert tokens_of(stub.url, stored_in(engine)).current() == "access-1"
 
 
-@pytest.mark.parametrize("point", ["before 2", "written 2"])
 def test_a_token_that_was_lost_with_a_worker_is_an_error_that_says_so(
-    point: str, engine: Engine, database_url: str
+    engine: Engine, database_url: str
 ) -> None:
     server = Rotating()
     with serving(server) as stub:
-        killed(stub, database_url, point)
+        killed(stub, database_url, "before 2")
         for _ in range(2):
             with pytest.raises(CredentialsRefused) as caught:
                 tokens_of(stub.url, stored_in(engine)).current()
@@ -178,9 +185,18 @@ def test_a_refusal_of_its_own_is_not_called_cut_off() -> None:
 
 @pytest.mark.parametrize(
     ("reply", "error", "lost"),
-    [(Reply({}, 503), Unavailable, False), (Reply(b"x" * 9, cut=5), TimedOut, True)],
+    [
+        (Reply({"error": "invalid_grant"}, 400), CredentialsRefused, False),
+        (Reply({"message": "Endpoint request timed out"}, 504), Unavailable, True),
+        (Reply({"message": "Forbidden"}, 403), Unavailable, True),
+        (Reply(b"<html>", 404), Unavailable, True),
+        (Reply({}, 200), Unavailable, True),
+        (Reply(b"x" * 9, cut=5), TimedOut, True),
+    ],
 )
-def test_only_a_lost_answer_counts_as_cut_off(reply: Reply, error: type[Exception], lost: bool) -> None:
+def test_all_but_an_answer_of_brightpearl_counts_as_cut_off(
+    reply: Reply, error: type[Exception], lost: bool
+) -> None:
     store = MemoryTokens()
     with serving(lambda _: reply) as stub, pytest.raises(error):
         tokens_of(stub.url, store).current()
@@ -188,3 +204,56 @@ def test_only_a_lost_answer_counts_as_cut_off(reply: Reply, error: type[Exceptio
     assert kept is not None
     assert (kept.refreshing_since is not None) == lost
     assert kept.refresh_token == "refresh-0"
+
+
+def test_a_refresh_that_reaches_nobody_loses_nothing() -> None:
+    store = MemoryTokens()
+    with serving(Rotating()) as stub:
+        gone = stub.url
+    with pytest.raises(Unavailable, match="no connection"):
+        tokens_of(gone, store).current()
+    kept = store.read("acme")
+    assert kept is not None
+    assert kept.refreshing_since is None
+
+
+def test_a_run_whose_lease_is_lost_sends_no_refresh_and_marks_none() -> None:
+    def lost() -> None:
+        raise LeaseLost("another run has taken over")
+
+    store = MemoryTokens()
+    with serving(Rotating()) as stub, holding(lost), pytest.raises(LeaseLost):
+        tokens_of(stub.url, store).current()
+    kept = store.read("acme")
+    assert kept is not None
+    assert kept.refreshing_since is None
+
+
+def test_others_write_while_a_refresh_waits_for_its_answer(engine: Engine) -> None:
+    """On SQLite as well, where an open transaction would lock out everybody; the lease is renewed, too."""
+    leases = SqlLeases(engine, "a>b", timedelta(minutes=1))
+    server = Rotating()
+    taken: list[Lease] = []
+
+    def answer(asked: Asked) -> Reply:
+        if not taken:
+            taken.append(leases.take("flow", "run", "load"))
+        return server(asked)
+
+    def renew() -> None:
+        for each in taken:
+            leases.renew(each)
+
+    with serving(answer) as stub:
+        first = Token("access-0", "unknown", NOW, previous_refresh_token="refresh-0")
+        # the second refresh token is sent after a check that renews
+        with holding(renew):
+            assert tokens_of(stub.url, stored_in(engine), first).current() == "access-1"
+    assert len(taken) == 1
+
+
+def test_all_logins_of_a_refresh_end_before_its_claim() -> None:
+    assert 3 * (CONNECT_SECONDS + LOGIN_SECONDS) < CLAIM.total_seconds()
+    adapter = login_session().get_adapter("https://")
+    assert isinstance(adapter, MeteredAdapter)
+    assert (adapter.limit.seconds, adapter.timeout) == (LOGIN_SECONDS, (CONNECT_SECONDS, LOGIN_SECONDS))
