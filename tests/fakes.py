@@ -18,6 +18,7 @@ from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, 
 from airflow_provider_brightpearl.core.conflicts import FieldConflict
 from airflow_provider_brightpearl.core.estimate import WriteVolume
 from airflow_provider_brightpearl.core.events import RecordEvent
+from airflow_provider_brightpearl.core.letters import judged_digest
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesWrites
 from airflow_provider_brightpearl.core.ports.gate import Gate, GateResult
 from airflow_provider_brightpearl.core.ports.notices import REMINDER
@@ -203,6 +204,7 @@ class Letter:
     mapping_version: str
     run: str
     seen: datetime
+    judged: str = ""
 
 
 @dataclass
@@ -226,6 +228,8 @@ class MemoryLetters:
         mapping_version: str,
         letters: Iterable[tuple[Rejection, bytes]],
         read_since: datetime | None = None,
+        *,
+        settled: bool = False,
     ) -> list[str]:
         chosen: dict[str, Letter] = {}
         for rejection, payload in letters:
@@ -233,7 +237,13 @@ class MemoryLetters:
             if earlier is None or (earlier.rejection.waits_for and not rejection.waits_for):
                 if read_since and self._is_read_by_others(flow, run, rejection.source_id, read_since):
                     rejection = replace(rejection, passing=True)
-                chosen[rejection.source_id] = Letter(rejection, payload, mapping_version, run, self.now())
+                before = self.letters.get((flow, rejection.source_id))
+                judged = (
+                    judged_digest(mapping_version, payload) if settled else before.judged if before else ""
+                )
+                chosen[rejection.source_id] = Letter(
+                    rejection, payload, mapping_version, run, self.now(), judged
+                )
         for name in sorted(chosen):
             self.letters.pop((flow, name), None)
             self.letters[flow, name] = chosen[name]
@@ -251,6 +261,10 @@ class MemoryLetters:
             letter = self.letters[each]
             self.letters[each] = replace(letter, rejection=replace(letter.rejection, passing=True))
         return len(closed)
+
+    def judged(self, flow: str, digests: Mapping[str, str]) -> set[str]:
+        known = {name: each.judged for (owner, name), each in self.letters.items() if owner == flow}
+        return {name for name, digest in digests.items() if known.get(name) == digest}
 
     def _is_read_by_others(self, flow: str, run: str, source_id: str, since: datetime) -> bool:
         rows = self.crosswalk.rows.values() if isinstance(self.crosswalk, MemoryCrosswalk) else ()

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
+
+from airflow_provider_brightpearl.core.raw import storable
+
+
+def judged_digest(mapping_version: str, payload: bytes) -> str:
+    """Stands for a record as it was read, and the mapping that it failed with."""
+    text = storable(payload.decode("utf-8", "replace"))
+    return sha256(f"{mapping_version}\n{text}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

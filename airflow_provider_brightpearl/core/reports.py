@@ -108,9 +108,10 @@ class TransformReport(Report):
     """One mapped part: a file per object, rejections, counts and money.
 
     ``filtered`` counts records that the flow's ``where`` does not want; ``warnings`` counts rows by problems that
-    reject nothing. ``due`` of the others were read for the sake of their dead letters alone, ``due_rejected`` of
-    those are rejected again. ``present`` counts records with a value, by column that the mapping reads. Money is that
-    of all records, of the rejected and parked ones, and of the filtered ones.
+    reject nothing. ``due`` of the others say nothing new: they were read for the sake of their dead letters alone, or
+    are rejected as they were in a settled run; ``due_rejected`` of those are rejected again. ``present`` counts records
+    with a value, by column that the mapping reads. Money is that of all records, of the rejected and parked ones, and
+    of the filtered ones.
     """
 
     name: str

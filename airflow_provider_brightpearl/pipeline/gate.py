@@ -16,6 +16,7 @@ from airflow_provider_brightpearl.flow.spec import FlowSpec, format_share
 from airflow_provider_brightpearl.mapping.mapped import read_mapped, share_keys, shared_keys
 from airflow_provider_brightpearl.pipeline.rejections import (
     Causes,
+    Judged,
     Rejected,
     read_rejections,
     with_raw,
@@ -26,13 +27,19 @@ _LINES = 8
 
 
 def evaluate_gate(
-    flow: FlowSpec, mapped: Sequence[TransformReport], gate: Gate, staging: Staging, lost: int = 0
+    flow: FlowSpec,
+    mapped: Sequence[TransformReport],
+    gate: Gate,
+    staging: Staging,
+    lost: int = 0,
+    judged: Judged = lambda _: frozenset(),
 ) -> GateReport:
     """Evaluates the expectations of a flow, and decides whether anything may be loaded.
 
     ``lost`` records were found and could not be read. A few of them stop nothing, since later runs look for them; as
     many as the share is judged from count as failed. Records that are read for the sake of their dead letters alone
-    do not count: they say nothing of new ones.
+    do not count: they say nothing of new ones. Nor do those that are ``judged``: that failed as they are in a settled
+    run, and are read again since windows overlap.
     ``closed`` is empty where the run may go on, else at most ten lines: the share, and the top reasons; where failed
     records alone are kept out, ``quarantine`` holds these. A failure of the batch always closes: nobody knows which
     records are at fault.
@@ -49,7 +56,10 @@ def evaluate_gate(
             rejections = [*twins.rejections(paths), *result.rejections]
             verdict.take_in(result, rejections)
             by_line = _by_line(rejections, paths[flow.root])
-            verdict.failed_again += sum(line >= part.raw.records - part.raw.due for line in by_line)
+            first_due = part.raw.records - part.raw.due
+            verdict.failed_again += sum(line >= first_due for line in by_line)
+            fresh = {line: each for line, each in by_line.items() if line < first_due}
+            verdict.judged += len(judged(with_raw(staging, part.raw, fresh)))
             failed = with_raw(staging, part.raw, by_line)
             name = f"rejected/gate-{part.name}.jsonl"
             staged[part.name] = write_rejections(staging, name, verdict.counting(failed))
@@ -73,12 +83,14 @@ def evaluate_gate(
 class _Verdict:
     """What was found in all parts, added up as they are evaluated.
 
-    ``failed_again`` of the failed records were read for the sake of their dead letters alone.
+    ``failed_again`` of the failed records were read for the sake of their dead letters alone, ``judged`` failed as they
+    are in a settled run.
     """
 
     evaluated: int = 0
     failed: int = 0
     failed_again: int = 0
+    judged: int = 0
     money: Money = field(default_factory=dict)
     batch_failures: list[str] = field(default_factory=list)
     causes: Causes = field(default_factory=Causes)
@@ -145,9 +157,9 @@ class _Tally:
 
     @classmethod
     def of(cls, mapped: Sequence[TransformReport], verdict: _Verdict, lost: int) -> _Tally:
-        again = sum(part.due_rejected for part in mapped) + verdict.failed_again
+        again = sum(part.due_rejected for part in mapped) + verdict.failed_again + verdict.judged
         failed = sum(part.rejected for part in mapped) + verdict.failed
-        wanted = sum(part.records - part.filtered - part.due for part in mapped)
+        wanted = sum(part.records - part.filtered - part.due for part in mapped) - verdict.judged
         return cls(wanted + lost, failed - again + lost, again, lost)
 
 

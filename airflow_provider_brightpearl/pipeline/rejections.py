@@ -6,7 +6,7 @@ They pass one by one, since a run may reject every record it reads.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,8 @@ from airflow_provider_brightpearl.core.ports.stores import Staging
 from airflow_provider_brightpearl.core.records import Cause, Money, PartRef, Rejection, add_money
 
 Rejected = tuple[Rejection, bytes]
+# gives the ids of those that failed as they are in a settled run
+Judged = Callable[[Iterable[Rejected]], Collection[str]]
 _IN_MEMORY = 1 << 20
 # causes counted side by side; more differ only in the value that they name
 _CAUSES = 10_000

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from airflow_provider_brightpearl.core.letters import judged_digest
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesReads, KnowsItsDay
 from airflow_provider_brightpearl.core.ports.source import KnowsItsIds, WarnsOfStream, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import Staging
@@ -36,6 +37,7 @@ from airflow_provider_brightpearl.pipeline.extract import extract_parts, with_du
 from airflow_provider_brightpearl.pipeline.gate import evaluate_gate
 from airflow_provider_brightpearl.pipeline.load import LoadPorts, load_part
 from airflow_provider_brightpearl.pipeline.presence import vanished_columns
+from airflow_provider_brightpearl.pipeline.rejections import Judged, Rejected
 from airflow_provider_brightpearl.pipeline.settle import (
     StageReports,
     Stores,
@@ -165,7 +167,15 @@ def transform(wiring: Wiring, run: RunInfo, part: RawPart) -> TransformReport:
         # a record that is not wanted any more would be read again for ever for the sake of its letter
         resolve = partial(wiring.letters.resolve, wiring.flow.flow, run.attempt, read_since=run.started_at)
         patches, aside = wiring.patches(), SetAside(wiring)
-        report = map_part(part, partial(wiring.open_mapper, lookups), staging, resolve, patches, aside)
+        report = map_part(
+            part,
+            partial(wiring.open_mapper, lookups),
+            staging,
+            resolve,
+            patches,
+            aside,
+            _judged_by(wiring, run),
+        )
         if patches and patches.void:
             report = _without_overrides(wiring, report, patches.void)
         rows = [f"{ref.records:,} of {name}" for name, ref in report.objects.items()]
@@ -188,7 +198,9 @@ def gate(wiring: Wiring, run: RunInfo, mapped: Sequence[TransformReport]) -> Gat
         progress.begin(f"evaluating the expectations of {records:,} records")
         with TemporaryDirectory() as folder:
             page = Path(folder) / "expectations.html"
-            report = evaluate_gate(flow, mapped, wiring.gate(page, run.run), staging, run.lost)
+            report = evaluate_gate(
+                flow, mapped, wiring.gate(page, run.run), staging, run.lost, _judged_by(wiring, run)
+            )
             for path in sorted(Path(folder).iterdir()):
                 _stage_page(staging, path)
         progress.result = _judged(report)
@@ -282,6 +294,14 @@ def write_back(wiring: Wiring, run: RunInfo, summary: RunSummary) -> tuple[RunSu
             count_write(wiring, run)
         progress.result = write_back_outcome(report)
         return summary, error
+
+
+def _judged_by(wiring: Wiring, run: RunInfo) -> Judged:
+    def judged(failed: Iterable[Rejected]) -> set[str]:
+        digests = {each.source_id: judged_digest(run.mapping_version, raw) for each, raw in failed}
+        return wiring.letters.judged(wiring.flow.flow, digests) if digests else set()
+
+    return judged
 
 
 def _without_overrides(wiring: Wiring, report: TransformReport, void: Sequence[str]) -> TransformReport:

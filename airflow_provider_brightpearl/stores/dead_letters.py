@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from more_itertools import chunked
 from sqlalchemy.engine import Connection, Engine
 
-from airflow_provider_brightpearl.core.letters import LetterPolicy
+from airflow_provider_brightpearl.core.letters import LetterPolicy, judged_digest
 from airflow_provider_brightpearl.core.ports.stores import swapped
 from airflow_provider_brightpearl.core.raw import storable
 from airflow_provider_brightpearl.core.records import Rejection
@@ -77,6 +77,8 @@ class SqlDeadLetters:
         mapping_version: str,
         letters: Iterable[tuple[Rejection, bytes]],
         read_since: datetime | None = None,
+        *,
+        settled: bool = False,
     ) -> list[str]:
         """Opens or refreshes one letter per record; the payload is the raw record.
 
@@ -110,6 +112,7 @@ class SqlDeadLetters:
                 rows = []
                 for rejection, payload in some:
                     row = _row(rejection, payload, shared)
+                    row["judged"] = judged_digest(mapping_version, payload) if settled else ""
                     tries = self._tries(row, known.get(row["source_id"]), rejection.gone)
                     rows.append(row | tries | _at_once(row, tries, decided))
                 connection.execute(statement, rows)
@@ -224,6 +227,18 @@ class SqlDeadLetters:
         query = sa.select(letter.source_id).where(*self._mine(flow), ready).order_by(turn, *order)
         with reading(self._engine) as connection:
             return list(connection.execute(query.limit(limit)).scalars())
+
+    def judged(self, flow: str, digests: Mapping[str, str]) -> set[str]:
+        """Those of the records whose letters a settled run has kept with this digest."""
+        found: set[str] = set()
+        states = letter.state.in_([*WAITING, LetterState.DISCARDED.value])
+        with reading(self._engine) as connection:
+            for ids in chunked(sorted(digests), CHUNK):
+                mine = (*self._mine(flow), letter.source_id.in_(list(map(storable, ids))), states)
+                query = sa.select(letter.source_id, letter.judged).where(*mine)
+                known = {row.source_id: row.judged for row in connection.execute(query)}
+                found.update(each for each in ids if known.get(storable(each)) == digests[each])
+        return found
 
     def waiting(self, flow: str, source_ids: Sequence[str]) -> set[str]:
         """Those of the records that are rejected or parked."""
@@ -360,6 +375,11 @@ def _statement(connection: Connection) -> Any:
             "first_seen": sa.case((sa.or_(waiting, closing), letter.first_seen), else_=new.first_seen),
             "state_since": sa.case((same_state, letter.state_since), else_=new.state_since),
             "next_try_at": sa.case((put_aside, sa.null()), else_=new.next_try_at),
+            # what a settled run has judged stays so where a later one stops
+            "judged": sa.case(
+                (sa.and_(sa.or_(waiting, put_aside), new.judged == sa.literal_column("''")), letter.judged),
+                else_=new.judged,
+            ),
             "closed_at": sa.case((put_aside, letter.closed_at), else_=new.closed_at),
             "closed_run": sa.case((put_aside, letter.closed_run), else_=new.closed_run),
             **{name: sa.case((put_aside, letter[name]), else_=new[name]) for name in ("author", "note")},

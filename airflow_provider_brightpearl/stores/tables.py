@@ -176,6 +176,8 @@ dead_letter = sa.Table(
     # who has set it aside, and why
     _text("author", server_default=""),
     _text("note", server_default=""),
+    # the record and mapping with which a settled run has kept it, as a digest: later gates do not count it again
+    _text("judged", server_default=""),
     sa.Index("bp_dead_letter_due", "pair", "flow", "state", "next_try_at"),
 )
 

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.conflicts import MANUAL, FieldConflict
 from airflow_provider_brightpearl.core.events import EventOutcome, RecordEvent
+from airflow_provider_brightpearl.core.letters import judged_digest
 from airflow_provider_brightpearl.core.ports.stores import (
     Binding,
     Conflicts,
@@ -732,3 +733,18 @@ def test_a_check_leaves_nothing_behind(ledger: Ledger) -> None:
     ledger.check()
     assert ([RUN], NOON) == (ledger.runs("orders"), ledger.watermark("orders"))
     assert [] == ledger.runs("")
+
+
+def test_a_letter_says_with_which_record_and_mapping_a_settled_run_kept_it(stores: Stores) -> None:
+    letters, now = stores.letters, {"1": judged_digest("v1", b"{}"), "2": judged_digest("v1", b"{}")}
+    letters.keep("orders", "r1", "v1", [(refused("1"), b"{}"), (refused("2"), b"{}")])
+    assert set() == letters.judged("orders", now)
+    letters.keep("orders", "r2", "v1", [(refused("1"), b"{}")], settled=True)
+    assert {"1"} == letters.judged("orders", now)
+    assert set() == letters.judged("orders", {"1": judged_digest("v2", b"{}")}) | letters.judged("other", now)
+    # a run that stops changes nothing of it
+    letters.keep("orders", "r3", "v1", [(refused("1"), b"{}")])
+    assert {"1"} == letters.judged("orders", now)
+    letters.resolve("orders", "r4", ["1"])
+    letters.keep("orders", "r5", "v1", [(refused("1"), b"{}")])
+    assert set() == letters.judged("orders", now)

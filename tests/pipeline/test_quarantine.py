@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import timedelta
@@ -54,8 +55,12 @@ def test_the_good_records_go_through_and_the_failed_ones_wait(stages: Fixture) -
 
 
 def test_it_is_announced_once_a_day_and_again_after_the_gate_was_open(stages: Fixture) -> None:
+    fresh = itertools.count(100)
+
     def news(*records: dict[str, Any], after: timedelta = timedelta()) -> bool:
-        return stages.go(source(*records), FakeSink(), now=NOW + after).news
+        # those that failed before say nothing new
+        these = [{**each, "id": next(fresh)} if each in BAD else each for each in records]
+        return stages.go(source(*these), FakeSink(), now=NOW + after).news
 
     assert news(*GOOD, *BAD)
     assert not news(*GOOD, *BAD, after=timedelta(minutes=15))
@@ -86,7 +91,7 @@ def test_few_bad_records_close_no_gate(tmp_path: Path) -> None:
     summary = stages.go(source(*GOOD, *BAD[:4]), FakeSink())
     assert ("done", 4) == (summary.state, summary.counts.rejected)
     with pytest.raises(GateClosed):
-        stages.go(source(*GOOD, *BAD[:5]), FakeSink())
+        stages.go(source(*GOOD, *(record(number, status="?") for number in range(30, 35))), FakeSink())
 
 
 def test_letters_that_are_due_again_close_no_gate(tmp_path: Path) -> None:
@@ -116,6 +121,36 @@ def test_what_the_gate_refuses_again_does_not_count_either(tmp_path: Path) -> No
     summary = stages.go(reading, FakeSink(), now=NOW + timedelta(hours=1))
     assert ("quarantine", 12) == (summary.state, summary.counts.rejected)
     assert summary.quarantine.startswith("2 of 25 records failed")
+
+
+def test_what_a_settled_run_has_kept_does_not_count_in_the_window_of_the_next(tmp_path: Path) -> None:
+    stages = chain(tmp_path)
+    assert "done" == stages.go(source(*GOOD, *BAD[:4]), FakeSink()).state
+    again = stages.go(source(*GOOD, *BAD[:4], *(record(n, status="?") for n in (40, 41))), FakeSink())
+    assert ("done", 6) == (again.state, again.counts.rejected)
+    # a run that stops opens no gate of its own, and leaves what was judged as it is
+    many = [record(number, status="?") for number in range(50, 56)]
+    for _ in range(2):
+        with pytest.raises(GateClosed, match="^6 of 21 records failed.*\n4 others failed before"):
+            stages.go(source(*GOOD, *BAD[:4], *many), FakeSink())
+    assert "done" == stages.go(source(*GOOD, *BAD[:4], *many[:4]), FakeSink()).state
+    # another record under the same id, or another mapping, is judged anew
+    changed = [{**each, "status": "??"} for each in BAD[:4]]
+    with pytest.raises(GateClosed, match="^5 of 20 records"):
+        stages.go(source(*GOOD, *changed, record(60, status="?")), FakeSink())
+    stages.version = "v2"
+    with pytest.raises(GateClosed, match="^8 of 23 records"):
+        stages.go(source(*GOOD, *BAD[:4], *many[:4]), FakeSink())
+
+
+def test_what_the_gate_has_kept_out_does_not_count_again(tmp_path: Path) -> None:
+    stages = chain(tmp_path, gate=QUARANTINE)
+    records = [record(number) for number in range(1, 31)]
+    stages.judge = PassingGate(*rejections("1", "2", "3", "4", "5"))
+    assert "quarantine" == stages.go(source(*records), FakeSink()).state
+    assert "done" == stages.go(source(*records), FakeSink()).state
+    stages.judge = PassingGate(*rejections(*map(str, range(1, 11))))
+    assert stages.go(source(*records), FakeSink()).quarantine.startswith("5 of 25 records failed")
 
 
 SHARES = st.sampled_from(["0%", "1%", "2%", "50%", "100%"])

@@ -98,6 +98,10 @@ def without_fingerprints(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE bp_record_event DROP COLUMN {name}")
 
 
+def without_judged(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE bp_dead_letter DROP COLUMN judged")
+
+
 def without_claims(connection: Connection) -> None:
     for name in ("claimed_by", "claimed_until"):
         connection.exec_driver_sql(f"ALTER TABLE bp_token DROP COLUMN {name}")
@@ -105,6 +109,7 @@ def without_claims(connection: Connection) -> None:
 
 # what takes back a migration, the newest first
 _UNDO: dict[str, Callable[[Connection], None]] = {
+    "0022": without_judged,
     "0021": without_claims,
     "0020": tables.lease.drop,
     "0019": tables.seen_columns.drop,

@@ -313,6 +313,8 @@ class DeadLetters(Protocol):
         mapping_version: str,
         letters: Iterable[tuple[Rejection, bytes]],
         read_since: datetime | None = None,
+        *,
+        settled: bool = False,
     ) -> list[str]:
         """Opens or refreshes one letter per record; of several rejections a refusal takes precedence over a wait.
 
@@ -324,10 +326,15 @@ class DeadLetters(Protocol):
             mapping_version: of the mapping that it used.
             letters: each rejection with the raw record, read once and not held in memory.
             read_since: when the run began to read them (aware).
+            settled: whether the gate let the run through and the watermark moves, so that ``judged`` knows them.
 
         Returns:
             The records whose letters are closed, since the source has not had them for long.
         """
+        ...
+
+    def judged(self, flow: str, digests: Mapping[str, str]) -> set[str]:
+        """Those of these records, by id with their ``judged_digest``, whose letters a settled run kept as they are."""
         ...
 
     def resolve(
