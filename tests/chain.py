@@ -84,6 +84,8 @@ class Chain:
     queries_target: bool = False
     pair: str = "here:1>there:2"
     leases: None = None
+    # nobody has set anything aside
+    desk: Any = field(default_factory=lambda: SimpleNamespace(discarded=lambda *_: set()))
     target_client: Any = field(default_factory=lambda: SimpleNamespace(calls=0))
 
     def __post_init__(self) -> None:

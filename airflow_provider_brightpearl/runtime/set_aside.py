@@ -9,7 +9,6 @@ import msgspec
 
 from airflow_provider_brightpearl.core.patches import at, decode
 from airflow_provider_brightpearl.runtime.wiring import Wiring
-from airflow_provider_brightpearl.stores.desk import SqlDesk
 
 _REASON = "its letter was discarded, and it has not changed since; replay it by its id to have it written"
 
@@ -23,7 +22,7 @@ class SetAside:
 
     def __call__(self, raw: Path) -> dict[int, tuple[str, str]]:
         """Place and reason of refusal, by line; raises ``Unavailable`` where the state database does not answer."""
-        desk, place = SqlDesk(self.wiring.environment.state()), (self.wiring.pair, self.wiring.flow.flow)
+        desk, place = self.wiring.desk, (self.wiring.pair, self.wiring.flow.flow)
         # most flows have none, and their files are not read for this
         known = desk.discarded(*place)
         if not known:

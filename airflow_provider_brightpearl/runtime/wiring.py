@@ -48,6 +48,7 @@ from airflow_provider_brightpearl.stores.bases import SqlBases
 from airflow_provider_brightpearl.stores.conflicts import SqlConflicts
 from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
+from airflow_provider_brightpearl.stores.desk import SqlDesk
 from airflow_provider_brightpearl.stores.instances import SqlInstances
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.stores.leases import SqlLeases
@@ -201,6 +202,10 @@ class Wiring:
     @cached_property
     def overrides(self) -> Overrides:
         return SqlOverrides(self.environment.state(), self.pair)
+
+    @cached_property
+    def desk(self) -> SqlDesk:
+        return SqlDesk(self.environment.state())
 
     @cached_property
     def match_answers(self) -> MatchAnswers:

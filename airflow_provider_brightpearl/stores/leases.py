@@ -125,7 +125,7 @@ class SqlLeases:
     def _shortened(self, flow: str) -> Any:
         """The row of a flow after its lease was cut to its length from now: the clock was ahead when it was taken."""
         with writing(self.engine) as connection:
-            latest = _now(connection) + self.length
+            latest = shared_time(connection) + self.length
             long = (*self._is(flow, _WHOLE), lease.c.expires_at > latest)
             connection.execute(lease.update().where(*long).values(expires_at=latest))
             return self._found(connection, flow)

@@ -580,7 +580,7 @@ def test_few_records_are_not_judged_by_their_share(tmp_path: Path) -> None:
     few = stages.go(source(record(1), record(2, status="?"), record(3, status="?")), FakeSink())
     assert 1 == few.counts.created
     with pytest.raises(GateClosed):
-        stages.go(source(record(1), record(2, status="?"), record(4), record(5)), FakeSink())
+        stages.go(source(record(1), record(6, status="?"), record(4), record(5)), FakeSink())
 
 
 def test_a_failure_of_the_batch_closes_the_gate(stages: Fixture) -> None:
