@@ -66,6 +66,8 @@ def _decoded(text: str) -> Iterator[str]:
         # where the code begins is not known if other text was joined to it
         for start in range(4):
             part = code[start:].replace("-", "+").replace("_", "/")
-            yield b64decode(part[: len(part) // 4 * 4]).decode("latin-1")
+            # one character over is of no byte; two and three end what was encoded
+            part = part[:-1] if len(part) % 4 == 1 else part
+            yield b64decode(part + "=" * (-len(part) % 4)).decode("latin-1")
     for code in _HEX.findall(text):
         yield bytes.fromhex(re.sub(r"[:\s]", "", code)).decode("latin-1")
