@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow_provider_brightpearl.testing.fault import Answers, Fault, Settings
 from airflow_provider_brightpearl.testing.flows import ALL, LEDGER, M3, PLACED, SALES
 
+if TYPE_CHECKING:
+    from airflow_provider_brightpearl.testing.trial import Trial
+
 _HTML = "<html><body><h1>Service unavailable</h1></body></html>"
-_ECHO = (
-    "<html><body><pre>debug: staff=sandbox-staff-token; secret&#61;sandbox-client-secret key sandbox-consumer-key "
-    "[sandbox-consumer-secret] sandbox-service-secret</pre></body></html>"
-)
+# what a system was sent to log in with, and could repeat
+_CREDENTIALS = {
+    "brightpearl": ("sandbox-staff-token",),
+    "salesforce": ("sandbox-consumer-key", "sandbox-consumer-secret"),
+    "infor": ("sandbox-client-secret", "sandbox-service-secret"),
+}
+
+
+class Echo(Answers):
+    """A system that answers with a page of its own credentials, in shapes that no name or sign announces."""
+
+    def begin(self, trial: Trial) -> None:
+        first, *others = _CREDENTIALS[trial.system(self.side)]
+        text = f"debug: staff={first}; secret&#61;{first} key {' '.join(others)} [{first}]"
+        page = f"<html><body><pre>{text}</pre></body></html>"
+        self.add(trial, {"status": 500, "body": page, "times": 0})
+
 
 ANSWERS = (
     Fault(
@@ -153,7 +171,7 @@ ANSWERS = (
         "echo",
         "Answers",
         "an error page that repeats the credentials",
-        Answers("target", "any", {"status": 500, "body": _ECHO, "times": 0}),
+        Echo("target", "any"),
         (M3,),
     ),
     Fault(

@@ -104,10 +104,15 @@ class Answers(Injection):
         return (source if self.side == "source" else target, self.calls) in CALLS
 
     def begin(self, trial: Trial) -> None:
-        system = trial.system(self.side)
         for rule in self.rules:
-            whole = {"system": system, **CALLS[system, self.calls], **rule}
-            trial.place.sandbox.control("POST", "/faults", whole)
+            self.add(trial, rule)
+
+    def add(self, trial: Trial, rule: Mapping[str, Any]) -> None:
+        """Has the system follow a rule, after those that it has."""
+        system = trial.system(self.side)
+        trial.place.sandbox.control(
+            "POST", "/faults", {"system": system, **CALLS[system, self.calls], **rule}
+        )
 
     def end(self, trial: Trial) -> None:
         trial.place.sandbox.control("DELETE", "/faults")
