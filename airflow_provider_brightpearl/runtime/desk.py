@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from airflow_provider_brightpearl.core.desk import (
-    Letter,
-    LetterGroup,
-)
+from airflow_provider_brightpearl.core.desk import Letter, LetterGroup
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.records import add_money
 from airflow_provider_brightpearl.core.suggest import did_you_mean
@@ -19,7 +16,7 @@ from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.load import load_flows
 from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.runtime.run_summary import amount_text
-from airflow_provider_brightpearl.stores.dead_letters import WAITING, LetterState
+from airflow_provider_brightpearl.stores.dead_letters import UNRESOLVED, WAITING, LetterState
 from airflow_provider_brightpearl.stores.desk import LetterFilter, SqlDesk
 
 _VALUES = 5
@@ -175,5 +172,5 @@ def letters_to_replay(
     environment: Environment, ids: Sequence[str] = (), group: str = "", flow: str = "", pair: str = ""
 ) -> list[Letter]:
     """The letters that wait, all or as chosen; with ``ids`` also discarded ones. Raises as ``chosen_letters`` does."""
-    states = (*WAITING, LetterState.DISCARDED.value) if ids else WAITING
+    states = UNRESOLVED if ids else WAITING
     return chosen_letters(environment, ids, group, flow, pair, states)

@@ -17,7 +17,7 @@ from airflow_provider_brightpearl.flow.load import load_flow
 from airflow_provider_brightpearl.flow.lookups import lookup_digests
 from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.runtime.trace import record_steps
-from airflow_provider_brightpearl.stores.dead_letters import REVIEW, WAITING, LetterState
+from airflow_provider_brightpearl.stores.dead_letters import REVIEW, UNRESOLVED, WAITING, LetterState
 from airflow_provider_brightpearl.stores.desk import SqlDesk
 from airflow_provider_brightpearl.stores.overrides import SqlOverrides
 
@@ -80,7 +80,7 @@ def _commands(letter: Letter) -> dict[str, str]:
     """The commands that answer a letter, the likeliest first, with what each does."""
     mine, record = shlex.quote(letter.id), shlex.quote(letter.source_id)
     desk = "brightpearl dead-letters"
-    if letter.state not in (*WAITING, LetterState.DISCARDED.value):
+    if letter.state not in UNRESOLVED:
         return {}
     replay = {f"{desk} replay {mine}": "run the record now"}
     override = {

@@ -23,10 +23,9 @@ from airflow_provider_brightpearl.flow.load import load_flows
 from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.runtime.run import run_flow
 from airflow_provider_brightpearl.runtime.wiring import Wiring
-from airflow_provider_brightpearl.stores.dead_letters import WAITING, LetterState
+from airflow_provider_brightpearl.stores.dead_letters import UNRESOLVED, WAITING, LetterState
 from airflow_provider_brightpearl.stores.desk import LetterFilter, SqlDesk
 
-REPLAYED = (*WAITING, LetterState.DISCARDED.value)
 # whatever the records are
 _OF_SYSTEMS = (RetryLater, CredentialsRefused, SchemaMismatch)
 # records of one run: its letters are found again in one question
@@ -131,7 +130,7 @@ class _FlowReplay:
         found: list[Letter] = []
         for some in chunked(group, _RECORDS):
             ids = tuple(each.source_id for each in some)
-            found += desk.letters(LetterFilter(some[0].flow, some[0].pair, REPLAYED, ids))
+            found += desk.letters(LetterFilter(some[0].flow, some[0].pair, UNRESOLVED, ids))
         # a discarded letter is replayed only where it was chosen as one
         meant = {each.source_id for each in group if each.state == LetterState.DISCARDED.value}
         found = [each for each in found if each.state in WAITING or each.source_id in meant]
@@ -207,11 +206,11 @@ class _FlowReplay:
             problem = self.stopped = str(error).partition("\n")[0]
         except SyncError as error:
             problem = str(error).partition("\n")[0]
-        left = LetterFilter(flow, letters[0].pair, REPLAYED, ids)
+        left = LetterFilter(flow, letters[0].pair, UNRESOLVED, ids)
         return len(ids) - len(list(SqlDesk(self.environment.state()).letters(left))), problem
 
     def _reason(self, letter: Letter) -> str:
-        wanted = LetterFilter(letter.flow, letter.pair, REPLAYED, (letter.source_id,))
+        wanted = LetterFilter(letter.flow, letter.pair, UNRESOLVED, (letter.source_id,))
         return next((each.reason for each in SqlDesk(self.environment.state()).letters(wanted)), "")
 
 

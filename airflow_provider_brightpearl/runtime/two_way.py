@@ -148,9 +148,7 @@ def close_unpaired(wiring: Wiring) -> None:
     waiting = wiring.conflicts.listed(flow, open_only=True)
     if not waiting:
         return
-    flows = load_flows(wiring.environment.mappings)[0]
-    reverses = (each.reverse for each in flows if each.reverse and each.reverse.of == flow)
-    pairs = {place for reverse in reverses for place in reverse.fields.values()}
+    pairs = _pairs(_reverses(wiring))
     left = {
         (each.object, each.key, each.field) for each in waiting if f"{each.object}.{each.field}" not in pairs
     }

@@ -152,15 +152,8 @@ class SqlBreakers:
 
     def wait(self, address: str, waiter: Waiter) -> None:
         """Adds a task to those that wait; one that waits already keeps its place."""
-        row = {
-            "address": address, "place": waiter.place, "flow": waiter.flow, "run": waiter.run,
-            "after": ",".join(waiter.after), "since": waiter.since, "go_at": None,
-        }  # fmt: skip
         with writing(self._engine) as connection:
-            added = upsert(connection, breaker_queue).values(**row)
-            connection.execute(
-                added.on_conflict_do_update(index_elements=["address", "place"], set_={"go_at": None})
-            )
+            _enqueue(connection, address, waiter, {"go_at": None})
 
     def queued(self, place: str) -> list[Queued]:
         """What a task waits for."""
@@ -190,15 +183,9 @@ class SqlBreakers:
 
     def wait_for_part(self, waiter: Waiter, go_at: datetime) -> None:
         """Records that a task waits since ``waiter.since``, and tries again at an instant."""
-        row = {
-            "address": _PART, "place": waiter.place, "flow": waiter.flow, "run": waiter.run,
-            "after": ",".join(waiter.after), "since": waiter.since, "go_at": go_at,
-        }  # fmt: skip
         with writing(self._engine) as connection:
             connection.execute(breaker_queue.delete().where(_stale(_PART, self.now())))
-            added = upsert(connection, breaker_queue).values(**row)
-            fresh = {"since": waiter.since, "go_at": go_at}
-            connection.execute(added.on_conflict_do_update(index_elements=["address", "place"], set_=fresh))
+            _enqueue(connection, _PART, waiter, {"since": waiter.since, "go_at": go_at})
 
     def part_wait(self, place: str) -> PartWait | None:
         """What is known of a task that waits for a part of a system; None where it does not, or long ago."""
@@ -251,6 +238,16 @@ def _outage(row: Any) -> Outage:
 
 def _waiter(row: Any) -> Waiter:
     return Waiter(row.place, row.flow, row.run, tuple(filter(None, row.after.split(","))), row.since)
+
+
+def _enqueue(connection: Connection, address: str, waiter: Waiter, changed: dict[str, Any]) -> None:
+    """Adds a task to a queue; of one that is there already, only ``changed`` is set."""
+    row = {
+        "address": address, "place": waiter.place, "flow": waiter.flow, "run": waiter.run,
+        "after": ",".join(waiter.after), "since": waiter.since, **changed,
+    }  # fmt: skip
+    added = upsert(connection, breaker_queue).values(**row)
+    connection.execute(added.on_conflict_do_update(index_elements=["address", "place"], set_=changed))
 
 
 def _of(address: str, place: str) -> Sequence[Any]:

@@ -44,6 +44,8 @@ REVIEW = "review"
 # tried again by later runs, at growing distance
 _TRIED_AGAIN = (LetterState.MISSING.value, LetterState.RETRY.value)
 WAITING = (LetterState.OPEN.value, LetterState.PARKED.value, *_TRIED_AGAIN)
+# of a record that did not go through, whether it is tried again or set aside
+UNRESOLVED = (*WAITING, LetterState.DISCARDED.value)
 # a run sets both instants at once, a person the first one alone
 _DECIDED = letter.state_since > letter.last_seen
 
@@ -231,7 +233,7 @@ class SqlDeadLetters:
     def judged(self, flow: str, digests: Mapping[str, str]) -> set[str]:
         """Those of the records whose letters a settled run has kept with this digest."""
         found: set[str] = set()
-        states = letter.state.in_([*WAITING, LetterState.DISCARDED.value])
+        states = letter.state.in_(UNRESOLVED)
         with reading(self._engine) as connection:
             for ids in chunked(sorted(digests), CHUNK):
                 mine = (*self._mine(flow), letter.source_id.in_(list(map(storable, ids))), states)

@@ -15,7 +15,7 @@ from airflow_provider_brightpearl.core.patches import EXACT, decode, places
 from airflow_provider_brightpearl.core.ports.overrides import Override
 from airflow_provider_brightpearl.core.ports.stores import PERSON
 from airflow_provider_brightpearl.core.raw import storable
-from airflow_provider_brightpearl.stores.dead_letters import WAITING, LetterState, lock_letters
+from airflow_provider_brightpearl.stores.dead_letters import UNRESOLVED, LetterState, lock_letters
 from airflow_provider_brightpearl.stores.engine import CHUNK, reading, transaction, writing
 from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
 from airflow_provider_brightpearl.stores.tables import dead_letter, override
@@ -69,7 +69,7 @@ class SqlOverrides:
                 dead_letter.c.pair == self.pair,
                 dead_letter.c.flow == flow,
                 dead_letter.c.source_id == storable(made.source_id),
-                dead_letter.c.state.in_([*WAITING, LetterState.DISCARDED.value]),
+                dead_letter.c.state.in_(UNRESOLVED),
             )
             again = {
                 "state": LetterState.RETRY.value, "state_since": made.at, "next_try_at": made.at, "attempts": 1,

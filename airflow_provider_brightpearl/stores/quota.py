@@ -19,7 +19,7 @@ from airflow_provider_brightpearl.core.quota import (
     decide,
     settled,
 )
-from airflow_provider_brightpearl.stores.engine import reading, writing
+from airflow_provider_brightpearl.stores.engine import reading, shared_time, writing
 from airflow_provider_brightpearl.stores.tables import quota, quota_call, quota_hour, quota_waiter, upsert
 
 _HOUR = timedelta(hours=1)
@@ -247,10 +247,7 @@ def _locked(connection: Connection, pool: str) -> float:
 
 def _now(connection: Connection) -> float:
     """Seconds since 1970 by the clock that all processes of this state database share."""
-    if connection.dialect.name == "postgresql":
-        moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
-        return moment.timestamp()
-    return datetime.now(UTC).timestamp()
+    return shared_time(connection).timestamp()
 
 
 def _instant(seconds: float) -> datetime:
