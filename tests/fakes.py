@@ -229,7 +229,7 @@ class MemoryLetters:
         letters: Iterable[tuple[Rejection, bytes]],
         read_since: datetime | None = None,
         *,
-        settled: bool = False,
+        judged: bool = False,
     ) -> list[str]:
         chosen: dict[str, Letter] = {}
         for rejection, payload in letters:
@@ -238,11 +238,10 @@ class MemoryLetters:
                 if read_since and self._is_read_by_others(flow, run, rejection.source_id, read_since):
                     rejection = replace(rejection, passing=True)
                 before = self.letters.get((flow, rejection.source_id))
-                judged = (
-                    judged_digest(mapping_version, payload) if settled else before.judged if before else ""
-                )
+                kept = before.judged if before else ""
+                digest = judged_digest(mapping_version, payload) if judged else kept
                 chosen[rejection.source_id] = Letter(
-                    rejection, payload, mapping_version, run, self.now(), judged
+                    rejection, payload, mapping_version, run, self.now(), digest
                 )
         for name in sorted(chosen):
             self.letters.pop((flow, name), None)

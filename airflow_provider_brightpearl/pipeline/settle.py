@@ -124,7 +124,8 @@ def settle_run(
     window = run.selection.window
     moves = run.selection.moves_watermark and window is not None and not problem
     with open_rejections(stores.staging, reports.rejections) as letters, stores.ledger.transaction():
-        causes, gone = _keep_letters(flow, run, letters, stores, now, settled=moves)
+        judged = bool(moves and reports.gate and reports.gate.judged)
+        causes, gone = _keep_letters(flow, run, letters, stores, now, judged=judged)
         lost_rows = dict.fromkeys(text for each in reports.loads for text in each.warnings)
         warnings = (*run.warnings, *mapping_warnings(reports.mapped), *lost_rows, *gone, *vanished)
         quarantine, news = _quarantine(flow, run, reports, stores, tell=not problem)
@@ -258,13 +259,13 @@ def _keep_letters(
     stores: Stores,
     now: datetime,
     *,
-    settled: bool = False,
+    judged: bool = False,
 ) -> tuple[tuple[Cause, ...], list[str]]:
     """Stores the dead letters of a run; returns their most common causes, and which letters are closed as gone."""
     causes = Causes()
     rejected = causes.counting(letters)
     gone = stores.letters.keep(
-        flow.flow, run.run, run.mapping_version, rejected, run.started_at, settled=settled
+        flow.flow, run.run, run.mapping_version, rejected, run.started_at, judged=judged
     )
     stores.events.record(flow.flow, rejection_events(run.attempt, (each for each, _ in letters), now))
     return causes.top(_REASONS), list(_gone(flow, gone))

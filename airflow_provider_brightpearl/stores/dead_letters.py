@@ -80,7 +80,7 @@ class SqlDeadLetters:
         letters: Iterable[tuple[Rejection, bytes]],
         read_since: datetime | None = None,
         *,
-        settled: bool = False,
+        judged: bool = False,
     ) -> list[str]:
         """Opens or refreshes one letter per record; the payload is the raw record.
 
@@ -114,7 +114,7 @@ class SqlDeadLetters:
                 rows = []
                 for rejection, payload in some:
                     row = _row(rejection, payload, shared)
-                    row["judged"] = judged_digest(mapping_version, payload) if settled else ""
+                    row["judged"] = judged_digest(mapping_version, payload) if judged else ""
                     tries = self._tries(row, known.get(row["source_id"]), rejection.gone)
                     rows.append(row | tries | _at_once(row, tries, decided))
                 connection.execute(statement, rows)

@@ -739,7 +739,7 @@ def test_a_letter_says_with_which_record_and_mapping_a_settled_run_kept_it(store
     letters, now = stores.letters, {"1": judged_digest("v1", b"{}"), "2": judged_digest("v1", b"{}")}
     letters.keep("orders", "r1", "v1", [(refused("1"), b"{}"), (refused("2"), b"{}")])
     assert set() == letters.judged("orders", now)
-    letters.keep("orders", "r2", "v1", [(refused("1"), b"{}")], settled=True)
+    letters.keep("orders", "r2", "v1", [(refused("1"), b"{}")], judged=True)
     assert {"1"} == letters.judged("orders", now)
     assert set() == letters.judged("orders", {"1": judged_digest("v2", b"{}")}) | letters.judged("other", now)
     # a run that stops changes nothing of it

@@ -125,7 +125,7 @@ def test_what_the_gate_refuses_again_does_not_count_either(tmp_path: Path) -> No
 
 def test_what_a_settled_run_has_kept_does_not_count_in_the_window_of_the_next(tmp_path: Path) -> None:
     stages = chain(tmp_path)
-    assert "done" == stages.go(source(*GOOD, *BAD[:4]), FakeSink()).state
+    assert "done" == stages.go(source(*GOOD, record(16), *BAD[:4]), FakeSink()).state
     again = stages.go(source(*GOOD, *BAD[:4], *(record(n, status="?") for n in (40, 41))), FakeSink())
     assert ("done", 6) == (again.state, again.counts.rejected)
     # a run that stops opens no gate of its own, and leaves what was judged as it is
@@ -141,6 +141,13 @@ def test_what_a_settled_run_has_kept_does_not_count_in_the_window_of_the_next(tm
     stages.version = "v2"
     with pytest.raises(GateClosed, match="^8 of 23 records"):
         stages.go(source(*GOOD, *BAD[:4], *many[:4]), FakeSink())
+
+
+def test_what_a_run_with_too_few_records_has_kept_was_not_judged(tmp_path: Path) -> None:
+    stages = chain(tmp_path)
+    assert "done" == stages.go(source(*GOOD[:3], *BAD[:5]), FakeSink()).state
+    with pytest.raises(GateClosed, match="^5 of 20 records"):
+        stages.go(source(*GOOD, *BAD[:5]), FakeSink())
 
 
 def test_what_the_gate_has_kept_out_does_not_count_again(tmp_path: Path) -> None:

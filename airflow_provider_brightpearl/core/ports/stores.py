@@ -314,7 +314,7 @@ class DeadLetters(Protocol):
         letters: Iterable[tuple[Rejection, bytes]],
         read_since: datetime | None = None,
         *,
-        settled: bool = False,
+        judged: bool = False,
     ) -> list[str]:
         """Opens or refreshes one letter per record; of several rejections a refusal takes precedence over a wait.
 
@@ -326,7 +326,8 @@ class DeadLetters(Protocol):
             mapping_version: of the mapping that it used.
             letters: each rejection with the raw record, read once and not held in memory.
             read_since: when the run began to read them (aware).
-            settled: whether the gate let the run through and the watermark moves, so that ``judged`` knows them.
+            judged: whether the gate had records enough to judge, let the run through, and the watermark moves, so that
+                ``judged`` knows them.
 
         Returns:
             The records whose letters are closed, since the source has not had them for long.
