@@ -39,6 +39,11 @@ class SandboxState:
         for system in self.systems.values():
             system.seed(self.options)
 
+    def stop(self) -> None:
+        """End what runs in the background of the systems."""
+        for system in self.systems.values():
+            system.stop()
+
     def keep(self) -> None:
         """Keep all data and the time, for `go_back`."""
         self._kept = (self.clock.kept(), {name: system.keep() for name, system in self.systems.items()})

@@ -84,6 +84,7 @@ class Sandbox:
     def _serve(self) -> None:
         self._clock = Clock(self._speed)
         app = build_app(self.options, self._clock)
+        self._state = app.state
         for name, wanted in self._settings.items():
             app.state.systems[name].settings.update(wanted)
             app.state.initial_settings[name].update(wanted)
@@ -96,6 +97,7 @@ class Sandbox:
 
     def stop(self) -> None:
         """Finish running requests and close the port."""
+        self._state.stop()
         self._server.should_exit = True
         self._thread.join(10)
         self._socket.close()

@@ -101,6 +101,10 @@ class System(Protocol):
         """
         ...
 
+    def stop(self) -> None:
+        """End what runs in the background."""
+        ...
+
     def connection(self, url: str) -> ConnectionDetails:
         """How to connect to the system if the sandbox has this base URL."""
         ...

@@ -2,61 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from tests.sandbox.brightpearl_account import Account
+from tests.sandbox.receiver import Receiver, receiver, until
+
+__all__ = ["receiver"]
 
 BODY = (
     '{"accountCode": "${account-code}", "resourceType": "${resource-type}", "id": "${resource-id}",'
     ' "lifecycleEvent": "${lifecycle-event}", "fullEvent": "${full-event}", "raisedOn": "${raised-on}"}'
 )
-
-
-class Receiver:
-    """A subscriber that answers with the given statuses, and then with 200."""
-
-    def __init__(self) -> None:
-        self.statuses: list[int] = []
-        self.requests: list[tuple[str, str, str]] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-                receiver.requests.append((self.command, self.path, body))
-                self.send_response(receiver.statuses.pop(0) if receiver.statuses else 200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            do_GET = do_POST = answer
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def bodies(self) -> list[dict[str, str]]:
-        return [json.loads(body) for _, _, body in self.requests]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread does."""
-    for _ in range(3000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not happen within half a minute")
 
 
 @pytest.fixture(scope="module")
@@ -78,14 +39,6 @@ def account(sandbox: Sandbox) -> Iterator[Account]:
     account = Account(sandbox.url)
     yield account
     account.session.close()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
 
 
 def subscribe(account: Account, receiver: Receiver, event: str = "order.modified", **more: Any) -> int:
@@ -185,3 +138,73 @@ def test_nothing_is_sent_without_a_subscriber(sandbox: Sandbox, account: Account
     account.call("DELETE", f"integration-service/webhook/{id}")
     set_status(account, 100001)
     assert statuses(sandbox) == []
+
+
+def logged(sandbox: Sandbox, *names: str) -> list[tuple[Any, ...]]:
+    rows = sandbox.snapshot("brightpearl", "webhook-delivery")
+    return [tuple(row[name] for name in names) for row in rows]
+
+
+def test_attempts_are_logged_with_their_answers(
+    sandbox: Sandbox, account: Account, receiver: Receiver
+) -> None:
+    subscribe(account, receiver, bodyTemplate="${account-code} ${resource-type} ${lifecycle-event}")
+    set_status(account, 100001)
+    until(lambda: bool(statuses(sandbox)))
+    assert logged(sandbox, "method", "url", "body", "status", "answer", "fault") == [
+        ("POST", f"{receiver.url}/bp", "acmetest order modified", 200, "seen", None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "calls", "seen"),
+    [
+        ({"kind": "lose"}, 0, [("lose", 0)]),
+        ({"kind": "duplicate"}, 2, [("duplicate", 200), (None, 200)]),
+        ({"kind": "late", "seconds": 100}, 1, [(None, 200)]),
+        ({"kind": "no_answer", "times": 2}, 1, [("no_answer", 0), ("no_answer", 0), (None, 200)]),
+        ({"kind": "lose", "event": "product"}, 1, [(None, 200)]),
+        ({"kind": "lose", "skip": 1}, 1, [(None, 200)]),
+        ({"kind": "loose"}, 0, [("kind must be one of", 0)]),
+    ],
+)
+def test_faults(
+    sandbox: Sandbox,
+    account: Account,
+    receiver: Receiver,
+    fault: dict[str, Any],
+    calls: int,
+    seen: list[tuple[str | None, int]],
+) -> None:
+    changes = {"webhook_faults": [fault], "webhook_time_scale": 0.001}
+    sandbox.control("POST", "/settings/brightpearl", changes)
+    subscribe(account, receiver, qualityOfService=1)
+    set_status(account, 100001)
+    until(lambda: len(statuses(sandbox)) == len(seen))
+    for (kind, status), (found, found_status) in zip(seen, logged(sandbox, "fault", "status"), strict=True):
+        assert (kind is None) is (found is None)
+        assert (kind or "") in (found or "")
+        assert status == found_status
+    assert calls == len(receiver.requests)
+
+
+def test_pause_and_order(sandbox: Sandbox, account: Account, receiver: Receiver) -> None:
+    changes = {"webhook_paused": True, "webhook_order": "newest", "webhook_delay_seconds": 0}
+    sandbox.control("POST", "/settings/brightpearl", changes)
+    subscribe(account, receiver, idSetAccepted=False)
+    set_status(account, 100001, 100002, 100003)
+    assert statuses(sandbox) == []
+    sandbox.control("POST", "/settings/brightpearl", {"webhook_paused": False})
+    until(lambda: len(receiver.requests) == 3)
+    assert [body["id"] for body in receiver.bodies()] == ["100003", "100002", "100001"]
+
+
+def test_a_schedule_of_retries(sandbox: Sandbox, account: Account, receiver: Receiver) -> None:
+    receiver.statuses = [500, 500, 500]
+    # a schedule of hours, of which the time scale makes milliseconds
+    changes = {"webhook_retry_seconds": [60, 3600], "webhook_time_scale": 0.00001}
+    sandbox.control("POST", "/settings/brightpearl", changes)
+    subscribe(account, receiver, qualityOfService=1)
+    set_status(account, 100001)
+    until(lambda: len(statuses(sandbox)) == 4)
+    assert statuses(sandbox) == [500, 500, 500, 200]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterator
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
@@ -14,9 +13,9 @@ import pytest
 import requests
 
 from tests.sandbox.infor_tenant import M3, m3, sandbox
-from tests.sandbox.test_brightpearl_webhooks import Receiver, until
+from tests.sandbox.receiver import Receiver, receiver, until
 
-__all__ = ["m3", "sandbox"]
+__all__ = ["m3", "receiver", "sandbox"]
 
 SERVICE = "IONSERVICES/api/ion/messaging/service"
 BOD = "<ProcessSalesOrder/>"
@@ -26,14 +25,6 @@ HEAD = {
     "fromLogicalId": "lid://infor.ims.brightpearl",
     "toLogicalId": "lid://default",
 }
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
 
 
 def call(m3: M3, path: str, **more: Any) -> requests.Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..deliveries import delivery_settings
+
 
 def default_settings() -> dict[str, object]:
     """A new copy of the default settings."""
@@ -28,11 +30,7 @@ def default_settings() -> dict[str, object]:
         "oauth_same_until_expiry": True,
         "oauth_lifetime_seconds": 604_800,
         "webhooks": True,  # deliver them
-        "webhook_hosts": ["127.0.0.1", "localhost", "::1"],  # those that are called
-        "webhook_delay_seconds": 0.2,  # events of this time go into one id set
-        "webhook_retry_seconds": 2.0,
-        "webhook_attempts": 5,
-        "webhook_timeout_seconds": 10.0,
+        **delivery_settings("webhook", delay_seconds=0.2),  # events of the delay go into one id set
         "bundle_deleted_whole": True,  # deleting the row of a bundle deletes those of its components
         "edit_invoiced_orders": False,
         "require_dev_ref": False,

@@ -151,6 +151,10 @@ class Brightpearl:
         acts = Activity(self.account, seed)
         return acts.run(orders_created, orders_changed, customers_changed, products_changed, goods)
 
+    def stop(self) -> None:
+        """See `System.stop`."""
+        self.account.webhooks.clear()
+
     def connection(self, url: str) -> ConnectionDetails:
         """See `System.connection`."""
         known = CREDENTIALS

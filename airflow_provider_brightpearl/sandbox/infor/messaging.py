@@ -19,9 +19,9 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
-from ..delivery_queue import DeliveryQueue
-from ..outgoing import send
-from ..settings import float_setting, int_setting, list_setting
+from ..deliveries import Deliveries, Delivery
+from ..outgoing import Outgoing
+from ..settings import int_setting, list_setting
 from .errors import GatewayError, UnknownAddress
 from .settings import TENANT
 from .tenant import Tenant
@@ -43,13 +43,18 @@ PUBLISHED = {
 
 
 @dataclass(slots=True)
-class Publication:
-    """A document on its way to a connection point."""
+class Publication(Delivery):
+    """A document on its way to a connection point; its event is the name of the document."""
 
     url: str
     parameters: dict[str, str]
     document: str
-    attempt: int = 0
+
+    def request(self) -> Outgoing:
+        """The document as a multipart message."""
+        kind, body = _multipart_body(self)
+        headers = {"Content-Type": kind, "X-TenantId": TENANT}
+        return Outgoing("POST", f"{self.url.rstrip('/')}/v3/multipartMessage", body, headers)
 
 
 class Messaging:
@@ -57,13 +62,13 @@ class Messaging:
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
-        self._queue = DeliveryQueue[Publication](self._deliver)
+        self._deliveries = Deliveries[Publication](tenant.settings, "ion", _retries, self._record)
         for name in PUBLISHED:
             tenant[name].watch(lambda row, deleted, name=name: self._publish(name, row, deleted))  # type: ignore[misc]
 
     def clear(self) -> None:
         """Forget everything that was not delivered."""
-        self._queue.clear()
+        self._deliveries.clear()
 
     def serve(self, method: str, path: str, kind: str, body: bytes) -> tuple[int, dict[str, object]]:
         """Status and body of a request below the service. Raises: GatewayError."""
@@ -117,29 +122,22 @@ class Messaging:
         }
         for point in points:
             if name in point.get("documents", [name]):
-                delay = float_setting(self._tenant.settings, "ion_delay_seconds")
-                self._queue.put(Publication(str(point["url"]), parameters, document), delay)
+                self._deliveries.put(Publication(str(point["url"]), parameters, document, event=name))
 
-    def _deliver(self, one: Publication) -> float | None:
-        """Deliver a document; without an answer, and after 401, 500, 503 or 504, it is repeated."""
-        one.attempt += 1
-        settings = self._tenant.settings
-        kind, body = _multipart_body(one)
-        headers = {"Content-Type": kind, "X-TenantId": TENANT}
-        limit = float_setting(settings, "ion_timeout_seconds")
-        hosts = list_setting(settings, "ion_hosts")
-        status = send("POST", f"{one.url.rstrip('/')}/v3/multipartMessage", body, headers, hosts, limit)
-        again = status in (0, 401, 500, 503, 504) and one.attempt < int_setting(settings, "ion_attempts")
-        row = {**one.parameters, "url": one.url, "attempt": one.attempt, "status": status}
+    def _record(self, one: Publication, row: Row) -> None:
         with self._tenant.lock:
-            self._store(SENT, row)
-            if not again and not 200 <= status < 300:
+            self._store(SENT, {**one.parameters, **row})
+            if row.get("last") and row["fault"] != "lose" and not 200 <= row["status"] < 300:
                 reason = {
                     "documentName": "Confirm.BOD",
                     "messageId": f"confirm:{one.parameters['messageId']}",
                 }
                 self._store(RECEIVED, {**reason, "documentId": one.parameters["messageId"]})
-        return float_setting(settings, "ion_retry_seconds") if again else None
+
+
+def _retries(one: Publication, status: int) -> bool:
+    """Without an answer, and after 401, 500, 503 or 504, a document is repeated."""
+    return status in (0, 401, 500, 503, 504)
 
 
 def _simple(kind: str, body: bytes) -> tuple[dict[str, str], str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..deliveries import delivery_settings
+
 TENANT = "ACME_TST"
 CLIENT_ID = f"{TENANT}~sandbox-client"
 CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105 - a public constant of a local simulator
@@ -156,11 +158,7 @@ def _ion() -> dict[str, object]:
         "ion_max_bytes": 5_242_880,
         # {url, documents?}: receivers of what M3 publishes; POST {url}/v3/multipartMessage
         "connection_points": [],
-        "ion_hosts": ["127.0.0.1", "localhost", "::1"],  # those that are called
-        "ion_delay_seconds": 0.1,
-        "ion_retry_seconds": 2.0,
-        "ion_attempts": 5,
-        "ion_timeout_seconds": 10.0,
+        **delivery_settings("ion"),
     }
 
 

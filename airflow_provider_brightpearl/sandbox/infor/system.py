@@ -88,6 +88,10 @@ class Infor:
         """None: no limit headers are documented (reference 1.6)."""
         return {}
 
+    def stop(self) -> None:
+        """See `System.stop`."""
+        self._gateway.messaging.clear()
+
     def connection(self, url: str) -> ConnectionDetails:
         """See `System.connection`."""
         file = self.ionapi(url)

@@ -84,6 +84,9 @@ class Salesforce:
         """The limit header of every REST response (reference, section 3)."""
         return {"Sforce-Limit-Info": self._sessions.usage()}
 
+    def stop(self) -> None:
+        """See `System.stop`."""
+
     def connection(self, url: str) -> ConnectionDetails:
         """See `System.connection`."""
         known = self.settings
