@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_brightpearl.testing.checker import Finding
+from airflow_provider_brightpearl.testing.flows import Shape
 
 if TYPE_CHECKING:
     from airflow_provider_brightpearl.core.reports import RunSummary
@@ -48,8 +49,8 @@ class Fault:
         group: heads it in the table.
         title: what goes wrong, for people.
         injection: does it.
-        quick: flows with which the short profile tries it; the long one tries all that it can happen to.
-        flows: those it can happen to; all where empty.
+        quick: streams and targets with which the short profile tries it; the long one tries all that it can happen to.
+        shapes: those it can happen to; all where empty.
         tries: of the run under the fault; a task's retries where None.
         same_run: whether the tries are those of one run, as a task's are, or runs of a schedule.
         open: properties that do not hold yet, with the reason.
@@ -60,16 +61,17 @@ class Fault:
     group: str
     title: str
     injection: Injection
-    quick: tuple[str, ...] = ()
-    flows: tuple[str, ...] = ()
+    quick: tuple[Shape, ...] = ()
+    shapes: tuple[Shape, ...] = ()
     tries: int | None = None
     same_run: bool = True
     open: Mapping[str, str] = field(default_factory=dict)
     excused: Mapping[str, Finding] = field(default_factory=dict)
 
-    def applies(self, flow: str, source: str, target: str, stream: str) -> bool:
-        """Whether it can happen to a flow."""
-        return (not self.flows or flow in self.flows) and self.injection.applies(source, target, stream)
+    def applies(self, stream: str, target: str) -> bool:
+        """Whether it can happen to a flow from a stream into a system."""
+        able = not self.shapes or (stream, target) in self.shapes
+        return able and self.injection.applies(stream.partition(".")[0], target, stream)
 
 
 # paths of the calls of a kind, by system

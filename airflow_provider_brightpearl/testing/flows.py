@@ -1,7 +1,9 @@
-"""The flows of this package that the short profile tries; together they cross every kind of write."""
+"""The streams and targets that the short profile tries; together they cross every kind of write."""
 
-SALES = "orders_to_salesforce"
-M3 = "orders_to_infor"
-PLACED = "salesforce_orders_to_brightpearl"
-LEDGER = "payments_to_infor_gl"
+Shape = tuple[str, str]
+
+SALES: Shape = ("brightpearl.sales_orders", "salesforce")
+M3: Shape = ("brightpearl.sales_orders", "infor")
+PLACED: Shape = ("salesforce.orders", "brightpearl")
+LEDGER: Shape = ("brightpearl.payments", "infor")
 ALL = (SALES, M3, PLACED, LEDGER)

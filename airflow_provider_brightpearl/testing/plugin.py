@@ -11,11 +11,14 @@ import pytest
 
 if TYPE_CHECKING:
     from airflow_provider_brightpearl.sandbox.server import Sandbox
+    from airflow_provider_brightpearl.testing.fault import Fault
     from airflow_provider_brightpearl.testing.place import Place
     from airflow_provider_brightpearl.testing.world import World
 
 PROFILES = ("short", "long")
-OUTCOME = "sync_fault"
+MARKER = "brightpearl_faults"
+# of a test's report
+OUTCOME = "airflow_provider_brightpearl.fault"
 _SUITE = Path(__file__).with_name("suite.py")
 # what the [sandbox] extra installs
 _EXTRA = ("lark", "orjson", "starlette", "uvicorn")
@@ -38,14 +41,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Adds the tests of the flow files of ``--sync-faults``. Raises: UsageError: the extra or a file is missing."""
-    config.pluginmanager.register(_Outcomes(config), "sync-outcomes")
+    """Adds the tests of the flow files of ``--sync-faults``.
+
+    Raises:
+        UsageError: the extra is missing, or a file is, or no fault can be tried with it.
+    """
+    config.addinivalue_line("markers", f"{MARKER}: tries the faults with the flow files of --sync-faults.")
+    config.pluginmanager.register(_Outcomes(config), "airflow_provider_brightpearl.outcomes")
     files: list[str] = config.getoption("sync_faults")
     if not files:
         return
     _check_extra()
     if missing := [each for each in files if not Path(each).is_file()]:
         raise pytest.UsageError(f"--sync-faults: no such flow file: {', '.join(missing)}")
+    for each in files:
+        _cases(config, Path(each))
     if str(_SUITE) not in config.args:
         chosen = config.args if config.args_source is pytest.Config.ArgsSource.ARGS else []
         config.args[:] = [*chosen, str(_SUITE)]
@@ -58,13 +68,20 @@ def _check_extra() -> None:
         )
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every fault that can happen to the module's FLOW_FILE, or to the files of ``--sync-faults``."""
-    if OUTCOME not in metafunc.fixturenames:
-        return
-    _check_extra()
+def _cases(config: pytest.Config, file: Path) -> list[Fault]:
     from airflow_provider_brightpearl.testing.suite import cases
 
+    try:
+        return cases(file, config.getoption("sync_profile"))
+    except ValueError as error:
+        raise pytest.UsageError(f"--sync-faults: {error}") from None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every fault that can happen to the module's FLOW_FILE, or to the files of ``--sync-faults``."""
+    if not metafunc.definition.get_closest_marker(MARKER):
+        return
+    _check_extra()
     own = getattr(metafunc.module, "FLOW_FILE", None)
     files = (
         [Path(own)] if own else [Path(each).resolve() for each in metafunc.config.getoption("sync_faults")]
@@ -72,13 +89,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     found = [
         pytest.param(file, fault, id=f"{file.stem}-{fault.name}")
         for file in files
-        for fault in cases(file, metafunc.config.getoption("sync_profile"))
+        for fault in _cases(metafunc.config, file)
     ]
-    metafunc.parametrize(("sync_world", OUTCOME), found, indirect=["sync_world"], scope="module")
+    names = ("brightpearl_fault_world", "brightpearl_fault")
+    metafunc.parametrize(names, found, indirect=names[:1], scope="module")
 
 
 @pytest.fixture(scope="module")
-def sync_world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def brightpearl_fault_world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
     """A sandbox in which the flow of a file has something to do."""
     _check_extra()
     from airflow_provider_brightpearl.testing.world import running_world
@@ -101,8 +121,10 @@ def _running_sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def sync_sandbox(_running_sandbox: Sandbox) -> Sandbox:
     """A small sandbox, as it was seeded: no faults, no records of earlier tests."""
+    from airflow_provider_brightpearl.testing.world import SYSTEMS
+
     _running_sandbox.reset()
-    for system in ("brightpearl", "salesforce", "infor"):
+    for system in SYSTEMS:
         _running_sandbox.control("DELETE", f"/settings/{system}")
     return _running_sandbox
 

@@ -126,8 +126,8 @@ _ODD = (
 
 _DATA = (
     Fault("malformed-one", "Data", "one record holds a date that is none", Malformed(0.001), (SALES,)),
-    Fault("malformed-half", "Data", "half of the records hold a date that is none", Malformed(0.5), (M3,)),
-    Fault("malformed-all", "Data", "all records hold a date that is none", Malformed(1.0), (LEDGER,)),
+    Fault("malformed-half", "Data", "half of the records hold a date that is none", Malformed(0.5), (SALES,)),
+    Fault("malformed-all", "Data", "all records hold a date that is none", Malformed(1.0), (M3,)),
     Fault(
         "odd-texts",
         "Data",

@@ -22,6 +22,7 @@ from .sandbox_control import SandboxControl
 from .trading import FOUNDATION, trades
 from .worker import Job, steps_of
 
+SYSTEMS = ("brightpearl", "salesforce", "infor")
 # a small merchant: enough for several parts of every shape, little enough for many trials
 SIZE = {"customers": 6, "products": 8, "orders": 14, "days": 20, "seed": 11}
 SETTINGS: dict[str, dict[str, object]] = {
@@ -79,7 +80,7 @@ class World:
 
     def begin(self, folder: Path, *, traded: bool = True) -> Place:
         """A place of its own for a trial, after the trades; systems, time and state are as they were kept."""
-        for system in ("brightpearl", "salesforce", "infor"):
+        for system in SYSTEMS:
             self.sandbox.control("DELETE", f"/settings/{system}")
         self.sandbox.control("POST", "/back")
         folder.mkdir(parents=True, exist_ok=True)
