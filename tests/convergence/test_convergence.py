@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 
 import pytest
 from hypothesis import Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -36,9 +38,16 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 class Convergence(RuleBasedStateMachine):
     """People and runs take turns."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, tried: Counter[str]) -> None:
         super().__init__()
         self.people = People.begun(world, note)
+        self.tried = tried
+        # the invariant is looked at before the first step as well
+        self.steps = -1
+
+    @invariant()
+    def count(self) -> None:
+        self.steps += 1
 
     def side(self, which: int) -> str:
         sides = list(self.people.sides)
@@ -116,20 +125,29 @@ class Convergence(RuleBasedStateMachine):
     def teardown(self) -> None:
         if sys.exc_info()[0] is None:
             self.people.settle()
+            self.tried.update(examples=1, steps=self.steps)
 
 
-def try_all(world: World, examples: int) -> None:
+def try_all(world: World, examples: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Tries so many examples, and prints how many have held, with their steps."""
+    tried = Counter[str]()
+
     class InThisWorld(Convergence):
         def __init__(self) -> None:
-            super().__init__(world)
+            super().__init__(world, tried)
 
     wanted = settings(
         max_examples=examples, stateful_step_count=STEPS, report_multiple_bugs=False, phases=PHASES
     )
-    run_state_machine_as_test(InThisWorld, settings=wanted)
+    try:
+        run_state_machine_as_test(InThisWorld, settings=wanted)
+    finally:
+        with capsys.disabled():
+            # a worker of xdist has no other way to the terminal
+            print(f"\n{world.systems} systems: {dict(tried)} have held", file=sys.stderr)
 
 
 # a busy machine takes minutes, and cut off in an example, Hypothesis would call that one flaky
-@pytest.mark.timeout(900)
-def test_both_sides_agree_in_the_end(world: World) -> None:
-    try_all(world, 2_000 if LONG else 24)
+@pytest.mark.timeout(0 if LONG else 900)
+def test_both_sides_agree_in_the_end(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    try_all(world, 2_000 if LONG else 24, capsys)
