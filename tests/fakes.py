@@ -382,6 +382,7 @@ class MemoryLedger:
     """``Ledger`` in a list."""
 
     marks: dict[str, datetime] = field(default_factory=dict)
+    sweeps: dict[str, datetime] = field(default_factory=dict)
     entries: list[RunSummary] = field(default_factory=list)
     name: str = field(default_factory=lambda: uuid4().hex)
     writes: int = 0
@@ -398,11 +399,18 @@ class MemoryLedger:
     def transaction(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def record(self, run: RunSummary, watermark: datetime | None = None) -> None:
+    def swept_to(self, flow: str, pair: str = "") -> datetime | None:
+        return self.sweeps.get(flow)
+
+    def record(
+        self, run: RunSummary, watermark: datetime | None = None, swept_to: datetime | None = None
+    ) -> None:
         self.entries = [each for each in self.entries if (each.flow, each.run) != (run.flow, run.run)]
         self.entries.append(run)
         if watermark:
             self.marks[run.flow] = max(watermark, self.marks.get(run.flow, watermark))
+            if swept_to:
+                self.sweeps[run.flow] = max(swept_to, self.sweeps.get(run.flow, swept_to))
 
     def runs(
         self, flow: str, limit: int = 20, pair: str | None = None, states: Collection[str] = ()

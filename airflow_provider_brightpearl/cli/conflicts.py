@@ -80,7 +80,10 @@ def _show(found: list[tuple[str, FieldConflict]]) -> None:
     rest = f"; the newest {_SHOWN} are shown, --json shows all" if len(found) > _SHOWN else ""
     say(f"{counted(len(found), 'conflict')}, {waiting:,} of them open{rest}")
     if waiting:
-        say("a conflict is open until both sides hold one value: edit the field in one of the two systems")
+        say(
+            "a conflict is open until both sides hold one value: edit the field in one of the two systems, or let "
+            "authority in the flow file name whose value counts, which the next runs then write"
+        )
 
 
 def _held(system: str, value: str | None, at: datetime | None, by: str) -> Text:

@@ -86,7 +86,7 @@ def merge(
             is the older one, and of equals the source counts.
         theirs_at: likewise of the target's record.
     """
-    newest = Rule.SOURCE if _is_newer_or_equal(ours_at, theirs_at) else Rule.TARGET
+    newest = newer_side(ours_at, theirs_at)
     write: dict[str, Value] = {}
     conflicts: list[Conflict] = []
     agreed = dict(base or {})
@@ -137,7 +137,8 @@ def differ(one: Value, other: Value) -> bool:
     return ours != theirs
 
 
-def _is_newer_or_equal(ours_at: datetime | None, theirs_at: datetime | None) -> bool:
+def newer_side(ours_at: datetime | None, theirs_at: datetime | None) -> Rule:
+    """The side that was changed last; see ``merge``."""
     if ours_at is None or theirs_at is None:
-        return theirs_at is None
-    return ours_at >= theirs_at
+        return Rule.SOURCE if theirs_at is None else Rule.TARGET
+    return Rule.SOURCE if ours_at >= theirs_at else Rule.TARGET

@@ -64,12 +64,14 @@ class Selection:
     """What a run asks of its source: a window, or named ids, or both united.
 
     ``moves_watermark`` is true only where the window begins at or before the watermark, so nothing is skipped.
+    ``swept_to`` is the instant, by our clock, before which no sweep is due any more once the run is settled.
     """
 
     window: Window | None
     ids: tuple[str, ...] = ()
     full_resync: bool = False
     moves_watermark: bool = False
+    swept_to: datetime | None = None
 
     @property
     def sweep(self) -> bool:
@@ -101,11 +103,17 @@ class Request:
     full_resync: bool = False
 
 
-def plan(request: Request, policy: Policy, watermark: datetime | None, now: datetime) -> Selection:
+def plan(
+    request: Request,
+    policy: Policy,
+    watermark: datetime | None,
+    now: datetime,
+    swept_to: datetime | None = None,
+) -> Selection:
     """The selection of one run.
 
     scheduled: ``[min(interval start, watermark) - lookback, interval end - delay)``, from the beginning
-               without a watermark; everything where an instant of the policy's sweep lies in it
+               without a watermark; everything where an instant of the policy's sweep lies in it, from ``swept_to``
     backfill:  exactly the interval, watermark untouched
     manual:    ``ids``, or ``[start, end)`` as given, or from the watermark to now
 
@@ -120,7 +128,7 @@ def plan(request: Request, policy: Policy, watermark: datetime | None, now: date
         return Selection(window=Window(request.start, request.end or now - policy.delay))
     if request.kind is RunKind.BACKFILL:
         return Selection(window=_stretch(request.interval))
-    return _forward(request, policy, watermark, now)
+    return _forward(request, policy, watermark, now, swept_to)
 
 
 def ended_by(selection: Selection, now: datetime, source_now: datetime, policy: Policy) -> Selection:
@@ -153,7 +161,9 @@ def _stretch(interval: Window | None) -> Window:
     )
 
 
-def _forward(request: Request, policy: Policy, watermark: datetime | None, now: datetime) -> Selection:
+def _forward(
+    request: Request, policy: Policy, watermark: datetime | None, now: datetime, swept_to: datetime | None
+) -> Selection:
     end = now
     start = watermark
     if request.interval is not None and not request.interval.empty:
@@ -163,9 +173,11 @@ def _forward(request: Request, policy: Policy, watermark: datetime | None, now: 
     # an asset-triggered run may already have read past this interval's end
     end = min(end, now) - policy.delay
     window = Window(start - policy.lookback if start else None, end)
-    # windows without their lookback join end to end, so that each instant of the sweep falls into one of them
-    sweeps = policy.sweep is not None and (start is None or _fires(policy.sweep, start, end))
-    return Selection(window=window, full_resync=sweeps, moves_watermark=True)
+    # windows without their lookback join end to end, so that each instant of the sweep falls into one of them; those
+    # that the clock of the source has ended earlier overlap
+    since = max(start, swept_to or start) if start else None
+    sweeps = policy.sweep is not None and (since is None or _fires(policy.sweep, since, end))
+    return Selection(window=window, full_resync=sweeps, moves_watermark=True, swept_to=end)
 
 
 def is_cron(text: str) -> bool:

@@ -113,7 +113,7 @@ class BrightpearlHook(HttpHook):
     def look(self) -> Any:
         """One cheap read of the account, not repeated."""
         client = self._new_client(shared=True, backoff=_ONCE, read_seconds=LOOK_READ_SECONDS)
-        return client.get("integration-service/account-configuration")
+        return client.configuration()
 
     def get_client(self) -> BrightpearlClient:
         """The client of this hook; one per task, not for several threads."""
@@ -224,7 +224,7 @@ class BrightpearlHook(HttpHook):
         """Whether the account answers, and what is wrong where it does not."""
         try:
             client = self._new_client(backoff=_ONCE)
-            answer = client.get("integration-service/account-configuration")
+            answer = client.configuration()
         except SyncError as error:
             return False, _explained(error)
         found = answer.get("configuration") if isinstance(answer, dict) else None

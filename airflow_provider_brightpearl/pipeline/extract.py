@@ -34,14 +34,18 @@ DUE_LIMIT = 10_000
 _ENOUGH = 1_000
 
 
-def with_due(flow: FlowSpec, selection: Selection, letters: DeadLetters, version: str) -> Selection:
+def with_due(
+    flow: FlowSpec, selection: Selection, letters: DeadLetters, version: str, others: Sequence[str] = ()
+) -> Selection:
     """The selection with ids whose reason for rejection may no longer hold, if the run moves the watermark.
 
-    These are parked records whose parent has arrived, and rejected ones whose mapping has changed since.
+    These are parked records whose parent has arrived, and rejected ones whose mapping has changed since. ``others``
+    are read for other reasons.
     """
     if not selection.moves_watermark:
         return selection
-    return replace(selection, ids=tuple(letters.due(flow.flow, version, DUE_LIMIT)))
+    due = letters.due(flow.flow, version, DUE_LIMIT)
+    return replace(selection, ids=tuple(dict.fromkeys([*due, *others])))
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,7 @@ def settle_run(
             quarantine=quarantine,
             news=news,
         )
-        stores.ledger.record(summary, window.end if moves and window else None)
+        stores.ledger.record(summary, window.end if moves and window else None, run.selection.swept_to)
         stores.ledger.advance()
     if lost:
         raise OutOfBalance(f"{flow.flow}: {lost}")

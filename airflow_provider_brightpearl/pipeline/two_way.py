@@ -257,7 +257,9 @@ class TwoWay:
         # also where both sides went back to what was agreed
         waiting = {each: shared[each] for each in self._waiting.get(link.place, set()) & shared.keys()}
         same = waiting.keys() - set(candidates(theirs.fields, waiting))
-        decided = {*candidates(base, shared), *same} - undecided
+        # one over which a person was to decide is open until the flow of the side whose value counts has written it
+        carried = {each.field for each in found.conflicts if each.winner is Rule.TARGET} & waiting.keys()
+        decided = {*candidates(base, shared), *same} - undecided - carried
         settled = {(*link.place, each) for each in decided}
         self._settled.setdefault(link.source_id, set()).update(settled)
         if undecided:

@@ -61,7 +61,8 @@ def plan_run(wiring: Wiring, request: Request, now: datetime, runs: int = 1) -> 
     """
     flow = wiring.flow
     pair = wiring.planned_pair
-    planned = plan(request, flow.window.policy, wiring.ledger.watermark(flow.flow, pair), now)
+    watermark, swept_to = wiring.ledger.watermark(flow.flow, pair), wiring.ledger.swept_to(flow.flow, pair)
+    planned = plan(request, flow.window.policy, watermark, now, swept_to)
     selection = with_due(flow, planned, wiring.letters_of(pair), wiring.version)
     source, sink = wiring.source(), wiring.sink("plan")
     if not (isinstance(source, EstimatesReads) and isinstance(sink, EstimatesWrites)):

@@ -60,7 +60,12 @@ from airflow_provider_brightpearl.runtime.state_guard import (
     keep_mark,
 )
 from airflow_provider_brightpearl.runtime.target_schema import check_schema
-from airflow_provider_brightpearl.runtime.two_way import close_unpaired, deletions_of, open_two_way
+from airflow_provider_brightpearl.runtime.two_way import (
+    close_unpaired,
+    decided_records,
+    deletions_of,
+    open_two_way,
+)
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 
 log = logging.getLogger(__name__)
@@ -122,8 +127,9 @@ def extract(
         close_unpaired(wiring)
         checked = check_schema(wiring)
         watermark = wiring.ledger.watermark(flow.flow, wiring.pair)
-        planned = plan(request, flow.window.policy, watermark, begun.started_at)
-        selection = with_due(flow, planned, wiring.letters, wiring.version)
+        swept_to = wiring.ledger.swept_to(flow.flow, wiring.pair)
+        planned = plan(request, flow.window.policy, watermark, begun.started_at, swept_to)
+        selection = with_due(flow, planned, wiring.letters, wiring.version, decided_records(wiring))
         source = wiring.source()
         if isinstance(source, KnowsItsIds):
             source.check_ids(planned.ids)

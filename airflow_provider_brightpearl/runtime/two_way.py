@@ -11,14 +11,15 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_brightpearl.core.merge import Fields, differ
+from airflow_provider_brightpearl.core.conflicts import FieldConflict
+from airflow_provider_brightpearl.core.merge import Fields, Rule, differ, newer_side
 from airflow_provider_brightpearl.core.ports.stores import Binding, Intent, Staging
 from airflow_provider_brightpearl.core.ports.target import AdaptsValues, Held, HoldsRows
 from airflow_provider_brightpearl.core.reports import TransformReport
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.load import load_flows
 from airflow_provider_brightpearl.flow.spec import FlowSpec
-from airflow_provider_brightpearl.flow.two_way import target_deletions
+from airflow_provider_brightpearl.flow.two_way import rule_of, target_deletions
 from airflow_provider_brightpearl.mapping.forms import Forms
 from airflow_provider_brightpearl.mapping.mapped import read_mapped, read_versions
 from airflow_provider_brightpearl.pipeline.backward_links import BackwardLinks
@@ -153,6 +154,35 @@ def close_unpaired(wiring: Wiring) -> None:
         (each.object, each.key, each.field) for each in waiting if f"{each.object}.{each.field}" not in pairs
     }
     wiring.conflicts.close(flow, left, wiring.environment.now())
+
+
+def decided_records(wiring: Wiring) -> list[str]:
+    """Records of conflicts that were left to a person, and that ``authority`` decides for this flow's source by now.
+
+    Nothing has changed them since, so that no window holds them. Those with a dead letter wait for that.
+    """
+    flow, forward = wiring.flow, wiring.flow.authority is not None
+    linking = wiring.other_way(flow.reverse.of) if flow.reverse and flow.reverse.fields else wiring
+    if linking.flow.authority is None:
+        return []
+    keys: dict[str, list[str]] = {}
+    for each in linking.conflicts.listed(linking.flow.flow, open_only=True):
+        if _counts_for(linking.flow, each, forward=forward) is Rule.SOURCE:
+            keys.setdefault(each.object, []).append(each.key)
+    crosswalk, name = linking.crosswalk, linking.flow.flow
+    found = {record for each in keys for record in crosswalk.source_ids(name, each, keys[each]).values()}
+    if not forward:
+        rows = crosswalk.of_records(name, sorted(found))
+        found = {row.target_id for row in rows if row.object == linking.flow.root}
+    return sorted(found - wiring.letters.waiting(flow.flow, sorted(found)))
+
+
+def _counts_for(linking: FlowSpec, each: FieldConflict, *, forward: bool) -> Rule:
+    """Whose value counts as the flow goes that runs, by what both sides held when the conflict was seen last."""
+    rule = rule_of(linking, f"{each.object}.{each.field}", forward=forward)
+    if rule is not Rule.NEWEST:
+        return rule
+    return newer_side(*((each.source_at, each.target_at) if forward else (each.target_at, each.source_at)))
 
 
 def _ended(wiring: Wiring, other: FlowSpec, doubts: Sequence[Intent]) -> set[str]:

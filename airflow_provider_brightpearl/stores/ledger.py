@@ -39,19 +39,31 @@ class SqlLedger:
             found: datetime | None = connection.execute(query).scalar()
             return found
 
+    def swept_to(self, flow: str, pair: str = "") -> datetime | None:
+        """The instant before which no sweep of a flow is due for a pair; None where that is not known."""
+        table = tables.watermark.c
+        query = sa.select(table.swept_to).where(table.flow == flow, table.pair == pair)
+        with reading(self._engine) as connection:
+            found: datetime | None = connection.execute(query).scalar()
+            return found
+
     def transaction(self) -> AbstractContextManager[None]:
         """Makes one transaction of all that this thread writes to the state database within."""
         return transaction(self._engine)
 
-    def record(self, run: RunSummary, watermark: datetime | None = None) -> None:
+    def record(
+        self, run: RunSummary, watermark: datetime | None = None, swept_to: datetime | None = None
+    ) -> None:
         """Writes the run's row (again, if it exists) and moves the watermark forward, both or neither.
 
-        ``watermark`` is an aware instant; one before the current watermark is ignored.
+        Both are aware instants; one before the current one is ignored. ``swept_to`` goes with a watermark.
         """
         with fenced(self._engine) as connection:
             tables.replace(connection, tables.run, _row(run))
             if watermark is not None:
                 _move(connection, run, watermark)
+                if swept_to is not None:
+                    _sweep(connection, run, swept_to)
 
     def check(self) -> None:
         """Writes and rolls back; raises ``Unavailable`` where the state database cannot be written."""
@@ -104,6 +116,13 @@ def _move(connection: Connection, run: RunSummary, watermark: datetime) -> None:
             where=table.c.instant < statement.excluded.instant,
         )
     )
+
+
+def _sweep(connection: Connection, run: RunSummary, swept_to: datetime) -> None:
+    table = tables.watermark
+    earlier = sa.or_(table.c.swept_to.is_(None), table.c.swept_to < swept_to)
+    mine = (table.c.pair == run.pair, table.c.flow == run.flow, earlier)
+    connection.execute(table.update().where(*mine).values(swept_to=swept_to))
 
 
 def _row(run: RunSummary) -> dict[str, Any]:

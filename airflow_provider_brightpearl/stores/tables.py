@@ -209,6 +209,8 @@ watermark = sa.Table(
     _text("flow", primary_key=True),
     sa.Column("instant", Instant, nullable=False),
     _text("run"),
+    # by our clock, which that of the source may be behind
+    sa.Column("swept_to", Instant),
 )
 
 # when the state of a flow began: what the flow wrote before that may not be known here; an empty flow: when all of

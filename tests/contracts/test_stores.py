@@ -708,9 +708,17 @@ def test_each_flow_has_its_own_watermark(ledger: Ledger) -> None:
 
 
 def test_a_run_without_a_watermark_leaves_it_where_it_is(ledger: Ledger) -> None:
+    ledger.record(RUN, NOON, NOON)
+    ledger.record(replace(RUN, run="backfill"), None, NOON + timedelta(hours=1))
+    assert (NOON, NOON) == (ledger.watermark("orders"), ledger.swept_to("orders"))
+
+
+def test_sweeps_are_done_up_to_an_instant_of_their_own_that_only_moves_forward(ledger: Ledger) -> None:
     ledger.record(RUN, NOON)
-    ledger.record(replace(RUN, run="backfill"))
-    assert NOON == ledger.watermark("orders")
+    assert ledger.swept_to("orders") is None
+    for hours in (1, 3, 2):
+        ledger.record(RUN, NOON, NOON + timedelta(hours=hours))
+    assert (NOON, NOON + timedelta(hours=3)) == (ledger.watermark("orders"), ledger.swept_to("orders"))
 
 
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))

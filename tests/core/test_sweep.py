@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_provider_brightpearl.core.window import Policy, Request, RunKind, Window, plan
+from airflow_provider_brightpearl.core.window import Policy, Request, RunKind, Window, ended_by, plan
 
 DAY = datetime(2026, 3, 28, tzinfo=UTC)
 NIGHTLY = Policy(lookback=timedelta(minutes=30), delay=timedelta(minutes=2), sweep="0 3 * * *")
@@ -34,6 +34,31 @@ def test_a_day_of_runs_sweeps_once_wherever_its_intervals_begin(minute: int) -> 
 def test_a_sweep_that_was_missed_is_made_up_for() -> None:
     yesterday = DAY - timedelta(hours=12)
     assert scheduled(DAY + timedelta(hours=10), watermark=yesterday)
+
+
+def test_a_source_whose_clock_is_hours_behind_is_swept_once() -> None:
+    watermark, swept_to = DAY, None
+    sweeps = 0
+    for quarter in range(96):
+        now = DAY + timedelta(minutes=15 * (quarter + 1))
+        planned = plan(Request(RunKind.MANUAL), NIGHTLY, watermark, now, swept_to)
+        sweeps += planned.full_resync
+        ended = ended_by(planned, now, now - timedelta(hours=3), NIGHTLY)
+        assert ended.window
+        watermark, swept_to = max(watermark, ended.window.end), ended.swept_to
+    assert 1 == sweeps
+
+
+def test_a_sweep_that_a_manual_run_has_done_is_not_done_again_by_the_scheduled_one() -> None:
+    night = DAY + timedelta(hours=3)
+    manual = plan(
+        Request(RunKind.MANUAL), NIGHTLY, night - timedelta(minutes=10), night + timedelta(minutes=5)
+    )
+    assert manual.full_resync
+    assert manual.window
+    request = Request(RunKind.SCHEDULED, Window(night - timedelta(minutes=5), night + timedelta(minutes=10)))
+    now = night + timedelta(minutes=10)
+    assert not plan(request, NIGHTLY, manual.window.end, now, manual.swept_to).full_resync
 
 
 def test_the_first_run_reads_everything_as_it_begins_at_the_beginning() -> None:

@@ -124,7 +124,7 @@ def test_a_backfill_without_an_interval_is_refused_and_one_that_names_what_to_re
 def test_a_scheduled_run_reaches_back_and_stays_behind() -> None:
     selection = plan(scheduled(NOON - HOUR, NOON), POLICY, NOON - HOUR, NOON + timedelta(seconds=5))
     expected = Window(NOON - timedelta(minutes=90), NOON - timedelta(minutes=2))
-    assert Selection(expected, moves_watermark=True) == selection
+    assert Selection(expected, moves_watermark=True, swept_to=NOON - POLICY.delay) == selection
 
 
 def test_the_first_run_reads_from_the_beginning() -> None:
@@ -140,7 +140,7 @@ def test_a_late_watermark_is_where_a_scheduled_run_begins() -> None:
 def test_a_manual_run_reads_from_the_watermark_to_now() -> None:
     selection = plan(Request(RunKind.MANUAL), POLICY, NOON - HOUR, NOON)
     expected = Window(NOON - HOUR - POLICY.lookback, NOON - POLICY.delay)
-    assert Selection(expected, moves_watermark=True) == selection
+    assert Selection(expected, moves_watermark=True, swept_to=NOON - POLICY.delay) == selection
 
 
 @pytest.mark.parametrize("kind", [RunKind.MANUAL, RunKind.SCHEDULED])

@@ -19,7 +19,7 @@ from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.conflicts import all_conflicts
 from tests.flows.conftest import QUIET
 from tests.flows.site import Site
-from tests.flows.test_two_way import BACK, THERE, back, edit_here, edit_there, linked, there
+from tests.flows.test_two_way import BACK, THERE, back, edit_here, edit_there, linked, there, writes
 
 MANUAL_PHONE = THERE.replace("Account.Phone: salesforce", "Account.Phone: manual")
 
@@ -162,6 +162,45 @@ def test_a_conflict_is_closed_where_a_system_decides_by_now(site: Site) -> None:
     there(site)
     (site.mappings / "people_to_salesforce.yaml").write_text(THERE)
     site.run("people_to_salesforce", full_resync=True)
+    back(site)
+    assert [] == all_conflicts(site.database, open_only=True)
+    held = site.here("contact", "contactId")[key]["communication"]["telephones"]["PRI"]
+    assert "1 [b]" == held == site.there("Account")[key]["Phone"]
+
+
+@pytest.mark.parametrize("side", ["salesforce", "brightpearl", "newest"])
+@pytest.mark.parametrize("order", [(there, back), (back, there)], ids=["forward", "backward"])
+def test_an_open_conflict_is_decided_by_the_next_runs_once_authority_names_a_side(
+    site: Site, side: str, order: Any
+) -> None:
+    key, account, _ = linked(site)
+    edit_there(site, "Account", account, Phone="1 [b]")
+    edit_here(site, key, phone="2")
+    for run in order:
+        run(site)
+    assert None is found(site)["Account.Phone"].closed_at
+    decided = THERE.replace("Account.Phone: salesforce", f"Account.Phone: {side}")
+    (site.mappings / "people_to_salesforce.yaml").write_text(decided)
+    for run in order:
+        run(site)
+    held = site.here("contact", "contactId")[key]["communication"]["telephones"]["PRI"]
+    # Brightpearl was edited last
+    assert ("1 [b]" if side == "salesforce" else "2") == held == site.there("Account")[key]["Phone"]
+    assert [] == all_conflicts(site.database, open_only=True)
+    site.sandbox.control("DELETE", "/log")
+    for run in order:
+        run(site)
+    assert [] == writes(site)
+
+
+def test_a_conflict_that_its_winner_has_not_written_yet_stays_open(site: Site) -> None:
+    key, account, _ = both_edited(site)
+    there(site)
+    back(site)
+    (site.mappings / "people_to_salesforce.yaml").write_text(THERE)
+    edit_here(site, key, first="Zoe")
+    there(site)
+    assert 1 == len(all_conflicts(site.database, open_only=True))
     back(site)
     assert [] == all_conflicts(site.database, open_only=True)
     held = site.here("contact", "contactId")[key]["communication"]["telephones"]["PRI"]

@@ -80,7 +80,7 @@ def test_a_later_try_replaces_the_row(tmp_path: Path) -> None:
 
 def test_the_error_itself_goes_on_where_the_ledger_cannot_be_written(tmp_path: Path) -> None:
     class Down(MemoryLedger):
-        def record(self, run: RunSummary, watermark: object = None) -> None:
+        def record(self, run: RunSummary, watermark: object = None, swept_to: object = None) -> None:
             raise Unavailable("the state database is down")
 
     stages = chain(tmp_path)

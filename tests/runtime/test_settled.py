@@ -70,7 +70,7 @@ def test_a_crash_while_a_run_is_settled_leaves_nothing_of_it(
     stages: Chain, engine: Engine, dies: str
 ) -> None:
     class Dies(SqlLedger):
-        def record(self, run: RunSummary, watermark: object = None) -> None:
+        def record(self, run: RunSummary, watermark: object = None, swept_to: object = None) -> None:
             if dies == "before the end":
                 super().record(run, NOW)
             raise KeyboardInterrupt

@@ -98,6 +98,10 @@ def without_fingerprints(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE bp_record_event DROP COLUMN {name}")
 
 
+def without_sweeps(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE bp_watermark DROP COLUMN swept_to")
+
+
 def without_judged(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE bp_dead_letter DROP COLUMN judged")
 
@@ -109,6 +113,7 @@ def without_claims(connection: Connection) -> None:
 
 # what takes back a migration, the newest first
 _UNDO: dict[str, Callable[[Connection], None]] = {
+    "0023": without_sweeps,
     "0022": without_judged,
     "0021": without_claims,
     "0020": tables.lease.drop,

@@ -393,12 +393,18 @@ class Ledger(Protocol):
         """The instant up to which a flow has read everything for a pair of instances, None before its first run."""
         ...
 
+    def swept_to(self, flow: str, pair: str = "") -> datetime | None:
+        """The instant, by our clock, before which no sweep of a flow is due for a pair; None where it is not known."""
+        ...
+
     def transaction(self) -> AbstractContextManager[None]:
         """Makes one transaction of all that this thread writes within, to any store of the same state."""
         ...
 
-    def record(self, run: RunSummary, watermark: datetime | None = None) -> None:
-        """Writes a run's row, again if it exists, and moves the watermark forward in the same transaction."""
+    def record(
+        self, run: RunSummary, watermark: datetime | None = None, swept_to: datetime | None = None
+    ) -> None:
+        """Writes a run's row, again if it exists, and moves watermark and sweep forward in the same transaction."""
         ...
 
     def runs(

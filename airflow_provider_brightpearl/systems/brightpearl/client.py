@@ -213,6 +213,10 @@ class BrightpearlClient:
         """The objects that a GET lists; none where nothing was found."""
         return self._call("GET", path, _objects)
 
+    def configuration(self) -> Any:
+        """The account's settings in ``configuration``, as every account has them, in one cheap read."""
+        return self.get("integration-service/account-configuration")
+
     def custom_fields(self, path: str) -> list[dict[str, Any]]:
         """The custom fields that a metadata path lists; this client asks once."""
         if path not in self._custom_fields:

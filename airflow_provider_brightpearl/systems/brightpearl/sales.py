@@ -48,7 +48,6 @@ from airflow_provider_brightpearl.systems.brightpearl.sale_parents import Parent
 from airflow_provider_brightpearl.systems.brightpearl.writer import Writer
 from airflow_provider_brightpearl.systems.intent_log import IntentLog, digest_of
 
-CONFIGURATION = "integration-service/account-configuration"
 _SEARCH = "order-service/order-search"
 _PATHS = {"SalesOrder": "order-service/sales-order", "SalesCredit": "order-service/sales-credit"}
 _TYPES = {"SalesOrder": 1, "SalesCredit": 3}
@@ -234,7 +233,7 @@ class SaleWriter(Writer):
     def _cancelled(self) -> str:
         """The account's status of cancelled orders; asked for only where it matters."""
         if self._cancelled_status is None:
-            found = self.client.get(CONFIGURATION)["configuration"]
+            found = self.client.configuration()["configuration"]
             self._cancelled_status = str(found.get("cancelledOrderStatusId"))
         return self._cancelled_status
 
