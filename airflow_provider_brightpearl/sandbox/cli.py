@@ -7,7 +7,7 @@ import json
 import signal
 import threading
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -53,6 +53,13 @@ def serve(
     bare_org: Annotated[
         bool, typer.Option("--bare-org", help="A Salesforce org without custom fields, to deploy into.")
     ] = False,
+    pubsub_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Also serve Salesforce's Pub/Sub API; 0 for any free port."),
+    ] = None,
+    pubsub_tls: Annotated[
+        bool, typer.Option("--pubsub-tls", help="TLS for the Pub/Sub API, with a certificate of its own.")
+    ] = False,
     clock_speed: Annotated[float, typer.Option(min=0, help="Sandbox seconds per real second.")] = 1.0,
     setting: Annotated[
         list[str] | None,
@@ -79,22 +86,31 @@ def serve(
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler)
-        _run(host, port, options, clock_speed, _parse_settings(chosen))
+        _run(
+            host=host,
+            port=port,
+            options=options,
+            clock_speed=clock_speed,
+            settings=_parse_settings(chosen),
+            pubsub_port=pubsub_port,
+            pubsub_tls=pubsub_tls,
+        )
     except KeyboardInterrupt:
         pass
     except OSError as error:
         typer.echo(_listen_error(host, port, error), err=True)
         raise typer.Exit(1) from None
+    except RuntimeError as error:
+        typer.echo(f"Cannot start: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
-def _run(host: str, port: int, options: SeedOptions, clock_speed: float, settings: Settings) -> None:
+def _run(**arguments: Any) -> None:
     from .server import Sandbox
 
-    with Sandbox(
-        host=host, port=port, clock_speed=clock_speed, settings=settings, options=options
-    ) as sandbox:
-        print(ready_text(sandbox.url), flush=True)
+    with Sandbox(**arguments) as sandbox:
         try:
+            print(ready_text(sandbox.url, sandbox.pubsub()["address"]), flush=True)
             threading.Event().wait()
         finally:
             for address in sandbox.unknown_addresses():

@@ -18,12 +18,14 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
-def ready_text(url: str) -> str:
+def ready_text(url: str, pubsub: str = "") -> str:
     """URLs and credentials of all systems; the first line starts with `sandbox ready at` and the base URL."""
     lines = [f"sandbox ready at {url} (control API: {url}/__sandbox)"]
     for details in _all_details(url):
         credentials = (f"  {label:<17} {value}" for label, value in details.credentials.items())
         lines += ["", f"{details.title}: {details.url}", *credentials]
+    if pubsub:
+        lines += ["", f"Salesforce Pub/Sub API (gRPC): {pubsub}"]
     lines += ["", f"Airflow connections: brightpearl sandbox {_address_options(url)}--print-connections"]
     return "\n".join([*lines, "Press Ctrl-C to stop."])
 

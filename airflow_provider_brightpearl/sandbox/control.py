@@ -40,6 +40,8 @@ def control_routes(state: SandboxState) -> list[BaseRoute]:
         ("/settings/{system}", ["GET", "POST", "DELETE"], control.settings),
         ("/{system}/activity", ["POST"], control.activity),
         ("/{system}/ionapi", ["GET"], control.ionapi),
+        ("/{system}/pubsub", ["GET"], control.pubsub),
+        ("/{system}/events", ["POST"], control.events),
         ("/{system}/{collection}", ["POST"], control.edit_record),
         ("/{system}/{collection}/{id}", ["PATCH", "DELETE"], control.edit_record),
     ]
@@ -163,6 +165,20 @@ class Control:
         if not hasattr(system, "ionapi"):
             raise KeyError("ionapi")
         return _json(system.ionapi(str(request.base_url).rstrip("/")))
+
+    async def pubsub(self, request: Request) -> Response:
+        """Where the Pub/Sub API of Salesforce listens."""
+        system: Any = self.state.systems[request.path_params["system"]]
+        if not hasattr(system, "pubsub"):
+            raise KeyError("pubsub")
+        return _json(system.pubsub())
+
+    async def events(self, request: Request) -> Response:
+        """Add events to Salesforce that no write caused."""
+        system: Any = self.state.systems[request.path_params["system"]]
+        if not hasattr(system, "announce"):
+            raise KeyError("events")
+        return _json(system.announce(**await _body(request)))
 
     async def edit_record(self, request: Request) -> Response:
         system = self.state.systems[request.path_params["system"]]

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .rule_uses import RuleUses
+
 KINDS = ("lose", "duplicate", "late", "no_answer")
 _KEYS = {"kind", "event", "skip", "times", "seconds"}
 
@@ -20,7 +22,7 @@ class DeliveryFaults:
 
     def __init__(self, settings: Mapping[str, object], name: str) -> None:
         self._settings, self._name = settings, name
-        self._hits: list[tuple[object, int]] = []  # by identity: the settings are replaced as a whole
+        self._uses = RuleUses()
 
     def match(self, event: str, kinds: tuple[str, ...]) -> Mapping[str, Any] | None:
         """The first rule of some kinds for an event, counted as used; None if there is none.
@@ -33,16 +35,13 @@ class DeliveryFaults:
             _check(rule)
             if rule["kind"] not in kinds or not re.search(rule.get("event", ""), event):
                 continue
-            hits = next((count for known, count in self._hits if known is rule), 0) + 1
-            self._hits = [(known, count) for known, count in self._hits if known is not rule] + [(rule, hits)]
-            skip, times = rule.get("skip", 0), rule.get("times", 1)
-            if hits > skip and (not times or hits <= skip + times):
+            if self._uses.take(rule):
                 return dict(rule)
         return None
 
     def clear(self) -> None:
         """Forget what was used."""
-        self._hits.clear()
+        self._uses.clear()
 
 
 def _check(rule: Any) -> None:

@@ -42,6 +42,8 @@ class Sandbox:
         variety: add a few records of kinds that an even history lacks: part shipped, part paid, purchases,
             suppliers, staff, second emails, several invoices, missing identity keys, nested bundles.
         options: replaces the arguments from `customers` to `until`, and `variety`.
+        pubsub_port: port of Salesforce's Pub/Sub API, 0 for any free port; None: it is not served.
+        pubsub_tls: TLS for it, with a certificate that is in `pubsub()`.
         check_addresses: leaving the block raises UnknownAddresses if an address was requested that the
             sandbox does not have; `DELETE /__sandbox/unknown` forgets them.
     """
@@ -61,8 +63,11 @@ class Sandbox:
         clock_speed: float = 1.0,
         settings: dict[str, dict[str, object]] | None = None,
         options: SeedOptions | None = None,
+        pubsub_port: int | None = None,
+        pubsub_tls: bool = False,
         check_addresses: bool = True,
     ) -> None:
+        self._pubsub_port, self._pubsub_tls = pubsub_port, pubsub_tls
         self._check_addresses = check_addresses
         self.options = options or SeedOptions(customers, products, orders, seed, days, until, variety)
         self._speed, self._settings = clock_speed, settings or {}
@@ -70,7 +75,12 @@ class Sandbox:
         self.url = ""
 
     def start(self) -> Self:
-        """Seed all systems and serve requests. Raises: OSError if the port is not available."""
+        """Seed all systems and serve requests.
+
+        Raises:
+            OSError: a port is not available.
+            RuntimeError: the libraries of the Pub/Sub API are not installed.
+        """
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         self._socket = socket.create_server((self._host, self._port), family=family, backlog=512)
         self.url = url_of(self._host, self._socket.getsockname()[1])
@@ -90,6 +100,9 @@ class Sandbox:
             app.state.initial_settings[name].update(wanted)
             if "bare" in wanted:
                 app.state.systems[name].seed(self.options)
+        if self._pubsub_port is not None:
+            salesforce: Any = app.state.systems["salesforce"]
+            salesforce.start_pubsub(self._host, self._pubsub_port, self._pubsub_tls)
         self._server = uvicorn.Server(_config(app))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
         self._thread.start()
@@ -139,6 +152,11 @@ class Sandbox:
     def now(self) -> datetime:
         """The time by the sandbox's clock, aware, in UTC."""
         return self._clock.now()
+
+    def pubsub(self) -> dict[str, str]:
+        """`address` and `certificate` (PEM) of Salesforce's Pub/Sub API; empty where it is not served."""
+        found: dict[str, str] = self.control("GET", "/salesforce/pubsub")
+        return found
 
     def reset(self) -> None:
         """Restore the initial data, without faults and with an empty call log."""

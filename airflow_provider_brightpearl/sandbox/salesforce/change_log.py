@@ -1,32 +1,41 @@
-"""Change events: what was committed, in order, for the objects that the settings select (reference, section 5.2)."""
+"""Change events and platform events: what was committed, in order, for the channels that the settings select.
+
+Reference, sections 5.1 and 5.2. Several channels may hold the same event.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ..settings import list_setting
-from ..system import json_value
+from ..settings import int_setting, list_setting
+from .compound_fields import dotted, nested
 from .store import Row
 
 if TYPE_CHECKING:
     from .org import Org
 
-RETENTION_SECONDS = 72 * 3600
 ALL = "/data/ChangeEvents"
-_SYSTEM = ("Id", "IsDeleted", "SystemModstamp", "LastModifiedById", "CreatedById")
+OVERFLOW = "GAP_OVERFLOW"
+KINDS = ("CREATE", "UPDATE", "DELETE", "UNDELETE")
+GAPS = tuple(f"GAP_{kind}" for kind in KINDS)
+_SYSTEM = ("Id", "IsDeleted", "SystemModstamp")
+_STAMPS = ("LastModifiedById", "CreatedById")  # of a change they are in the header
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeEvent:
-    """One event, with the id to resume after it."""
+class Event:
+    """One event, with the id to resume after it; `uuid` stays that of the first delivery when it is repeated."""
 
     replay_id: int
     channel: str
     at: float
     payload: dict[str, object]
+    uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 @dataclass(slots=True)
@@ -34,7 +43,7 @@ class ChangeLog:
     """The events of an org; a transaction that is undone takes its events with it."""
 
     org: Org
-    events: list[ChangeEvent] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     origin: str = ""  # of the request that is being served
     transaction: str = ""
     _replay_id: int = 0
@@ -50,60 +59,123 @@ class ChangeLog:
         self._in_transaction = 0
 
     def channel_of(self, name: str) -> str:
-        """The channel of an object."""
-        return (
-            f"/data/{name.removesuffix('__c')}__ChangeEvent"
-            if name.endswith("__c")
-            else f"/data/{name}ChangeEvent"
-        )
+        """The channel of an object or platform event."""
+        if name.endswith("__e"):
+            return f"/event/{name}"
+        if name.endswith("__c"):
+            return f"/data/{name.removesuffix('__c')}__ChangeEvent"
+        return f"/data/{name}ChangeEvent"
+
+    def selected(self) -> list[str]:
+        """The objects with change events: those of the default channel, and those of channels of one's own."""
+        own = self._own_channels().values()
+        return [*list_setting(self.org.settings, "change_events"), *(name for names in own for name in names)]
+
+    def platform_events(self) -> Mapping[str, Mapping[str, str]]:
+        """The fields of each platform event, with their types."""
+        found = self.org.settings["platform_events"]
+        return found if isinstance(found, dict) else {}
 
     def is_channel(self, channel: str) -> bool:
         """True if the channel exists."""
-        selected = list_setting(self.org.settings, "change_events")
-        return channel in (ALL, *(self.channel_of(name) for name in selected))
+        names = (*self.selected(), *self.platform_events())
+        return channel in (ALL, *self._own_channels(), *(self.channel_of(name) for name in names))
+
+    def _own_channels(self) -> dict[str, list[str]]:
+        found = self.org.settings["event_channels"]
+        own = found if isinstance(found, dict) else {}
+        return {f"/data/{name}": [str(member) for member in members] for name, members in own.items()}
+
+    def _members(self, channel: str) -> set[str]:
+        """The channels of objects that a channel brings together."""
+        if channel == ALL:
+            return {self.channel_of(name) for name in list_setting(self.org.settings, "change_events")}
+        own = self._own_channels().get(channel)
+        return {channel} if own is None else {self.channel_of(name) for name in own}
 
     def record(self, name: str, kind: str, row: Row, changes: Row) -> Callable[[], object] | None:
         """Add the event of a change; gives what takes it back, or None where the object has no events."""
-        if name not in list_setting(self.org.settings, "change_events"):
+        if name not in self.selected():
             return None
         entity = self.org.schema.entities[name]
-        names = [key for key in changes if key in entity.fields and key not in _SYSTEM]
-        if kind == "UPDATE" and set(names) <= {"LastModifiedDate"}:
+        left_out = _SYSTEM if kind == "CREATE" else (*_SYSTEM, *_STAMPS)
+        shown = {
+            key: _json_number(value)
+            for key, value in changes.items()
+            if key in entity.fields and key not in left_out and not entity.fields[key].computed
+        }
+        if kind == "UPDATE" and set(shown) <= {"LastModifiedDate"}:
             return None  # nothing but the stamp, as before a deletion
-        shown = {key: json_value(changes[key]) for key in names}
         changed = sorted(shown) if kind == "UPDATE" else []
-        self._replay_id += 1
+        user = changes.get("LastModifiedById") or row.get("LastModifiedById") or self.org.user
+        header = self._header(name, kind, [row["Id"]], str(user)) | {
+            "nulledFields": [dotted(entity, key) for key in changed if shown[key] is None],
+            "changedFields": [dotted(entity, key) for key in changed],
+        }
+        values = {} if kind == "DELETE" else {key: value for key, value in shown.items() if value is not None}
+        self._add(self.channel_of(name), {"ChangeEventHeader": header, **nested(entity, values)})
+        return self.events.pop
+
+    def _header(self, name: str, kind: str, ids: list[str], user: str) -> dict[str, object]:
         self._in_transaction += 1
-        header: dict[str, object] = {
+        return {
             "entityName": name,
-            "recordIds": [row["Id"]],
+            "recordIds": ids,
             "changeType": kind,
             "changeOrigin": self.origin,
             "transactionKey": self.transaction,
             "sequenceNumber": self._in_transaction,
             "commitTimestamp": int(self.org.clock.now().timestamp() * 1000),
-            "commitNumber": 1_000_000 + self._replay_id,
-            "commitUser": changes.get("LastModifiedById") or row.get("LastModifiedById") or self.org.user,
-            "nulledFields": [key for key in changed if shown[key] is None],
+            "commitNumber": 1_000_001 + self._replay_id,
+            "commitUser": user,
+            "nulledFields": [],
             "diffFields": [],
-            "changedFields": changed,
+            "changedFields": [],
         }
-        values = {key: value for key, value in shown.items() if value is not None}
-        self.events.append(
-            ChangeEvent(
-                self._replay_id,
-                self.channel_of(name),
-                self.org.clock.seconds(),
-                {"ChangeEventHeader": header, **({} if kind == "DELETE" else values)},
-            )
-        )
-        return self.events.pop
 
-    def after(self, channel: str, replay_id: int) -> Iterator[ChangeEvent]:
+    def _add(self, channel: str, payload: dict[str, object]) -> Event:
+        self._replay_id += 1
+        self.events.append(Event(self._replay_id, channel, self.org.clock.seconds(), payload))
+        return self.events[-1]
+
+    def announce(self, name: str, kind: str, ids: list[str], times: int = 1) -> None:
+        """Add events without a body, such as gap events, which no write caused.
+
+        Raises:
+            ValueError: the object has no change events, or there is no such kind.
+        """
+        if name not in self.selected():
+            raise ValueError(f"{name} has no change events; the settings select {self.selected()}")
+        if kind not in (*KINDS, *GAPS, OVERFLOW):
+            raise ValueError(f"kind must be one of {', '.join((*KINDS, *GAPS, OVERFLOW))}")
+        self.begin("")
+        for _ in range(times):
+            header = self._header(name, kind, ids, self.org.user)
+            self._add(self.channel_of(name), {"ChangeEventHeader": header})
+
+    def publish(self, name: str, values: Mapping[str, object], user: str) -> Event:
+        """Add a platform event. Raises: ValueError for an unknown event or field."""
+        fields = self.platform_events().get(name)
+        if fields is None:
+            raise ValueError(f"{name} is not a platform event")
+        if unknown := set(values) - {*fields, "CreatedDate", "CreatedById"}:
+            raise ValueError(f"{name} has no field {sorted(unknown)[0]}")
+        created = int(self.org.clock.now().timestamp() * 1000)
+        return self._add(self.channel_of(name), {"CreatedDate": created, "CreatedById": user, **values})
+
+    def repeat(self, count: int) -> None:
+        """Deliver the newest events once more, under new replay ids."""
+        for event in self.events[-count:] if count else ():
+            again = self._add(event.channel, event.payload)
+            self.events[-1] = replace(again, uuid=event.uuid)
+
+    def after(self, channel: str, replay_id: int) -> Iterator[Event]:
         """The events of a channel after one; -2: all that are kept."""
-        oldest = self.org.clock.seconds() - RETENTION_SECONDS
-        for event in self.events:
-            if event.replay_id > replay_id and event.at >= oldest and channel in (ALL, event.channel):
+        members, oldest = self._members(channel), self._oldest()
+        first = bisect_right(self.events, replay_id, key=lambda event: event.replay_id)
+        for place in range(first, len(self.events)):
+            event = self.events[place]
+            if event.at >= oldest and event.channel in members:
                 yield event
 
     @property
@@ -115,5 +187,12 @@ class ChangeLog:
         """True if the event of a replay id, or the one after it, is no longer kept."""
         if replay_id > self._replay_id or replay_id < 0:
             return True
-        oldest = self.org.clock.seconds() - RETENTION_SECONDS
+        oldest = self._oldest()
         return any(event.replay_id == replay_id and event.at < oldest for event in self.events)
+
+    def _oldest(self) -> float:
+        return self.org.clock.seconds() - int_setting(self.org.settings, "event_retention_seconds")
+
+
+def _json_number(value: object) -> object:
+    return float(value) if isinstance(value, Decimal) else value

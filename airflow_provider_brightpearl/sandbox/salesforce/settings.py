@@ -36,6 +36,13 @@ def default_settings() -> dict[str, object]:
         "currencies": list(CURRENCIES),
         "corporate_currency": "GBP",
         "change_events": [],  # objects with change events, such as ["Account", "Order"]
+        "event_channels": {},  # of one's own: {"Sync__chn": ["Account", "Order"]}
+        "platform_events": {},  # {"Order_Shipped__e": {"Order_Number__c": "text", "Shipped_At__c": "datetime"}}
+        "event_retention_seconds": 259_200,
+        "pubsub_keepalive_seconds": 270.0,  # real seconds without events until an empty response
+        "pubsub_idle_seconds": 60.0,  # real seconds without a request for events until the stream ends
+        # {rpc?, code?, status?, message?, after_events?, skip?, times?}: streams and calls that break
+        "pubsub_faults": [],
         "streaming_seconds": 110,  # real seconds that a connect is held without events
         "person_accounts": False,
         "country_picklists": True,

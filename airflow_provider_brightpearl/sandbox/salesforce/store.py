@@ -102,7 +102,8 @@ class Table:
         self._apply(row, changes)
         if self._log.active:
             self._log.add(lambda: self._apply(row, before))
-        self._changed("UPDATE", row, changes)
+        different = {name: value for name, value in changes.items() if before[name] != value}
+        self._changed("UPDATE", row, {**_stamp_of(changes), **different})
 
     def delete(self, row: Row, stamp: str) -> None:
         """Delete a row, into the recycle bin if the object has one."""
@@ -161,6 +162,11 @@ class Table:
             value = row.get(name)
             if value is not None:
                 yield name, str(value).lower() if self._case_insensitive[name] else str(value)
+
+
+def _stamp_of(changes: Row) -> Row:
+    """The stamps of a change, which belong to it also within the same second."""
+    return {name: changes[name] for name in ("LastModifiedDate", "LastModifiedById") if name in changes}
 
 
 class UndoLog:

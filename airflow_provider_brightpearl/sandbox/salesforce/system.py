@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.routing import BaseRoute, Route
 
@@ -21,6 +21,10 @@ from .sessions import Sessions
 from .store import Row
 from .streaming import Streaming
 
+if TYPE_CHECKING:
+    from .pubsub.server import PubSubServer
+    from .pubsub.topics import Topics
+
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -36,6 +40,8 @@ class Salesforce:
         self._jobs = Jobs(self.org)
         self._gateway = Gateway(self.org, self._sessions, self._jobs)
         self._streaming = Streaming(self.org, self._sessions)
+        self._pubsub: PubSubServer | None = None
+        self._topics: Topics | None = None
         seed_org(self.org, 0)
 
     def routes(self) -> list[BaseRoute]:
@@ -52,6 +58,8 @@ class Salesforce:
             self._jobs.clear()
             self._sessions.clear()
             self._streaming.clear()
+            if self._topics is not None:
+                self._topics.clear()
             seed_org(self.org, options.seed)
 
     def keep(self) -> bytes:
@@ -84,8 +92,69 @@ class Salesforce:
         """The limit header of every REST response (reference, section 3)."""
         return {"Sforce-Limit-Info": self._sessions.usage()}
 
+    def start_pubsub(self, host: str, port: int, tls: bool) -> None:
+        """Serve the Pub/Sub API on a port of its own.
+
+        Raises:
+            RuntimeError: its libraries are not installed.
+            OSError: the port is not available.
+        """
+        try:
+            from .pubsub.server import PubSubServer
+            from .pubsub.topics import Topics
+        except ImportError as error:
+            raise RuntimeError(
+                f"the Pub/Sub API needs grpcio, protobuf and fastavro ({error}): "
+                "pip install 'airflow-provider-brightpearl[sandbox]'"
+            ) from error
+        self._topics = Topics(self.org, self._sessions)
+        self._pubsub = PubSubServer(self._topics, host, port, tls)
+
+    def pubsub(self) -> Record:
+        """Address and certificate of the Pub/Sub API, both empty where it is not served."""
+        served = self._pubsub
+        return {
+            "address": served.address if served else "",
+            "certificate": served.certificate if served else "",
+        }
+
+    def announce(
+        self,
+        object: str = "",
+        kind: str = "",
+        ids: Sequence[str] = (),
+        times: int = 1,
+        event: str = "",
+        values: Record | None = None,
+        repeat: int = 0,
+    ) -> Record:
+        """Add events that no write caused.
+
+        Args:
+            object: with `kind` and `ids`, the object of change events without a body.
+            kind: such as GAP_UPDATE or GAP_OVERFLOW.
+            ids: the records that the events name.
+            times: number of events.
+            event: with `values`, a platform event to publish.
+            values: its fields.
+            repeat: number of newest events to deliver once more.
+
+        Raises:
+            ValueError: there is no such object, kind, event or field.
+        """
+        with self.org.lock:
+            log = self.org.change_log
+            log.repeat(repeat)
+            if object:
+                log.announce(object, kind, list(ids), times)
+            for _ in range(times if event else 0):
+                log.publish(event, values or {}, self.org.user)
+            return {"newest": log.newest}
+
     def stop(self) -> None:
         """See `System.stop`."""
+        if self._pubsub is not None:
+            self._pubsub.stop()
 
     def connection(self, url: str) -> ConnectionDetails:
         """See `System.connection`."""
