@@ -8,6 +8,7 @@ import zlib
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import requests
@@ -109,3 +110,110 @@ def test_retries_and_confirmations(m3: M3, receiver: Receiver, statuses: list[in
     assert seen == [one["status"] for one in m3.sandbox.snapshot("infor", "ion_sent")]
     confirmed = [one["documentName"] for one in received(m3)]
     assert (["Confirm.BOD"] if seen == [404] else []) == confirmed
+
+
+def sales_order(
+    reference: str = "500123", item: str = "ITEM-1", customer: str = "ACME01", action: str = "Add"
+) -> str:
+    """The example of the reference, section 3.2."""
+    return f"""<ProcessSalesOrder xmlns="http://schema.infor.com/InforOAGIS/2" releaseID="9.2" versionID="2.14.0">
+ <ApplicationArea>
+  <Sender><LogicalID>lid://infor.ims.brightpearl</LogicalID><ConfirmationCode>OnError</ConfirmationCode></Sender>
+  <CreationDateTime>2025-07-14T09:30:00Z</CreationDateTime>
+ </ApplicationArea>
+ <DataArea>
+  <Process><TenantID>ACME_TST</TenantID><AccountingEntityID>100_AAA</AccountingEntityID>
+   <ActionCriteria><ActionExpression actionCode="{action}"/></ActionCriteria></Process>
+  <SalesOrder>
+   <SalesOrderHeader>
+    <DocumentID><ID>{reference}</ID></DocumentID>
+    <AlternateDocumentID agencyRole="Customer"><ID>{reference}</ID></AlternateDocumentID>
+    <CustomerParty><PartyIDs><ID>{customer}</ID></PartyIDs></CustomerParty>
+    <ShipToParty><PartyIDs><ID>{customer}</ID></PartyIDs>
+      <Location><Address><StreetName>1 High Street</StreetName><CityName>London</CityName>
+      <CountryCode>GB</CountryCode><PostalCode>EC1A 1BB</PostalCode></Address></Location></ShipToParty>
+    <RequestedShipDateTime>2027-07-15T00:00:00Z</RequestedShipDateTime>
+   </SalesOrderHeader>
+   <SalesOrderLine><LineNumber>1</LineNumber>
+    <Item><ItemID><ID>{item}</ID></ItemID></Item>
+    <Quantity unitCode="PCS">2</Quantity>
+    <UnitPrice><Amount currencyID="GBP">19.99</Amount><PerQuantity unitCode="PCS">1</PerQuantity></UnitPrice>
+   </SalesOrderLine>
+  </SalesOrder>
+ </DataArea>
+</ProcessSalesOrder>"""
+
+
+def outbox(m3: M3) -> list[dict[str, Any]]:
+    return list(m3.sandbox.snapshot("infor", "ion_outbox"))
+
+
+def texts(document: str, *paths: str) -> list[str | None]:
+    root = ElementTree.fromstring(document)  # noqa: S314 - made by the sandbox
+    names = {"": "http://schema.infor.com/InforOAGIS/2"}
+    return [root.findtext(f".//{path}", namespaces=names) for path in paths]
+
+
+def test_a_sales_order_becomes_an_order(m3: M3) -> None:
+    m3.settings(ion_published=["Sync.SalesOrder", "Sync.Shipment"])
+    assert 201 == call(m3, "v2/message", json=message(sales_order())).status_code
+    (order,) = m3.stored("orders")
+    assert ("ACME01", "500123", "GBP", "20270715") == tuple(
+        order[n] for n in ("CUNO", "CUOR", "CUCD", "RLDT")
+    )
+    assert [("ITEM-1", "2", "19.99")] == [
+        (line["ITNO"], f"{float(line['ORQT']):g}", f"{float(line['SAPR']):g}")
+        for line in m3.stored("order_lines")
+    ]
+    assert ["1 High Street"] == [row["CUA1"] for row in m3.stored("order_addresses")]
+    documents = {one["documentName"]: one for one in outbox(m3)}
+    back = documents["Sync.SalesOrder"]
+    assert (order["ORNO"], "100_AAA") == (back["documentId"], back["accountingEntity"])
+    assert ["500123", "ITEM-1", "London"] == texts(
+        back["document"], "AlternateDocumentID/ID", "SalesOrderLine/Item/ItemID/ID", "CityName"
+    )
+    assert [order["ORNO"]] == texts(documents["Sync.Shipment"]["document"], "DocumentReference/DocumentID/ID")
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (sales_order(item="NO-SUCH-ITEM"), "AddBatchLine: "),
+        (sales_order(customer="NOBODY"), "AddBatchHead: "),
+        (sales_order(action="Delete"), "The action Delete is not supported"),
+        ("<ProcessSalesOrder/>", "no SalesOrder"),
+        ("no XML", "not XML"),
+    ],
+)
+def test_what_m3_cannot_process_is_confirmed(m3: M3, document: str, reason: str) -> None:
+    assert 201 == call(m3, "v2/message", json=message(document)).status_code
+    assert [] == m3.stored("orders")
+    assert [] == m3.stored("batch_orders")
+    (confirm,) = outbox(m3)
+    description, original = texts(confirm["document"], "Description", "OriginalApplicationArea/BODID")
+    assert ("Confirm.BOD", "bp-so-500123-1") == (confirm["documentName"], original)
+    assert reason in (description or "")
+
+
+def test_a_repeated_message_is_processed_once(m3: M3) -> None:
+    for _ in range(2):
+        assert 201 == call(m3, "v2/message", json=message(sales_order())).status_code
+    assert (1, 2) == (len(m3.stored("orders")), len(received(m3)))
+    m3.settings(ion_ignore_repeated_ids=False)
+    call(m3, "v2/message", json=message(sales_order()))
+    assert 2 == len(m3.stored("orders"))
+
+
+def test_the_outbox_has_a_document_for_each_change(m3: M3) -> None:
+    m3.sandbox.control("PATCH", "/infor/customers/ACME01", {"CUNM": "not published"})
+    assert [] == outbox(m3)
+    m3.settings(ion_published=["Sync.CustomerPartyMaster", "Sync.ItemMaster"])
+    m3.sandbox.control("PATCH", "/infor/customers/ACME01", {"CUNM": "Smith & Sons"})
+    m3.sandbox.control("PATCH", "/infor/items/ITEM-1", {"ITDS": "Lamp"})
+    m3.sandbox.control("DELETE", "/infor/items/ITEM-1")
+    customer, item, deleted = outbox(m3)
+    assert ["ACME01", "Smith & Sons"] == texts(customer["document"], "PartyIDs/ID", "Name")
+    assert ["ITEM-1", "Lamp"] == texts(item["document"], "ItemID/ID", "Description")
+    assert ["ITEM-1", None] == texts(deleted["document"], "DocumentID/ID", "Description")
+    assert 'actionCode="Delete"' in deleted["document"]
+    assert int(item["variationId"]) >= int(customer["variationId"])

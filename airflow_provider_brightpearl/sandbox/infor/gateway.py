@@ -33,8 +33,8 @@ class Gateway:
 
     def __init__(self, tenant: Tenant, tokens: TokenService, limits: RateLimits) -> None:
         self._tenant, self._tokens, self._limits = tenant, tokens, limits
-        self.messaging = Messaging(tenant)
         self._m3, self._faults = M3(tenant), TransactionFaults(tenant.settings)
+        self.messaging = Messaging(tenant, self._m3)
 
     async def answer(self, request: Request) -> Response:
         """Serve a request; the Starlette endpoint for all paths."""
@@ -80,6 +80,7 @@ class Gateway:
             kind = request.headers.get("content-type", "")
             with self._tenant.lock:
                 status, found = self.messaging.serve(request.method, path[len(PREFIX) :], kind, body)
+                self.messaging.publish()
             return Response(orjson.dumps(found), status, media_type="application/json")
         if not path.startswith(_REST):
             raise UnknownAddress()
@@ -90,6 +91,8 @@ class Gateway:
                 # edited records may hold values of any type; the target fails on them
                 _log.exception("%s %s", request.method, request.url.path)
                 raise GatewayError(500, "Internal Server Error") from None
+            finally:
+                self.messaging.publish()
 
     def _route(self, request: Request, path: str, body: bytes) -> Response:
         query = request.scope["query_string"].decode("latin-1")

@@ -156,6 +156,9 @@ def _ion() -> dict[str, object]:
         "ims_client_id": CLIENT_ID,  # of the connection point that takes our messages; another one: 403
         "ims_documents": [],  # allowed there, such as "Process.SalesOrder"; none: all
         "ion_max_bytes": 5_242_880,
+        "ion_processed": ["Process.SalesOrder", "Sync.SalesOrder"],  # documents that M3 makes orders of
+        "ion_ignore_repeated_ids": True,  # a message with an id that came before is stored, not processed
+        "ion_published": [],  # documents that go into the outbox without a receiver, such as "Sync.SalesOrder"
         # {url, documents?}: receivers of what M3 publishes; POST {url}/v3/multipartMessage
         "connection_points": [],
         **delivery_settings("ion"),

@@ -48,8 +48,8 @@ class Infor:
         with self.tenant.lock:
             self._tokens.clear()
             self._limits.clear()
-            self._gateway.messaging.clear()
             seed(self.tenant, until.date(), options.days)
+            self._gateway.messaging.clear()
 
     def keep(self) -> bytes:
         """See `System.keep`."""
@@ -151,6 +151,7 @@ class Infor:
                     table.remove(row)
                 else:
                     table.update(row, _typed(patch), quiet)
+            self._gateway.messaging.publish()
             return {name: json_value(value) for name, value in row.items()}
 
     def _target(self, table: Table, id: str) -> Row:

@@ -193,7 +193,8 @@ class Tenant:
             for name, (keys, group, indexes) in _TABLES.items()
         }
         self.calls: Counter[tuple[str, str, str]] = Counter()
-        self.ion: dict[str, list[Row]] = {"ion_received": [], "ion_sent": []}  # messages, see messaging.py
+        # messages, see messaging.py
+        self.ion: dict[str, list[Row]] = {"ion_received": [], "ion_outbox": [], "ion_sent": []}
         self._sequences: Counter[str] = Counter()
         self._last_stamp = 0
         self._second = 0, "", ""  # the last second with its date and time, shared by many records
