@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from upath import UPath
 
 from airflow_provider_brightpearl.core.records import PartRef
-from airflow_provider_brightpearl.errors import RunChanged
+from airflow_provider_brightpearl.errors import RunChanged, Unavailable
 from airflow_provider_brightpearl.stores.files import as_path, local_file, local_path, whole_file
 
 _BUFFER = 1 << 20
@@ -99,9 +99,22 @@ class FileStaging:
         """Deletes the run's folder with all its files; does nothing if it does not exist."""
         _delete(self.folder)
 
-    def _new(self, name: str) -> AbstractContextManager[Path]:
-        """A temporary local file that takes the place of ``name`` in one step when the block ends well."""
-        return whole_file(self.folder / name)
+    @contextmanager
+    def _new(self, name: str) -> Iterator[Path]:
+        """A temporary local file that takes the place of ``name`` in one step when the block ends well.
+
+        Raises:
+            Unavailable: it cannot be written.
+        """
+        try:
+            with whole_file(self.folder / name) as path:
+                yield path
+        except OSError as error:
+            raise Unavailable(
+                f"the staging folder {self.folder} cannot be written: {error.strerror or error}; check that its disk "
+                "is not full, and that this worker may write to it",
+                system="staging",
+            ) from error
 
     @contextmanager
     def _fetched(self, name: str) -> Iterator[Path]:

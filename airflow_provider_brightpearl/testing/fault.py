@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_brightpearl.testing.checker import Finding
+from airflow_provider_brightpearl.testing.databases import SQLITE, is_served
 from airflow_provider_brightpearl.testing.flows import Shape
 
 if TYPE_CHECKING:
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
 class Injection:
     """What goes wrong; this one does nothing, and runs the flow in this process.
 
-    ``early``: whether the fault ends before the trades of a trial.
+    ``early``: whether the fault ends before the trades of a trial. ``database``: the kind of state database.
     """
 
     early = False
+    database = SQLITE
 
     def applies(self, source: str, target: str, stream: str) -> bool:
         """Whether the fault can happen to a flow between these systems."""
-        return True
+        return is_served(self.database)
 
     def begin(self, trial: Trial) -> None:
         """Starts the fault."""

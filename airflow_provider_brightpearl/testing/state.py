@@ -1,27 +1,43 @@
-"""Faults of the state database and of the staging folder."""
+"""Faults of the state database."""
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
+import time
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from airflow_provider_brightpearl.core.window import Request, RunKind
+from airflow_provider_brightpearl.runtime import run as stages
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.restored import accept_restored
+from airflow_provider_brightpearl.testing import databases
+from airflow_provider_brightpearl.testing.databases import SQLITE
 from airflow_provider_brightpearl.testing.fault import Injection
 
 if TYPE_CHECKING:
-    from airflow_provider_brightpearl.core.reports import RunSummary
+    from airflow_provider_brightpearl.core.reports import ExtractReport, RunSummary
+    from airflow_provider_brightpearl.runtime.wiring import Wiring
     from airflow_provider_brightpearl.testing.trial import Trial
 
 # of a server that nothing listens at
 _NOWHERE = "postgresql+psycopg2://nobody@127.0.0.1:9/nothing?connect_timeout=1"
+# what PostgreSQL says of a full disk, from the row on that does not fit any more
+_FULL = """
+CREATE SEQUENCE disk_rows;
+CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF nextval('disk_rows') > {rows} THEN
+    RAISE EXCEPTION 'could not extend file "base/1": No space left on device' USING ERRCODE = 'disk_full';
+  END IF;
+  RETURN NEW;
+END $$;
+"""
+_FULL_TABLE = (
+    "CREATE TRIGGER disk_full BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION disk_full()"
+)
+_ROOM = "DROP FUNCTION disk_full CASCADE; DROP SEQUENCE disk_rows"
 
 
 @dataclass
@@ -37,33 +53,69 @@ class DatabaseLocked(Injection):
     """A state database that takes reads and no writes."""
 
     def attempt(self, trial: Trial, run: str) -> RunSummary | None:
-        path = trial.place.database_url.split("///", 1)[1]
-        place = replace(trial.place, database_url=f"sqlite:///file:{path}?mode=ro&uri=true")
-        return place.run(trial.flow, run)
+        url = trial.place.database_url
+        if self.database == SQLITE:
+            read_only = f"sqlite:///file:{databases.path_of(url)}?mode=ro&uri=true"
+        else:
+            read_only = f"{url}?options=-c%20default_transaction_read_only%3Don"
+        place = replace(trial.place, database_url=read_only)
+        try:
+            return place.run(trial.flow, run)
+        finally:
+            place.database.dispose()
 
 
 @dataclass
 class DatabaseFull(Injection):
-    """A state database whose disk takes so many more pages of 4 KB."""
+    """A state database whose disk takes so many more pages of 4 KB, of PostgreSQL ten rows for each."""
 
     pages: int
 
     def attempt(self, trial: Trial, run: str) -> RunSummary | None:
-        engine = open_engine(trial.place.database_url)
+        if self.database != SQLITE:
+            return self._on_server(trial, run)
 
         def limit(connection: Any, _: object) -> None:
             [[used]] = connection.execute("PRAGMA page_count").fetchall()
             connection.execute(f"PRAGMA max_page_count = {used + self.pages}").close()
 
-        engine.dispose()
-        sa.event.listen(engine, "connect", limit)
-        place = replace(trial.place)
-        place.__dict__["database"] = engine
+        return _run_with(trial, run, "connect", limit)
+
+    def _on_server(self, trial: Trial, run: str) -> RunSummary | None:
+        engine = trial.place.database
+        with engine.begin() as connection:
+            connection.exec_driver_sql(_FULL.format(rows=10 * self.pages))
+            for table in sa.inspect(connection).get_table_names():
+                connection.exec_driver_sql(_FULL_TABLE.format(table=table))
         try:
-            return place.run(trial.flow, run)
+            return trial.place.run(trial.flow, run)
         finally:
-            sa.event.remove(engine, "connect", limit)
-            engine.dispose()
+            with engine.begin() as connection:
+                connection.exec_driver_sql(_ROOM)
+
+
+@dataclass
+class DatabaseSlow(Injection):
+    """A state database that takes so many seconds for each statement."""
+
+    seconds: float
+
+    def attempt(self, trial: Trial, run: str) -> RunSummary | None:
+        return _run_with(trial, run, "before_cursor_execute", lambda *_: time.sleep(self.seconds))
+
+
+def _run_with(trial: Trial, run: str, event: str, listener: Callable[..., None]) -> RunSummary | None:
+    """Runs the flow with a listener to what its connections do."""
+    engine = open_engine(trial.place.database_url)
+    # connections that are made from now on
+    engine.dispose()
+    sa.event.listen(engine, event, listener)
+    place = replace(trial.place)
+    place.__dict__["database"] = engine
+    try:
+        return place.run(trial.flow, run)
+    finally:
+        engine.dispose()
 
 
 @dataclass
@@ -71,52 +123,34 @@ class DatabaseRestored(Injection):
     """A state database that is put back to how it was before the run, and accepted by a person."""
 
     def attempt(self, trial: Trial, run: str) -> RunSummary | None:
-        path = Path(trial.place.database_url.split("///", 1)[1])
-        copy = path.with_name("backup.db")
-        with closing(sqlite3.connect(path)) as old, closing(sqlite3.connect(copy)) as new:
-            old.backup(new)
-        summary = trial.place.run(trial.flow, run)
-        trial.place.database.dispose()
-        for name in (f"{path.name}-wal", f"{path.name}-shm"):
-            path.with_name(name).unlink(missing_ok=True)
-        shutil.copy(copy, path)
-        accept_restored(trial.place.database)
+        place = trial.place
+        place.database.dispose()
+        backup = databases.back_up(place.database_url)
+        summary = place.run(trial.flow, run)
+        place.database.dispose()
+        databases.put_back(place.database_url, backup)
+        accept_restored(place.database)
         return summary
 
 
 @dataclass
-class StagingDamaged(Injection):
-    """Files of a run that change between two of its stages.
-
-    Args:
-        damage: changes one file.
-        pattern: the files, as of ``Path.rglob``.
-    """
-
-    damage: Callable[[Path], object]
-    pattern: str = "*.parquet"
-    done: bool = field(default=False, init=False)
+class DatabaseExchanged(Injection):
+    """Another, empty database under the name of the state database, from the second stage of a run on until its end."""
 
     def attempt(self, trial: Trial, run: str) -> RunSummary | None:
-        self.done = False
+        place = trial.place
+        extracted = stages.extract(place.wiring(trial.flow), Request(RunKind.MANUAL), run)
+        place.database.dispose()
+        with databases.set_aside(place.database_url):
+            other = replace(place)
+            try:
+                return self._go_on(other.wiring(trial.flow), extracted)
+            finally:
+                other.database.dispose()
 
-        def opened(folder: Path) -> None:
-            found = sorted(path for path in folder.rglob(self.pattern) if run in str(path))
-            if found and not self.done:
-                self.done = True
-                self.damage(found[0])
-
-        return replace(trial.place, opened=opened).run(trial.flow, run)
-
-
-def cut(path: Path) -> None:
-    """Leaves the first half of a file."""
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2])
-
-
-def edit(path: Path) -> None:
-    """Changes a byte in the middle of a file."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
+    def _go_on(self, wiring: Wiring, extracted: ExtractReport) -> RunSummary:
+        info, parts = extracted.run, extracted.parts
+        mapped = [stages.transform(wiring, info, part) for part in parts]
+        judged = stages.gate(wiring, info, mapped)
+        loads = [stages.load(wiring, info, part, judged) for part in mapped]
+        return stages.settle(wiring, info, parts, mapped, judged, loads)

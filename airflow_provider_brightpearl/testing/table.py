@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 from airflow_provider_brightpearl.testing.answers import ANSWERS
 from airflow_provider_brightpearl.testing.fault import Fault, Settings
-from airflow_provider_brightpearl.testing.flows import ALL, LEDGER, M3, PLACED, SALES
+from airflow_provider_brightpearl.testing.flows import LEDGER, M3, PLACED, SALES
+from airflow_provider_brightpearl.testing.machine import MACHINE
 from airflow_provider_brightpearl.testing.records import ClockAhead, Malformed, SameInstant, Texts
-from airflow_provider_brightpearl.testing.state import (
-    DatabaseDown,
-    DatabaseFull,
-    DatabaseLocked,
-    DatabaseRestored,
-    StagingDamaged,
-    cut,
-    edit,
-)
-from airflow_provider_brightpearl.testing.workers import Killed, Twice, Zombie
 
 _LOCKED = {"code": "UNABLE_TO_LOCK_ROW", "message": "unable to obtain exclusive access to this record"}
 
@@ -45,72 +35,6 @@ _SYSTEMS = (
         "Systems",
         "M3's gateway times out, M3 goes on",
         Settings(infor={"transaction_faults": [{"kind": "timeout_here", "skip": 1, "times": 2}]}),
-        (LEDGER,),
-    ),
-)
-
-_WORKERS = tuple(
-    Fault(
-        f"killed-{round(100 * part):02}",
-        "Workers",
-        f"a worker killed after {part:.0%} of its requests and commits",
-        Killed(part),
-        (ALL[number // 2],) if number in (0, 3, 5, 6) else (),
-        tries=2,
-    )
-    for number, part in enumerate(number / 20 for number in range(1, 20, 2))
-) + (
-    Fault("twice", "Workers", "the same task in two workers at once", Twice(), (SALES,), tries=1),
-    Fault(
-        "zombie-begun",
-        "Workers",
-        "a worker that hangs early, and goes on an hour after another",
-        Zombie(0.3),
-        (),
-        tries=1,
-    ),
-    Fault(
-        "zombie-late",
-        "Workers",
-        "a worker that hangs late, and goes on an hour after another",
-        Zombie(0.7),
-        (M3,),
-        tries=1,
-    ),
-)
-
-_STATE = (
-    Fault("state-down", "State", "the state database does not answer", DatabaseDown(), (SALES,)),
-    Fault("state-read-only", "State", "the state database takes no writes", DatabaseLocked(), (M3,)),
-    Fault("state-full", "State", "the disk of the state database is full", DatabaseFull(0), (LEDGER,)),
-    Fault(
-        "state-full-later",
-        "State",
-        "the disk of the state database fills during the run",
-        DatabaseFull(4),
-        (SALES,),
-    ),
-    Fault(
-        "state-restored",
-        "State",
-        "the state database is put back to before the run",
-        DatabaseRestored(),
-        (M3,),
-        tries=1,
-    ),
-    Fault("staging-cut", "Staging", "a staged file is cut between two stages", StagingDamaged(cut), (SALES,)),
-    Fault(
-        "staging-edited",
-        "Staging",
-        "a byte of a staged file changes between two stages",
-        StagingDamaged(edit),
-        (M3,),
-    ),
-    Fault(
-        "staging-removed",
-        "Staging",
-        "a staged file is removed between two stages",
-        StagingDamaged(Path.unlink),
         (LEDGER,),
     ),
 )
@@ -159,4 +83,4 @@ _CLOCKS = (
     ),
 )
 
-FAULTS: tuple[Fault, ...] = (*ANSWERS, *_SYSTEMS, *_WORKERS, *_STATE, *_DATA, *_CLOCKS)
+FAULTS: tuple[Fault, ...] = (*ANSWERS, *_SYSTEMS, *MACHINE, *_DATA, *_CLOCKS)

@@ -76,7 +76,8 @@ def run_trial(world: World, fault: Fault, folder: Path) -> dict[str, Finding]:
     twin, early = world.twin, fault.injection.early
     if isinstance(fault.injection, Killed | Zombie):
         world.steps  # noqa: B018 - counted before the trial begins, as that runs the flow
-    trial = Trial(world, world.begin(folder, traded=not early), fault.injection)
+    place = world.begin(folder, traded=not early, database=fault.injection.database)
+    trial = Trial(world, place, fault.injection)
     before = Before.of(world.evidence(trial.place))
     memory = _megabytes()
     with _logged(trial.logs):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,7 +28,10 @@ if TYPE_CHECKING:
 # one server that has imported everything, from which each worker is forked
 _PROCESSES = get_context("forkserver")
 _PROCESSES.set_forkserver_preload([__name__])
-_FAILED = 3
+# how a worker ends whose run failed with an error of the product, and with any other
+FAILED, BARE = 3, 4
+# of Linux: sched.h, sys/mount.h
+_OWN_MOUNTS, _READ_ONLY, _RECURSIVE, _PRIVATE = 0x20000, 0x1, 0x4000, 0x40000
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Job:
         flow, run: what to run.
         step: of its requests and commits, before and after each, at which it gets the signal; 0 for none.
         signal: ``SIGKILL`` to die, ``SIGSTOP`` to hang.
+        disk: kilobytes that its staging folder has room for; 0 for a folder that cannot be written, None for any.
     """
 
     url: str
@@ -48,16 +55,22 @@ class Job:
     run: str
     step: int = 0
     signal: int = signal.SIGKILL
+    disk: int | None = None
 
     @classmethod
-    def at(cls, place: Place, flow: str, run: str, **where: int) -> Job:
+    def at(cls, place: Place, flow: str, run: str, **where: int | None) -> Job:
         """A job at a place."""
-        return cls(place.sandbox.url, place.mappings, place.folder, place.database_url, flow, run, **where)
+        return cls(place.sandbox.url, place.mappings, place.folder, place.database_url, flow, run, **where)  # type: ignore[arg-type]
 
     @property
     def steps_file(self) -> Path:
         """Where the worker writes how many steps its run had."""
         return self.folder / f"steps-{self.run}"
+
+    @property
+    def error_file(self) -> Path:
+        """Where the worker writes with which error its run failed."""
+        return self.folder / f"error-{self.run}"
 
 
 def start(job: Job) -> ForkServerProcess:
@@ -98,12 +111,42 @@ def work(job: Job) -> None:
     HTTPAdapter.send = _between(HTTPAdapter.send, step)  # type: ignore[method-assign]
     DefaultDialect.do_commit = _between(DefaultDialect.do_commit, partial(step, locks=True))  # type: ignore[method-assign]
     place = Place(SandboxControl(job.url), job.mappings, job.folder, job.database_url)
+    if job.disk is not None:
+        mount(place.staging, job.disk)
     try:
         place.run(job.flow, job.run)
-    except SyncError as error:
-        (job.folder / f"error-{job.run}").write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
-        raise SystemExit(_FAILED) from error
+    except Exception as error:
+        job.error_file.write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+        raise SystemExit(FAILED if isinstance(error, SyncError) else BARE) from error
     job.steps_file.write_text(str(reached))
+
+
+def mount(folder: Path, kilobytes: int) -> None:
+    """Gives this process alone a file system of its own at a folder, which takes so much, or is read-only.
+
+    Raises:
+        OSError: the process may not.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    library = ctypes.CDLL(None, use_errno=True)
+    options = (_READ_ONLY, b"size=4k") if kilobytes == 0 else (0, f"size={kilobytes}k".encode())
+    steps: tuple[Callable[[], int], ...] = (
+        lambda: library.unshare(_OWN_MOUNTS),
+        lambda: library.mount(b"none", b"/", None, _RECURSIVE | _PRIVATE, None),
+        lambda: library.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", *options),
+    )
+    for step in steps:
+        if step():
+            raise OSError(ctypes.get_errno(), "no mount of its own")
+
+
+@cache
+def may_mount() -> bool:
+    """Whether a worker of this user can have a file system of its own, as root has on Linux."""
+    return bool(
+        shutil.which("unshare")
+        and not subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode  # noqa: S607
+    )
 
 
 def _between(call: Callable[..., Any], step: Callable[[], None]) -> Callable[..., Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,6 +15,7 @@ import yaml
 from airflow_provider_brightpearl.cli.starter import starter_folders
 
 from .checker import Twin
+from .databases import SQLITE, Databases
 from .evidence import Evidence
 from .place import Place
 from .sandbox_control import SandboxControl
@@ -54,9 +54,11 @@ class World:
     name: str = field(init=False)
     stream: str = field(init=False)
     target: str = field(init=False)
+    databases: Databases = field(init=False)
 
     def __post_init__(self) -> None:
         content = _read(self.flow_file)
+        self.databases = Databases(self.folder / "state.db")
         self.name, self.stream, self.target = (str(content[key]) for key in ("flow", "source", "target"))
 
     @property
@@ -66,7 +68,8 @@ class World:
 
     def prepare(self) -> None:
         """Runs what the flow needs, and the flow itself where there will be something new for it to do."""
-        place = self.place(self.folder)
+        url = f"sqlite:///{self.databases.original}"
+        place = Place(self.sandbox, self.flow_file.parent, self.folder, url)
         before = (*FOUNDATION.get(self.source, ()), *_needed(self.flow_file))
         for number, flow in enumerate(dict.fromkeys(before)):
             self._place_of(flow, place).run(flow, f"before{number}")
@@ -74,31 +77,30 @@ class World:
             place.run(self.name, "first")
         self._pass_time(MINUTES)
         place.database.dispose()
-        with closing(sqlite3.connect(self.folder / "state.db")) as connection:
+        with closing(sqlite3.connect(self.databases.original)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.sandbox.control("POST", "/keep")
 
-    def begin(self, folder: Path, *, traded: bool = True) -> Place:
-        """A place of its own for a trial, after the trades; systems, time and state are as they were kept."""
+    def begin(self, folder: Path, *, traded: bool = True, database: str = SQLITE) -> Place:
+        """A place of its own for a trial, after the trades; systems, time and state are as they were kept.
+
+        On the server, its state database is dropped with ``databases``.
+        """
         for system in SYSTEMS:
             self.sandbox.control("DELETE", f"/settings/{system}")
         self.sandbox.control("POST", "/back")
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(self.folder / "state.db", folder / "state.db")
+        url = self.databases.copy(folder, database)
         if traded:
             self.trade()
         self.sandbox.control("DELETE", "/log")
-        return self.place(folder)
+        return Place(self.sandbox, self.flow_file.parent, folder, url)
 
     def trade(self) -> None:
         """What happens in the source, so long ago that a run sees it."""
         if trade := trades(self.stream):
             trade(self.sandbox)
             self._pass_time(MINUTES)
-
-    def place(self, folder: Path) -> Place:
-        """Where the flow under test runs."""
-        return Place(self.sandbox, self.flow_file.parent, folder, f"sqlite:///{folder / 'state.db'}")
 
     def evidence(self, place: Place, logs: str = "") -> Evidence:
         """What there is now, as the checker sees it."""
@@ -142,8 +144,11 @@ def running_world(flow_file: Path, folder: Path) -> Iterator[World]:
     options: dict[str, Any] = {**SIZE, "settings": SETTINGS, "check_addresses": False}
     with Sandbox(**options) as sandbox:
         world = World(SandboxControl(sandbox.url), flow_file, folder)
-        world.prepare()
-        yield world
+        try:
+            world.prepare()
+            yield world
+        finally:
+            world.databases.drop()
 
 
 def _read(flow_file: Path) -> dict[str, Any]:
