@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import re
@@ -20,6 +21,13 @@ from airflow_provider_brightpearl.stores.files import as_path, local_file, local
 
 _BUFFER = 1 << 20
 _CLEAR = "clear the run from its task extract on"
+# what a disk, a network drive or an object store says
+_UNWRITABLE = frozenset(
+    {
+        errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE,
+        errno.ENOTDIR,
+    }
+)  # fmt: skip
 _RUN_FOLDER = re.compile(r".+~[0-9a-f]{10}")
 
 
@@ -110,6 +118,9 @@ class FileStaging:
             with whole_file(self.folder / name) as path:
                 yield path
         except OSError as error:
+            # others are those of what is written
+            if error.errno not in _UNWRITABLE:
+                raise
             raise Unavailable(
                 f"the staging folder {self.folder} cannot be written: {error.strerror or error}; check that its disk "
                 "is not full, and that this worker may write to it",

@@ -10,7 +10,7 @@ import pytest
 from upath import UPath
 
 from airflow_provider_brightpearl.core.records import PartRef
-from airflow_provider_brightpearl.errors import RunChanged
+from airflow_provider_brightpearl.errors import RunChanged, Unavailable
 from airflow_provider_brightpearl.stores.staging import FileStaging, run_folder, sweep
 
 RUN = "scheduled__2024-01-01T00:00:00+00:00"
@@ -71,6 +71,16 @@ def test_a_write_that_fails_leaves_the_earlier_file_and_no_litter(staging: FileS
 
     assert list(staging.read_lines(ref)) == [b"old"]
     assert [path.name for path in staging.folder.iterdir()] == ["raw"]
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "root").write_text("no folder")
+    staging = FileStaging(tmp_path / "root", "flow", "run")
+    with pytest.raises(
+        Unavailable,
+        match=r"root/flow/run~\w+ cannot be written: Not a directory; check that its disk is not full",
+    ):
+        staging.write_lines("raw", [b"a"])
 
 
 def test_a_line_break_within_a_record_is_refused(staging: FileStaging) -> None:

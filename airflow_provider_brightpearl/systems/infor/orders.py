@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 
+from more_itertools import chunked
+
 from airflow_provider_brightpearl.core.changes import RowResult
 from airflow_provider_brightpearl.core.numbers import decimal_of
 from airflow_provider_brightpearl.core.ports.stores import IntentState
@@ -45,7 +47,10 @@ _POLLS = (0.0, 1.0, 3.0)
 
 
 class OrderWriter:
-    """Writes orders in bulks: heads, parts, confirmations, read-back."""
+    """Writes orders, a bulk of them at a time: heads, parts, confirmations, read-back.
+
+    So a worker that dies, or an answer that is lost, leaves no more orders unconfirmed than a call holds.
+    """
 
     def __init__(self, client: InforClient, entry: DocumentObject, intent_log: IntentLog) -> None:
         self.client = client
@@ -58,7 +63,8 @@ class OrderWriter:
 
         Of those that are older than the flow's state, their customers' orders are listed as well.
         """
-        calls = self.min_calls_of(len(documents), sum(len(document.parts) for document in documents))
+        parts = (sum(len(each.parts) for each in some) for some in self._bulks(documents))
+        calls = self.min_calls_of(len(documents), 0) + sum(map(self.client.min_calls, parts))
         old = (each for each in documents if self.intent_log.may_be_written(each.created_at))
         return calls + self.client.min_calls(len({each.head.fields.get("CUNO", "") for each in old}))
 
@@ -72,12 +78,16 @@ class OrderWriter:
         doubts = OrderDoubts(self.client, self.entry, self.intent_log)
         doubts.settle(orders)
         doubts.find_unknown(doubts.older(at(orders, Progress.NEW)))
-        self._add_heads(at(orders, Progress.NEW))
-        self._add_parts(at(orders, Progress.BEGUN))
-        self._confirm(at(orders, Progress.COMPLETE))
-        yield from self._read_back(at(orders, Progress.CLOSED))
-        yield refusals(orders)
+        for some in self._bulks(orders):
+            self._add_heads(at(some, Progress.NEW))
+            self._add_parts(at(some, Progress.BEGUN))
+            self._confirm(at(some, Progress.COMPLETE))
+            yield from self._read_back(at(some, Progress.CLOSED))
+            yield refusals(some)
         self.steps.unanswered.check("infor")
+
+    def _bulks(self, orders: Sequence[Document]) -> Iterator[list[Document]]:
+        return chunked(orders, self.client.bulk_size)
 
     def find(self, orders: Sequence[Document]) -> Iterator[list[RowResult]]:
         """Results of the orders that M3 has and of which nothing is known here; writes none.

@@ -207,6 +207,20 @@ def test_a_lost_answer_at_any_call_makes_no_second_order(
     assert [] == m3.intents.in_doubt()
 
 
+def test_a_lost_answer_repeats_no_more_orders_than_a_call_holds(m3: Tenant) -> None:
+    """Six orders, two a call: the answer to the parts of the second pair is lost."""
+    # a list of the customer's orders, then heads, two calls of parts, confirmations, read-back and numbers of a pair
+    records = [order(number, lines=1) for number in range(1, 7)]
+    m3.fault(path="/v2/execute", method="POST", skip=8, drop="after")
+    with pytest.raises(TimedOut):
+        m3.write(ORDERS, records, bulk_size=2)
+    assert {"1": 1, "2": 1} == orders_per_number(m3)
+    begun = [row["CUOR"] for row in m3.rows("batch_orders") if row["STAT"] != "90"]
+    assert ["3", "4"] == begun
+    assert {} == errors(m3.write(ORDERS, records, bulk_size=2))
+    assert {str(number): 1 for number in range(1, 7)} == orders_per_number(m3)
+
+
 def test_a_confirmed_order_whose_binding_was_lost_is_recognised(m3: Tenant) -> None:
     first = m3.write(ORDERS, [order(1)])
     again = m3.write(ORDERS, [order(1)])
