@@ -9,7 +9,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial, wraps
+from functools import cache, partial, partialmethod, wraps
 from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,6 +19,9 @@ from requests.adapters import HTTPAdapter
 from sqlalchemy.engine.default import DefaultDialect
 
 from airflow_provider_brightpearl.errors import SyncError
+from airflow_provider_brightpearl.runtime.wiring import Wiring
+from airflow_provider_brightpearl.systems.salesforce import whole
+from airflow_provider_brightpearl.systems.salesforce.collections import pack
 from airflow_provider_brightpearl.testing.place import Place
 from airflow_provider_brightpearl.testing.sandbox_control import SandboxControl
 
@@ -45,6 +48,8 @@ class Job:
         step: of its requests and commits, before and after each, at which it gets the signal; 0 for none.
         signal: ``SIGKILL`` to die, ``SIGSTOP`` to hang.
         disk: kilobytes that its staging folder has room for; 0 for a folder that cannot be written, None for any.
+        batch: records that it writes in a call to Salesforce or M3 at most; 0 for as many as usual.
+        bulk: whether it writes to Salesforce by bulk jobs, however few the rows.
     """
 
     url: str
@@ -56,6 +61,8 @@ class Job:
     step: int = 0
     signal: int = signal.SIGKILL
     disk: int | None = None
+    batch: int = 0
+    bulk: bool = False
 
     @classmethod
     def at(cls, place: Place, flow: str, run: str, **where: int | None) -> Job:
@@ -111,6 +118,7 @@ def work(job: Job) -> None:
     HTTPAdapter.send = _between(HTTPAdapter.send, step)  # type: ignore[method-assign]
     DefaultDialect.do_commit = _between(DefaultDialect.do_commit, partial(step, locks=True))  # type: ignore[method-assign]
     place = Place(SandboxControl(job.url), job.mappings, job.folder, job.database_url)
+    Wiring.sink = partialmethod(_sink, Wiring.sink, job)  # type: ignore[method-assign, assignment]
     if job.disk is not None:
         mount(place.staging, job.disk)
     try:
@@ -119,6 +127,18 @@ def work(job: Job) -> None:
         job.error_file.write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
         raise SystemExit(FAILED if isinstance(error, SyncError) else BARE) from error
     job.steps_file.write_text(str(reached))
+
+
+def _sink(wiring: Wiring, opened: Callable[[Wiring, str], Any], job: Job, run: str) -> Any:
+    """The sink of a flow, which writes as its job says."""
+    sink = opened(wiring, run)
+    if job.batch and wiring.flow.target == "infor":
+        sink.client.bulk_size = job.batch
+    if job.batch and wiring.flow.target == "salesforce":
+        whole.pack = partial(pack, graphs=job.batch)  # type: ignore[attr-defined]
+    if job.bulk:
+        sink.whole_below, sink.bulk_from = 0, 1
+    return sink
 
 
 def mount(folder: Path, kilobytes: int) -> None:

@@ -38,6 +38,22 @@ class Killed(Injection):
 
 
 @dataclass
+class KilledAt(Injection):
+    """A worker that is killed at one of its steps, writing few records in a call, or by bulk jobs."""
+
+    step: int
+    batch: int = 0
+    bulk: bool = False
+
+    def attempt(self, trial: Trial, run: str) -> RunSummary | None:
+        process = start(
+            Job.at(trial.place, trial.flow, run, step=self.step, batch=self.batch, bulk=self.bulk)
+        )
+        process.join(_SECONDS)
+        raise Unavailable(f"the worker ended with {process.exitcode} at step {self.step}")
+
+
+@dataclass
 class Twice(Injection):
     """The same task in two workers at once, as a scheduler that lost one of them starts it again."""
 
