@@ -60,7 +60,7 @@ test-fast: .venv-3.3/.ready ## Run the quick tests only, on Airflow 3.3.2, witho
 	$(BIN)/python -m pytest $(PYTEST) $(addprefix --ignore=,$(ONCE)) -m "not (system or benchmark or slow)" $(ARGS)
 
 faults: .venv-3.3/.ready ## Try every fault with every flow, and write what held into docs/faults.md
-	$(BIN)/python -m pytest $(PYTEST) tests/faults --sync-profile=long --sync-report=docs/faults.md $(ARGS)
+	$(BIN)/python -m pytest $(PYTEST) tests/faults tests/system/test_long_outage.py --sync-profile=long --sync-report=docs/faults.md $(ARGS)
 
 soak: .venv-3.3/.ready ## Try 1,000,000 odd inputs of each kind, and 20,000 steps of people and runs, for hours
 	HYPOTHESIS_PROFILE=long nice -n 15 $(BIN)/python -m pytest -p no:cacheprovider -n $(WORKERS) -v tests/odd tests/convergence $(ARGS)

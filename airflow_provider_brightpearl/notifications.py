@@ -105,6 +105,12 @@ def announce(
             log.warning("%s did not send the alert %r: %s", name, alert.subject, error)
 
 
+def notifiers_of(callbacks: Any) -> list[Notify]:
+    """The notifiers that get the failures of a task, by its ``on_failure_callback``."""
+    found = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+    return [notifier for each in found if isinstance(each, SyncNotifier) for notifier in each.notifiers]
+
+
 def _smtp_notifier(to: Sequence[str]) -> Any:
     """Airflow's notifier for mail, None where its provider or connection is missing."""
     try:

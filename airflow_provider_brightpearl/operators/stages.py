@@ -21,7 +21,7 @@ from airflow_provider_brightpearl.links import (
     keep_link,
     keep_page,
 )
-from airflow_provider_brightpearl.notifications import announce
+from airflow_provider_brightpearl.notifications import announce, notifiers_of
 from airflow_provider_brightpearl.operators.pausing import BUSY_PAUSE, PausingOperator
 from airflow_provider_brightpearl.operators.request import request_of
 
@@ -39,7 +39,7 @@ class StageOperator(PausingOperator):
         mappings: folder of the flow files, None for the configured one.
         source_conn_id: connection of the source, None for the system's usual one.
         target_conn_id: connection of the target, likewise.
-        on_alert: notifiers that get what this task has to say, besides mail.
+        on_alert: notifiers that get what this task has to say, besides mail; those of its failures if left out.
     """
 
     ui_fgcolor = "#1b1f24"
@@ -58,7 +58,7 @@ class StageOperator(PausingOperator):
         super().__init__(**kwargs)
         # the ports of the flow, once a worker has opened them
         self.opened: Any = None
-        self.on_alert = list(on_alert)
+        self.on_alert = list(on_alert) or notifiers_of(self.on_failure_callback)
         self.flow = flow
         self.mappings = mappings
         self.source_conn_id = source_conn_id

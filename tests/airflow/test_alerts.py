@@ -216,6 +216,18 @@ def test_flows_take_notifiers_for_failures_and_for_records_left_behind(mappings)
         assert ["x"] == [each.message for each in callback.notifiers]
 
 
+@pytest.mark.parametrize(
+    ("name", "mapped"), [("extract", {}), ("gate", {}), ("transform", {"part": {}}), ("load", {"mapped": {}})]
+)
+def test_notifiers_of_a_dag_get_what_any_of_its_tasks_has_to_say(mappings, name, mapped):
+    """Such as an outage, which the first task that meets it announces."""
+    dag = sync_dag("orders_to_salesforce", mappings=mappings, on_alert=[Channel("x", [])])
+    task = dag.get_task(name)
+    if getattr(task, "is_mapped", False):
+        task = task.unmap(mapped)
+    assert ["x"] == [each.message for each in task.on_alert]
+
+
 def test_the_smtp_provider_mails_where_its_connection_exists(context, monkeypatch):
     received: list[str] = []
     with Mailbox(received) as port:
