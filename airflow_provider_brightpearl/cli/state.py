@@ -65,7 +65,7 @@ def clean(
 
 
 _KINDS = {
-    "payloads": "payloads of closed dead letters and conflicts",
+    "payloads": "payloads of closed dead letters, conflicts and received events",
     "dead_letters": "closed dead letters",
     "runs": "runs",
     "reconciliations": "reconciliations",
@@ -74,6 +74,8 @@ _KINDS = {
     "queued": "places of runs that waited for a system and never came back",
     "outages": "outages that nobody looks at any more",
     "conflicts": "closed conflicts",
+    "inbox": "processed records of the inbox",
+    "inbox_events": "received events",
     "staging": "staging folders",
 }
 

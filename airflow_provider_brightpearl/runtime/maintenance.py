@@ -24,7 +24,8 @@ def clean(
 
     Returns:
         How many of each kind were removed, or would be: ``payloads``, ``dead_letters``, ``runs``,
-        ``reconciliations``, ``events``, ``intents``, ``queued``, ``conflicts``, and ``staging`` folders.
+        ``reconciliations``, ``events``, ``intents``, ``queued``, ``conflicts``, ``inbox``, ``inbox_events``, and
+        ``staging`` folders.
 
     Raises:
         Unavailable: the state database does not answer.

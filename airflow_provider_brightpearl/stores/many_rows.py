@@ -30,7 +30,7 @@ def insert_new(connection: Connection, table: sa.Table, names: Sequence[str], ro
         names: of their columns.
         rows: in one order everywhere, as two workers that write the same ones must not wait for each other.
     """
-    return _insert(connection, table, names, rows, lambda insert: insert.on_conflict_do_nothing())
+    return upsert_rows(connection, table, names, rows, lambda insert: insert.on_conflict_do_nothing())
 
 
 def replace_rows(connection: Connection, table: sa.Table, names: Sequence[str], rows: Rows) -> None:
@@ -41,7 +41,7 @@ def replace_rows(connection: Connection, table: sa.Table, names: Sequence[str], 
         changed = {name: statement.excluded[name] for name in names if name not in key}
         return statement.on_conflict_do_update(index_elements=key, set_=changed)
 
-    _insert(connection, table, names, rows, replacing)
+    upsert_rows(connection, table, names, rows, replacing)
 
 
 def update_unchanged(
@@ -79,13 +79,17 @@ def update_unchanged(
     return len(revisions) == len(rows) and sum(revisions) == sum(row[place] + 1 for row in rows)
 
 
-def _insert(
+def upsert_rows(
     connection: Connection,
     table: sa.Table,
     names: Sequence[str],
     rows: Rows,
     on_conflict: Callable[[Any], Any],
 ) -> int:
+    """Inserts rows; ``on_conflict`` adds to the INSERT what happens to those whose key the table has.
+
+    See ``insert_new``; of each key there is one row. Returns how many were inserted or changed.
+    """
     statement = upsert(connection, table)
     if connection.dialect.name == "postgresql":
         statement = statement.from_select(list(names), _arrays(table, names))

@@ -1,7 +1,7 @@
 """Removes what the state database no longer needs: payloads and history, never what decides how a flow goes on.
 
-Watermarks, the crosswalk, letters that wait, conflicts that are open, writes in doubt or due, and the newest run of
-each flow stay for ever.
+Watermarks, the crosswalk, letters and events that wait, conflicts that are open, writes in doubt or due, and the newest
+run of each flow stay for ever.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from airflow_provider_brightpearl.core.inbox import InboxState
 from airflow_provider_brightpearl.core.ports.stores import IntentState
 from airflow_provider_brightpearl.pipeline.write_back import Kind
 from airflow_provider_brightpearl.stores import tables
@@ -46,7 +47,8 @@ KEPT = {
 class Cutoffs:
     """Aware instants before which each kind of state is removed.
 
-    ``payloads``: the records in closed letters, the values of closed conflicts. ``events``: what happened to records.
+    ``payloads``: the records in closed letters, the values of closed conflicts, the bodies of received events.
+    ``events``: what happened to records, what was received and is processed.
     ``history``: closed letters and conflicts, runs, reconciliations, settled intents.
     """
 
@@ -125,6 +127,7 @@ def _rules(dialect: str, cutoffs: Cutoffs) -> Iterator[_Rule]:
     yield _Rule("outages", tables.breaker, (tables.breaker.c.next_look < cutoffs.events,))
     yield from _of_overrides(cutoffs)
     yield from _of_conflicts(cutoffs)
+    yield from _of_inbox(cutoffs)
 
 
 def _of_overrides(cutoffs: Cutoffs) -> Iterator[_Rule]:
@@ -146,6 +149,21 @@ def _of_conflicts(cutoffs: Cutoffs) -> Iterator[_Rule]:
     linked = sa.exists().where(*(bound[name] == conflict[name] for name in ("pair", "flow", "object", "key")))
     stale = sa.and_(conflict.closed_at.is_(None), sa.not_(linked), conflict.at < cutoffs.history)
     yield _Rule("conflicts", tables.conflict, (sa.or_(conflict.closed_at < cutoffs.history, stale),))
+
+
+def _of_inbox(cutoffs: Cutoffs) -> Iterator[_Rule]:
+    """Records that are processed, and events that no record waits for."""
+    record, event = tables.inbox.c, tables.inbox_event.c
+    closed = record.state.in_([InboxState.DONE.value, InboxState.IGNORED.value])
+    waiting = (
+        sa.select(record[name]).where(sa.not_(closed), record[name].is_not(None))
+        for name in ("event", "again_event")
+    )
+    unneeded = [event.id.not_in(each) for each in waiting]
+    old_body = (event.received_at < cutoffs.payloads, event.body != "", *unneeded)
+    yield _Rule("payloads", tables.inbox_event, old_body, {"body": ""})
+    yield _Rule("inbox", tables.inbox, (closed, record.changed_at < cutoffs.events))
+    yield _Rule("inbox_events", tables.inbox_event, (event.received_at < cutoffs.events, *unneeded))
 
 
 def _has_newer(table: sa.Table) -> Any:

@@ -452,6 +452,43 @@ breaker_queue = sa.Table(
 )
 
 
+# events as they were received; ``key`` is the vendor's id of one, where it has any: a repeat of it is absorbed
+inbox_event = sa.Table(
+    "bp_inbox_event",
+    metadata,
+    _text("id", primary_key=True),
+    *(_text(name) for name in ("source", "connection", "name")),
+    sa.Column("key", sa.Text),
+    sa.Column("occurred_at", Instant),
+    sa.Column("received_at", Instant, nullable=False),
+    _text("body"),
+    # NULLs are distinct
+    sa.Index("bp_inbox_event_key", "source", "connection", "key", unique=True),
+)
+
+# records that events named. ``event`` and ``received_at`` are of the first event since the record was last processed,
+# ``again_event`` and ``again_at`` of the first one since it was taken
+inbox = sa.Table(
+    "bp_inbox",
+    metadata,
+    *(_text(name, primary_key=True) for name in ("source", "connection", "stream", "record_id")),
+    _text("state"),
+    _text("event"),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("again_event", sa.Text),
+    sa.Column("again_at", Instant),
+    _count("attempts"),
+    sa.Column("next_try", Instant, nullable=False),
+    _text("reason", server_default=""),
+    # the run that took it last, the take itself, and until when nobody else takes it
+    _text("run", server_default=""),
+    _text("take", server_default=""),
+    sa.Column("taken_until", Instant),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.Index("bp_inbox_due", "state", "source", "connection", "stream", "received_at"),
+)
+
+
 def upsert(connection: sa.engine.Connection, table: sa.Table) -> Any:
     """An INSERT that takes ON CONFLICT, in the dialect of this connection."""
     on_postgres = connection.dialect.name == "postgresql"

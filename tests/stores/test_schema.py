@@ -111,8 +111,14 @@ def without_claims(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE bp_token DROP COLUMN {name}")
 
 
+def without_inbox(connection: Connection) -> None:
+    for table in (tables.inbox, tables.inbox_event):
+        table.drop(connection)
+
+
 # what takes back a migration, the newest first
 _UNDO: dict[str, Callable[[Connection], None]] = {
+    "0024": without_inbox,
     "0023": without_sweeps,
     "0022": without_judged,
     "0021": without_claims,

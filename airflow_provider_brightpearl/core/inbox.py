@@ -1,0 +1,126 @@
+"""Events that were received, and the records that they name; an event only says which record to read.
+
+Records wait as a set, not as a queue: however many events name a record, it is read once for all that arrived before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+# characters of a body that are kept
+LONGEST_BODY = 64 * 1024
+
+
+class InboxState(StrEnum):
+    """What becomes of a record that an event named.
+
+    ``due``: to be processed. ``taken``: a run processes it. ``done``: processed since its last event. ``aside``: it
+    failed too often, and a person has to look. ``ignored``: no flow reads its stream.
+    """
+
+    DUE = "due"
+    TAKEN = "taken"
+    DONE = "done"
+    ASIDE = "aside"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Topic:
+    """What is processed together: a stream of the account that a connection leads to.
+
+    Args:
+        source: the system that sends the events, such as ``brightpearl``.
+        connection: id of the Airflow connection.
+        stream: such as ``sales_orders``.
+    """
+
+    source: str
+    connection: str
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class InboxEvent:
+    """One event as it was received.
+
+    Args:
+        source: the system that sent it.
+        connection: id of the connection that it was sent for.
+        name: the vendor's name of it, such as ``order.modified.order-status``.
+        streams: those that it concerns; none if the event is only to be kept.
+        record_ids: the records that it names.
+        body: as it was sent.
+        key: the vendor's id of this event, None where it has none.
+        occurred_at: when it happened as the vendor says, aware.
+    """
+
+    source: str
+    connection: str
+    name: str
+    streams: tuple[str, ...]
+    record_ids: tuple[str, ...]
+    body: bytes = b""
+    key: str | None = None
+    occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TakenRecord:
+    """A record that a run has taken.
+
+    ``received_at`` is when the first event arrived since the record was last processed, ``event`` the name of that
+    event; ``attempts`` counts this take.
+    """
+
+    record_id: str
+    event: str
+    received_at: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Records of a topic that one run has taken, in the order of their arrival; ``token`` names the take."""
+
+    topic: Topic
+    run: str
+    token: str
+    records: tuple[TakenRecord, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(each.record_id for each in self.records)
+
+
+@dataclass(frozen=True, slots=True)
+class InboxCount:
+    """How many records of a topic are in a state, and when the first event of the oldest of them arrived."""
+
+    topic: Topic
+    state: InboxState
+    records: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InboxPolicy:
+    """When a record that failed is tried again, and when it is set aside.
+
+    Args:
+        tries: it is set aside after so many.
+        first: the distance to the second try, doubled for each further one,
+        longest: up to this.
+        length: a run that does not renew its take for so long counts as dead.
+    """
+
+    tries: int = 5
+    first: timedelta = timedelta(seconds=30)
+    longest: timedelta = timedelta(hours=1)
+    length: timedelta = timedelta(minutes=15)
+
+    def next_try(self, attempts: int, now: datetime) -> datetime:
+        """When it is tried again after so many attempts."""
+        return now + min(self.first * (1 << (attempts - 1)), self.longest)

@@ -1,0 +1,87 @@
+"""The port of the inbox: what events named and is still to be processed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from airflow_provider_brightpearl.core.inbox import InboxCount, InboxEvent, Take, Topic
+
+
+class Inbox(Protocol):
+    """Events by arrival, and records as a set; every method raises ``Unavailable`` where it does not answer.
+
+    Times are those of a clock that all who use the inbox share.
+    """
+
+    def store(self, events: Sequence[InboxEvent]) -> int:
+        """Keeps events, all of them or none, and has the records that they name processed.
+
+        A record that is due stays so, in its place. One that a run has taken is due again after it. A repeat of an
+        event that the vendor has given a key is absorbed.
+
+        Returns:
+            How many records have become due, or will be due again.
+        """
+        ...
+
+    def due(self) -> list[Topic]:
+        """The topics with records that can be taken, sorted."""
+        ...
+
+    def take(self, topic: Topic, run: str, limit: int) -> Take | None:
+        """Takes the due records of a topic that arrived first, for a run; None where there are none.
+
+        No record is taken twice at a time. A take that was not renewed for the policy's length counts as a failure of
+        its records, and who has it closes nothing any more.
+        """
+        ...
+
+    def renew(self, take: Take) -> None:
+        """Keeps a take for the policy's length from now.
+
+        Raises:
+            LeaseLost: none of its records is left to it: it was silent for too long, or has closed them all.
+        """
+        ...
+
+    def done(self, take: Take, record_ids: Collection[str] | None = None) -> int:
+        """Closes records of a take, all of them by default; those with an event since are due again.
+
+        Returns:
+            How many this take still had.
+        """
+        ...
+
+    def failed(self, take: Take, reason: str, record_ids: Collection[str] | None = None) -> int:
+        """Has records of a take tried again later, or sets them aside after the policy's tries; see ``done``.
+
+        Those with an event since are due at once, as new ones.
+        """
+        ...
+
+    def put_back(self, take: Take, reason: str, wait: timedelta = timedelta(0)) -> int:
+        """Gives a take back without counting the attempt: the records had no part in why it ended; see ``done``."""
+        ...
+
+    def ignore(self, topic: Topic, reason: str) -> int:
+        """Closes the due records of a topic that no flow reads; returns how many."""
+        ...
+
+    def replay(self, start: datetime, end: datetime, topic: Topic | None = None) -> int:
+        """Has all records processed again that an event named in a span of time, whatever became of them.
+
+        Args:
+            start: aware; events from here on count,
+            end: and those before this.
+            topic: only this one.
+
+        Returns:
+            How many records have become due. Some may have had an event shortly before or after the span.
+        """
+        ...
+
+    def counts(self) -> list[InboxCount]:
+        """How many records are in which state, by topic."""
+        ...
