@@ -73,10 +73,10 @@ class SandboxState:
 def installed_systems(clock: Clock) -> list[System]:
     """The simulated systems that are installed."""
     found: list[System] = []
-    for folder, name in (("brightpearl", "Brightpearl"), ("salesforce", "Salesforce"), ("infor", "Infor")):
+    for folder in ("brightpearl", "salesforce", "infor", "shop", "carrier"):
         module = f"{PACKAGE}.{folder}.system"
         if importlib.util.find_spec(f"{PACKAGE}.{folder}") and importlib.util.find_spec(module):
-            found.append(getattr(importlib.import_module(module), name)(clock))
+            found.append(getattr(importlib.import_module(module), folder.capitalize())(clock))
     return found
 
 

@@ -35,6 +35,7 @@ def airflow_commands(url: str) -> str:
     return "\n".join(
         f"airflow connections add {details.conn_id} --conn-json {shlex.quote(json.dumps(details.connection))}"
         for details in _all_details(url)
+        if details.conn_id
     )
 
 

@@ -45,7 +45,7 @@ class ConnectionDetails:
     title: str
     url: str
     credentials: Mapping[str, str]  # by label
-    conn_id: str
+    conn_id: str  # empty where Airflow has no connection to it
     connection: Mapping[str, object]  # the JSON form of the Airflow connection
 
 

@@ -191,7 +191,7 @@ def _state() -> SandboxState:
     return SandboxState(SeedOptions(customers=1, products=1, orders=1), clock, installed_systems(clock))
 
 
-@pytest.mark.parametrize("system", ["brightpearl", "salesforce"])
+@pytest.mark.parametrize("system", ["brightpearl", "salesforce", "shop", "carrier"])
 def test_sandbox_settings(system: str) -> None:
     rows = markdown.table(markdown.section("docs/sandbox.md", f"Settings of {system}"), "Setting")
     known = {name: json.dumps(value) for name, value in _state().initial_settings[system].items()}
