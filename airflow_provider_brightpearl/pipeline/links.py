@@ -41,7 +41,7 @@ class Link:
     ``source_id`` is the record of the flow that runs; ``changed_at`` (aware) and ``changed_by`` are when and by whom
     that was changed last, None and empty where it is not known. ``unwritten``: the
     linking flow has not written this row, which the other one linked. ``joined``: this run has linked it to a record
-    that was linked already, so that its values are the newest.
+    that was linked already, so that its values are the newest. ``rewrite``: a repair asks for all of its fields.
     """
 
     source_id: str
@@ -52,6 +52,7 @@ class Link:
     changed_by: str = ""
     unwritten: bool = False
     joined: bool = False
+    rewrite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +190,11 @@ class ForwardLinks:
                 if change.target_id is None:
                     self._new[place] = ours
                 else:
-                    unwritten = not batch.bound[change.object][change.key].fingerprint
+                    bound = batch.bound[change.object][change.key]
                     link = Link(
-                        record.source_id, place, change.target_id, ours, changed_at, unwritten=unwritten
-                    )
+                        record.source_id, place, change.target_id, ours, changed_at,
+                        unwritten=not bound.fingerprint, rewrite=bound.to_rewrite,
+                    )  # fmt: skip
                     found.setdefault(record.source_id, []).append(link)
         return found
 

@@ -272,6 +272,9 @@ class TwoWay:
             for each, value in after.items()
             if base is None or each not in before or value != before[each]
         }
+        if link.rewrite:
+            # what nobody brings back may differ although nothing has changed here
+            return {*found.write, *alone}
         if link.unwritten and base is not None and not self.keeps_keys:
             # what the target has in other fields of a row of its own stays until it changes here
             return {*found.write, *candidates(base, {each: alone[each] for each in alone if each in base})}

@@ -19,7 +19,7 @@ from airflow_provider_brightpearl.core.reports import ReconcileReport, Reconcile
 from airflow_provider_brightpearl.core.suggest import did_you_mean
 from airflow_provider_brightpearl.core.window import Request, RunKind, Window
 from airflow_provider_brightpearl.errors import DriftTooLarge, Misconfigured, RecordRefused
-from airflow_provider_brightpearl.flow.identity import identity_of
+from airflow_provider_brightpearl.flow.identity import compared_fields, identity_of
 from airflow_provider_brightpearl.flow.reconcile import ReconcileSpec
 from airflow_provider_brightpearl.mapping.mapped import PartMapper
 from airflow_provider_brightpearl.pipeline.reconcile import find_drift
@@ -35,7 +35,7 @@ from airflow_provider_brightpearl.runtime.lease import writing_alone
 from airflow_provider_brightpearl.runtime.progress import logged_progress
 from airflow_provider_brightpearl.runtime.reconcile_report import reconcile_lines
 from airflow_provider_brightpearl.runtime.run import run_flow
-from airflow_provider_brightpearl.runtime.two_way import deletions_of
+from airflow_provider_brightpearl.runtime.two_way import deletions_of, left_to_partners, partners
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.reconciliations import SqlReconciliations
 from airflow_provider_brightpearl.stores.sides import SqlSides
@@ -136,10 +136,17 @@ def repair(wiring: Wiring, found: ReconcileReport) -> ReconcileReport:
     with _alone(wiring, found):
         note_removed = partial(_note_rows, wiring, found.run, EventOutcome.REMOVED)
         removed, refused = remove_rows(flow, found.remove, ports, note_removed) if found.remove else (0, [])
-        repaired = counts.created + counts.updated + counts.unchanged
+        # what the target has changed since both sides agreed is not this flow's to write
+        others = partners(wiring)
+        left = len(left_to_partners(wiring, found.repair, compared_fields(flow))) if others else 0
+        if flow.reverse and others:
+            left = counts.unchanged
+        repaired = counts.created + counts.updated + counts.unchanged - left
         whole = repaired == len(found.repair) and not refused
+        waits = f"{left} of the records that differ wait for {' or '.join(others)}" if left else ""
         repaired_report = replace(
             found,
+            note="; ".join(filter(None, (found.note, waits))),
             state=ReconcileState.REPAIRED if whole else ReconcileState.PARTIALLY_REPAIRED,
             repaired=repaired,
             removed=removed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_brightpearl.core.conflicts import FieldConflict
-from airflow_provider_brightpearl.core.merge import Fields, Rule, differ, newer_side
+from airflow_provider_brightpearl.core.merge import Fields, Rule, Value, differ, newer_side
 from airflow_provider_brightpearl.core.ports.stores import Binding, Intent, Staging
 from airflow_provider_brightpearl.core.ports.target import AdaptsValues, Held, HoldsRows
 from airflow_provider_brightpearl.core.reports import TransformReport
@@ -104,6 +104,14 @@ def _reverses(wiring: Wiring) -> list[FlowSpec]:
     return [each for each in flows if each.reverse and each.reverse.of == wiring.flow.flow]
 
 
+def partners(wiring: Wiring) -> list[str]:
+    """The flows of the other direction that bring changes of this one's target back; none if nobody edits it."""
+    flow = wiring.flow
+    if flow.reverse:
+        return [flow.reverse.of] if flow.reverse.fields else []
+    return [each.flow for each in _reverses(wiring) if each.reverse and each.reverse.fields]
+
+
 def _pairs(others: Sequence[FlowSpec]) -> dict[str, str]:
     """The fields (``Account.Phone``) that are edited on both sides."""
     return {place: place for each in others if each.reverse for place in each.reverse.fields.values()}
@@ -119,6 +127,33 @@ def stray_bases(wiring: Wiring, rows: Sequence[Binding]) -> list[tuple[Binding, 
     Raises:
         SyncError: a system does not answer as it should.
     """
+    changed = _changed_there(wiring, rows)
+    links = [Link(row.source_id, (row.object, row.key), row.target_id, {}) for row, _, _ in changed]
+    ours = _mapped_now(wiring, links) if links else {}
+    return [
+        (row, name)
+        for row, name, agreed in changed
+        if isinstance(mine := ours.get((row.object, row.key)), Held)
+        and name in mine.fields
+        and differ(agreed, mine.fields[name])
+    ]
+
+
+def left_to_partners(wiring: Wiring, source_ids: Sequence[str], names: Collection[str]) -> set[str]:
+    """Those of the records whose first row has one of these fields changed in the target since both sides agreed.
+
+    The flow of the other direction has to bring it. A flow without ``authority`` has none.
+
+    Raises:
+        SyncError: the target does not answer as it should.
+    """
+    root = wiring.flow.root
+    rows = [each for each in wiring.crosswalk.of_records(wiring.flow.flow, source_ids) if each.object == root]
+    return {row.source_id for row, name, _ in _changed_there(wiring, rows) if name in names}
+
+
+def _changed_there(wiring: Wiring, rows: Sequence[Binding]) -> list[tuple[Binding, str, Value]]:
+    """Fields that the target has changed since both sides agreed: row, name, and what was agreed on."""
     flow = wiring.flow
     pairs = _pairs(_reverses(wiring)) if flow.authority else {}
     known = {(row.object, row.key): row for row in rows if row.object in flow.objects}
@@ -129,16 +164,13 @@ def stray_bases(wiring: Wiring, rows: Sequence[Binding]) -> list[tuple[Binding, 
     if not bases:
         return []
     links = [Link(known[place].source_id, place, known[place].target_id, {}) for place in bases]
-    theirs, ours = _held_by_target(wiring, pairs, links), _mapped_now(wiring, links)
+    theirs = _held_by_target(wiring, pairs, links)
     return [
-        (known[place], name)
+        (known[place], name, agreed)
         for place, base in sorted(bases.items())
         for name, agreed in base.items()
         if f"{place[0]}.{name}" in pairs
-        and isinstance(mine := ours.get(place), Held)
         and place in theirs
-        and name in mine.fields
-        and differ(agreed, mine.fields[name])
         and differ(agreed, theirs[place].fields.get(name))
     ]
 

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.records import Counts
+from airflow_provider_brightpearl.core.reports import ReconcileState
+from airflow_provider_brightpearl.runtime.reconcile import compare, repair
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from tests.contracts.tenant import add
 from tests.flows.m3_orders import SETTINGS, Warehouse
@@ -131,6 +134,30 @@ def test_an_invoice_is_found_by_any_of_its_orders(site: Warehouse) -> None:
     summary = site.run(FLOW)
     assert Counts(extracted=2, unchanged=1, rejected=1) == summary.counts
     assert "the invoice is of several orders" in summary.reasons[0][0]
+
+
+def test_a_comparison_finds_invoices_that_were_never_noted_and_orders_that_are_invoiced_no_more(
+    site: Warehouse,
+) -> None:
+    noted, unknown = site.sell(1), site.sell(2)
+    first, second = site.invoice(noted), site.invoice(unknown)
+    crosswalk = site.wiring("orders_to_infor").crosswalk
+    rows = crosswalk.of_records("orders_to_infor", [unknown])
+    crosswalk.unbind(rows)
+    assert Counts(extracted=2, created=1, unchanged=1) == site.run(FLOW).counts
+    crosswalk.bind([replace(each, revision=0) for each in rows])
+    site.pass_time(60)
+    found = compare(site.wiring(FLOW), "compare")
+    assert found
+    assert ((second,), 1) == (found.repair, found.counts["matched"])
+    repaired = repair(site.wiring(FLOW), found)
+    assert (ReconcileState.REPAIRED, 1) == (repaired.state, repaired.repaired)
+    assert second.endswith(str(number_of(site, unknown)))
+    open_again = {**invoice_of(site, noted), "invoiceReference": ""}
+    site.patch(f"/brightpearl/order/{noted}", {"invoices": [open_again]})
+    found = compare(site.wiring(FLOW), "again")
+    assert found
+    assert (ReconcileState.NEEDS_REVIEW, (), (first,)) == (found.state, found.repair, found.ids["manual"])
 
 
 def place(line: dict[str, Any]) -> str:

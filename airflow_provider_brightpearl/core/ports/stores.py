@@ -51,6 +51,11 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
         """Whether a flow of the other direction has linked this row, and its own flow has never written it."""
         return not self.fingerprint and not self.source_version and self.read_at is None
 
+    @property
+    def to_rewrite(self) -> bool:
+        """Whether a repair has asked for this row to be written whole, whatever the source has changed since."""
+        return not self.fingerprint and not self.source_version and self.read_at is not None
+
 
 def swapped(pair: str) -> str:
     """The pair of instances of the flows of the other direction: ``b>a`` for ``a>b``."""

@@ -227,13 +227,15 @@ class Resource:
     """Where a first object is read: its path, the name of its id, and which of its parts a record has.
 
     Records without an id of their own come as a map by id.
-    ``rewritable`` ones are created anew where somebody deleted them.
+    ``rewritable`` ones are created anew where somebody deleted them. ``holds``: whether a record has the object that is
+    kept in it, as an order its invoice.
     """
 
     path: str
     id: str
     parts: Callable[[str, Mapping[str, Any]], Iterable[str]]
     rewritable: bool = False
+    holds: Callable[[Mapping[str, Any]], bool] = lambda _record: True
 
 
 def _slots(_kind: str, contact: Mapping[str, Any]) -> Iterable[str]:
@@ -248,6 +250,10 @@ def _no_parts(_kind: str, _record: Mapping[str, Any]) -> Iterable[str]:
     return ()
 
 
+def _is_invoiced(sale: Mapping[str, Any]) -> bool:
+    return bool((sale.get("invoice") or {}).get("invoiceReference"))
+
+
 def _note_rows(_kind: str, note: Mapping[str, Any]) -> Iterable[str]:
     return note.get("orderRows") or {}
 
@@ -256,6 +262,7 @@ _RESOURCES: Mapping[str, Resource] = {
     "Contact": Resource("contact-service/contact", "contactId", _slots, rewritable=True),
     "SalesOrder": Resource("order-service/sales-order", "id", _sale_parts),
     "SalesCredit": Resource("order-service/sales-credit", "id", _sale_parts),
+    "OrderInvoice": Resource("order-service/sales-order", "id", _no_parts, holds=_is_invoiced),
     "Product": Resource("product-service/product", "id", _no_parts),
     "GoodsOutNote": Resource("warehouse-service/order/*/goods-note/goods-out", "", _note_rows),
 }

@@ -69,10 +69,10 @@ class BrightpearlTarget:
         if self.resource is None:
             yield from (TargetRow(key, target_id) for target_id, key in known.items())
             return
-        entry = fields_of(self.flow, self.flow.root)
-        for target_id, record in self._records(self.resource, list(known)):
+        entry, ids = fields_of(self.flow, self.flow.root), {owner_of(each): each for each in known}
+        for owner, record in self._records(self.resource, list(ids)):
             found = {name: _value(at(record, entry.fields[name].path)) for name in fields}
-            yield TargetRow(known[target_id], target_id, found)
+            yield TargetRow(known[ids[owner]], ids[owner], found)
 
     def existing_ids(self, object_name: str, target_ids: Sequence[str]) -> set[str]:
         """Those of the rows that Brightpearl has, as far as it can be queried; parts are read with their first row."""
@@ -85,14 +85,17 @@ class BrightpearlTarget:
         there: set[str] = set()
         for owner, record in self._records(self.resource, list(owners)):
             parts = {f"{owner}{SEPARATOR}{part}" for part in self.resource.parts(kind, record)}
-            there.update(({owner} if object_name == self.flow.root else parts).intersection(owners[owner]))
+            there.update(
+                owners[owner] if object_name == self.flow.root else parts.intersection(owners[owner])
+            )
         return there
 
     def _records(self, resource: Resource, ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         """Id and record, of those that Brightpearl has."""
         for key, raw in self.client.get_map(resource.path, [int(each) for each in ids]):
             record = _decode(raw)
-            yield key or str(record[resource.id]), record
+            if resource.holds(record):
+                yield key or str(record[resource.id]), record
 
     def remove(self, rows: Sequence[Binding]) -> Iterator[list[RowResult]]:
         """Brightpearl keeps its rows; ``check_reconcile`` refuses a flow that asks for more."""

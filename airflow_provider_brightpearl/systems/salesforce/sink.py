@@ -41,6 +41,7 @@ from airflow_provider_brightpearl.systems.salesforce.rows import (
     row_of,
     was_removed,
 )
+from airflow_provider_brightpearl.systems.salesforce.unkeyed import unkeyed_contacts
 from airflow_provider_brightpearl.systems.salesforce.whole import WholeRecords, most_nodes
 
 log = logging.getLogger(__name__)
@@ -193,12 +194,37 @@ class SalesforceSink:
         rows = self._rows(records)
         for results in chain(self._reopened(rows), self._removals(records)):
             yield _note(results, refused)
+        # unbound rows that the org had by their keys, with their ids
+        there: dict[tuple[str, str], str] = {}
         for name, spec in self.specs.items():
             passing = [row for row in rows[name] if row[0] not in refused]
+            if self.flow.authority and spec.parent and self.flow.target_object(name) == "Contact":
+                passing = self._with_unkeyed(name, passing, there)
             late = {change.key for _, change in passing if self._closes(change)}
+            new = {change.key for _, change in passing if not change.target_id}
             for results in self._upsert(name, passing, meanwhile=spec.set_last, unfinished=late):
                 yield _note(results, refused)
+                there |= {
+                    (name, each.key): each.target_id
+                    for each in results
+                    if each.key in new and each.outcome is RowOutcome.UPDATED
+                }
         yield from self._last_fields(rows, refused)
+
+    def _with_unkeyed(
+        self, name: str, rows: Sequence[Owned], there: Mapping[tuple[str, str], str]
+    ) -> list[Owned]:
+        """The rows, new contacts with the ids of those that the org has without a key."""
+        parent = next(iter(self.specs[name].parent.values()))
+        new = [change for _, change in rows if not change.target_id and (parent, change.parent) in there]
+        if not new:
+            return list(rows)
+        accounts = {each.parent: there[parent, each.parent] for each in new}
+        before = self.client.calls
+        found = unkeyed_contacts(self.client, self.specs[name].key_field, new, accounts)
+        self._extra_calls += self.client.calls - before
+        known = {each.key: each for each in found}
+        return [(source_id, known.get(change.key, change)) for source_id, change in rows]
 
     def _rows(self, records: Sequence[RecordChange]) -> dict[str, list[Owned]]:
         """The rows of records by object, each with the record that it belongs to."""
