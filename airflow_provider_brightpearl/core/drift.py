@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -16,6 +16,7 @@ class FieldSchema(msgspec.Struct, frozen=True, omit_defaults=True):
     ``kind`` is a word of its system, one for all types that take the same values. ``length`` counts characters, or
     digits before the point of a number, ``scale`` those after it; 0 is no limit. ``required``: a new row needs a value.
     ``key``: rows are found by it. ``values`` are the only ones that it takes, None where it takes others too.
+    ``sent``: it is written whatever the flow file says.
     """
 
     kind: str
@@ -25,6 +26,7 @@ class FieldSchema(msgspec.Struct, frozen=True, omit_defaults=True):
     key: bool = False
     writable: bool = True
     values: tuple[str, ...] | None = None
+    sent: bool = False
 
 
 ObjectSchema = Mapping[str, FieldSchema]
@@ -47,12 +49,29 @@ class Drift:
     breaking: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class TargetFields:
+    """What a target has for a flow, by object of the flow file: ``Customer``.
+
+    Where an object is written by several calls, each with fields of its own, by object and call:
+    ``Customer CRS610MI Add``. ``objects`` without fields could not be read: what was met before stays. ``missing`` is
+    what the target lacks of what the flow needs, the field empty where it lacks all of it; ``notes`` say what could
+    not be compared.
+    """
+
+    objects: Mapping[str, ObjectSchema]
+    missing: Mapping[str, Sequence[Drift]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
 def compare_fields(before: ObjectSchema, now: ObjectSchema, written: Written) -> list[Drift]:
     """What changed of one object, breaking changes first.
 
     Fields that the flow does not write count where a new row needs them. Of the others only those are named that are
     new.
     """
+    sent: dict[str, Collection[str]] = {name: () for name, each in before.items() if each.sent}
+    written = replace(written, values={**sent, **written.values})
     found = [*_written(before, now, written), *_others(before, now, written)]
     return sorted(found, key=lambda each: not each.breaking)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airflow_provider_brightpearl.core.drift import Drift, ObjectSchema, compare_fields
@@ -23,30 +23,34 @@ log = logging.getLogger(__name__)
 class SchemaReport:
     """What a target lacks of what a flow writes, and how it differs from what the flow last met.
 
-    ``drifts`` are by object of the flow file, ``objects`` the fields as they are now; both are empty where nothing
-    was asked or has changed.
+    ``drifts`` are by object of the flow file, or by object and call; ``objects`` the fields as they are now. Both are
+    empty where nothing was asked or has changed. ``unread`` says what could not be compared.
     """
 
     problems: Sequence[str] = ()
     drifts: Mapping[str, Sequence[Drift]] = field(default_factory=dict)
     objects: Mapping[str, ObjectSchema] = field(default_factory=dict)
+    unread: Sequence[str] = ()
 
     def breaking(self, wiring: Wiring) -> list[str]:
         """The changes with which the flow cannot go on, each with file, line, object and field."""
-        return self._lines(wiring, breaking=True)
+        return [line for line, breaking in _lines(wiring, self.drifts) if breaking]
 
     def notes(self, wiring: Wiring) -> list[str]:
-        """The other changes, likewise."""
-        return self._lines(wiring, breaking=False)
+        """The other changes, likewise, and what could not be compared."""
+        changes = [line for line, breaking in _lines(wiring, self.drifts) if not breaking]
+        return [*changes, *self.unread]
 
-    def _lines(self, wiring: Wiring, *, breaking: bool) -> list[str]:
-        file = wiring.environment.mappings / f"{wiring.flow.flow}.yaml"
-        return [
-            f"{place_of(file, name, each.field)}: {wiring.flow.target_object(name)}.{each.field}: {each.text}"
-            for name, found in self.drifts.items()
-            for each in found
-            if each.breaking is breaking
-        ]
+
+def _lines(wiring: Wiring, drifts: Mapping[str, Sequence[Drift]]) -> Iterator[tuple[str, bool]]:
+    """Each change with file, line, object or call, and field; and whether it is breaking."""
+    file = wiring.environment.mappings / f"{wiring.flow.flow}.yaml"
+    for place, found in drifts.items():
+        name, _, call = place.partition(" ")
+        where = call or wiring.flow.target_object(name)
+        for each in found:
+            whole = f"{where}.{each.field}" if each.field else where
+            yield f"{place_of(file, name, each.field)}: {whole}: {each.text}", each.breaking
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +99,17 @@ def read_schema(wiring: Wiring) -> SchemaReport:
     problems = system.schema_problems(wiring.target_client, flow) if system.schema_problems else ()
     if problems or system.read_fields is None:
         return SchemaReport(problems)
-    objects = system.read_fields(wiring.target_client, flow)
+    found = system.read_fields(wiring.target_client, flow)
     written = written_values(flow, load_lookups(flow, wiring.environment.mappings))
-    seen = wiring.seen_fields_of(wiring.pair).of(flow.flow)
+    seen = {name: each.fields for name, each in wiring.seen_fields_of(wiring.pair).of(flow.flow).items()}
+    objects = {name: now or seen.get(name, now) for name, now in found.objects.items()}
     drifts = {
-        name: compare_fields(seen[name].fields, now, written[name])
+        name: compare_fields(seen[name], now, written[name.partition(" ")[0]])
         for name, now in objects.items()
-        if name in seen
+        if seen.get(name)
     }
-    return SchemaReport(problems, drifts, objects)
+    problems = [line for line, _ in _lines(wiring, found.missing)]
+    return SchemaReport(problems, drifts, objects, found.notes)
 
 
 def accept(wiring: Wiring, report: SchemaReport) -> None:
@@ -113,7 +119,9 @@ def accept(wiring: Wiring, report: SchemaReport) -> None:
 
 def planned_schema_calls(wiring: Wiring) -> int:
     """Calls that ``check_schema`` will take in the next run."""
-    return wiring.schema_calls if _is_due(wiring, wiring.planned_pair) else 0
+    if not _is_due(wiring, wiring.planned_pair):
+        return 0
+    return wiring.target_system.schema_calls(wiring.target_client, wiring.flow)
 
 
 def _is_due(wiring: Wiring, pair: str) -> bool:

@@ -280,12 +280,6 @@ class Wiring:
         """The descriptor of the target."""
         return registry.find_system(self.flow.target)
 
-    @property
-    def schema_calls(self) -> int:
-        """Calls that reading the target's schema takes: one for each object of a target that can be asked."""
-        asks = self.target_system.schema_problems is not None
-        return len({self.flow.target_object(name) for name in self.flow.objects}) if asks else 0
-
     @cached_property
     def seen_columns(self) -> SeenColumns:
         return SqlSeenColumns(self.environment.state(), self.pair)

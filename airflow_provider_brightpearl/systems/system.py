@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_brightpearl.core.drift import ObjectSchema
+from airflow_provider_brightpearl.core.drift import TargetFields
 from airflow_provider_brightpearl.core.ports.source import Source, SourceInventory, WriteBack
 from airflow_provider_brightpearl.core.ports.stores import Intents
 from airflow_provider_brightpearl.core.ports.target import Sink, Target
@@ -44,6 +44,10 @@ def _no_fields(_object: str) -> Sequence[str]:
     return ()
 
 
+def _one_each(_client: Any, flow: FlowSpec) -> int:
+    return len({flow.target_object(name) for name in flow.objects})
+
+
 @dataclass(frozen=True, slots=True)
 class System:
     """One system, as flows read and write it; what it cannot do is left out.
@@ -69,8 +73,9 @@ class System:
         keeps_keys: whether rows of this target hold the key of the flow that wrote them.
         notes: what a flow does that may not be what its author expects; asks nobody.
         schema_problems: what this target lacks of what a flow writes, by client and flow; asks the target.
-        read_fields: the fields of this target that a flow writes or has to write, by object of the flow file, by the
-            same; a change of them is found before a run.
+        read_fields: the fields of this target that a flow writes or has to write, by the same; a change of them is
+            found before a run.
+        schema_calls: how many calls these two take, by the same; one for each object if left out.
         is_unchanged: whether those fields are as they were at an aware instant, by the same, where that costs less.
         schema_every: after so long the fields are read again, though nothing else asks for it.
         returned_fields: what the target returns for a row of an object beside its id, for write-backs.
@@ -97,7 +102,8 @@ class System:
     keeps_keys: bool = True
     notes: Callable[[FlowSpec], Sequence[str]] = _no_notes
     schema_problems: Callable[[Any, FlowSpec], Sequence[str]] | None = None
-    read_fields: Callable[[Any, FlowSpec], Mapping[str, ObjectSchema]] | None = None
+    read_fields: Callable[[Any, FlowSpec], TargetFields] | None = None
+    schema_calls: Callable[[Any, FlowSpec], int] = _one_each
     is_unchanged: Callable[[Any, FlowSpec, datetime], bool] | None = None
     schema_every: timedelta = timedelta(days=1)
     returned_fields: Callable[[str], Sequence[str]] = _no_fields

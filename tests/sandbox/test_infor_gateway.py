@@ -259,6 +259,30 @@ def test_metadata_agrees_with_the_signatures(m3: M3) -> None:
     assert {"Confirm", "AddBatchHead", "GetServerTime"} <= set(names)
 
 
+def test_a_release_changes_what_is_listed_and_what_is_taken(m3: M3) -> None:
+    changes = {
+        "CRS610MI Add.CUNM": {"length": 5},
+        "CRS610MI Add.YREF": {"required": True, "numeric": True},
+        "CRS610MI Add.PHNO": {"removed": True},
+        "CRS610MI Add.NEWF": {"length": 3},
+        "CRS610MI ChgBasicData": {"removed": True},
+    }
+    m3.sandbox.control("POST", "/settings/infor", {"field_changes": changes})
+    rows = {
+        row["FLNM"]: row for row in m3.rows("MRS001MI", "LstFields", MINM="CRS610MI", TRNM="Add", TRTP="I")
+    }
+    assert ("5", "N", "1") == (rows["CUNM"]["LENG"], rows["YREF"]["TYPE"], rows["YREF"]["MAND"])
+    assert ("3", False) == (rows["NEWF"]["LENG"], "PHNO" in rows)
+    names = [row["TRNM"] for row in m3.rows("MRS001MI", "LstTransactions", MINM="CRS610MI")]
+    assert ("Add" in names, "ChgBasicData" in names) == (True, False)
+    missing = m3.code("MRS001MI", "LstFields", MINM="CRS610MI", TRNM="ChgBasicData", TRTP="I")
+    assert ("XRE0103", "TRNM") == missing
+    given = {"CUTM": "WEB", "CUA1": "1 Quay"}
+    assert "MandatoryInputFieldNotFound" in str(m3.single("CRS610MI", "Add", CUNM="Ann", **given))
+    assert "InputFieldTooLong" in str(m3.single("CRS610MI", "Add", CUNM="Annabella", YREF="1", **given))
+    assert 400 == m3.get("CRS610MI/ChgBasicData", params={"CUNO": "ACME01"}).status_code
+
+
 def test_the_user_and_the_clock(m3: M3) -> None:
     user = m3.row("MNS150MI", "GetUserData")
     assert ("100", "AAA", "BPSVC") == (user["CONO"], user["DIVI"], user["USID"])

@@ -8,9 +8,10 @@ from itertools import islice
 
 from ..settings import int_setting, list_setting
 from .errors import Nok, Terminated, generic_nok, nok, unknown_transaction
+from .field_changes import signature_of
 from .programs.registry import TABLE
 from .session import Session
-from .signatures import Signature, is_number, signatures
+from .signatures import Signature, is_number
 from .tenant import Tenant
 from .transaction_faults import TransactionFaults
 from .values import DATE_FORMATS, Row, parse_record, render
@@ -60,7 +61,10 @@ class M3:
 
     def knows(self, program: str, transaction: str | None = None) -> bool:
         """True if the program, and the transaction if given, is simulated."""
-        return program in TABLE and (transaction is None or transaction in TABLE[program])
+        if program not in TABLE or transaction is None:
+            return program in TABLE
+        settings = self._tenant.settings
+        return transaction in TABLE[program] and signature_of(program, transaction, settings) is not None
 
     def run(self, call: TransactionCall) -> TransactionResult:
         """Run a transaction; a NOK is part of the result."""
@@ -94,11 +98,13 @@ class M3:
         return TransactionResult(call, columns, self._rows(rows, signature, columns, call, error), error)
 
     def _signature(self, call: TransactionCall) -> Signature:
-        if not self.knows(call.program, call.transaction):
+        known = call.transaction in TABLE.get(call.program, ())
+        signature = signature_of(call.program, call.transaction, self._tenant.settings) if known else None
+        if signature is None:
             raise unknown_transaction(call.program, call.transaction)
         if call.program in list_setting(self._tenant.settings, "unauthorised_programs"):
             raise nok("XAU0008", call.options.cono, "CONO")
-        return signatures()[call.program][call.transaction]
+        return signature
 
     def _session(self, call: TransactionCall, cono_field: str) -> Session:
         settings = self._tenant.settings

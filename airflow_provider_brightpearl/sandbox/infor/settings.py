@@ -96,6 +96,9 @@ def _input() -> dict[str, object]:
         "default_warehouse": "100",
         "authorised_companies": ["100", "409"],
         "unauthorised_programs": [],
+        # by transaction or its field: {"CRS610MI Add": {"removed": true}, "CRS610MI Add.CUNM": {"length": 20}};
+        # other properties of a field: "required", "numeric", "removed"; one that is not there is new
+        "field_changes": {},
         "unknown_field": "refuse",  # "ignore"
         "key_case": "upper",  # "keep": keys keep their lower case
         "cono_field_wins": True,  # a CONO field overrides a different cono parameter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airflow_provider_brightpearl.core.drift import FieldSchema
+from airflow_provider_brightpearl.core.drift import FieldSchema, TargetFields
 from airflow_provider_brightpearl.core.suggest import did_you_mean
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
@@ -53,9 +53,9 @@ def _custom(flow: FlowSpec) -> list[tuple[str, str]]:
 _KINDS = {"TEXT": "text", "TEXT_AREA": "text"}
 
 
-def read_fields(client: BrightpearlClient, flow: FlowSpec) -> dict[str, dict[str, FieldSchema]]:
+def read_fields(client: BrightpearlClient, flow: FlowSpec) -> TargetFields:
     """The custom fields of the records that a flow writes, as the account lists them, under its first object."""
-    return {flow.root: {str(each["code"]): _field(each) for each in _listed(client, flow)}}
+    return TargetFields({flow.root: {str(each["code"]): _field(each) for each in _listed(client, flow)}})
 
 
 def _field(listed: Mapping[str, Any]) -> FieldSchema:

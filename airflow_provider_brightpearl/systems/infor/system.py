@@ -7,6 +7,7 @@ from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.systems.infor.inventory import InforInventory, listing_of
 from airflow_provider_brightpearl.systems.infor.objects import check_objects, returned_fields_of
+from airflow_provider_brightpearl.systems.infor.schema import read_fields, schema_calls
 from airflow_provider_brightpearl.systems.infor.sink import InforSink
 from airflow_provider_brightpearl.systems.infor.source import InforSource
 from airflow_provider_brightpearl.systems.infor.streams.table import STREAMS
@@ -52,6 +53,8 @@ INFOR = System(
     open_sink=InforSink,
     open_target=InforTarget,
     check_target=_check_target,
+    read_fields=read_fields,
+    schema_calls=schema_calls,
     returned_fields=returned_fields_of,
     # fields without a value are not sent, and M3 takes one that is missing as unchanged
     empties=lambda _: False,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_brightpearl.core.drift import FieldSchema
+from airflow_provider_brightpearl.core.drift import FieldSchema, TargetFields
 from airflow_provider_brightpearl.core.suggest import did_you_mean
 from airflow_provider_brightpearl.errors import SyncError
 from airflow_provider_brightpearl.flow.spec import FlowSpec
@@ -47,9 +47,9 @@ def is_unchanged(client: SalesforceClient, flow: FlowSpec, since: datetime) -> b
         return False
 
 
-def read_fields(client: SalesforceClient, flow: FlowSpec) -> dict[str, dict[str, FieldSchema]]:
+def read_fields(client: SalesforceClient, flow: FlowSpec) -> TargetFields:
     """The fields of the objects that a flow writes, as the org describes them, by object of the flow file."""
-    return {name: _fields(client, flow, name) for name in flow.objects}
+    return TargetFields({name: _fields(client, flow, name) for name in flow.objects})
 
 
 def _targets(flow: FlowSpec) -> list[str]:

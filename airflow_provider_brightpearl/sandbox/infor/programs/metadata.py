@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..errors import nok
+from ..field_changes import signature_of
 from ..session import Session, Transactions
-from ..signatures import is_date, is_number, releases, signatures
+from ..signatures import is_date, is_number, releases
 from ..values import Row, Values
 
 KNOWN: dict[str, tuple[str, ...]] = {}  # program: its transactions; filled by the registry of programs
@@ -20,7 +21,7 @@ def programs(session: Session, values: Values) -> Iterable[Row]:
 def transactions(session: Session, values: Values) -> Iterable[Row]:
     """The transactions of a program; SIMU tells single from multiple results."""
     program = values.text("MINM")
-    for name in _known(program):
+    for name in _known(session, program):
         several = "M" if name.startswith(_MULTIPLE) else "S"
         yield {"MINM": program, "TRNM": name, "TRDS": name, "STAT": "20", "SIMU": several}
 
@@ -28,9 +29,10 @@ def transactions(session: Session, values: Values) -> Iterable[Row]:
 def fields(session: Session, values: Values) -> Iterator[Row]:
     """The input or output fields of a transaction, with their positions in the record."""
     program, name, side = values.text("MINM"), values.text("TRNM"), values.text("TRTP")
-    if name not in _known(program):
+    signature = signature_of(program, name, session.settings) if name in _known(session, program) else None
+    if signature is None:
         raise nok("XRE0103", name, "TRNM")
-    signature, start = signatures()[program][name], 16
+    start = 16
     if side == "I":
         shapes = [(f.name, f.length, f.numeric, f.required) for f in signature.inputs.values()]
     else:
@@ -42,10 +44,10 @@ def fields(session: Session, values: Values) -> Iterator[Row]:
         start += length
 
 
-def _known(program: str) -> tuple[str, ...]:
+def _known(session: Session, program: str) -> list[str]:
     if program not in KNOWN:
         raise nok("XRE0103", program, "MINM")
-    return KNOWN[program]
+    return [name for name in KNOWN[program] if signature_of(program, name, session.settings)]
 
 
 MRS001MI: Transactions = {"LstPrograms": programs, "LstTransactions": transactions, "LstFields": fields}
