@@ -22,10 +22,16 @@ _LOOKUP = re.compile(r"is not in lookup (\w+)")
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One message: a subject and lines of plain text."""
+    """One message: a subject and lines of plain text, without credentials, wherever they are from."""
 
     subject: str
     lines: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        from airflow_provider_brightpearl.systems.http.secrets import redacted
+
+        object.__setattr__(self, "subject", redacted(self.subject))
+        object.__setattr__(self, "lines", tuple(map(redacted, self.lines)))
 
     @property
     def text(self) -> str:

@@ -92,6 +92,8 @@ def announce(
         notifiers: what sends it, besides mail.
         to: addresses that it is mailed to; those configured if None.
     """
+    from airflow_provider_brightpearl.systems.http.secrets import redacted
+
     log.warning("%s", alert.text)
     addresses = settings.alert_addresses() if to is None else list(to)
     context["alert"] = alert
@@ -102,7 +104,8 @@ def announce(
             copy.copy(notifier)(context)
         except Exception as error:
             name = type(notifier).__name__
-            log.warning("%s did not send the alert %r: %s", name, alert.subject, error)
+            problem = redacted(str(error))
+            log.warning("%s did not send the alert %r: %s", name, alert.subject, problem)
 
 
 def notifiers_of(callbacks: Any) -> list[Notify]:

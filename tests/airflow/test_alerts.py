@@ -7,6 +7,7 @@ import logging
 import socketserver
 import threading
 from datetime import UTC, datetime
+from email import message_from_string
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,7 +29,9 @@ from airflow_provider_brightpearl.notifications import AlertMail, SyncNotifier, 
 from airflow_provider_brightpearl.operators.flow import FlowOperator
 from airflow_provider_brightpearl.operators.retry import airflow_errors
 from airflow_provider_brightpearl.operators.stages import _announce_outcome
+from airflow_provider_brightpearl.systems.http.secrets import remember
 from tests.docs import markdown
+from tests.systems.http.test_echoes import SHAPES
 
 WINDOW = {"start": "2026-01-01T00:00:00+00:00", "end": "2026-01-02T00:00:00+00:00"}
 
@@ -284,6 +287,44 @@ class Mailbox:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
+
+
+CREDENTIAL = "3MVG9/x7Kq+Zr2=wP0aLd8"
+ECHOES = [
+    f"M3 says {shape(CREDENTIAL)}" for name, shape in SHAPES.items() if not name.startswith(("cut", "split"))
+]
+
+
+@pytest.mark.parametrize("build", [alerts.failure, alerts.rejections, alerts.quarantine, alerts.warnings])
+def test_no_alert_and_no_mail_holds_a_credential(context, monkeypatch, caplog, build):
+    """Whatever a vendor's page, a record or a notifier has repeated; at the last place before they leave."""
+    remember(CREDENTIAL)
+    received: list[str] = []
+    context["exception"] = RuntimeError("\n".join(ECHOES))
+    causes = tuple(Cause(f"Account: {echo}", 1, (CREDENTIAL,), "Account", "Name") for echo in ECHOES)
+    monkeypatch.setattr(alerts, "REASONS_SHOWN", len(causes))
+    summary = run_with(
+        Counts(extracted=2, rejected=1), causes=causes, warnings=tuple(ECHOES), quarantine=ECHOES[1]
+    )
+
+    def broken(_: Any) -> None:
+        raise RuntimeError(f"no channel for {ECHOES[2]}")
+
+    with Mailbox(received) as port:
+        connection = {
+            "conn_type": "smtp", "host": "127.0.0.1", "port": port,
+            "extra": {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.com"},
+        }  # fmt: skip
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+        alert = build(context) if build is alerts.failure else build(summary, context)
+        announce(alert, context, [broken], ["one@example.com"])
+    begun = next(place for place, line in enumerate(received) if line.strip().upper() == "DATA")
+    parts = message_from_string("".join(received[begun + 1 :])).walk()
+    mail = "".join(received) + "".join(str(part.get_payload(decode=True)) for part in parts)
+    assert "***" in mail
+    assert "did not send the alert" in caplog.text
+    for shown in (mail, caplog.text, alert.text):
+        assert not [each for each in ECHOES if each.removeprefix("M3 says ").casefold() in shown.casefold()]
 
 
 def test_warnings_are_told_although_nothing_was_rejected(context):

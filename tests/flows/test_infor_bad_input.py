@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
@@ -10,6 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from airflow_provider_brightpearl.errors import TooManyRefused
+from airflow_provider_brightpearl.runtime.desk import letters_to_replay
+from airflow_provider_brightpearl.runtime.replay import replay
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.tables import dead_letter
@@ -318,3 +322,28 @@ def test_payments_of_a_closed_period_are_told_and_posted_when_it_is_open(site: S
     site.sandbox.control("POST", "/settings/infor", {"closed_periods": []})
     assert len(refused) == site.run(PAYMENTS, ids=tuple(refused)).counts.created
     assert {} == letters(site, PAYMENTS)
+
+
+def adds(site: Site) -> int:
+    """How many customers M3 has been asked to add."""
+    asked = [row for row in site.sandbox.snapshot("infor", "calls") if row["transaction"] == "Add"]
+    return sum(row["times"] for row in asked if row["program"] == "CRS610MI")
+
+
+def test_of_a_group_that_m3_refuses_one_record_is_replayed_first(bare_site: Site) -> None:
+    """As with every target: M3 is sent one record until that goes through."""
+    site, flow = bare_site, "customers_to_infor"
+    refusal = {"program": "CRS610MI", "transaction": "Add", "times": 0, "code": "XIM0002", "message": "no"}
+    site.sandbox.control("POST", "/settings/infor", {"transaction_faults": [refusal]})
+    with contextlib.suppress(TooManyRefused):
+        site.run(flow)
+    waiting = letters_to_replay(site.environment)
+    assert len(waiting) > 2
+    before = adds(site)
+    said: list[str] = []
+    left = replay(site.environment, waiting, "again", site.wiring, said.append)
+    assert (0, len(waiting)) == (left.closed, left.left)
+    assert f"was tried first and did not go through: XIM0002: no; the other {len(waiting) - 1}" in said[0]
+    assert 1 == adds(site) - before
+    site.sandbox.control("POST", "/settings/infor", {"transaction_faults": []})
+    assert len(waiting) == replay(site.environment, waiting, "mended", site.wiring, said.append).closed
