@@ -34,7 +34,7 @@ PYTEST := -p no:cacheprovider -n $(WORKERS) --dist loadfile --no-loadscope-reord
 CLIENTS := .venv-inforion/.ready $(if $(shell command -v npm),tests/sandbox/jsforce/node_modules/.package-lock.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast $(LINES:%=test-%) faults soak check audit docs bench lock clean env
+.PHONY: help demo up test test-fast $(LINES:%=test-%) faults soak check audit docs bench lock locked clean env
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -75,9 +75,9 @@ check: .venv-3.3/.ready ## Lint, types, layers, dependencies, flow files and the
 	$(BIN)/brightpearl mapping check include/mappings/*.yaml include/mappings/variants/*.yaml
 	$(BIN)/brightpearl mapping schema | diff - include/mappings/flow.schema.json
 
-# not part of .ci/run: it asks a service on the internet what is known of each locked version
+# asks PyPI what is known of each locked version; of one that it does not know, strict makes a failure
 audit: .venv-uv/.ready ## Look for known vulnerabilities in the locked dependencies
-	$(foreach line,$(LINES),.venv-uv/bin/uv tool run pip-audit --disable-pip --no-deps --requirement requirements/airflow-$(line).txt &&) true
+	$(foreach line,$(LINES),.venv-uv/bin/uv tool run pip-audit --strict --disable-pip --require-hashes --requirement requirements/airflow-$(line).txt &&) true
 
 docs: .venv-3.3/.ready ## Build the documentation as a site, into build/docs/html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --doctree-dir build/docs/doctrees docs build/docs/html
@@ -86,15 +86,23 @@ bench: .venv-3.3/.ready ## Measure time, memory and API calls
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 lock: .venv-uv/.ready ## Choose the newest versions of all dependencies, for each Airflow line
-	$(foreach line,$(LINES),$(call compile,$(line)))
+	$(foreach line,$(LINES),$(call compile,$(line),requirements,--upgrade))
+
+# versions and hashes that are locked stay, so what differs is due to pyproject.toml
+locked: .venv-uv/.ready ## Check that the locked versions are what pyproject.toml asks for
+	mkdir -p build/locked
+	cp $(LINES:%=requirements/airflow-%.txt) build/locked
+	$(foreach line,$(LINES),$(call compile,$(line),build/locked))
+	$(foreach line,$(LINES),diff requirements/airflow-$(line).txt build/locked/airflow-$(line).txt &&) true
 
 # no address of an index and none of this machine's settings in what is committed
 define compile
 printf 'apache-airflow==%s\n' '$(AIRFLOW_$(1))' \
-| .venv-uv/bin/uv pip compile --quiet --upgrade --python-version 3.11 --no-emit-index-url --no-annotate --no-header \
+| .venv-uv/bin/uv pip compile --quiet $(3) --generate-hashes --python-version 3.11 \
+  --no-emit-index-url --no-annotate --no-header \
   $(foreach extra,$(subst $(comma), ,$(EXTRAS_$(1))),--extra $(extra)) \
   $(if $(wildcard tests/constraints-$(1).txt),--constraint tests/constraints-$(1).txt) \
-  --constraint - pyproject.toml --output-file requirements/airflow-$(1).txt
+  --constraint - pyproject.toml --output-file $(2)/airflow-$(1).txt
 
 endef
 comma := ,
@@ -107,7 +115,7 @@ env: $(LINES:%=.venv-%/.ready) ## Install all environments
 
 .venv-inforion/.ready: requirements/inforion.txt .venv-uv/.ready
 	.venv-uv/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv-inforion
-	.venv-uv/bin/uv pip install --quiet --no-deps --python .venv-inforion/bin/python --requirement requirements/inforion.txt
+	.venv-uv/bin/uv pip install --quiet --no-deps --require-hashes --python .venv-inforion/bin/python --requirement requirements/inforion.txt
 	@touch $@
 
 tests/sandbox/jsforce/node_modules/.package-lock.json: tests/sandbox/jsforce/package-lock.json
@@ -123,6 +131,6 @@ tests/sandbox/jsforce/node_modules/.package-lock.json: tests/sandbox/jsforce/pac
 # compiled at once: an Airflow that has to compile takes twice as long for every task
 .venv-%/.ready: requirements/airflow-%.txt pyproject.toml .venv-uv/.ready
 	.venv-uv/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv-$*
-	.venv-uv/bin/uv pip sync --quiet --compile-bytecode --python .venv-$*/bin/python requirements/airflow-$*.txt
+	.venv-uv/bin/uv pip sync --quiet --require-hashes --compile-bytecode --python .venv-$*/bin/python requirements/airflow-$*.txt
 	.venv-uv/bin/uv pip install --quiet --no-deps --python .venv-$*/bin/python --editable .
 	@touch $@
