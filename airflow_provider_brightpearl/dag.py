@@ -202,7 +202,11 @@ def replay_dag(
     }
     with DAG(dag_id=dag_id, **arguments) as dag:
         ReplayOperator(
-            task_id="replay", mappings=mappings, source_conn_id=source_conn_id, target_conn_id=target_conn_id
+            task_id="replay",
+            mappings=mappings,
+            source_conn_id=source_conn_id,
+            target_conn_id=target_conn_id,
+            on_alert=on_alert,
         )
     return dag
 

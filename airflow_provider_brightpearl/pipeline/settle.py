@@ -29,6 +29,8 @@ _REASONS = 10
 QUARANTINE = "quarantine"
 # states of runs that went through
 ENDED_WELL = ("done", QUARANTINE)
+# the state of a run that did not come to its end
+FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,7 @@ def gate_closed_error(
 def failed_run(flow: str, run: RunInfo, written: Counts, note: str, now: datetime) -> RunSummary:
     """The ledger's row of a run that failed before its end, with what it had written until then."""
     return RunSummary(
-        run=run.run, flow=flow, pair=run.pair, kind=run.kind.value, state="failed", window=run.selection.window,
+        run=run.run, flow=flow, pair=run.pair, kind=run.kind.value, state=FAILED, window=run.selection.window,
         mapping_version=run.mapping_version, counts=written, calls=run.calls, money={},
         started_at=run.started_at, ended_at=now, note=note,
     )  # fmt: skip

@@ -135,8 +135,11 @@ def chosen_letters(
     flow: str = "",
     pair: str = "",
     states: tuple[str, ...] = WAITING,
+    closed_since: datetime | None = None,
 ) -> list[Letter]:
     """The letters that a person means by ids, a group or a flow, in the states that the work is for.
+
+    With ``closed_since`` (aware), also those that were resolved at or after that instant.
 
     Raises:
         Misconfigured: an id or group names nothing; or a letter that is closed.
@@ -145,11 +148,12 @@ def chosen_letters(
     if ids:
         found = [_one(environment, each, pair, _ALL) for each in dict.fromkeys(ids)]
         for each in found:
-            if each.state not in states:
+            lately = closed_since and each.closed_at and each.closed_at >= closed_since
+            if each.state not in states and not lately:
                 by = f" ({each.closed_run})" if each.closed_run else ""
                 raise Misconfigured(f"{each.id} is {each.state}{by}: there is nothing to do")
         return found
-    letters = find_letters(environment, LetterFilter(flow, pair, states), group)
+    letters = find_letters(environment, LetterFilter(flow, pair, states, closed_since=closed_since), group)
     letters = [each for each in letters if not group or each.group == group]
     if group and not letters:
         raise Misconfigured(
@@ -169,8 +173,23 @@ def summary_line(letters: Sequence[Letter], groups: Sequence[LetterGroup]) -> st
 
 
 def letters_to_replay(
-    environment: Environment, ids: Sequence[str] = (), group: str = "", flow: str = "", pair: str = ""
+    environment: Environment,
+    ids: Sequence[str] = (),
+    group: str = "",
+    flow: str = "",
+    pair: str = "",
+    begun: datetime | None = None,
 ) -> list[Letter]:
-    """The letters that wait, all or as chosen; with ``ids`` also discarded ones. Raises as ``chosen_letters`` does."""
+    """The letters that wait, all or as chosen; with ``ids`` also discarded ones. Raises as ``chosen_letters`` does.
+
+    Of a replay that goes on since ``begun`` (aware), also those that have been resolved meanwhile, and none that a
+    person has discarded meanwhile.
+    """
     states = UNRESOLVED if ids else WAITING
-    return chosen_letters(environment, ids, group, flow, pair, states)
+    found = chosen_letters(environment, ids, group, flow, pair, states, begun)
+    return [each for each in found if not (begun and _is_discarded_since(each, begun))]
+
+
+def _is_discarded_since(letter: Letter, begun: datetime) -> bool:
+    discarded = letter.state == LetterState.DISCARDED.value
+    return discarded and letter.closed_at is not None and letter.closed_at >= begun

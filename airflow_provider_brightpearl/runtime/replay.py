@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from graphlib import CycleError, TopologicalSorter
 
-from more_itertools import chunked
+from more_itertools import chunked, partition
 
 from airflow_provider_brightpearl.core.desk import GroupReplay, Letter, ReplayReport
 from airflow_provider_brightpearl.core.progress import counted
+from airflow_provider_brightpearl.core.reports import RunSummary, run_of
 from airflow_provider_brightpearl.core.window import Request, RunKind
 from airflow_provider_brightpearl.errors import (
     CredentialsRefused,
@@ -20,11 +20,13 @@ from airflow_provider_brightpearl.errors import (
     SyncError,
 )
 from airflow_provider_brightpearl.flow.load import load_flows
+from airflow_provider_brightpearl.pipeline.settle import FAILED
 from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.runtime.run import run_flow
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.dead_letters import UNRESOLVED, WAITING, LetterState
 from airflow_provider_brightpearl.stores.desk import LetterFilter, SqlDesk
+from airflow_provider_brightpearl.stores.ledger import SqlLedger
 
 # whatever the records are
 _OF_SYSTEMS = (RetryLater, CredentialsRefused, SchemaMismatch)
@@ -38,6 +40,8 @@ def replay(
     name: str,
     open_wiring: Callable[[str], Wiring],
     report: Callable[[str], object],
+    *,
+    waits: bool = False,
 ) -> ReplayReport:
     """Runs the records of letters anew, as the source has them now, with what people have put in their place.
 
@@ -46,23 +50,33 @@ def replay(
     synced since: nothing is ever set back. What stops a flow, such as a system that does not answer, does not stop
     the others.
 
+    A replay that goes on under the name of an earlier one tries no record again that this one has tried, and counts
+    the letters that it has closed, if they are among ``letters``.
+
     Args:
         environment: where the flows run.
         letters: those meant.
-        name: names the runs, with a number each.
+        name: names the replay; its runs are named after it, with the group.
         open_wiring: the wiring of a flow.
         report: called with a line for each step.
+        waits: whether it is to go on later where a flow is busy or a system does not answer, instead of leaving the
+            letters of that flow.
 
     Raises:
+        RetryLater: ``waits`` is on, and a flow has to wait; all that need not wait is done.
         Unavailable: the state database does not answer.
     """
     by_flow: dict[str, list[Letter]] = {}
     for each in letters:
         by_flow.setdefault(each.flow, []).append(each)
-    names = (f"{name}.{number}" for number in range(1, len(letters) * 2 + 1))
     done: list[GroupReplay] = []
+    stops: list[SyncError] = []
     for flow in _in_order(environment, by_flow):
-        done += _FlowReplay(environment, by_flow[flow], names, open_wiring, report).run()
+        part = _FlowReplay(environment, by_flow[flow], name, open_wiring, report)
+        done += part.run()
+        stops += [part.stop] if part.stop else []
+    if waits and (waiting := next((each for each in stops if isinstance(each, RetryLater)), None)):
+        raise waiting
     return ReplayReport(tuple(done))
 
 
@@ -79,15 +93,15 @@ def _in_order(environment: Environment, flows: Iterable[str]) -> list[str]:
 
 @dataclass(slots=True)
 class _FlowReplay:
-    """The replay of the letters of one flow."""
+    """The replay of the letters of one flow; ``stop`` is what ended it before its time."""
 
     environment: Environment
     letters: Sequence[Letter]
-    names: Iterator[str]
+    name: str
     open_wiring: Callable[[str], Wiring]
     report: Callable[[str], object]
     wiring: Wiring = field(init=False)
-    stopped: str = ""
+    stop: SyncError | None = None
 
     def run(self) -> Iterator[GroupReplay]:
         flow = self.letters[0].flow
@@ -95,23 +109,26 @@ class _FlowReplay:
             self.wiring = self.open_wiring(flow)
             pair = self.wiring.pair
         except SyncError as error:
-            self.stopped = str(error)
+            self.stop = error
             pair = ""
         for group in _groups(self.letters):
             yield self._group(group, pair)
 
     def _group(self, group: Sequence[Letter], pair: str) -> GroupReplay:
         first = group[0]
-        if not self.stopped and first.pair != pair:
-            return self._outcome(
-                group, 0, f"it is between other instances, {first.pair}: pass their connections"
-            )
-        if self.stopped:
-            return self._outcome(group, 0, f"not tried: {self.stopped}")
         now = self._current(group)
         gone = len(group) - len(now)
-        ready, reasons = self._ready(now)
-        closed, problem = self._canary_first(ready)
+        if self.stop:
+            return self._outcome(group, gone, f"not tried: {_first_line(self.stop)}")
+        if first.pair != pair:
+            return self._outcome(
+                group, gone, f"it is between other instances, {first.pair}: pass their connections"
+            )
+        untried, again = partition(lambda each: each.run.startswith(f"{self.name}."), now)
+        ready, reasons = self._ready(list(untried))
+        if tried := list(again):
+            reasons.append(f"{counted(len(tried), 'record')} did not go through: {tried[0].reason}")
+        closed, problem = self._canary_first(group, ready)
         reasons += [problem] if problem else []
         return self._outcome(group, gone + closed, "; ".join(reasons))
 
@@ -179,39 +196,53 @@ class _FlowReplay:
             bound |= {(flow, name, key) for key in found}
         return [source_id for source_id, waits in parked if waits not in bound]
 
-    def _canary_first(self, ready: Sequence[Letter]) -> tuple[int, str]:
+    def _canary_first(self, group: Sequence[Letter], ready: Sequence[Letter]) -> tuple[int, str]:
         """How many went through, and why others did not: the first one alone, then all if that went through."""
         if not ready:
             return 0, ""
-        closed, problem = self._run(ready[:1])
-        if not closed:
-            why = problem or self._reason(ready[0])
-            rest = f"; the other {len(ready) - 1:,} were left as they are" if len(ready) > 1 else ""
-            return 0, f"{ready[0].source_id} was tried first and did not go through: {why}{rest}"
-        for some in chunked(ready[1:], _RECORDS):
-            went, problem = self._run(some)
+        canary, closed = f"{self.name}.{group[0].group}", 0
+        if self._ended(canary) is None:
+            closed, problem = self._run(canary, ready[:1])
+            if not closed:
+                return 0, self._left(canary, problem, ready[0].source_id, len(ready) - 1)
+            ready = ready[1:]
+        elif not any(run_of(each.closed_run) == canary for each in group):
+            return 0, self._left(canary, "", "one record", len(ready))
+        for some in chunked(ready, _RECORDS):
+            went, problem = self._run(f"{canary}.{self.environment.now():%Y%m%dT%H%M%S.%f}", some)
             closed += went
             if problem:
                 return closed, problem
         return closed, ""
 
-    def _run(self, letters: Sequence[Letter]) -> tuple[int, str]:
+    def _left(self, canary: str, problem: str, first: str, others: int) -> str:
+        ended = self._ended(canary)
+        why = problem or (ended.reasons[0][0] if ended and ended.reasons else "")
+        rest = f"; the other {others:,} were left as they are" if others else ""
+        return f"{first} was tried first and did not go through: {why}{rest}"
+
+    def _ended(self, run: str) -> RunSummary | None:
+        """The row of a run that came to its end, whatever that was."""
+        found = SqlLedger(self.environment.state()).find(self.wiring.flow.flow, run)
+        return None if found is None or found.state == FAILED else found
+
+    def _run(self, name: str, letters: Sequence[Letter]) -> tuple[int, str]:
         """How many letters a run of their records has closed, and what kept it from its end."""
         flow, ids, problem = self.wiring.flow.flow, tuple(each.source_id for each in letters), ""
-        again = partial(SqlDesk(self.environment.state()).reopen, letters, self.environment.now())
+        # those stay as they are, with who and why, unless their records go through
+        discarded = [each.source_id for each in letters if each.state == LetterState.DISCARDED.value]
         try:
-            # a run that has to wait or cannot read leaves discarded letters as they are, with who and why
-            run_flow(self.wiring, Request(RunKind.MANUAL, ids=ids), next(self.names), again)
-        except _OF_SYSTEMS as error:
-            problem = self.stopped = str(error).partition("\n")[0]
+            run_flow(self.wiring, Request(RunKind.MANUAL, ids=ids), name, discarded)
         except SyncError as error:
-            problem = str(error).partition("\n")[0]
+            problem = _first_line(error)
+            if isinstance(error, _OF_SYSTEMS):
+                self.stop = error
         left = LetterFilter(flow, letters[0].pair, UNRESOLVED, ids)
         return len(ids) - len(list(SqlDesk(self.environment.state()).letters(left))), problem
 
-    def _reason(self, letter: Letter) -> str:
-        wanted = LetterFilter(letter.flow, letter.pair, UNRESOLVED, (letter.source_id,))
-        return next((each.reason for each in SqlDesk(self.environment.state()).letters(wanted)), "")
+
+def _first_line(error: SyncError) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _groups(letters: Iterable[Letter]) -> list[list[Letter]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
@@ -74,9 +74,7 @@ LOOKUPS = "lookups.json"
 _NAMED = 10
 
 
-def run_flow(
-    wiring: Wiring, request: Request, run: str, reopen: Callable[[], object] = lambda: None
-) -> RunSummary:
+def run_flow(wiring: Wiring, request: Request, run: str, discarded: Collection[str] = ()) -> RunSummary:
     """Runs a whole flow in this process: extract, transform, gate, load, settle, and write back if the flow does.
 
     A source that takes no write-backs now is a warning of the summary: they stay due, and the run is settled.
@@ -85,7 +83,7 @@ def run_flow(
         wiring: the flow and its ports.
         request: what to read.
         run: names the run in the ledger; a run of the same name is begun anew and takes its place.
-        reopen: called once the run alone writes the flow, and has read its records.
+        discarded: records that are written although a person has discarded their letters.
 
     Raises:
         GateClosed: too much failed, and nothing was loaded.
@@ -94,10 +92,10 @@ def run_flow(
         FlowBusy: another run of the flow is writing.
         SyncError: a system does not answer as it should, or the flow is wrong; see ``errors`` for what to do.
     """
-    extracted = extract(wiring, request, run, reopen)
+    extracted = extract(wiring, request, run)
     info = extracted.run
     try:
-        mapped = [transform(wiring, info, part) for part in extracted.parts]
+        mapped = [transform(wiring, info, part, discarded) for part in extracted.parts]
         judged = gate(wiring, info, mapped) if mapped else None
         loads = [load(wiring, info, part, judged) for part in mapped] if judged else []
         summary = settle(wiring, info, extracted.parts, mapped, judged, loads)
@@ -107,10 +105,8 @@ def run_flow(
         raise
 
 
-def extract(
-    wiring: Wiring, request: Request, run: str, reopen: Callable[[], object] = lambda: None
-) -> ExtractReport:
-    """Plans a run, and stages what it selects; ``reopen`` as in ``run_flow``."""
+def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
+    """Plans a run, and stages what it selects."""
     begun = RunInfo(run, request.kind, Selection(None), "", wiring.environment.now())
     with stage(wiring, "extract", begun) as progress:
         flow, staging = wiring.flow, wiring.staging(run)
@@ -135,7 +131,6 @@ def extract(
             source.check_ids(planned.ids)
         before = source.calls
         staged = extract_parts(flow, selection, source, staging, wiring.environment.now)
-        reopen()
         planned = by_the_sources_clock(wiring, planned, begun.started_at, moment)
         parts = staged.parts
         made = source.calls - before
@@ -163,8 +158,10 @@ def extract(
         return ExtractReport(info, parts)
 
 
-def transform(wiring: Wiring, run: RunInfo, part: RawPart) -> TransformReport:
-    """Maps one raw part."""
+def transform(
+    wiring: Wiring, run: RunInfo, part: RawPart, discarded: Collection[str] = ()
+) -> TransformReport:
+    """Maps one raw part; ``discarded`` as in ``run_flow``."""
     with stage(wiring, "transform", run, Path(part.path).stem, alone=False) as progress:
         progress.begin(f"mapping {part.records:,} records")
         staging = wiring.staging(run.run)
@@ -172,7 +169,7 @@ def transform(wiring: Wiring, run: RunInfo, part: RawPart) -> TransformReport:
         lookups = {name: LookupTable(**plain) for name, plain in tables.items()}
         # a record that is not wanted any more would be read again for ever for the sake of its letter
         resolve = partial(wiring.letters.resolve, wiring.flow.flow, run.attempt, read_since=run.started_at)
-        patches, aside = wiring.patches(), SetAside(wiring)
+        patches, aside = wiring.patches(), SetAside(wiring, discarded)
         report = map_part(
             part,
             partial(wiring.open_mapper, lookups),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +16,22 @@ _REASON = "its letter was discarded, and it has not changed since; replay it by 
 
 @dataclass(slots=True)
 class SetAside:
-    """The discarded records of a flow, as they are met in files of raw records; ``held`` counts those met."""
+    """The discarded records of a flow, as they are met in files of raw records; ``held`` counts those met.
+
+    Args:
+        wiring: the flow.
+        but: discarded records that are not held back, as a person has them replayed.
+    """
 
     wiring: Wiring
+    but: Collection[str] = ()
     held: int = 0
 
     def __call__(self, raw: Path) -> dict[int, tuple[str, str]]:
         """Place and reason of refusal, by line; raises ``Unavailable`` where the state database does not answer."""
         desk, place = self.wiring.desk, (self.wiring.pair, self.wiring.flow.flow)
         # most flows have none, and their files are not read for this
-        known = desk.discarded(*place)
+        known = desk.discarded(*place).difference(self.but)
         if not known:
             return {}
         met: list[tuple[int, str, bytes]] = []

@@ -177,14 +177,16 @@ class SqlDeadLetters:
     ) -> int:
         """Closes the letters of records that went through.
 
-        Those that another run has kept since, or a person has decided about, are tried again.
+        Those that another run has kept since, or a person has had tried again, are tried again. One that was discarded
+        is closed too: its record has changed, was replayed, or was being written when a person set it aside.
         """
         now = self._now()
         closing = {
-            "state": LetterState.RESOLVED.value, "next_try_at": None, "closed_at": now, "closed_run": run,
+            "state": LetterState.RESOLVED.value, "next_try_at": None, "closed_at": now, "closed_run": run, "author": "",
+            "note": "",
         }  # fmt: skip
         trying = {"state": LetterState.RETRY.value, "next_try_at": now, "state_since": now, "attempts": 1}
-        waiting = letter.state.in_([*WAITING, LetterState.GONE.value])
+        unresolved = letter.state.in_([*UNRESOLVED, LetterState.GONE.value])
         stuck = letter.state.in_([LetterState.OPEN.value, LetterState.PARKED.value])
         since = sa.false() if read_since is None else letter.last_seen > read_since
         others = sa.and_(since, letter.run != run_of(run))
@@ -197,7 +199,7 @@ class SqlDeadLetters:
             for ids in chunked(sorted(set(source_ids)), CHUNK):
                 update = dead_letter.update().where(*self._mine(flow), letter.source_id.in_(ids))
                 closed += connection.execute(
-                    update.where(waiting, sa.not_(others)).values(**closing)
+                    update.where(unresolved, sa.not_(others)).values(**closing)
                 ).rowcount
                 if read_since is not None:
                     connection.execute(update.where(stuck, others).values(**trying))

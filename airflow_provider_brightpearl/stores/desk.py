@@ -36,6 +36,7 @@ class LetterFilter:
         states: in one of these states; those that wait if empty.
         source_ids: of these records.
         since: last tried at or after this instant (aware).
+        closed_since: in one of these states, or resolved at or after this instant (aware).
     """
 
     flow: str = ""
@@ -43,11 +44,16 @@ class LetterFilter:
     states: tuple[str, ...] = ()
     source_ids: tuple[str, ...] = ()
     since: datetime | None = None
+    closed_since: datetime | None = None
 
     def conditions(self) -> list[Any]:
         """The same in SQL."""
         column = dead_letter.c
-        found: list[Any] = [column.state.in_(self.states or WAITING)]
+        meant: Any = column.state.in_(self.states or WAITING)
+        if self.closed_since:
+            resolved = column.state == LetterState.RESOLVED.value
+            meant = sa.or_(meant, sa.and_(resolved, column.closed_at >= self.closed_since))
+        found: list[Any] = [meant]
         if self.flow:
             found.append(column.flow == self.flow)
         if self.pair:
@@ -130,23 +136,6 @@ class SqlDesk:
                     found = self._discard(pair, flow, ids, author, note, now)
                     done += [known[each] for each in found]
         return done
-
-    def reopen(self, letters: Iterable[Letter], now: datetime) -> None:
-        """Has discarded letters wait again, as those that are to be tried."""
-        again = {
-            "state": LetterState.RETRY.value, "state_since": now, "next_try_at": now, "attempts": 0,
-            "closed_at": None, "closed_run": None, "author": "", "note": "",
-        }  # fmt: skip
-        by_flow: dict[tuple[str, str], list[str]] = {}
-        for each in letters:
-            if each.state == LetterState.DISCARDED.value:
-                by_flow.setdefault((each.pair, each.flow), []).append(each.source_id)
-        for (pair, flow), known in sorted(by_flow.items()):
-            with writing(self._engine) as connection:
-                lock_letters(connection, flow, pair)
-                for ids in chunked(sorted(known), CHUNK):
-                    mine = (*_place(pair, flow, ids), dead_letter.c.state == LetterState.DISCARDED.value)
-                    connection.execute(dead_letter.update().where(*mine).values(**again))
 
     def _discard(
         self, pair: str, flow: str, ids: list[str], author: str, note: str, now: datetime

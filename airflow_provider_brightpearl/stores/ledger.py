@@ -104,6 +104,13 @@ class SqlLedger:
             newest = query.order_by(table.c.started_at.desc(), table.c.run).limit(limit)
             return [_summary(row) for row in connection.execute(newest)]
 
+    def find(self, flow: str, run: str) -> RunSummary | None:
+        """The row of a run of a flow, None where it has none."""
+        query = sa.select(tables.run).where(tables.run.c.flow == flow, tables.run.c.run == run)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).first()
+        return _summary(row) if row else None
+
 
 def _move(connection: Connection, run: RunSummary, watermark: datetime) -> None:
     table = tables.watermark

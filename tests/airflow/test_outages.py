@@ -84,10 +84,10 @@ def context(task: Any) -> dict[str, Any]:
     return found
 
 
-def waits(task: Any) -> datetime:
+def waits(task: Any, asked: dict[str, Any] | None = None) -> datetime:
     """When a task that waits for a system comes back: deferred on Airflow 3, put back to be scheduled on 2.11."""
     with pytest.raises(BaseException) as raised:
-        task.execute(context(task))
+        task.execute(asked or context(task))
     if not ON_AIRFLOW_3:
         assert "AirflowRescheduleException" == type(raised.value).__name__
         at: datetime = raised.value.reschedule_date  # type: ignore[attr-defined]

@@ -16,8 +16,10 @@ from airflow_provider_brightpearl.cli import dead_letters_replay as replay_comma
 from airflow_provider_brightpearl.cli.app import app
 from airflow_provider_brightpearl.core.desk import Letter
 from airflow_provider_brightpearl.core.reports import attempt_of
+from airflow_provider_brightpearl.core.window import Request, RunKind
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.flow.lookups import LookupTable
+from airflow_provider_brightpearl.runtime import run
 from airflow_provider_brightpearl.runtime.desk import (
     chosen_letters,
     find_letter,
@@ -302,6 +304,50 @@ def test_a_replay_that_does_not_run_leaves_a_discarded_letter_as_it_is(org: Org)
     now = find_letter(org.environment, placed)
     assert ("discarded", "Ada", "a duplicate") == (now.state, now.author, now.note)
     leases.release(held)
+
+
+def test_a_replay_that_ends_before_its_record_is_written_leaves_a_discarded_letter_as_it_is(org: Org) -> None:
+    placed = refused(org)
+    discard_letters(org.environment, letters_to_replay(org.environment), "Ada", "a duplicate")
+    [letter] = letters_to_replay(org.environment, [placed])
+
+    def kept() -> tuple[str, str, str]:
+        now = find_letter(org.environment, placed)
+        return now.state, now.author, now.note
+
+    # the mapping still refuses it, and then the target does not answer
+    [(_, closed, left, note)] = replayed(org, letter)[0]
+    assert (0, 1, ("discarded", "Ada", "a duplicate")) == (closed, left, kept())
+    assert "is not in lookup channel" in note
+    org.change("Order", placed, Type="Web")
+    org.sandbox.control(
+        "POST", "/faults", {"system": "brightpearl", "path": "order", "status": 403, "times": 0}
+    )
+    [(_, closed, left, note)] = replayed(org, letter)[0]
+    assert (0, 1, ("discarded", "Ada", "a duplicate")) == (closed, left, kept())
+    assert "403" in note
+    org.sandbox.control("DELETE", "/faults")
+    assert [(FLOW, 1, 0, "")] == replayed(org, letter)[0]
+    assert ("resolved", "", "") == kept()
+    assert {placed} == set(org.sales())
+
+
+def test_a_letter_that_is_discarded_while_its_record_is_written_is_resolved(org: Org) -> None:
+    placed = refused(org)
+    org.change("Order", placed, Type="Web")
+    org.pass_time(5)
+    wiring = org.wiring(FLOW)
+    extracted = run.extract(wiring, Request(RunKind.MANUAL), "writing")
+    mapped = [run.transform(wiring, extracted.run, part) for part in extracted.parts]
+    judged = run.gate(wiring, extracted.run, mapped)
+    discard_letters(org.environment, waiting(org), "Ada", "a duplicate")
+    loads = [run.load(wiring, extracted.run, part, judged) for part in mapped]
+    run.settle(wiring, extracted.run, extracted.parts, mapped, judged, loads)
+    assert {placed} == set(org.sales())
+    assert "resolved" == find_letter(org.environment, placed).state
+    steps = [(step.what, step.run) for step in trace(org.environment, "order", placed).steps]
+    told = [what for what, by in steps if by == "writing" or what == "discarded"]
+    assert ["read", "discarded", "created", "dead letter resolved"] == told
 
 
 def test_parents_come_before_what_waits_for_them(org: Org) -> None:
