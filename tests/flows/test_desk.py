@@ -345,9 +345,9 @@ def test_a_letter_that_is_discarded_while_its_record_is_written_is_resolved(org:
     run.settle(wiring, extracted.run, extracted.parts, mapped, judged, loads)
     assert {placed} == set(org.sales())
     assert "resolved" == find_letter(org.environment, placed).state
-    steps = [(step.what, step.run) for step in trace(org.environment, "order", placed).steps]
-    told = [what for what, by in steps if by == "writing" or what == "discarded"]
-    assert ["read", "discarded", "created", "dead letter resolved"] == told
+    told = [step.what for step in trace(org.environment, "order", placed).steps]
+    wanted = ["discarded", "created", "dead letter resolved"]
+    assert wanted == list(dict.fromkeys(each for each in told if each in wanted))
 
 
 def test_parents_come_before_what_waits_for_them(org: Org) -> None:
