@@ -77,7 +77,7 @@ def _result(name: str, problems: list[str], checked: list[Checked]) -> dict[str,
     return result | {
         "flow": said.flow, "pair": said.pair, "number": said.number, "state": said.state, "reasons": said.reasons,
         "period_start": said.period_start, "period_end": said.period_end, "signed_by": said.signed_by,
-        "source": said.source, "target": said.target,
+        "source": said.source, "target": said.target, "discarded": said.discarded,
     }  # fmt: skip
 
 
@@ -87,8 +87,10 @@ def _line(result: dict[str, Any]) -> str:
     start = result["period_start"]
     period = f"{start.isoformat()} to" if start else "all up to"
     reasons = f" ({'; '.join(result['reasons'])})" if result["reasons"] else ""
+    count = result["discarded"].count
+    discarded = f", {count:,} discarded" if count else ""
     signed = f"signed by {result['signed_by']}" if result["signed_by"] else "not signed"
     return (
         f"{result['file']}: holds: {result['flow']} {result['number']}, {period} {result['period_end'].isoformat()}: "
-        f"{result['state']}{reasons}, {signed}"
+        f"{result['state']}{reasons}{discarded}, {signed}"
     )

@@ -1,7 +1,9 @@
 """The certificate of a compared period: what both systems answered, line by line, and a statement of it.
 
-A file of canonical JSON, one value a line: the statement, the entries of both sides by id, and the seal. The statement
-holds a digest of each side's lines, the seal one of the statement; ``core.certificate_check`` verifies them.
+A file of canonical JSON, one value a line: the statement, the entries of both sides by id, and the seal. A record whose
+dead letter a person has discarded has one more entry, ``discarded``, with the amount that its side lists, if one does.
+The statement holds a digest of each side's lines, the seal one of the statement; ``core.certificate_check`` verifies
+them.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ def canonical(value: Any) -> bytes:
 
 
 class SideTotals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one system answered: how many records, their sums by currency, and the digest of their lines."""
+    """What one system answered: how many records, their sums by currency, and the digest of their lines.
+
+    Of discarded records, the source's system and instance.
+    """
 
     system: str
     instance: str
@@ -43,9 +48,10 @@ class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     ``state`` is ``closed`` only where both sides agree and nothing of the period waits; else ``reasons`` say why not.
     ``matched``, ``differing``, ``missing``, ``extra`` and ``repeated`` count ids, of which ``differences`` lists the
-    first. ``findings`` counts them by what the reconciliation made of them. ``constants`` are ids of records that the
-    flow adds by itself. ``read_until`` is how far the flow had read, ``last_run`` the last run of this pair by then
-    that went through.
+    first; ``findings`` counts them by what the reconciliation made of them. ``discarded`` are the records of the period
+    whose letters a person has set aside; they are also among ``missing`` or ``differing`` where that is why both sides
+    differ. ``constants`` are ids of records that the flow adds by itself. ``read_until`` is how far the flow had read,
+    ``last_run`` the last run of this pair by then that went through.
     """
 
     kind: Literal["books-closed certificate"] = "books-closed certificate"
@@ -68,6 +74,7 @@ class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     fields: tuple[str, ...]
     source: SideTotals
     target: SideTotals
+    discarded: SideTotals
     matched: int
     differing: int
     missing: int
@@ -122,13 +129,14 @@ class Unsettled(msgspec.Struct, frozen=True):
     """What of a flow is not settled when a period is compared: what keeps its books open.
 
     ``letters`` of records of the period wait; ``in_doubt`` and ``due`` are writes and write-backs, ``conflicts`` fields
-    that a person has to decide.
+    that a person has to decide. Letters that were ``discarded`` do not wait, and only explain what differs.
     """
 
     letters: int = 0
     in_doubt: int = 0
     due: int = 0
     conflicts: int = 0
+    discarded: int = 0
 
 
 _FINDINGS = {
@@ -172,6 +180,8 @@ def reasons_open(
         "conflicts wait for a person": unsettled.conflicts,
     }
     given += [f"{count} {text}" for text, count in waiting.items() if count]
+    if given and unsettled.discarded:
+        given.append(f"{unsettled.discarded} dead letters of the period were discarded")
     if asked_end is not None and found.period.end < asked_end:
         given.append(f"the flow has read until {found.period.end.isoformat()}, before the end of the period")
     if not_asked:

@@ -109,9 +109,9 @@ class _Listed:
     def __init__(self, statement: Statement) -> None:
         self.said = statement
         self.tolerance = _decimal(statement.tolerance)
-        self.sides = {"source": SideList("source"), "target": SideList("target")}
+        self.sides = {side: SideList(side) for side in ("discarded", "source", "target")}
         self.place = ("", "")
-        self.entries: dict[str, list[Entry]] = {"source": [], "target": []}
+        self.entries: dict[str, list[Entry]] = {side: [] for side in self.sides}
         self.extra: list[str] = []
         self.counts = dict.fromkeys(("both", "missing", "extra", "repeated", "other amounts"), 0)
 
@@ -134,6 +134,9 @@ class _Listed:
     def end(self) -> None:
         """Compares the entries of one id."""
         here, there = self.entries["source"], self.entries["target"]
+        aside, sides = self.entries["discarded"], here + there
+        if aside and aside != (sides[:1] or [Entry(aside[0].id)]):
+            raise Broken(f"the discarded entry of {aside[0].id} is another one than that of its side")
         self.counts["repeated"] += max(0, len(here) - 1) + max(0, len(there) - 1)
         if here and there:
             self.counts["both"] += 1
@@ -143,7 +146,7 @@ class _Listed:
         elif there:
             self.counts["extra"] += 1
             self.extra.append(there[0].id)
-        self.entries = {"source": [], "target": []}
+        self.entries = {side: [] for side in self.sides}
 
     def _agree(self, here: Entry, there: Entry) -> bool:
         if here.amount is None or there.amount is None:
@@ -152,8 +155,9 @@ class _Listed:
 
     def check(self) -> None:
         said, counts = self.said, self.counts
-        for name, totals in (("source", said.source), ("target", said.target)):
-            _check_side(name, totals, self.sides[name].totals(totals.system, totals.instance))
+        for name, side in self.sides.items():
+            totals: SideTotals = getattr(said, name)
+            _check_side(name, totals, side.totals(totals.system, totals.instance))
         stated = {
             "both": said.matched + said.differing,
             "missing": said.missing,
@@ -181,11 +185,11 @@ class _Listed:
 
 def _check_side(name: str, said: SideTotals, found: SideTotals) -> None:
     if said.count != found.count:
-        raise Broken(f"the statement counts {said.count} entries of the {name}, the file lists {found.count}")
+        raise Broken(f"the statement counts {said.count} entries as {name}, the file lists {found.count}")
     if said.sums != found.sums:
-        raise Broken(f"the sums of the {name} are {said.sums}, its entries add up to {found.sums}")
+        raise Broken(f"the sums of {name} are {said.sums}, its entries add up to {found.sums}")
     if said.digest != found.digest:
-        raise Broken(f"an entry of the {name} was changed: the digest of its entries is another one")
+        raise Broken(f"an entry of {name} was changed: the digest of its entries is another one")
 
 
 def _check_signature(

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.certificate import (
     SideList,
@@ -60,7 +61,10 @@ class Certifier:
         self._wiring = wiring
         self._asked_end = asked_end
         self._folder = TemporaryDirectory(prefix="certificate-")
-        self._lists = {side: SideList(side) for side in ("source", "target")}
+        self._lists = {side: SideList(side) for side in ("discarded", "source", "target")}
+        # records whose letters are set aside, and the first entry of each, that of the source before the target's
+        self._aside = wiring.desk.discarded(wiring.pair, wiring.flow.flow)
+        self._aside_entries: dict[str, Entry] = {}
         self._found = Comparison()
         self._unsettled = Unsettled()
         self._store = open_certificates(wiring)
@@ -76,6 +80,8 @@ class Certifier:
         with self._file(side).open("wb") as file:
             for entry in entries:
                 file.write(self._lists[side].add(entry))
+                if entry.id in self._aside and (side == "source" or entry.id not in self._aside_entries):
+                    self._aside_entries[entry.id] = entry
                 yield entry
 
     def compared(self, found: Comparison, sides: Sides) -> None:
@@ -84,7 +90,12 @@ class Certifier:
         flow = self._wiring.flow
         linking = self._wiring.other_way(flow.reverse.of) if flow.reverse else self._wiring
         conflicts = len(linking.conflicts.listed(linking.flow.flow, open_only=True))
-        self._unsettled = self._store.unsettled(flow.flow, sides.listed, conflicts)
+        aside = {*self._aside_entries, *sides.listed(self._aside)}
+        with self._file("discarded").open("wb") as file:
+            for name in sorted(aside):
+                file.write(self._lists["discarded"].add(self._aside_entries.get(name, Entry(name))))
+        unsettled = self._store.unsettled(flow.flow, sides.listed, conflicts)
+        self._unsettled = replace(unsettled, discarded=len(aside))
 
     def issue(self, report: ReconcileReport, watermark: datetime) -> Certified:
         """Writes the certificate and its row.
@@ -126,6 +137,7 @@ class Certifier:
                 fields=tuple(compared_fields(flow)),
                 source=self._totals("source"),
                 target=self._totals("target"),
+                discarded=self._totals("discarded"),
                 matched=found.matched,
                 differing=found.differing.count,
                 missing=found.missing.count,
@@ -145,18 +157,19 @@ class Certifier:
     def _totals(self, side: str) -> SideTotals:
         flow = self._wiring.flow
         source, _, target = self._wiring.pair.partition(">")
-        system, instance = (flow.source_system, source) if side == "source" else (flow.target, target)
+        system, instance = (flow.target, target) if side == "target" else (flow.source_system, source)
         return self._lists[side].totals(system, instance)
 
     def _merged(self) -> Path:
-        """The lines of both sides by id, those of the source first."""
-        path = self._file("both")
+        """The lines of both sides and of what is discarded, by id."""
+        path = self._file("all")
         with (
+            self._file("discarded").open("rb") as discarded,
             self._file("source").open("rb") as source,
             self._file("target").open("rb") as target,
             path.open("wb") as file,
         ):
-            file.writelines(heapq.merge(source, target, key=lambda line: _id.decode(line)[:2]))
+            file.writelines(heapq.merge(discarded, source, target, key=lambda line: _id.decode(line)[:2]))
         return path
 
     def _file(self, name: str) -> Path:

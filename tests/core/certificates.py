@@ -30,12 +30,14 @@ def lines_of(
     key: SigningKey | None = None,
     number: int = 1,
     previous: str = "",
+    discarded: Sequence[Entry] = (),
     **said: object,
 ) -> list[bytes]:
     """A certificate, written as the store writes it."""
-    sides = {"source": SideList("source"), "target": SideList("target")}
+    sides = {side: SideList(side) for side in ("discarded", "source", "target")}
+    given = {"discarded": discarded, "source": source, "target": target}
     listed = sorted(
-        [(each.id, "source", each) for each in source] + [(each.id, "target", each) for each in target],
+        [(each.id, side, each) for side, entries in given.items() for each in entries],
         key=lambda each: each[:2],
     )
     entries = [sides[side].add(entry) for _, side, entry in listed]
@@ -47,6 +49,7 @@ def lines_of(
         mapping_version="v1", amounts=True, tolerance="0.005", fields=(),
         source=sides["source"].totals("brightpearl", "brightpearl:a"),
         target=sides["target"].totals("salesforce", "salesforce:b"),
+        discarded=sides["discarded"].totals("brightpearl", "brightpearl:a"),
         matched=len(here & there), differing=0, missing=len(here - there), extra=len(there - here),
         repeated=len(source) - len(here) + len(target) - len(there),
         differences={}, findings={}, constants=(), note="", public_key=public,

@@ -83,7 +83,7 @@ def test_what_is_listed_adds_up_whatever_it_is(held: dict[str, tuple[Decimal, st
 def test_a_forger_who_seals_anew_is_found_by_the_entries() -> None:
     lines = lines_of()
     wrong_sum = lines[0].replace(b'"CAD":"58.3000"', b'"CAD":"58.3001"', 1)
-    assert "sums of the source" in problem([wrong_sum, *lines[1:-1], sealed(wrong_sum)])
+    assert "sums of source" in problem([wrong_sum, *lines[1:-1], sealed(wrong_sum)])
     assert "lists" in problem([*lines[:2], *lines[3:]])
     other = replace_id(ENTRIES[0], "100000")
     assert "other" in problem([lines[0], SideList("source").add(other), *lines[2:]])
@@ -165,3 +165,17 @@ def test_a_certificate_that_was_replaced_in_the_chain_is_found() -> None:
     assert "there are two certificates 2" in dict(check_chain([first, second, twice]))["2b.jsonl"]
     foreign = check_certificate("1.jsonl", lines_of(previous=first.digest), verifies)
     assert "only the first" in dict(check_chain([foreign]))["1.jsonl"]
+
+
+def test_discarded_records_are_listed_with_the_entry_of_their_side() -> None:
+    def lines(*discarded: Entry) -> list[bytes]:
+        reasons = ("1 in the source and not in the target",)
+        return lines_of(target=ENTRIES[1:], discarded=discarded, state="open", reasons=reasons)
+
+    written = lines(ENTRIES[0], Entry("200000"))
+    said = check(written).statement
+    assert (1, 2, {"CAD": "58.3000"}) == (said.missing, said.discarded.count, said.discarded.sums)
+    for wrong in (Entry("100001", Decimal(7), "CAD"), Entry("100001"), Entry("200000", Decimal(7), "EUR")):
+        assert f"the discarded entry of {wrong.id} is another one" in problem(lines(wrong))
+    left_out = [each for each in written if b'"discarded"]' not in each and b'"discarded",' not in each[:30]]
+    assert "counts 2 entries as discarded, the file lists 0" in problem(left_out)

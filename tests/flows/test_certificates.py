@@ -15,7 +15,10 @@ from airflow_provider_brightpearl.core.records import Rejection, Stage
 from airflow_provider_brightpearl.core.reports import Certified, ReconcileReport
 from airflow_provider_brightpearl.runtime import reconcile
 from airflow_provider_brightpearl.runtime.certify import last_month
+from airflow_provider_brightpearl.runtime.desk import find_letters
+from airflow_provider_brightpearl.runtime.desk_decisions import discard_letters
 from airflow_provider_brightpearl.runtime.reconcile_report import reconcile_lines
+from airflow_provider_brightpearl.stores.desk import LetterFilter
 from airflow_provider_brightpearl.stores.signing import SigningKey, verifies
 from tests.flows.site import Site
 
@@ -77,6 +80,20 @@ def test_differences_letters_and_doubts_keep_the_books_open(site: Site) -> None:
         ),
     ) == (issued.state, issued.reasons)
     assert {"differing": ("100003",)} == checked.statement.differences
+
+
+def test_discarded_records_are_named_so_that_the_sides_add_up(site: Site) -> None:
+    row = site.there("Order", "Brightpearl_Order_Id__c")["100003"]
+    site.sandbox.control("DELETE", f"/salesforce/Order/{row['Id']}")
+    site.wiring(ORDERS).letters.keep(ORDERS, "r", "v", [(Rejection("100003", Stage.LOAD, "no"), b"{}")])
+    discard_letters(site.environment, find_letters(site.environment, LetterFilter()), "Ada", "a duplicate")
+    issued, checked = certify(site)
+    said = checked.statement
+    assert ("open", 1, said.source.count - said.target.count) == (
+        issued.state, said.discarded.count, said.discarded.count,
+    )  # fmt: skip
+    assert "1 dead letters of the period were discarded" in issued.reasons
+    assert '["100003","discarded","' in Path(issued.path).read_text()
 
 
 def test_a_period_that_the_flow_has_not_read_to_its_end_is_open(site: Site) -> None:

@@ -29,7 +29,8 @@ def statement(number: int, previous: str) -> Statement:
     return Statement(
         flow=FLOW, pair=PAIR, number=number, previous=previous, state="closed", reasons=(), period_start=None,
         period_end=NOON, compared_at=NOON, read_until=NOON, run=f"r{number}", last_run="", mapping_version="v",
-        amounts=False, tolerance="0", fields=(), source=empty, target=empty, matched=0, differing=0, missing=0,
+        amounts=False, tolerance="0", fields=(), source=empty, target=empty, discarded=empty,
+            matched=0, differing=0, missing=0,
         extra=0, repeated=0, differences={}, findings={}, constants=(), note="", signed_by="", public_key="",
     )  # fmt: skip
 
