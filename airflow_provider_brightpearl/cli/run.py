@@ -61,7 +61,7 @@ def run(
     environment = replace(usual, lease_wait=PATIENCE if wait is None else timedelta(minutes=wait))
     Wiring.of(flow, environment, source_conn_id, target_conn_id)
     name = f"command__{datetime.now(UTC).isoformat(timespec='milliseconds')}"
-    limit = datetime.now(UTC) + timedelta(minutes=wait or 0)
+    limit = time.monotonic() + (wait or 0) * 60
     # what a run that met an outage has opened leads nowhere, so the next try begins anew
     summary: RunSummary = _until_it_answers(
         lambda: run_flow(Wiring.of(flow, environment, source_conn_id, target_conn_id), request, name), limit
@@ -73,8 +73,10 @@ def run(
         say(line)
 
 
-def _until_it_answers(attempt: Callable[[], RunSummary], limit: datetime) -> RunSummary:
+def _until_it_answers(attempt: Callable[[], RunSummary], limit: float) -> RunSummary:
     """What an attempt gives, made anew after each look at a system that is down; the process ends at the limit."""
+    from airflow_provider_brightpearl.environment import breakers
+
     while True:
         try:
             return attempt()
@@ -82,6 +84,7 @@ def _until_it_answers(attempt: Callable[[], RunSummary], limit: datetime) -> Run
             if error.outage is None:
                 raise
             say(str(error.outage))
-            if error.outage.next_look > limit:
+            pause = max(1.0, (error.outage.next_look - breakers().now()).total_seconds())
+            if time.monotonic() + pause > limit:
                 sys.exit(SYSTEM_DOWN)
-            time.sleep(max(1.0, (error.outage.next_look - datetime.now(UTC)).total_seconds()))
+            time.sleep(pause)

@@ -47,8 +47,17 @@ class OutageQueue:
         instance = self.context["ti"]
         return f"{instance.dag_id}.{instance.task_id}[{getattr(instance, 'map_index', -1)}]/{self.context['run_id']}"
 
-    def turn(self) -> datetime | None:
-        """When the task may begin, None for now; where it waited for a system, looks first whether that answers.
+    def now(self) -> datetime:
+        """The time by the clock that all workers share; by this one's where that cannot be asked."""
+        try:
+            if self._breakers:
+                return self._breakers.now()
+        except SyncError as error:
+            log.info("the clock of the state database cannot be asked: %s", error)
+        return datetime.now(UTC)
+
+    def turn(self) -> timedelta | None:
+        """How long the task has to wait, None where it may begin; looks first whether a system it waited for answers.
 
         Raises:
             Unavailable: the system is still down; ``outage`` says when somebody looks again.
@@ -67,30 +76,30 @@ class OutageQueue:
                 _connect(each)
             self._tell(self._breakers, each.address)
         turns = [each.go_at for each in self._breakers.queued(self.place)] if self._waited else []
-        now = self._breakers.now()
-        return max((turn for turn in turns if turn and turn > now), default=None)
+        now = self.now()
+        return max((turn - now for turn in turns if turn and turn > now), default=None)
 
-    def wait(self, outage: Outage, flow: str, after: Sequence[str]) -> datetime:
-        """Queues the task until the system answers; returns when it should come back."""
+    def wait(self, outage: Outage, flow: str, after: Sequence[str]) -> timedelta:
+        """Queues the task until the system answers; returns after how long it should come back."""
         from airflow_provider_brightpearl.core.breaker import Waiter, wake_at
 
-        now = datetime.now(UTC)
+        now = self.now()
         if self._breakers:
             waiter = Waiter(self.place, flow, str(self.context["run_id"]), tuple(after), now)
             self._breakers.wait(outage.address, waiter)
             self._tell(self._breakers, outage.address)
-        return wake_at(outage.next_look, now, random.random())  # noqa: S311 - no secret
+        return wake_at(outage.next_look, now, random.random()) - now  # noqa: S311 - no secret
 
     def sits_out(self) -> bool:
         """Whether the task is to wait once more where a part of a system fails."""
         hours = settings.number("outage_hours")
         if not (hours and self._breakers):
             return False
-        return self._part is None or datetime.now(UTC) < self._part.since + timedelta(hours=hours)
+        return self._part is None or self.now() < self._part.since + timedelta(hours=hours)
 
     def sat_out(self) -> str:
         """How long the task has waited for a part of a system, as text; empty where it did not."""
-        return _span(datetime.now(UTC) - self._part.since) if self._part else ""
+        return _span(self.now() - self._part.since) if self._part else ""
 
     def began_at(self) -> datetime | None:
         """When the task, which waits for a part of a system, was to try again this time."""
@@ -98,8 +107,8 @@ class OutageQueue:
 
     def wait_for_part(
         self, error: SyncError, flow: str, after: Sequence[str], *, anew: bool
-    ) -> datetime | None:
-        """Records that the task waits, and tells people once where it lasts; returns when it should come back.
+    ) -> timedelta | None:
+        """Records that the task waits, and tells people once where it lasts.
 
         Args:
             error: what the part of the system failed with.
@@ -108,11 +117,12 @@ class OutageQueue:
             anew: whether the task has come further, so that its time starts anew.
 
         Returns:
-            The instant; None where the state database cannot keep it, so that nothing would end the wait.
+            After how long it should come back; None where the state database cannot keep it, so that nothing would end
+            the wait.
         """
         from airflow_provider_brightpearl.core.breaker import Waiter, part_pause
 
-        now = datetime.now(UTC)
+        now = self.now()
         since = self._part.since if self._part and not anew else now
         back = now + part_pause(since, now, random.random())  # noqa: S311 - no secret
         waiter = Waiter(self.place, flow, str(self.context["run_id"]), tuple(after), since)
@@ -131,7 +141,7 @@ class OutageQueue:
         )  # fmt: skip
         if news:
             announce(_part_lasts(waiter, error, now, until), self.context, self.on_alert)
-        return back
+        return back - now
 
     def leave(self) -> None:
         """Ends the wait of a task that has begun, if there was one."""
@@ -162,12 +172,11 @@ class OutageQueue:
             announce(alert, self.context, self.on_alert)
 
 
-def sit_out(turn: datetime) -> bool:
+def sit_out(turn: timedelta) -> bool:
     """Waits for a turn that comes soon; False where it does not."""
-    seconds = (turn - datetime.now(turn.tzinfo)).total_seconds()
-    if seconds > SHORT_TURN:
+    if turn.total_seconds() > SHORT_TURN:
         return False
-    time.sleep(max(seconds, 0.0))
+    time.sleep(max(turn.total_seconds(), 0.0))
     return True
 
 

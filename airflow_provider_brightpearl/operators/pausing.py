@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_brightpearl import compat
 from airflow_provider_brightpearl.compat import BaseOperator, airflow_version, conf
 from airflow_provider_brightpearl.errors import FlowBusy, RateLimited, RetryLater
 from airflow_provider_brightpearl.operators.outages import OutageQueue, sit_out
-from airflow_provider_brightpearl.operators.quotas import announce_stop, opens_at
+from airflow_provider_brightpearl.operators.quotas import announce_stop
 from airflow_provider_brightpearl.operators.retry import airflow_errors
 from airflow_provider_brightpearl.triggers.pause import PauseTrigger
 
@@ -83,13 +83,13 @@ class PausingOperator(BaseOperator):
         with airflow_errors(self.log):
             try:
                 if (turn := queue.turn()) and not sit_out(turn):
-                    self._come_back(turn)
+                    self._come_back(queue, turn)
                 self.sits_out = self.waits_for_parts and queue.sits_out()
                 result = self.work(context, self._state)
             except FlowBusy as error:
                 queue.leave()
                 self.log.info("waiting: %s", error)
-                self._come_back(datetime.now(UTC) + timedelta(seconds=min(error.wait_seconds, LOOK)))
+                self._come_back(queue, timedelta(seconds=min(error.wait_seconds, LOOK)))
             except RetryLater as error:
                 if error.partial and self.waits_for_parts:
                     self._sit_out_part(queue, error, context)
@@ -99,10 +99,10 @@ class PausingOperator(BaseOperator):
                         # a limit of a day: a retry would find it used up as well
                         announce_stop(error, context, self.on_alert)
                         self.log.info("waiting: %s", error)
-                        self._come_back(opens_at(error))
+                        self._come_back(queue, timedelta(seconds=error.wait_seconds or 0))
                     raise
                 self.log.info("waiting: %s", error.outage)
-                self._come_back(queue.wait(error.outage, *self.waits_as(context)))
+                self._come_back(queue, queue.wait(error.outage, *self.waits_as(context)))
             except Exception:
                 queue.leave()
                 raise
@@ -120,8 +120,9 @@ class PausingOperator(BaseOperator):
                 self.log.error("given up after %s: %s", waited, error)
                 raise compat.AirflowFailException(f"given up after {waited}: {error}") from None
             return
-        if back := queue.wait_for_part(error, *self.waits_as(context), anew=further):
-            self._come_back(back)
+        back = queue.wait_for_part(error, *self.waits_as(context), anew=further)
+        if back is not None:
+            self._come_back(queue, back)
 
     def came_further(self, since: datetime) -> bool:
         """Whether the work has achieved something after an instant that it need not do again."""
@@ -159,15 +160,16 @@ class PausingOperator(BaseOperator):
                 timeout=self.execution_timeout,
             )
 
-    def _come_back(self, at: datetime) -> None:
-        """Ends this start of the task, which Airflow starts anew at an instant or soon after, in the same try."""
-        now = datetime.now(UTC)
-        at = max(at, now + timedelta(seconds=LEAST_PAUSE))
+    def _come_back(self, queue: OutageQueue, pause: timedelta) -> None:
+        """Ends this start of the task, which Airflow starts anew after a pause or soon after it, in the same try."""
+        pause = max(pause, timedelta(seconds=LEAST_PAUSE))
+        # Airflow compares it with the clock of another machine, so a worker's own would not do
+        at = queue.now() + pause
         if airflow_version() >= (3, 0) or (self.deferrable and self._state):
             self.defer(
                 trigger=PauseTrigger(at.timestamp(), self._state),
                 method_name="resume",
                 # on 2.11, time deferred counts as time of execution
-                timeout=at - now + GRACE if airflow_version() >= (3, 0) else None,
+                timeout=pause + GRACE if airflow_version() >= (3, 0) else None,
             )
         raise compat.AirflowRescheduleException(at)

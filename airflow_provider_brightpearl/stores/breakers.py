@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.core.breaker import Waiter, drain_order
 from airflow_provider_brightpearl.errors import Outage
-from airflow_provider_brightpearl.stores.engine import reading, writing
+from airflow_provider_brightpearl.stores.engine import reading, shared_time, writing
 from airflow_provider_brightpearl.stores.tables import breaker, breaker_queue, upsert
 
 # those of tasks that were cleared or deleted while they waited
@@ -65,14 +65,21 @@ class PartWait:
 class SqlBreakers:
     """The circuit breakers of all connections, by address.
 
+    All go by one clock, that of the database, as the clocks of workers differ.
+
     Args:
         engine: the state database.
-        now: the clock, aware.
+        clock: the time (aware) that all who use the database share.
     """
 
-    def __init__(self, engine: Engine, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[Connection], datetime] = shared_time) -> None:
         self._engine = engine
-        self.now = now
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """The time by the clock that all share."""
+        with reading(self._engine) as connection:
+            return self._clock(connection)
 
     # one outage
 
@@ -96,7 +103,6 @@ class SqlBreakers:
 
     def suspect(self, outage: Outage, seconds: float) -> bool:
         """Whether the caller is the one to look at a system, for so many seconds; one that is over begins anew."""
-        now = self.now()
         fresh: dict[str, Any] = {
             "system": outage.system, "connection": outage.connection, "reason": "", "opened": 0,
             "since": outage.since, "next_look": outage.next_look, "looking_until": None, "closed_at": None,
@@ -113,12 +119,13 @@ class SqlBreakers:
             if added.rowcount > 0 or renewed.rowcount:
                 # of tasks that were cleared or deleted in an earlier outage
                 self._forget(connection, outage.address)
+            now = self._clock(connection)
             return self._claimed(connection, outage.address, seconds, breaker.c.opened == 0, now)
 
     def claim(self, address: str, seconds: float) -> bool:
         """Whether a look at an open outage is due, and the caller the one to do it, for so many seconds."""
-        now = self.now()
         with writing(self._engine) as connection:
+            now = self._clock(connection)
             due = sa.and_(breaker.c.opened == 1, breaker.c.next_look <= now)
             return self._claimed(connection, address, seconds, due, now)
 
@@ -130,13 +137,13 @@ class SqlBreakers:
                 .where(breaker.c.address == address, breaker.c.closed_at.is_(None))
                 .values(opened=1, next_look=next_look, looking_until=None, reason=reason[:_REASON_LENGTH])
             )
-            connection.execute(breaker_queue.delete().where(_stale(address, self.now())))
+            connection.execute(breaker_queue.delete().where(_stale(address, self._clock(connection))))
 
     def answers(self, address: str, spacing: float) -> None:
         """Records that the system answers: a suspicion is dropped, an outage is over, and who waits gets a turn."""
-        now = self.now()
         mine = breaker.c.address == address
         with writing(self._engine) as connection:
+            now = self._clock(connection)
             if connection.execute(breaker.delete().where(mine, breaker.c.opened == 0)).rowcount:
                 self._forget(connection, address)
             ended = breaker.update().where(mine, breaker.c.closed_at.is_(None))
@@ -184,14 +191,15 @@ class SqlBreakers:
     def wait_for_part(self, waiter: Waiter, go_at: datetime) -> None:
         """Records that a task waits since ``waiter.since``, and tries again at an instant."""
         with writing(self._engine) as connection:
-            connection.execute(breaker_queue.delete().where(_stale(_PART, self.now())))
+            connection.execute(breaker_queue.delete().where(_stale(_PART, self._clock(connection))))
             _enqueue(connection, _PART, waiter, {"since": waiter.since, "go_at": go_at})
 
     def part_wait(self, place: str) -> PartWait | None:
         """What is known of a task that waits for a part of a system; None where it does not, or long ago."""
         with reading(self._engine) as connection:
             row = connection.execute(sa.select(breaker_queue).where(*_of(_PART, place))).first()
-        return PartWait(row.since, row.go_at) if row and row.go_at >= self.now() - _STALE else None
+            now = self._clock(connection)
+        return PartWait(row.since, row.go_at) if row and row.go_at >= now - _STALE else None
 
     # what people hear
 

@@ -19,6 +19,7 @@ from airflow_provider_brightpearl.hooks.brightpearl import BrightpearlHook
 from airflow_provider_brightpearl.operators import outages, pausing
 from airflow_provider_brightpearl.operators.flow import FlowOperator
 from airflow_provider_brightpearl.sandbox.server import Sandbox
+from airflow_provider_brightpearl.stores.breakers import SqlBreakers
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from tests.airflow.place import connect_airflow
 from tests.airflow.test_flow_operator import MAPPINGS, context_of
@@ -48,20 +49,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[..., datetime]:
     """Lets time pass for the breakers; returns what it is there then."""
     ahead = timedelta()
 
-    class Ahead(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            return datetime.now(tz) + ahead
-
     def later(**span: float) -> datetime:
         nonlocal ahead
         ahead += timedelta(**span)
         return datetime.now(UTC) + ahead
 
-    from airflow_provider_brightpearl.stores import breakers as kept
-
-    monkeypatch.setattr(kept, "datetime", Ahead)
-    monkeypatch.setattr(outages, "datetime", Ahead)
+    monkeypatch.setattr(SqlBreakers.__init__, "__defaults__", (lambda _: datetime.now(UTC) + ahead,))
     return later
 
 
@@ -95,7 +88,7 @@ def waits(task: Any, asked: dict[str, Any] | None = None) -> datetime:
     assert "TaskDeferred" == type(raised.value).__name__, raised.value
     deferral: Any = raised.value
     assert "resume" == deferral.method_name
-    pause = deferral.trigger.until - datetime.now(UTC).timestamp()
+    pause = deferral.trigger.until - breakers().now().timestamp()
     assert 19 < pause, "sooner, the scheduler would take it for killed"
     assert timedelta(minutes=55) < deferral.timeout - timedelta(seconds=pause) < timedelta(minutes=65)
     _, arguments = deferral.trigger.serialize()
@@ -143,6 +136,22 @@ def test_an_outage_waits_and_flows_go_on_in_order(sandbox, clock, monkeypatch):
     assert 0 < orders.execute(context(orders))["counts"]["extracted"]
     assert [] == [each for each in heard[3:] if each.startswith("Brightpearl")]
     assert [] == breakers().open_ones()
+
+
+def test_a_task_comes_back_by_the_clock_that_all_workers_share(sandbox, monkeypatch):
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + timedelta(hours=1)
+
+    for module in (outages, pausing):
+        monkeypatch.setattr(module, "datetime", Ahead, raising=False)
+    down(sandbox, "brightpearl")
+    started = datetime.now(UTC)
+    assert waits(operator(CUSTOMERS, [])) - started < timedelta(minutes=5)
+    (outage,) = breakers().open_ones()
+    [waiter] = breakers().waiters(outage.address)
+    assert waiter.since - started < timedelta(minutes=5)
 
 
 def test_other_systems_are_not_affected(sandbox, clock):

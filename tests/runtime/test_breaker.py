@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import Engine
@@ -12,7 +13,10 @@ from airflow_provider_brightpearl.core.breaker import Waiter
 from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.errors import CredentialsRefused, Outage, RateLimited, TimedOut, Unavailable
 from airflow_provider_brightpearl.runtime.breaker import SystemBreaker
+from airflow_provider_brightpearl.stores import breakers as stored
+from airflow_provider_brightpearl.stores import tables
 from airflow_provider_brightpearl.stores.breakers import Event, SqlBreakers
+from airflow_provider_brightpearl.stores.engine import writing
 from airflow_provider_brightpearl.systems.http.transport import with_retries
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -41,7 +45,7 @@ def vendor() -> Vendor:
 @pytest.fixture
 def breaker(engine: Engine, vendor: Vendor) -> SystemBreaker:
     return SystemBreaker(
-        SqlBreakers(engine, lambda: vendor.now), "infor", "infor_default", ADDRESS, vendor.look
+        SqlBreakers(engine, lambda _: vendor.now), "infor", "infor_default", ADDRESS, vendor.look
     )
 
 
@@ -111,6 +115,38 @@ def test_an_outage_keeps_all_out_until_a_look_is_answered(breaker: SystemBreaker
     breaker.enter()
     other.enter()
     assert 3 == vendor.looks
+
+
+def test_workers_whose_clocks_differ_agree_when_an_outage_is_looked_at(
+    engine: Engine, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine.dialect.name != "postgresql":
+        pytest.skip("a SQLite file is for the workers of one machine")
+    breaker = SystemBreaker(SqlBreakers(engine), "infor", "infor_default", ADDRESS, vendor.look)
+
+    def worker(hours: int) -> None:
+        class Clock(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> Any:
+                return datetime.now(tz) + timedelta(hours=hours)
+
+        monkeypatch.setattr(stored, "datetime", Clock)
+
+    vendor.error = Unavailable("down")
+    began = given_up(breaker).outage
+    assert began is not None
+    worker(hours=1)
+    with pytest.raises(Unavailable) as kept_out:
+        breaker.enter()
+    assert (began, 1) == (kept_out.value.outage, vendor.looks), "the look is not due yet"
+    assert [] == [event for event, _ in breaker.breakers.news(ADDRESS, timedelta(minutes=30))][1:]
+    # one that is behind looks when it is due
+    worker(hours=-1)
+    with writing(engine) as connection:
+        connection.execute(tables.breaker.update().values(next_look=breaker.breakers.now()))
+    vendor.error = None
+    breaker.enter()
+    assert ([], 2) == (breaker.breakers.open_ones(), vendor.looks)
 
 
 def test_those_who_come_during_a_look_wait_for_what_comes_of_it(

@@ -26,7 +26,7 @@ class Clock:
     def __init__(self) -> None:
         self.at = NOW
 
-    def __call__(self) -> datetime:
+    def __call__(self, _: object = None) -> datetime:
         return self.at
 
     def pass_(self, **span: float) -> None:
@@ -52,7 +52,7 @@ def test_of_many_processes_one_looks(breakers: SqlBreakers, engine: Engine) -> N
 
     def suspects(_: int) -> bool:
         together.wait()
-        return SqlBreakers(engine, lambda: NOW).suspect(OUTAGE, 60)
+        return SqlBreakers(engine, lambda _: NOW).suspect(OUTAGE, 60)
 
     with ThreadPoolExecutor(6) as pool:
         assert [False] * 5 + [True] == sorted(pool.map(suspects, range(6)))
