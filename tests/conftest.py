@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.sandbox.server import Sandbox
-from airflow_provider_brightpearl.stores.engine import open_engine, writing
-from airflow_provider_brightpearl.stores.tables import metadata
-from tests.postgres import postgres_url, state_url
+from airflow_provider_brightpearl.stores.engine import open_engine
+from tests.postgres import bare_url, clear, postgres_url, state_url
 
 # machines of CI are slow at times; HYPOTHESIS_PROFILE=long looks for days rather than seconds
 _UNHURRIED: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
@@ -27,7 +28,15 @@ settings.load_profile(PROFILE)
 # the sandbox of most tests has no quota; those about it set one, as they need it
 os.environ.setdefault("AIRFLOW__BRIGHTPEARL__BRIGHTPEARL_CALLS_PER_MINUTE", "0")
 
-__all__ = ["database_url", "engine", "postgres_url"]
+
+@sa.event.listens_for(Engine, "connect")
+def _write_without_waiting(connection: object, _: object) -> None:
+    # no test cuts the power
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
+
+
+__all__ = ["bare_url", "database_url", "engine", "postgres_url"]
 
 
 @pytest.hookimpl(trylast=True)
@@ -54,9 +63,7 @@ def engine(database_url: str) -> Iterator[Engine]:
     """The state database, empty for every test."""
     engine = open_engine(database_url)
     yield engine
-    with writing(engine) as connection:
-        metadata.drop_all(connection)
-    engine.dispose()
+    clear(engine)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from airflow_provider_brightpearl.stores.crosswalk import SqlCrosswalk
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from airflow_provider_brightpearl.stores.state_marks import StateMarks
+from tests.postgres import sqlite_url
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ROW = Binding("orders", "Order", "1", "1", "T1", "print", "r1", "r1")
@@ -46,7 +47,7 @@ def mappings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     """A state database with one row."""
-    SqlCrosswalk(open_engine(f"sqlite:///{tmp_path / 'old.db'}")).bind([ROW])
+    SqlCrosswalk(open_engine(sqlite_url(tmp_path, "old.db"))).bind([ROW])
     return tmp_path / "old.db"
 
 

@@ -27,6 +27,7 @@ from airflow_provider_brightpearl.systems.http.transport import new_session
 from airflow_provider_brightpearl.systems.infor.client import InforClient
 from airflow_provider_brightpearl.systems.salesforce.client import SalesforceClient
 from airflow_provider_brightpearl.systems.system import System
+from tests.postgres import sqlite_url
 from tests.systems.infor.m3 import client_for
 
 MAPPINGS = Path(__file__).parents[2] / "include" / "mappings"
@@ -50,7 +51,7 @@ class Site:
     database: Engine = field(init=False)
 
     def __post_init__(self) -> None:
-        self.database = open_engine(f"sqlite:///{self.folder / 'state.db'}")
+        self.database = open_engine(sqlite_url(self.folder))
         self.ledger = SqlLedger(self.database)
 
     @property

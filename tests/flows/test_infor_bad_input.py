@@ -20,6 +20,7 @@ from airflow_provider_brightpearl.stores.tables import dead_letter
 from tests.flows.conftest import QUIET
 from tests.flows.site import MAPPINGS, Site
 from tests.flows.world import World
+from tests.postgres import sqlite_url
 from tests.systems.infor.m3 import client_for
 
 pytestmark = pytest.mark.slow
@@ -71,7 +72,7 @@ def test_a_lost_state_database_makes_no_second_order(site: Site) -> None:
     vouchers = site.m3("vouchers")
     assert vouchers
     assert first.counts.created == len(numbers) > 0
-    site.database = open_engine(f"sqlite:///{site.folder / 'another.db'}")
+    site.database = open_engine(sqlite_url(site.folder, "another.db"))
     for name in ("customers_to_infor", "products_to_infor", "orders_to_infor"):
         again = site.run(name)
     assert numbers == {row["ORNO"]: row["CUOR"] for row in site.m3("orders")}

@@ -17,6 +17,7 @@ from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.restored import accept_restored
 from tests.flows.backup import Backup
 from tests.flows.site import Site
+from tests.postgres import sqlite_url
 
 pytestmark = pytest.mark.slow
 
@@ -105,7 +106,7 @@ def test_orders_that_wait_in_the_first_run_after_state_was_lost_are_looked_for_w
     site: Site,
 ) -> None:
     before = written(site, *PARENTS, ORDERS)
-    site.database = open_engine(f"sqlite:///{site.folder / 'new.db'}")
+    site.database = open_engine(sqlite_url(site.folder, "new.db"))
     # its schedule comes first: all are parked, the run is settled, and has its watermark
     first = site.run(ORDERS)
     assert ("done", len(before["orders"])) == (first.state, first.counts.parked)

@@ -22,6 +22,7 @@ from tests.flows.conftest import QUIET
 from tests.flows.org import Org
 from tests.flows.site import MAPPINGS
 from tests.flows.test_orders_to_brightpearl import FLOW
+from tests.postgres import sqlite_url
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ def test_the_command_shows_a_record_and_says_what_is_not_known(
 def test_no_flow_has_run_yet(tmp_path: Path) -> None:
     empty = Environment(
         MAPPINGS,
-        lambda: open_engine(f"sqlite:///{tmp_path / 'state.db'}"),
+        lambda: open_engine(sqlite_url(tmp_path)),
         lambda: tmp_path,
         nothing,
         nothing,

@@ -23,6 +23,7 @@ from airflow_provider_brightpearl.stores.tables import run
 from tests.flows.conftest import QUIET
 from tests.flows.site import Site
 from tests.flows.world import World
+from tests.postgres import sqlite_url
 
 pytestmark = pytest.mark.slow
 
@@ -92,7 +93,7 @@ def test_no_note_is_doubled_after_the_state_was_lost(site: Site) -> None:
     site.run(FLOW)
     before = notes(site)
     assert {1} == set(before.values())
-    site.database = open_engine(f"sqlite:///{site.folder / 'another.db'}")
+    site.database = open_engine(sqlite_url(site.folder, "another.db"))
     for name in ("customers_to_infor", "products_to_infor", FLOW):
         site.run(name)
     assert before == notes(site)

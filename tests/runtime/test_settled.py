@@ -31,6 +31,7 @@ from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from tests.chain import NOW, Chain
 from tests.fakes import FakeSink, FakeSource, FakeWriteBack
 from tests.mapping.bench import SCHEMA, flow
+from tests.postgres import sqlite_url
 
 PAIR = "here:1>there:2"
 GOOD, BAD = b'{"id": 1, "name": "n"}', b'{"id": 2, "name": "n", "amount": "none"}'
@@ -85,7 +86,7 @@ def test_a_crash_while_a_run_is_settled_leaves_nothing_of_it(
 
 
 def test_two_databases_have_a_transaction_each(engine: Engine, tmp_path: Path) -> None:
-    other = SqlLedger(open_engine(f"sqlite:///{tmp_path / 'other.db'}"))
+    other = SqlLedger(open_engine(sqlite_url(tmp_path, "other.db")))
     done = RunSummary("r", "f", "manual", "done", None, "v", Counts(), Calls(), {}, NOW)
     with pytest.raises(KeyboardInterrupt), SqlLedger(engine).transaction():
         SqlLedger(engine).record(done)
@@ -161,6 +162,6 @@ def test_another_state_database_is_refused_before_anything_is_written_back(
 ) -> None:
     settled = go(stages, GOOD)
     stages.extract(FakeSource([]))
-    stages.ledger = SqlLedger(open_engine(f"sqlite:///{tmp_path / 'other.db'}"))
+    stages.ledger = SqlLedger(open_engine(sqlite_url(tmp_path, "other.db")))
     with pytest.raises(RunChanged):
         run.write_back(stages.wiring, stages.info, settled)

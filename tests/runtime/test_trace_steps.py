@@ -13,6 +13,7 @@ from airflow_provider_brightpearl.runtime.trace_steps import TracedRecord, steps
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.record_events import SqlRecordEvents
 from airflow_provider_brightpearl.stores.trace import SqlTraces
+from tests.postgres import sqlite_url
 
 PAIR = "here:1>there:2"
 NOON = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -20,7 +21,7 @@ NOON = datetime(2026, 4, 1, 12, tzinfo=UTC)
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    return open_engine(f"sqlite:///{tmp_path / 'state.db'}")
+    return open_engine(sqlite_url(tmp_path))
 
 
 def happened(

@@ -20,7 +20,7 @@ from airflow_provider_brightpearl.stores.dead_letters import SqlDeadLetters
 from airflow_provider_brightpearl.stores.engine import open_engine, reading, writing
 from airflow_provider_brightpearl.stores.ledger import SqlLedger
 from airflow_provider_brightpearl.stores.moving import copy_state, rename_flow
-from tests.postgres import state_url
+from tests.postgres import clear, state_url
 
 STATE = [each for each in tables.metadata.sorted_tables if each.name not in moving._OWN]
 BY_FLOW = [each.name for each in STATE if "flow" in each.c]
@@ -66,9 +66,7 @@ def source(database_url: str, request: pytest.FixtureRequest, tmp_path: Path) ->
     other = open_engine(_other(database_url, request, tmp_path))
     fill(other, 23)
     yield other
-    with writing(other) as connection:
-        tables.metadata.drop_all(connection)
-    other.dispose()
+    clear(other)
 
 
 def url_of(engine: Engine) -> str:

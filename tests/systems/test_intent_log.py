@@ -11,10 +11,11 @@ from airflow_provider_brightpearl.errors import TimedOut, Unavailable
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.systems.intent_log import IntentLog, PendingRows, digest_of
+from tests.postgres import sqlite_url
 
 
 def intent_log(folder: Path, run: str, naps: list[float], later: float = 0.0) -> IntentLog:
-    store = SqlIntents(open_engine(f"sqlite:///{folder / 'state.db'}"))
+    store = SqlIntents(open_engine(sqlite_url(folder)))
     return IntentLog(
         store, "orders", "Order", run, 60.0, naps.append, lambda: datetime.now(UTC) + timedelta(seconds=later)
     )

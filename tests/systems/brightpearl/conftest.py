@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.intents import SqlIntents
+from tests.postgres import sqlite_url
 from tests.systems.brightpearl.merchant import Merchant
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -26,4 +27,4 @@ class Settled(SqlIntents):
 def merchant(module_sandbox: Sandbox, tmp_path: Path) -> Merchant:
     module_sandbox.control("DELETE", "/settings/brightpearl")
     module_sandbox.reset()
-    return Merchant(module_sandbox, Settled(open_engine(f"sqlite:///{tmp_path / 'state.db'}")))
+    return Merchant(module_sandbox, Settled(open_engine(sqlite_url(tmp_path))))

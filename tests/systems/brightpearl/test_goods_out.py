@@ -11,6 +11,7 @@ from airflow_provider_brightpearl.core.changes import RecordChange, RowOutcome, 
 from airflow_provider_brightpearl.errors import TimedOut
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.intents import SqlIntents
+from tests.postgres import sqlite_url
 from tests.systems.brightpearl.merchant import Merchant, change, flow, record, with_ids
 
 NOTES = flow("""
@@ -124,7 +125,7 @@ def test_notes_are_found_although_the_state_was_lost(merchant: Merchant, tmp_pat
     sale = Sale(merchant)
     parts = [sale.note("D1", (1001, 4)), sale.note("D2", (1001, 4))]
     first = merchant.write(NOTES, parts)
-    merchant.intents = SqlIntents(open_engine(f"sqlite:///{tmp_path / 'other.db'}"))
+    merchant.intents = SqlIntents(open_engine(sqlite_url(tmp_path, "other.db")))
     again = merchant.write(NOTES, [*parts, sale.note("D3", (1002, 1))])
     assert [] == reasons(again)
     assert [each.target_id for each in first] == [each.target_id for each in again if each.source_id != "D3"]

@@ -15,6 +15,7 @@ from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.systems.brightpearl.schema import schema_problems
 from airflow_provider_brightpearl.systems.registry import check_flow
+from tests.postgres import sqlite_url
 from tests.systems.brightpearl.merchant import Merchant, change, flow, record, with_ids
 
 TEXT = """
@@ -142,7 +143,7 @@ def test_an_order_with_an_instance_is_recognised_when_it_is_repeated(merchant: M
 
 def test_orders_are_found_although_the_state_was_lost(merchant: Merchant, tmp_path: Path) -> None:
     first = merchant.write(ORDERS, [order(1)])
-    merchant.intents = SqlIntents(open_engine(f"sqlite:///{tmp_path / 'other.db'}"))
+    merchant.intents = SqlIntents(open_engine(sqlite_url(tmp_path, "other.db")))
     again = merchant.write(ORDERS, [order(1, ref="WEB-1b"), order(2)])
     assert {each.target_id for each in first} == {each.target_id for each in again if each.source_id == "SO1"}
     assert ["WEB-1b", "WEB-2"] == [each["reference"] for each in ours(merchant)]

@@ -20,6 +20,7 @@ from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.systems.infor.client import Answer, Transaction
 from airflow_provider_brightpearl.systems.infor.journals import imbalance
 from airflow_provider_brightpearl.systems.infor.rows import Row
+from tests.postgres import sqlite_url
 from tests.systems.infor.m3 import Tenant, change, flow, record
 from tests.systems.live import running_sandbox, sandbox
 
@@ -44,7 +45,7 @@ objects:
 
 @pytest.fixture
 def m3(sandbox: Sandbox, tmp_path: Path) -> Iterator[Tenant]:
-    tenant = Tenant(sandbox, SqlIntents(open_engine(f"sqlite:///{tmp_path / 'state.db'}")))
+    tenant = Tenant(sandbox, SqlIntents(open_engine(sqlite_url(tmp_path))))
     yield tenant
     tenant.switch(closed_periods=[], ledger_validation="job", list_ceilings={})
 
@@ -90,7 +91,7 @@ def test_a_repeat_is_recognised(m3: Tenant) -> None:
 
 def test_a_repeat_is_recognised_without_the_state_database(m3: Tenant, tmp_path: Path) -> None:
     m3.write(JOURNALS, [payment(1)])
-    m3.intents = SqlIntents(open_engine(f"sqlite:///{tmp_path / 'other.db'}"))
+    m3.intents = SqlIntents(open_engine(sqlite_url(tmp_path, "other.db")))
     assert "2026|300|80001" == m3.write(JOURNALS, [payment(1)])[0].target_id
     assert 2 == len(vouchers(m3))
 
@@ -263,7 +264,7 @@ def test_a_voucher_beyond_the_end_of_a_list_is_neither_posted_again_nor_called_m
         assert all(each.passing and "do not delete the batch" in each.reason for each in refused)
         assert not any("delete it there" in each.reason for each in refused)
         if state_is_lost:
-            m3.intents = SqlIntents(open_engine(f"sqlite:///{tmp_path / 'other.db'}"))
+            m3.intents = SqlIntents(open_engine(sqlite_url(tmp_path, "other.db")))
     m3.switch(list_ceilings={})
     assert [] == [each.reason for each in m3.write(JOURNALS, records) if each.refused]
     assert 120 == len(vouchers(m3))
@@ -325,7 +326,7 @@ def test_journals_are_found_by_their_vouchers_and_none_is_written(m3: Tenant, tm
     records = [payment(number) for number in range(1, 61)]
     m3.write(JOURNALS, records)
     before = vouchers(m3)
-    m3.intents = SqlIntents(open_engine(f"sqlite:///{tmp_path / 'other.db'}"))
+    m3.intents = SqlIntents(open_engine(sqlite_url(tmp_path, "other.db")))
     assert [] == m3.find(JOURNALS, [payment(61)])
     assert 180 == len([each for each in m3.find(JOURNALS, records) if not each.refused])
 

@@ -11,6 +11,7 @@ from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.intents import SqlIntents
+from tests.postgres import sqlite_url
 from tests.systems.infor.m3 import Tenant, change, flow, record
 from tests.systems.live import running_sandbox, sandbox
 
@@ -60,7 +61,7 @@ ADDRESS = {"CUA1": "2 Dock Road", "PONO": "HU1 1AA", "CSCD": "GB", "TOWN": "Hull
 
 @pytest.fixture
 def m3(sandbox: Sandbox, tmp_path: Path) -> Iterator[Tenant]:
-    yield Tenant(sandbox, SqlIntents(open_engine(f"sqlite:///{tmp_path / 'state.db'}")))
+    yield Tenant(sandbox, SqlIntents(open_engine(sqlite_url(tmp_path))))
 
 
 def customer(number: int, target_id: str | None = None, **more: Any) -> Any:

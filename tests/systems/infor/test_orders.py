@@ -22,6 +22,7 @@ from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.stores.restored import accept_restored
 from airflow_provider_brightpearl.systems.infor.answers import Answer
 from airflow_provider_brightpearl.systems.infor.client import Transaction
+from tests.postgres import sqlite_url
 from tests.systems.infor.m3 import Tenant, change, flow, record
 from tests.systems.live import running_sandbox, sandbox
 
@@ -53,7 +54,7 @@ DELIVER = {"ADRT": 1, "CUNM": "A B", "CUA1": "2 Dock Road", "PONO": "HU1 1AA", "
 
 @pytest.fixture
 def m3(sandbox: Sandbox, tmp_path: Path) -> Iterator[Tenant]:
-    tenant = Tenant(sandbox, SqlIntents(open_engine(f"sqlite:///{tmp_path / 'state.db'}")))
+    tenant = Tenant(sandbox, SqlIntents(open_engine(sqlite_url(tmp_path))))
     tenant.customer("BP1", "BP2")
     yield tenant
 
@@ -233,7 +234,7 @@ def test_a_confirmed_order_whose_binding_was_lost_is_recognised(m3: Tenant) -> N
 def test_orders_are_found_again_after_all_state_was_lost(m3: Tenant, tmp_path: Path) -> None:
     records = [order(1), order(2, CUNO="BP2"), order(3)]
     first = m3.write(ORDERS, records)
-    m3.intents = SqlIntents(open_engine(f"sqlite:///{tmp_path / 'new.db'}"))
+    m3.intents = SqlIntents(open_engine(sqlite_url(tmp_path, "new.db")))
     again = m3.write(ORDERS, [*records, order(4)])
     assert {each.key: each.target_id for each in first}.items() <= {e.key: e.target_id for e in again}.items()
     assert {"1": 1, "2": 1, "3": 1, "4": 1} == orders_per_number(m3)
@@ -245,7 +246,7 @@ def test_orders_are_found_again_after_all_state_was_lost(m3: Tenant, tmp_path: P
 def test_an_order_that_a_list_may_have_cut_off_is_not_sent_again(m3: Tenant, tmp_path: Path) -> None:
     records = [order(number) for number in range(1, 103)]
     m3.write(ORDERS, records)
-    new = open_engine(f"sqlite:///{tmp_path / 'new.db'}")
+    new = open_engine(sqlite_url(tmp_path, "new.db"))
     m3.intents = SqlIntents(new)
     m3.switch(list_ceilings={"OIS100MI LstBatchHead": 100})
     try:
@@ -278,7 +279,7 @@ def test_an_order_sent_again_after_a_backup_is_found_whatever_the_backup_knew(
     ):
         old.backup(copy)
     first = m3.write(ORDERS, [order(1)])
-    restored = open_engine(f"sqlite:///{tmp_path / 'restored.db'}")
+    restored = open_engine(sqlite_url(tmp_path, "restored.db"))
     accept_restored(restored)
     m3.intents = SqlIntents(restored)
     again = m3.write(ORDERS, [order(1)])

@@ -29,6 +29,7 @@ from airflow_provider_brightpearl.systems.registry import stream_schema
 from tests.chain import Chain
 from tests.fakes import FakeSource
 from tests.flows.site import MAPPINGS
+from tests.postgres import sqlite_url
 from tests.systems.infor.m3 import Tenant
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -129,7 +130,7 @@ class Ledger:
         chain = Chain(
             FLOW, stream_schema(FLOW.source), self.folder / str(run), tables=load_lookups(FLOW, MAPPINGS)
         )
-        self.tenant.intents = SqlIntents(open_engine(f"sqlite:///{self.folder / f'{run}.db'}"))
+        self.tenant.intents = SqlIntents(open_engine(sqlite_url(self.folder, f"{run}.db")))
         return chain.go(FakeSource([each.line for each in payments]), self.tenant.sink(FLOW))
 
     def lines(self, payments: Iterable[Payment]) -> dict[int, list[dict[str, Any]]]:
@@ -145,7 +146,7 @@ class Ledger:
 @contextmanager
 def _ledger(folder: Path) -> Iterator[Ledger]:
     with Sandbox(customers=2, products=1, orders=1, seed=1, until=FIRST + timedelta(days=DAYS)) as sandbox:
-        yield Ledger(Tenant(sandbox, SqlIntents(open_engine(f"sqlite:///{folder / 'state.db'}"))), folder)
+        yield Ledger(Tenant(sandbox, SqlIntents(open_engine(sqlite_url(folder)))), folder)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.systems.infor.client import Transaction
+from tests.postgres import sqlite_url
 from tests.systems.infor.m3 import Tenant, change, flow, record
 from tests.systems.live import running_sandbox, sandbox
 
@@ -33,7 +34,7 @@ objects:
 
 @pytest.fixture
 def m3(sandbox: Sandbox, tmp_path: Path) -> Iterator[Tenant]:
-    tenant = Tenant(sandbox, SqlIntents(open_engine(f"sqlite:///{tmp_path / 'state.db'}")))
+    tenant = Tenant(sandbox, SqlIntents(open_engine(sqlite_url(tmp_path))))
     tenant.customer("BP1")
     yield tenant
 
@@ -96,7 +97,7 @@ def test_a_lost_answer_picks_nothing_twice(m3: Tenant, answer: dict[str, Any]) -
 def test_a_repeat_is_recognised_without_the_state_database(m3: Tenant, tmp_path: Path) -> None:
     order = sold(m3)
     m3.write(SHIPMENTS, [note(1, order)])
-    m3.intents = SqlIntents(open_engine(f"sqlite:///{tmp_path / 'other.db'}"))
+    m3.intents = SqlIntents(open_engine(sqlite_url(tmp_path, "other.db")))
     results = m3.write(SHIPMENTS, [note(1, order)])
     assert [] == [each.reason for each in results if each.refused]
     assert [("ITEM-1", "2"), ("ITEM-2", "0")] == picked(m3)

@@ -14,6 +14,7 @@ from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.stores.intents import SqlIntents
 from airflow_provider_brightpearl.systems.infor.target import InforTarget
 from airflow_provider_brightpearl.systems.registry import check_flow
+from tests.postgres import sqlite_url
 from tests.systems.infor.m3 import Tenant
 from tests.systems.infor.m3 import flow as parsed
 from tests.systems.live import running_sandbox, sandbox
@@ -35,7 +36,7 @@ authority: {default: brightpearl, fields: {Customer.CUNM: infor}}
 
 @pytest.fixture
 def m3(sandbox: Sandbox, tmp_path: Path) -> Iterator[Tenant]:
-    yield Tenant(sandbox, SqlIntents(open_engine(f"sqlite:///{tmp_path / 'state.db'}")))
+    yield Tenant(sandbox, SqlIntents(open_engine(sqlite_url(tmp_path))))
 
 
 def test_bound_rows_are_shown_in_few_bulks_and_missing_ones_are_left_out(m3: Tenant) -> None:
