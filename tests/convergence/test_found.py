@@ -130,3 +130,15 @@ def test_an_edit_back_to_what_its_flow_has_read_last_is_an_edit(
     people.edit(other, "P1", "phone", "1")
     people.settle()
     assert "1" == people.view()[side]["P1"]["phone"]
+
+
+@pytest.mark.parametrize("order", [TWO, [*TWO][::-1]], ids=["there first", "back first"])
+def test_an_account_that_inherits_the_link_of_a_deleted_contact_is_a_letter(
+    people: People, order: list[str]
+) -> None:
+    people.create("salesforce")
+    people.delete("brightpearl", "P1")
+    people.merge("P1", "P2")
+    people.settle(order=tuple(order))
+    assert people.letters()
+    assert not people.contacts.of("P2")
