@@ -97,6 +97,7 @@ def _brightpearl_connection() -> dict[str, Any]:
             "access_token": {"label": "OAuth access token", "schema": _SECRET},
             "expires_at": {"label": "OAuth access token expires at (ISO 8601)", "schema": _TEXT},
             "token_url": {"label": "OAuth token address", "schema": _TEXT},
+            "webhook_secrets": {"label": "Secrets of the webhook address", "schema": _SECRET},
         },
     }
 

@@ -29,6 +29,7 @@ FIGURES = {
     "quota": "time of a run of 500 calls, beside what the quota of 200 a minute dictates",
     "shared_quota": "ten processes on one quota of 200 a minute: the fullest minute, and how much of it is used",
     "outage": "time until three flows that waited for a system are drained, beside what the quota dictates",
+    "events_receiver": "time to the answer of the receiver at 300 events a second, and how many it takes",
     "nothing_new": "API calls of a run that finds nothing new",
     "calls": "API calls of each flow's first load over the fewest; into Brightpearl also of a round without edits",
     "lost_answers": "10,000 orders from Salesforce into Brightpearl while answers are lost: none twice, none missing",

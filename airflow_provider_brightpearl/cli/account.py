@@ -12,10 +12,12 @@ from airflow_provider_brightpearl import settings
 from airflow_provider_brightpearl.cli.output import Json, ResultCommand, print_json, say
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.errors import Misconfigured
+from airflow_provider_brightpearl.receiver.asgi import PREFIX
 
 if TYPE_CHECKING:
     from airflow_provider_brightpearl.flow.spec import FlowSpec
     from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
+    from airflow_provider_brightpearl.systems.brightpearl.webhooks import HookAddress
 
 account = typer.Typer(help="Check what the flows need in a Brightpearl account.", no_args_is_help=True)
 
@@ -28,9 +30,12 @@ def group() -> None:
 @account.command(cls=ResultCommand)
 def check(
     webhook_url: Annotated[
-        str, typer.Option(help="Address that webhooks are sent to; if left out, webhooks are not checked.")
+        str,
+        typer.Option(
+            help="Address of the receiver, such as https://events.example.com; if left out, webhooks are not checked."
+        ),
     ] = "",
-    apply: Annotated[bool, typer.Option("--apply", help="Create the missing webhooks.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Create, repair and remove webhooks.")] = False,
     conn_id: Annotated[str, typer.Option(help="Connection of the account.")] = "brightpearl_default",
     as_json: Json = False,
 ) -> None:
@@ -41,7 +46,7 @@ def check(
 
     if apply and not webhook_url:
         raise Misconfigured(
-            "--apply creates webhooks, so it needs --webhook-url; custom fields have to be created by hand"
+            "--apply changes webhooks, so it needs --webhook-url; custom fields have to be created by hand"
         )
     folder = settings.mappings_folder(Path.cwd())
     flows = [load_flow(file) for file in sorted(folder.glob("*.yaml"))]
@@ -49,10 +54,10 @@ def check(
         raise Misconfigured(f"no flow files in {folder}; `brightpearl init` copies some to start from")
     client = connect(BRIGHTPEARL, conn_id)
     fields = _fields(client, flows)
-    webhooks = _hooks(client, flows, webhook_url, apply=apply) if webhook_url else []
+    steps = _hooks(client, flows, _address(webhook_url, conn_id), apply=apply) if webhook_url else []
     if as_json:
-        print_json({"missing_fields": fields, "missing_webhooks": webhooks})
-    sys.exit(1 if fields or webhooks else 0)
+        print_json({"missing_fields": fields, "webhooks": steps})
+    sys.exit(1 if fields or (steps and not apply) else 0)
 
 
 def _fields(client: BrightpearlClient, flows: list[FlowSpec]) -> list[dict[str, str]]:
@@ -68,23 +73,33 @@ def _fields(client: BrightpearlClient, flows: list[FlowSpec]) -> list[dict[str, 
     return [{"flow": each.flow, "field": each.code, "to_do": each.steps} for each in missing]
 
 
-def _hooks(client: BrightpearlClient, flows: list[FlowSpec], address: str, *, apply: bool) -> list[str]:
-    """The events without a webhook, after those that were created."""
-    from airflow_provider_brightpearl.systems.brightpearl.account import (
-        events_needed,
-        hooks_missing,
-        subscribe,
+def _address(webhook_url: str, conn_id: str) -> HookAddress:
+    """Where the account sends its events: to the path of the connection, with its first secret."""
+    from airflow_provider_brightpearl.compat import BaseHook
+    from airflow_provider_brightpearl.receiver.accounts import first_secret
+    from airflow_provider_brightpearl.systems.brightpearl.webhooks import HookAddress
+
+    secret = first_secret(BaseHook.get_connection(conn_id))
+    return HookAddress(f"{webhook_url.rstrip('/')}{PREFIX}/{conn_id}/", secret)
+
+
+def _hooks(
+    client: BrightpearlClient, flows: list[FlowSpec], address: HookAddress, *, apply: bool
+) -> list[dict[str, str]]:
+    """The steps to the webhooks that the flows want; taken one by one, or shown."""
+    from airflow_provider_brightpearl.systems.brightpearl.webhooks import (
+        events_wanted,
+        plan_hooks,
+        take_step,
     )
 
-    events = events_needed(flows)
-    missing = hooks_missing(client, events, address)
-    for event in missing:
-        say(f"no webhook for {event}")
-    say(f"{counted(len(events), 'webhook')} compared, {len(missing)} missing")
-    if not apply:
-        if missing:
-            say("--apply creates them")
-        return list(missing)
-    for event, number in subscribe(client, missing, address):
-        say(f"created  {event} (webhook {number})")
-    return []
+    wanted = events_wanted(flows)
+    steps = plan_hooks(client, wanted, address)
+    for step in steps:
+        if apply:
+            take_step(client, step, address)
+        say(f"{'done: ' if apply else ''}{step}")
+    say(f"{counted(len(wanted), 'webhook')} compared, {len(steps)} {'changed' if apply else 'to change'}")
+    if steps and not apply:
+        say("--apply takes these steps")
+    return [{"action": step.action, "event": step.event, "why": step.why} for step in steps]

@@ -22,6 +22,7 @@ from airflow_provider_brightpearl.cli.match import match
 from airflow_provider_brightpearl.cli.output import ResultCommand
 from airflow_provider_brightpearl.cli.plan import plan
 from airflow_provider_brightpearl.cli.quota import quota
+from airflow_provider_brightpearl.cli.receive import receive
 from airflow_provider_brightpearl.cli.reconcile import reconcile
 from airflow_provider_brightpearl.cli.run import run
 from airflow_provider_brightpearl.cli.salesforce import salesforce
@@ -51,6 +52,7 @@ app.command(cls=ResultCommand)(quota)
 app.command(cls=ResultCommand)(schema)
 app.command(cls=ResultCommand)(match)
 app.command(cls=ResultCommand)(run)
+app.command(cls=ResultCommand)(receive)
 app.command(cls=ResultCommand)(reconcile)
 app.command(cls=ResultCommand)(verify)
 app.command(cls=ResultCommand)(conflicts)

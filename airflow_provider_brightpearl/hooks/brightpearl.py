@@ -66,7 +66,8 @@ class BrightpearlHook(HttpHook):
     login     account code
     password  staff token or account token of a private app; not used with OAuth
     extra     ``app_ref``, ``dev_ref``, ``token_kind`` (staff, account or oauth); for oauth also
-              ``client_secret``, ``refresh_token``, ``access_token``, ``expires_at`` (ISO 8601), ``token_url``
+              ``client_secret``, ``refresh_token``, ``access_token``, ``expires_at`` (ISO 8601), ``token_url``;
+              ``webhook_secrets`` where events are received
     ========  ==============================================================================================
 
     A refresh of an OAuth token invalidates the pair before it, so the new pair is written to the state database
@@ -288,6 +289,7 @@ class BrightpearlHook(HttpHook):
             "access_token": secret("OAuth access token"),
             "expires_at": text("OAuth access token expires at (ISO 8601)"),
             "token_url": text("OAuth token address"),
+            "webhook_secrets": secret("Secrets of the webhook address"),
         }
 
     @classmethod

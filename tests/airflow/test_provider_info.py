@@ -40,7 +40,7 @@ def test_leaves_the_salesforce_connection_type_to_its_own_provider():
 
 def test_secrets_of_the_connection_are_password_fields():
     fields = get_provider_info()["connection-types"][0]["conn-fields"]
-    secret = {name for name in fields if name.endswith(("secret", "_token"))}
+    secret = {name for name in fields if name.endswith(("secret", "secrets", "_token"))}
     assert secret == {name for name, field in fields.items() if field["schema"].get("format") == "password"}
 
 

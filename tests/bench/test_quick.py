@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
         "reconcile",
         "bookkeeping",
         "lost_answers",
+        "events_receiver",
         pytest.param(
             "outage", marks=pytest.mark.skipif(airflow_version() < (3, 0), reason="tasks are deferred")
         ),

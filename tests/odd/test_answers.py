@@ -18,10 +18,10 @@ from airflow_provider_brightpearl.flow.load import load_flow
 from airflow_provider_brightpearl.systems.brightpearl.account import (
     fields_missing,
     fields_needed,
-    hooks_missing,
 )
 from airflow_provider_brightpearl.systems.brightpearl.auth import OAuthApp, OAuthTokens, PrivateAppAuth
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
+from airflow_provider_brightpearl.systems.brightpearl.webhooks import HookAddress, plan_hooks
 from airflow_provider_brightpearl.systems.brightpearl.write_back import BrightpearlWriteBack
 from airflow_provider_brightpearl.systems.http.oauth import MemoryTokens, Token
 from airflow_provider_brightpearl.systems.http.transport import new_session
@@ -106,7 +106,7 @@ BRIGHTPEARL: dict[str, Case] = {
     "write-back": (lambda c: BrightpearlWriteBack(c, "sales_orders").send(WRITTEN), MESSAGES),
     "notes": (lambda c: BrightpearlWriteBack(c, "sales_orders").find_notes(WRITTEN[1:]), SEARCH),
     "custom fields": (lambda c: fields_missing(c, fields_needed([ORDERS])), METADATA),
-    "webhooks": (lambda c: hooks_missing(c, ["order.created"], "https://x.test/"), HOOKS),
+    "webhooks": (lambda c: plan_hooks(c, ["order.created"], HookAddress("https://x.test/", "s")), HOOKS),
 }
 ROWS = ['{"K__c":"1","Name":"a"}', '{"K__c":"2","Name":"b"}']
 FIELD = {

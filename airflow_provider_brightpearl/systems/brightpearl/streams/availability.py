@@ -83,6 +83,7 @@ class Availability:
 
     schema = AVAILABILITY
     estimate = staticmethod(of_stock)
+    events = ("product.modified.on-hand-modified",)
 
     def read(self, session: ReadSession, selection: Selection) -> Iterator[Read]:
         wanted = _wanted(session, selection)

@@ -54,6 +54,7 @@ class _Note(msgspec.Struct, rename="camel"):
 
 _GOODS_OUT = Follow("goods-note/goods-out", batch=NOTES_PER_CALL, of=_SEARCH)
 _DROP_SHIPS = Follow("goods-note/drop-ship", of="order-service/order-search")
+_OF_GOODS_OUT = ("goods-out-note.created", "goods-out-note.modified", "goods-out-note.destroyed")
 
 
 class GoodsOutNotes:
@@ -61,6 +62,7 @@ class GoodsOutNotes:
 
     schema = SHIPMENT
     estimate = staticmethod(by_id(_GOODS_OUT, records_of=_GOODS_OUT.of))
+    events = _OF_GOODS_OUT
 
     def read(self, session: ReadSession, selection: Selection) -> Iterator[Read]:
         yield from _goods_out(session, selection)
@@ -78,6 +80,9 @@ class Shipments:
 
     schema = SHIPMENT
     estimate = staticmethod(by_id(_GOODS_OUT, _DROP_SHIPS, records_of=_GOODS_OUT.of))
+    events = (
+        *_OF_GOODS_OUT, "drop-ship-note.created", "drop-ship-note.modified.shipped", "drop-ship-note.destroyed",
+    )  # fmt: skip
 
     def read(self, session: ReadSession, selection: Selection) -> Iterator[Read]:
         yield from _goods_out(session, selection)

@@ -68,6 +68,16 @@ class KnowsIdForm(Protocol):
         ...
 
 
+@runtime_checkable
+class RaisesEvents(Protocol):
+    """A stream whose changes the account announces by webhooks."""
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """Events that concern it, such as ``order.modified``, which stands for those below it too."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SearchedStream:
     """A stream whose ids come from a search, and whose records are read by id.
@@ -84,6 +94,7 @@ class SearchedStream:
     filters: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     join: Join | None = None
+    events: tuple[str, ...] = ()
 
     def read(self, session: ReadSession, selection: Selection) -> Iterator[Read]:
         yield from no_ids(selection)

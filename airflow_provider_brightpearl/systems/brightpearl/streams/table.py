@@ -47,6 +47,7 @@ STREAMS: Mapping[str, Stream] = {
         "product-service/product",
         params=_CUSTOM,
         join=join_prices,
+        events=("product.created", "product.modified", "product.destroyed"),
     ),
     "sales_orders": SearchedStream(
         ORDER,
@@ -56,6 +57,8 @@ STREAMS: Mapping[str, Stream] = {
         "order-service/order",
         filters={"orderTypeId": "1"},
         params=_CUSTOM,
+        # an order that was not made by POST of a sales order announces its creation as a change
+        events=("sales-order.created", "order.modified"),
     ),
     "sales_credits": SearchedStream(
         CREDIT,
@@ -66,6 +69,7 @@ STREAMS: Mapping[str, Stream] = {
         filters={"orderTypeId": "3"},
         params=_CUSTOM,
         join=join_originals,
+        events=("order.modified",),
     ),
     "payments": Payments(),
     "availability": Availability(),
