@@ -24,8 +24,8 @@ BIN := .venv-3.3/bin
 # tests of what has nothing to do with the version of Airflow run on the newest only
 ONCE := tests/bench tests/demo tests/docs tests/faults tests/sandbox tests/systems/infor/test_payments.py tests/test_compose.py
 # tests of what knows no Airflow; on the line in between they tell nothing more
-PURE := tests/contracts tests/core tests/flow tests/flows tests/gates tests/mapping tests/pipeline tests/runtime tests/stores tests/systems \
-  tests/odd/test_answers.py tests/odd/test_records.py tests/odd/test_streams.py
+PURE := tests/contracts tests/convergence tests/core tests/flow tests/flows tests/gates tests/mapping tests/pipeline tests/runtime \
+  tests/stores tests/systems tests/odd/test_answers.py tests/odd/test_records.py tests/odd/test_streams.py
 # tests of what stands on other people's packages, for the oldest of them; of systems those of HTTP and of clients
 OLDEST := tests/airflow tests/flows/test_golden.py tests/gates tests/hooks tests/mapping tests/stores tests/systems/http \
   $(wildcard tests/systems/*.py tests/systems/*/test_client*.py tests/systems/*/test_auth.py) tests/systems/salesforce/test_sink.py

@@ -10,7 +10,8 @@ import pytest
 
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from tests.convergence.people import THREE, TWO, People
-from tests.convergence.world import Chain, World, kept_mappers
+from tests.convergence.world import Chain, World
+from tests.kept_mappers import kept_mappers
 
 
 def built(root: Path, kind: type[World], flows: dict[str, str]) -> Iterator[World]:

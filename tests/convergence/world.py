@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import Any, cast
 
-import pytest
 import requests
 import sqlalchemy as sa
 from simple_salesforce import Salesforce
@@ -20,10 +18,8 @@ from simple_salesforce import Salesforce
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.core.window import Request, RunKind
 from airflow_provider_brightpearl.errors import SyncError
-from airflow_provider_brightpearl.mapping.engine import Mapper
 from airflow_provider_brightpearl.runtime import run as stages
 from airflow_provider_brightpearl.runtime.environment import Environment
-from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.systems.brightpearl.auth import PrivateAppAuth
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
 from airflow_provider_brightpearl.systems.http.transport import new_session
@@ -236,24 +232,3 @@ class Chain(World):
     """The same with M3."""
 
     systems = 3
-
-
-@contextmanager
-def kept_mappers(root: Path) -> Iterator[None]:
-    """Compiles the mapping of each flow once: what is the same in every run takes most of a small run's time."""
-    kept: dict[str, Mapper] = {}
-    leave = Mapper.__exit__
-
-    def open_mapper(self: Wiring, lookups: Mapping[str, Any], folders: Any) -> Mapper:
-        key = f"{self.flow.flow} {self.version}"
-        if key not in kept:
-            kept[key] = Mapper(self.flow, self.schema, lookups, self.crosswalk, (root,))
-        kept[key].resolver = self.crosswalk
-        return kept[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Wiring, "open_mapper", open_mapper)
-        patch.setattr(Mapper, "__exit__", lambda *_: None)
-        yield
-    for each in kept.values():
-        leave(each, None, None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from airflow_provider_brightpearl.sandbox.server import Sandbox
 from tests.flows.org import Org
 from tests.flows.site import Site
 from tests.flows.world import World
+from tests.kept_mappers import kept_mappers
 
 QUIET: dict[str, dict[str, object]] = {"brightpearl": {"throttle": False}, "infor": {"limit_logins": False}}
 
@@ -19,6 +21,12 @@ def merchant(folder: Path, *flows: str) -> Iterator[World[Site]]:
     """An account, after these flows have run."""
     with Sandbox(customers=12, products=45, orders=110, days=20, seed=11, settings=QUIET) as sandbox:
         yield World(sandbox, Site(sandbox, folder), lambda site: [site.run(flow) for flow in flows])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _mappings_stay_open(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with kept_mappers(tmp_path_factory.getbasetemp(), Path(tempfile.gettempdir())):
+        yield
 
 
 @pytest.fixture(scope="module")
