@@ -172,10 +172,21 @@ class _Exchange:
             return
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            for change in self._fault.changes if self._fault else ():
+                self._system.patch(change["collection"], str(change["id"]), change.get("patch"))
             message = {**message, "headers": self._with_headers(message.get("headers", []))}
         elif self._bytes_left is not None:
             message = {**message, "body": message.get("body", b"")[: self._bytes_left], "more_body": True}
             self._bytes_left -= len(message["body"])
+        elif self._fault and self._fault.drip_seconds:
+            body = message.get("body", b"")
+            for at in range(len(body)):
+                # a client that gives up is not waited for
+                if self._transport is None or self._transport.is_closing():
+                    return
+                await asyncio.sleep(self._fault.drip_seconds)
+                await self._send({**message, "body": body[at : at + 1], "more_body": True})
+            message = {**message, "body": b""}
         await self._send(message)
         if self._bytes_left is not None and message["type"] == "http.response.body":
             await self._close()
@@ -187,11 +198,14 @@ class _Exchange:
         return [*headers, *((k, v) for k, v in added if k not in own)]
 
     async def _close(self) -> None:
-        # ASGI cannot close a connection, so this closes the transport that uvicorn's request cycle holds.
-        transport = getattr(getattr(self._send, "__self__", None), "transport", None)
-        if transport is not None:
-            transport.close()
+        if self._transport is not None:
+            self._transport.close()
             self.closed = True
+
+    @property
+    def _transport(self) -> asyncio.Transport | None:
+        # ASGI cannot close a connection, so this is the transport that uvicorn's request cycle holds.
+        return getattr(getattr(self._send, "__self__", None), "transport", None)
 
 
 async def _respond(send: Send, status: int, body: Any, headers: dict[str, str]) -> None:

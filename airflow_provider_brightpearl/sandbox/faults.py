@@ -1,10 +1,12 @@
-"""Injected faults: wrong responses, delays, dropped and truncated connections."""
+"""Injected faults: wrong responses, delays, slow, dropped and truncated connections, changes between two requests."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, fields
 from typing import Any
+
+_CHANGE = {"collection", "id", "patch"}
 
 
 @dataclass(slots=True)
@@ -22,6 +24,8 @@ class Fault:
     delay_seconds: float = 0.0
     drop: str | None = None
     truncate: int | None = None
+    drip_seconds: float = 0.0
+    changes: list[dict[str, Any]] = field(default_factory=list)
     hits: int = 0
 
     def matches(self, system: str, method: str, target: str) -> bool:
@@ -55,6 +59,8 @@ class Faults:
         fault = Fault(**rule)
         if fault.drop not in (None, "before", "after"):
             raise ValueError("drop must be 'before' or 'after'")
+        if wrong := [each for each in fault.changes if not {"collection", "id"} <= each.keys() <= _CHANGE]:
+            raise ValueError(f"changes are of collection, id and patch: {wrong[0]}")
         re.compile(fault.path or "")
         self.rules.append(fault)
         return fault

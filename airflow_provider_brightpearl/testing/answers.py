@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_brightpearl.systems.http.time_limit import AnswerLimit
 from airflow_provider_brightpearl.testing.fault import Answers, Fault, Settings
 from airflow_provider_brightpearl.testing.flows import ALL, LEDGER, M3, PLACED, SALES
 
@@ -29,6 +30,18 @@ class Echo(Answers):
         self.add(trial, {"status": 500, "body": page, "times": 0})
 
 
+class Drip(Answers):
+    """A system that sends its answer a byte a second, to a client that waits for a second, not for minutes."""
+
+    def begin(self, trial: Trial) -> None:
+        super().begin(trial)
+        trial.place.limit = AnswerLimit(1.0)
+
+    def end(self, trial: Trial) -> None:
+        super().end(trial)
+        trial.place.limit = None
+
+
 ANSWERS = (
     Fault(
         "answer-lost",
@@ -49,7 +62,7 @@ ANSWERS = (
         "Network",
         "connection reset before the write",
         Answers("target", "write", {"drop": "before"}),
-        ALL,
+        (PLACED,),
     ),
     Fault(
         "read-reset",
@@ -70,6 +83,13 @@ ANSWERS = (
         "Network",
         "answer of a write cut short",
         Answers("target", "write", {"truncate": 40, "times": 2}),
+        (SALES,),
+    ),
+    Fault(
+        "drip",
+        "Network",
+        "an answer of a byte a second",
+        Drip("target", "any", {"drip_seconds": 1.0, "skip": 1}),
         (SALES,),
     ),
     Fault(

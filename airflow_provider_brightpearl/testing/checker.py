@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from .carried import not_carried
 from .effects import Effects
 from .evidence import Evidence, as_text
 from .money import sums_differ
@@ -29,6 +30,7 @@ SECRETS = (
     "sandbox-service-secret",
 )  # fmt: skip
 _COUNTS = ("created", "updated", "unchanged", "rejected", "parked")
+_ENDED = ("JobComplete", "Failed", "Aborted")
 _CHANGED = ("created", "updated", "linked", "written back")
 
 
@@ -87,6 +89,7 @@ class Attempts:
         grown: by how many megabytes the process grew.
         bare: errors that say nothing to an operator: not the product's own.
         passed: findings about the watermark in between, those that did not hold.
+        unstopped: runs that had to stop before they wrote, and did not.
         untouched: whether the run after the last one changed nothing in the target.
         settled: whether the last run was settled.
     """
@@ -96,6 +99,7 @@ class Attempts:
     grown: float = 0.0
     bare: list[str] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
+    unstopped: list[str] = field(default_factory=list)
     untouched: bool = False
     settled: bool = False
 
@@ -109,19 +113,19 @@ class Limits:
     megabytes: float = 400.0
 
 
-def lost(evidence: Evidence, twin: Twin) -> list[str]:
+def lost(evidence: Evidence, effects: Effects, twin: Twin) -> list[str]:
     """Records of the window without their effect, which are neither letters nor parked."""
     bound = {row["source_id"] for row in evidence.bindings}
     waiting = evidence.letters.keys()
     missing = sorted(set(twin.sources.values()) - bound - waiting)
-    differing = Effects.of(evidence).differing(twin.effects)
+    differing = effects.differing(twin.effects)
     stale = [each for each in differing if twin.source_of(each) not in waiting]
     return [*missing, *stale]
 
 
 def watermark_passed(evidence: Evidence, before: Before, twin: Twin) -> list[str]:
     """What the watermark passed although it is not confirmed: nothing, where it has not moved."""
-    return lost(evidence, twin) if evidence.watermark > before.watermark else []
+    return lost(evidence, Effects.of(evidence), twin) if evidence.watermark > before.watermark else []
 
 
 def check(
@@ -131,9 +135,9 @@ def check(
     effects = Effects.of(evidence)
     known = effects.known
     return {
-        "P1": _of(lost(evidence, twin)) if known else _UNKNOWN,
+        "P1": _of([*lost(evidence, effects, twin), *not_carried(evidence)]) if known else _UNKNOWN,
         "P2": _of(_duplicates(effects, twin)) if known else _UNKNOWN,
-        "P3": _of([*attempts.bare, *_miscounted(evidence, before)]),
+        "P3": _of([*attempts.bare, *attempts.unstopped, *_miscounted(evidence, before)]),
         "P4": _of(attempts.passed) if known else _UNKNOWN,
         "P5": _of(_unequal(evidence, effects, twin, attempts)) if known else _UNKNOWN,
         "P6": _money(evidence),
@@ -244,11 +248,8 @@ def _leftovers(evidence: Evidence) -> list[str]:
             f"journal {row['KEY1']} is left, and not listed" for row in journals if row["KEY1"] not in listed
         ]
     if evidence.target == "salesforce":
-        jobs = [name for name in evidence.collections("salesforce") if name.lower().endswith("jobs")]
-        open_ones = [
-            row for name in jobs for row in evidence.rows("salesforce", name) if row.get("state") == "Open"
-        ]
-        return [f"bulk job {row.get('id')} is left open" for row in open_ones]
+        jobs = evidence.rows("salesforce", "bulk_jobs")
+        return [f"bulk job {row['id']} is left {row['state']}" for row in jobs if row["state"] not in _ENDED]
     return []
 
 

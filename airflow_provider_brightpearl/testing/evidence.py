@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,13 @@ import yaml
 from .sandbox_control import SandboxControl
 
 Row = dict[str, Any]
+
+
+@cache
+def read_flow(path: Path) -> Row:
+    """A flow file as plain YAML; read once, as that takes as long as some runs."""
+    content: Row = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return content
 
 
 @dataclass
@@ -39,8 +46,7 @@ class Evidence:
     @cached_property
     def flow(self) -> Row:
         """The flow file's content."""
-        content: Row = yaml.safe_load(self.flow_file.read_text(encoding="utf-8"))
-        return content
+        return read_flow(self.flow_file)
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_brightpearl.testing.checker import Finding
+from airflow_provider_brightpearl.testing.checker import Finding, Limits
 from airflow_provider_brightpearl.testing.databases import SQLITE, is_served
 from airflow_provider_brightpearl.testing.flows import Shape
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 class Injection:
     """What goes wrong; this one does nothing, and runs the flow in this process.
 
-    ``early``: whether the fault ends before the trades of a trial. ``database``: the kind of state database.
+    ``early``: whether the fault ends before the trades of a trial. ``lasts``: whether it has no end, so that what it
+    leads to is compared with a run in the same conditions. ``database``: the kind of state database.
     """
 
     early = False
+    lasts = False
     database = SQLITE
 
     def applies(self, source: str, target: str, stream: str) -> bool:
@@ -55,6 +57,7 @@ class Fault:
         shapes: those it can happen to; all where empty.
         tries: of the run under the fault; a task's retries where None.
         same_run: whether the tries are those of one run, as a task's are, or runs of a schedule.
+        limits: what it may take more than a run without it.
         open: properties that do not hold yet, with the reason.
         excused: properties that cannot hold by the nature of the fault, with what is found instead.
     """
@@ -67,6 +70,7 @@ class Fault:
     shapes: tuple[Shape, ...] = ()
     tries: int | None = None
     same_run: bool = True
+    limits: Limits = Limits()
     open: Mapping[str, str] = field(default_factory=dict)
     excused: Mapping[str, Finding] = field(default_factory=dict)
 
@@ -84,6 +88,7 @@ CALLS: dict[tuple[str, str], dict[str, Any]] = {
     ("salesforce", "any"): {"path": "/services/data/"},
     ("salesforce", "read"): {"method": "GET", "path": "/services/data/"},
     ("salesforce", "write"): {"path": "/composite|/jobs/ingest"},
+    ("salesforce", "results"): {"method": "GET", "path": "Results"},
     ("salesforce", "login"): {"path": "/oauth2/token"},
     ("infor", "any"): {"path": "/m3api-rest/"},
     ("infor", "read"): {"method": "GET", "path": "/m3api-rest/"},

@@ -24,9 +24,9 @@ Each row is a fault that is injected into the [sandbox](sandbox.md), the worker,
 
 | | Property | Holds if |
 |---|---|---|
-| P1 | no loss | every source version in the window has its effect, or is a dead letter, or is parked |
+| P1 | no loss | every source version in the window has its effect and shows its values, or is a dead letter, or is parked |
 | P2 | no duplicate | no business key has two rows in the target, and there are no more rows than without the fault |
-| P3 | counts add up | extracted = created + updated + unchanged + rejected + parked; a failed run says why, in the product's own error |
+| P3 | counts add up | extracted = created + updated + unchanged + rejected + parked; a failed run says why, in the product's own error, and one that has to stop has written nothing |
 | P4 | watermark | after each try, nothing before the watermark is unconfirmed |
 | P5 | converges | when the fault ends, the target is what it is without it, no letter is left, and the next run writes nothing |
 | P6 | money | sums per currency of source and target agree, and every voucher is in balance |

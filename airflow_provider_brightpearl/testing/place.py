@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_brightpearl.core.reports import RunSummary
 from airflow_provider_brightpearl.core.window import Request, RunKind
+from airflow_provider_brightpearl.mapping.process import Bounds
 from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.runtime.run import run_flow
 from airflow_provider_brightpearl.runtime.wiring import Wiring
@@ -19,6 +20,7 @@ from airflow_provider_brightpearl.stores.engine import open_engine
 from airflow_provider_brightpearl.systems.brightpearl.auth import PrivateAppAuth
 from airflow_provider_brightpearl.systems.brightpearl.client import BrightpearlClient
 from airflow_provider_brightpearl.systems.http.oauth import BearerAuth, MemoryTokens
+from airflow_provider_brightpearl.systems.http.time_limit import AnswerLimit
 from airflow_provider_brightpearl.systems.http.transport import new_session
 from airflow_provider_brightpearl.systems.infor.auth import IonApp, ServiceAccountTokens
 from airflow_provider_brightpearl.systems.infor.client import InforClient
@@ -45,6 +47,8 @@ class Place:
         database_url: of the state database.
         ahead: how far the clock of the workers is ahead of that of the systems.
         slept: seconds that flows have waited so far, by the sandbox's clock.
+        bounds: of the processes that map.
+        limit: of an answer; that of the product where None.
         opened: gets the staging folder each time a stage opens it.
     """
 
@@ -54,6 +58,8 @@ class Place:
     database_url: str
     ahead: timedelta = timedelta()
     slept: float = 0.0
+    bounds: Bounds = Bounds()
+    limit: AnswerLimit | None = None
     opened: Callable[[Path], object] = lambda _: None
     tokens: MemoryTokens = field(default_factory=MemoryTokens)
 
@@ -80,6 +86,7 @@ class Place:
             # what a fault has ended holds nobody up for minutes
             lease=timedelta(seconds=3),
             lease_wait=timedelta(seconds=10),
+            mapping_bounds=self.bounds,
         )
 
     def _open_staging(self) -> Path:
@@ -107,7 +114,7 @@ class Place:
 
     def _brightpearl(self) -> BrightpearlClient:
         auth = PrivateAppAuth("acmetest_sandbox", "sandbox-staff-token")
-        session = new_session(read_seconds=READ_SECONDS)
+        session = new_session(read_seconds=READ_SECONDS, limit=self.limit)
         return BrightpearlClient(
             self.sandbox.url,
             "acmetest",
@@ -122,14 +129,14 @@ class Place:
         from simple_salesforce import Salesforce
 
         login = {"consumer_key": "sandbox-consumer-key", "consumer_secret": "sandbox-consumer-secret"}
-        session = new_session(endpoint_override=self.sandbox.url, read_seconds=READ_SECONDS)
+        session = new_session(endpoint_override=self.sandbox.url, read_seconds=READ_SECONDS, limit=self.limit)
         with login_errors(session, "Salesforce refused the login"):
             org = Salesforce(**login, domain="acme.my", session=session)
         return SalesforceClient(org, sleep=self.sleep, chance=lambda: 0.5)
 
     def _infor(self) -> InforClient:
         app = IonApp.of(self.sandbox.control("GET", "/infor/ionapi"))
-        session = new_session(read_seconds=READ_SECONDS)
+        session = new_session(read_seconds=READ_SECONDS, limit=self.limit)
         auth = BearerAuth(ServiceAccountTokens(app, self.tokens, session))
         return InforClient(
             app.gateway, app.tenant, auth, session, company="100", division="AAA", sleep=self.sleep,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow_provider_brightpearl.testing.answers import ANSWERS
+from airflow_provider_brightpearl.testing.data import DATA
 from airflow_provider_brightpearl.testing.fault import Fault, Settings
 from airflow_provider_brightpearl.testing.flows import LEDGER, M3, PLACED, SALES
 from airflow_provider_brightpearl.testing.machine import MACHINE
-from airflow_provider_brightpearl.testing.records import ClockAhead, Malformed, SameInstant, Texts
+from airflow_provider_brightpearl.testing.reading import ClockAhead
 
 _LOCKED = {"code": "UNABLE_TO_LOCK_ROW", "message": "unable to obtain exclusive access to this record"}
 
@@ -39,31 +40,6 @@ _SYSTEMS = (
     ),
 )
 
-_ODD = (
-    "Cafe\u0301 \u202eאבג\u202c",
-    "Café 日本 \U0001f600",
-    "nul \x00 tab \t",
-    "'; DROP TABLE bp_run; --",
-    "=1+1",
-    "null",
-)
-
-_DATA = (
-    Fault("malformed-one", "Data", "one record holds a date that is none", Malformed(0.001), (SALES,)),
-    Fault("malformed-half", "Data", "half of the records hold a date that is none", Malformed(0.5), (SALES,)),
-    Fault("malformed-all", "Data", "all records hold a date that is none", Malformed(1.0), (M3,)),
-    Fault(
-        "odd-texts",
-        "Data",
-        "NFD, right to left, emoji, NUL, SQL, a formula",
-        Texts("reference", _ODD),
-        (SALES,),
-        # an order that M3 has is not changed any more, so that a text put right later cannot follow
-        (SALES,),
-    ),
-    Fault("one-instant", "Data", "all records changed at one instant", SameInstant(), (SALES,)),
-)
-
 _CLOCKS = (
     Fault(
         "clock-10",
@@ -83,4 +59,4 @@ _CLOCKS = (
     ),
 )
 
-FAULTS: tuple[Fault, ...] = (*ANSWERS, *_SYSTEMS, *MACHINE, *_DATA, *_CLOCKS)
+FAULTS: tuple[Fault, ...] = (*ANSWERS, *_SYSTEMS, *MACHINE, *DATA, *_CLOCKS)

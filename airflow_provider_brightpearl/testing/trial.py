@@ -17,6 +17,7 @@ from airflow_provider_brightpearl.testing.checker import (
     Attempts,
     Before,
     Finding,
+    Twin,
     check,
     watermark_passed,
 )
@@ -39,11 +40,13 @@ class Trial:
         world: the systems.
         place: where the flow runs in this trial.
         injection: what goes wrong.
+        twin: the outcome without it.
     """
 
     world: World
     place: Place
     injection: Injection
+    twin: Twin
     logs: StringIO = field(default_factory=StringIO)
     attempts: Attempts = field(default_factory=Attempts)
 
@@ -54,6 +57,12 @@ class Trial:
     def system(self, side: str) -> str:
         """The system on a side of the flow, ``source`` or ``target``."""
         return self.world.source if side == "source" else self.world.target
+
+    def held(self) -> dict[str, object]:
+        """All that the target holds, with when each record was changed."""
+        system, sandbox = self.world.target, self.place.sandbox
+        counts = {**sandbox.control("GET", f"/snapshot/{system}"), "calls": 0, "numbers": 0}
+        return {name: sandbox.snapshot(system, name) for name, count in counts.items() if count}
 
     def attempt(self, run: str) -> RunSummary | None:
         """One try of a run; None where it fails. What it says is kept."""
@@ -73,11 +82,12 @@ class Trial:
 
 def run_trial(world: World, fault: Fault, folder: Path) -> dict[str, Finding]:
     """What held of the properties while a fault lasted, and after it. Nothing is raised for what did not hold."""
-    twin, early = world.twin, fault.injection.early
+    early = fault.injection.early
+    twin = _lasting_twin(world, fault.injection, folder / "twin") if fault.injection.lasts else world.twin
     if isinstance(fault.injection, Killed | Zombie):
         world.steps  # noqa: B018 - counted before the trial begins, as that runs the flow
     place = world.begin(folder, traded=not early, database=fault.injection.database)
-    trial = Trial(world, place, fault.injection)
+    trial = Trial(world, place, fault.injection, twin)
     before = Before.of(world.evidence(trial.place))
     memory = _megabytes()
     with _logged(trial.logs):
@@ -98,7 +108,7 @@ def run_trial(world: World, fault: Fault, folder: Path) -> dict[str, Finding]:
         _recover(trial)
     trial.attempts.slept, trial.attempts.grown = trial.place.slept, _megabytes() - memory
     evidence = world.evidence(trial.place, trial.logs.getvalue())
-    findings = check(evidence, before, twin, trial.attempts)
+    findings = check(evidence, before, twin, trial.attempts, fault.limits)
     trial.place.database.dispose()
     return {name: fault.excused.get(name, findings[name]) for name in PROPERTIES}
 
@@ -109,19 +119,22 @@ def _recover(trial: Trial) -> None:
         trial.place.sandbox.advance(60 * SCHEDULE_MINUTES)
         summary = trial.attempt(f"after{number}")
         trial.attempts.settled = summary is not None
-        if summary and not trial.world.evidence(trial.place).letters.keys() - trial.world.twin.letters:
+        if summary and not trial.world.evidence(trial.place).letters.keys() - trial.twin.letters:
             break
-    held = _target(trial)
+    held = trial.held()
     trial.place.sandbox.advance(60 * SCHEDULE_MINUTES)
     trial.attempt("again")
-    trial.attempts.untouched = held == _target(trial)
+    trial.attempts.untouched = held == trial.held()
 
 
-def _target(trial: Trial) -> dict[str, object]:
-    """All that the target holds, with when each record was changed."""
-    system, sandbox = trial.world.target, trial.place.sandbox
-    names = sandbox.control("GET", f"/snapshot/{system}")
-    return {name: sandbox.snapshot(system, name) for name in names if name not in ("calls", "numbers")}
+def _lasting_twin(world: World, injection: Injection, folder: Path) -> Twin:
+    """The outcome of runs in a fault's conditions, with nothing else that goes wrong."""
+    usual = world.twin
+    trial = Trial(world, world.begin(folder), injection, usual)
+    trial.injection.begin(trial)
+    trial.place.run(trial.flow, "twin")
+    trial.place.database.dispose()
+    return Twin.of(world.evidence(trial.place))
 
 
 @contextmanager

@@ -10,13 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from airflow_provider_brightpearl.cli.starter import starter_folders
 
 from .checker import Twin
 from .databases import SQLITE, Databases
-from .evidence import Evidence
+from .evidence import Evidence, read_flow
 from .place import Place
 from .sandbox_control import SandboxControl
 from .trading import FOUNDATION, trades
@@ -57,7 +55,7 @@ class World:
     databases: Databases = field(init=False)
 
     def __post_init__(self) -> None:
-        content = _read(self.flow_file)
+        content = read_flow(self.flow_file)
         self.databases = Databases(self.folder / "state.db")
         self.name, self.stream, self.target = (str(content[key]) for key in ("flow", "source", "target"))
 
@@ -151,15 +149,10 @@ def running_world(flow_file: Path, folder: Path) -> Iterator[World]:
             world.databases.drop()
 
 
-def _read(flow_file: Path) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(flow_file.read_text(encoding="utf-8"))
-    return content
-
-
 def _needed(flow_file: Path) -> list[str]:
     """The flows that this one names in ``after``, and theirs, in the order in which they run."""
     found: list[str] = []
-    for name in _read(flow_file).get("after") or ():
+    for name in read_flow(flow_file).get("after") or ():
         for folder in (flow_file.parent, shipped_mappings()):
             if (folder / f"{name}.yaml").exists():
                 found += [*_needed(folder / f"{name}.yaml"), name]

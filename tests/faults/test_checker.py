@@ -90,6 +90,10 @@ def pass_work(_: Evidence, attempts: Attempts) -> None:
     attempts.passed.append("81200")
 
 
+def go_on(_: Evidence, attempts: Attempts) -> None:
+    attempts.unstopped.append("a run did not stop")
+
+
 def write_again(_: Evidence, attempts: Attempts) -> None:
     attempts.untouched = False
 
@@ -138,6 +142,7 @@ def leave_no_fingerprint(evidence: Evidence, _: Attempts) -> None:
         (miscount, {"P3"}),
         (say_nothing, {"P3"}),
         (raise_bare, {"P3"}),
+        (go_on, {"P3"}),
         (pass_work, {"P4"}),
         (write_again, {"P5"}),
         (leave_letter, {"P5"}),

@@ -128,7 +128,31 @@ def test_delay(sandbox: Sandbox, account: Account) -> None:
     assert time.perf_counter() - started >= 0.2
 
 
-@pytest.mark.parametrize("rule", [{"system": "nobody"}, {"system": "brightpearl", "nope": 1}, {}])
+def test_dripping_body(sandbox: Sandbox, account: Account) -> None:
+    fault(sandbox, drip_seconds=0.0001)
+    slow = account.get(ORDER)
+    assert slow.json() == account.get(ORDER).json()
+
+
+def test_changes_between_two_requests(sandbox: Sandbox, account: Account) -> None:
+    number = int(ORDER.rpartition("/")[2])
+    fault(sandbox, changes=[{"collection": "order", "id": number, "patch": {"reference": "later"}}])
+    assert "later" != account.get(ORDER).json()["response"][0]["reference"]
+    assert "later" == account.get(ORDER).json()["response"][0]["reference"]
+    fault(sandbox, changes=[{"collection": "order", "id": number}])
+    assert account.get(ORDER).json()["response"]
+    assert number not in [each["id"] for each in sandbox.snapshot("brightpearl", "order")]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"system": "nobody"},
+        {"system": "brightpearl", "nope": 1},
+        {"system": "brightpearl", "changes": [{"id": 1}]},
+        {},
+    ],
+)
 def test_bad_rules_are_refused(sandbox: Sandbox, rule: dict[str, object]) -> None:
     with pytest.raises(RuntimeError):
         sandbox.control("POST", "/faults", rule)

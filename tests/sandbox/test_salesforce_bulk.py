@@ -125,6 +125,17 @@ def test_a_job_that_dies_leaves_rows_unprocessed(api: Api) -> None:
     assert 300 == len(_table(api, job, "unprocessedrecords"))
 
 
+def test_a_job_that_somebody_aborts_leaves_rows_unprocessed(api: Api) -> None:
+    api.settings(bulk_chunk_rows=2, bulk_abort_after_rows=4)
+    text = "Name,Brightpearl_Id__c\n" + "".join(f"A,{i}\n" for i in range(7))
+    job = api.bulk("Account", text)
+    assert ("Aborted", 4) == (job["state"], job["numberRecordsProcessed"])
+    assert 3 == len(_table(api, job, "unprocessedrecords"))
+    assert [("Account", "Aborted")] == [
+        (each["object"], each["state"]) for each in api.sandbox.snapshot("salesforce", "bulk_jobs")
+    ]
+
+
 def test_large_job_runs_behind_and_can_be_aborted(api: Api) -> None:
     text = "Name,Brightpearl_Id__c\n" + "".join(f"Account number {i},{i}\n" for i in range(30_000))
     body = {"object": "Account", "operation": "upsert", "externalIdFieldName": "Brightpearl_Id__c"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,7 +64,7 @@ def brightpearl(sandbox: Sandbox, clock: FastClock | None = None, **options: Any
     )
 
 
-def salesforce(sandbox: Sandbox) -> SalesforceClient:
+def salesforce(sandbox: Sandbox, sleep: Callable[[float], None] | None = None) -> SalesforceClient:
     session = new_session(endpoint_override=sandbox.url)
     sf = Salesforce(
         consumer_key="sandbox-consumer-key",
@@ -72,4 +72,4 @@ def salesforce(sandbox: Sandbox) -> SalesforceClient:
         domain="acme.my",
         session=session,
     )
-    return SalesforceClient(sf, sleep=FastClock().sleep)
+    return SalesforceClient(sf, sleep=sleep or FastClock().sleep)

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..settings import int_setting
 from .call import Call, ServiceError
 from .collection import Collection, Record
 from .search_columns import REFERENCES, Column
 from .search_filters import Filter, bad_parameter, parse_filter
 
 _RESERVED = {"columns", "sort", "pageSize", "firstResult", "lastResult", "countOnly"}
-MAX_PAGE_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,8 @@ def _positive_int(call: Call, name: str, default: int) -> int:
 def _result_page(
     search: Search, call: Call, ids: Any, shown: list[Column], sorting: list[tuple[Column, str]]
 ) -> Record:
-    size = min(_positive_int(call, "pageSize", MAX_PAGE_SIZE), MAX_PAGE_SIZE)
+    most = int_setting(call.account.settings, "page_max")
+    size = min(_positive_int(call, "pageSize", most), most)
     first = _positive_int(call, "firstResult", 1)
     if call.query.get("countOnly") == "true":
         return {"response": {"metaData": {"resultsAvailable": len(ids)}}}  # INFERRED shape

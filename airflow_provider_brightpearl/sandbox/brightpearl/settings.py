@@ -19,6 +19,7 @@ def default_settings() -> dict[str, object]:
         "period_end_inclusive": True,
         "encoded_slash": "accept",  # or "reject": a %2F in a PERIOD
         "max_uri": 2000,
+        "page_max": 500,  # rows per page of a search
         "shuffle": True,  # records of an id set are unsorted
         "gson_escapes": True,
         "contact_updated_now": True,  # an unmodified contact shows the time of the request in GET

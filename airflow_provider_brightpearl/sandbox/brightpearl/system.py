@@ -100,6 +100,9 @@ class Brightpearl:
     def patch(self, collection: str, id: str | None, patch: Record | None, quiet: bool = False) -> object:
         """Change a stored record past every check."""
         source = self.account.collections[collection]
+        if id is None and patch and source.key in patch:
+            source.put(int(patch[source.key]), {"createdOn": self.account.stamp(), **patch})
+            return {"id": patch[source.key]}
         if id is None:
             return {"id": source.add({"createdOn": self.account.stamp(), **(patch or {})})}
         if patch is None:

@@ -1,4 +1,4 @@
-"""Runs an ingest job: rows in chunks of 200, results by position (reference, section 3.7)."""
+"""Runs an ingest job: rows in chunks, results by position (reference, section 3.7)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from .org import DmlContext, Org
 from .schema import Entity
 from .writes import create, delete, update
 
-CHUNK = 200
 FAILED = "\0"  # prefix of a result that is an error text rather than an id
 Raw = dict[str, object]
 Column = tuple[str, str]  # the field or relationship; the key field of the parent for a relationship
@@ -74,7 +73,11 @@ class IngestRun:
         with org.lock:
             columns = self._columns(next(rows))
         most = int_setting(org.settings, "bulk_fail_after_rows")
-        while chunk := list(itertools.islice(rows, CHUNK)):
+        aborted = int_setting(org.settings, "bulk_abort_after_rows")
+        while chunk := list(itertools.islice(rows, int_setting(org.settings, "bulk_chunk_rows"))):
+            if aborted and len(self.results) >= aborted:
+                self.stopped = True
+                return
             if most and len(self.results) >= most:
                 raise BadBatch("InternalServerError : the job was stopped by the service")
             with org.lock:

@@ -91,6 +91,8 @@ def default_settings() -> dict[str, object]:
         "bulk_seconds": 0,  # a closed job waits in the queue
         "bulk_shuffle": True,
         "bulk_fail_after_rows": 0,  # a job fails after this many rows, the rest is unprocessed
+        "bulk_abort_after_rows": 0,  # somebody aborts a job after this many rows
+        "bulk_chunk_rows": 200,  # rows of one transaction of a job
         "bulk_retention_seconds": 604_800,
         "bulk_max_bytes": 150_000_000,
         "bulk_page_size": 50_000,

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .pubsub.topics import Topics
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+# listed beside the objects
+_JOBS = "bulk_jobs"
 
 
 class Salesforce:
@@ -75,15 +77,19 @@ class Salesforce:
             self.org.go_back(kept)
 
     def collections(self) -> list[str]:
-        """The names of all objects."""
-        return list(self.org.objects)
+        """The names of all objects, and that of the ingest jobs."""
+        return [*self.org.objects, _JOBS]
 
     def count(self, collection: str) -> int:
-        """The number of live records of an object."""
-        return len(self.org.store[collection].rows)
+        """The number of live records of an object, or of jobs."""
+        return len(self._jobs.ingest) if collection == _JOBS else len(self.org.store[collection].rows)
 
     def snapshot(self, collection: str) -> Iterator[Record]:
-        """Every live record with all fields; decimal numbers are text, never floats."""
+        """Every live record with all fields; decimal numbers are text, never floats; of jobs their state."""
+        if collection == _JOBS:
+            for job in list(self._jobs.ingest.values()):
+                yield {"id": job.id, "object": job.load.entity.name, "state": job.state}
+            return
         entity = self.org.schema.entities[collection]
         for row in list(self.org.store[collection].rows.values()):
             yield self._plain(entity, row)

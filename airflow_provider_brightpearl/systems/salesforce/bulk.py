@@ -16,7 +16,7 @@ import msgspec
 import requests
 
 from airflow_provider_brightpearl.core.progress import current
-from airflow_provider_brightpearl.errors import SchemaMismatch, TimedOut, Unavailable
+from airflow_provider_brightpearl.errors import SchemaMismatch, SyncError, TimedOut, Unavailable
 from airflow_provider_brightpearl.systems.salesforce import csv
 from airflow_provider_brightpearl.systems.salesforce.answers import (
     SYSTEM,
@@ -143,6 +143,13 @@ class BulkJobs:
         except SchemaMismatch as error:
             log.info("bulk job %s cannot be aborted, it has ended: %s", path.rpartition("/")[2], error)
 
+    def _give_up(self, path: str) -> None:
+        """Aborts a job, or it would stay, and write its old rows over newer ones when the org gets to it."""
+        try:
+            self.abort(path)
+        except SyncError as error:
+            log.warning("bulk job %s is given up and goes on: %s", path.rpartition("/")[2], error)
+
     def _submitted(self, object_name: str, key_field: str, content: bytes) -> str:
         """The path of a job that holds the content and is closed."""
         for _ in range(_SUBMITS - 1):
@@ -161,10 +168,14 @@ class BulkJobs:
         job = self._call("POST", "jobs/ingest", _job, body=dumps(wanted), repeatable=False)
         self.last_job = job.id
         path = f"jobs/ingest/{job.id}"
-        self._call(
-            "PUT", f"{path}/batches", _nothing,
-            body=content, content_type="text/csv; charset=UTF-8", repeatable=False,
-        )  # fmt: skip
+        try:
+            self._call(
+                "PUT", f"{path}/batches", _nothing,
+                body=content, content_type="text/csv; charset=UTF-8", repeatable=False,
+            )  # fmt: skip
+        except TimedOut:
+            self._give_up(path)
+            raise
         self._close(path)
         return path
 
@@ -194,6 +205,7 @@ class BulkJobs:
             if job.state in ("Failed", "Aborted"):
                 raise _failure(job)
             processed = job.numberRecordsProcessed
+        self._give_up(path)
         raise TimedOut(f"bulk job is not done after {waited:.0f} s", system=SYSTEM, operation=f"GET {path}")
 
     def _results(self, path: str, job: _Job, key_field: str, sent: int) -> Iterator[RowAnswer]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_brightpearl.errors import RateLimited, SchemaMismatch
+from airflow_provider_brightpearl.errors import RateLimited, SchemaMismatch, TimedOut
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.systems.salesforce.graph import Graph, Node
 from tests.systems.live import fault, running_sandbox, salesforce, sandbox, switch
@@ -154,6 +154,16 @@ def test_a_bulk_job_survives_a_lost_answer(sandbox: Sandbox, step: str) -> None:
     fault(sandbox, system="salesforce", path=step, drop="after")
     answers = list(salesforce(sandbox).bulk_upsert("Account", KEY, [account(1), account(2)]))
     assert {"c-1", "c-2"} == {answer.key for answer in answers if answer.success}
+    assert {"Open"}.isdisjoint(each["state"] for each in sandbox.snapshot("salesforce", "bulk_jobs"))
+
+
+def test_a_job_that_is_given_up_is_aborted(sandbox: Sandbox) -> None:
+    """Its rows would be written over newer ones."""
+    switch(sandbox, "salesforce", bulk_seconds=100_000)
+    with pytest.raises(TimedOut, match="is not done after"):
+        list(salesforce(sandbox, lambda _: None).bulk_upsert("Account", KEY, [account(1)]))
+    switch(sandbox, "salesforce", bulk_seconds=0)
+    assert ["Aborted"] == [each["state"] for each in sandbox.snapshot("salesforce", "bulk_jobs")]
 
 
 @pytest.mark.parametrize("drop", ["before", "after"])

@@ -130,7 +130,8 @@ def _advance_job(org: Org, job: Job) -> None:
         _run_job(org, job)
     job.state = "InProgress"
     if job.load.finished:
-        job.state = "Failed" if job.load.error else "JobComplete"
+        ended = "Failed" if job.load.error else "JobComplete"
+        job.state = "Aborted" if job.load.stopped else ended
         job.modified = org.now()
 
 
