@@ -25,7 +25,7 @@ BIN := .venv-3.3/bin
 ONCE := tests/bench tests/demo tests/docs tests/faults tests/sandbox tests/systems/infor/test_payments.py tests/test_compose.py
 # tests of what knows no Airflow; on the line in between they tell nothing more
 PURE := tests/contracts tests/convergence tests/core tests/flow tests/flows tests/gates tests/mapping tests/pipeline tests/runtime \
-  tests/stores tests/systems tests/odd/test_answers.py tests/odd/test_records.py tests/odd/test_streams.py
+  tests/stores tests/systems tests/odd/test_answers.py tests/odd/test_parsers.py tests/odd/test_records.py tests/odd/test_streams.py
 # tests of what stands on other people's packages, for the oldest of them; of systems those of HTTP and of clients
 OLDEST := tests/airflow tests/flows/test_golden.py tests/gates tests/hooks tests/mapping tests/stores tests/systems/http \
   $(wildcard tests/systems/*.py tests/systems/*/test_client*.py tests/systems/*/test_auth.py) tests/systems/salesforce/test_sink.py
@@ -34,7 +34,7 @@ PYTEST := -p no:cacheprovider -n $(WORKERS) --dist loadfile --no-loadscope-reord
 CLIENTS := .venv-inforion/.ready $(if $(shell command -v npm),tests/sandbox/jsforce/node_modules/.package-lock.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast $(LINES:%=test-%) faults soak check audit docs bench lock locked clean env
+.PHONY: help demo up test test-fast $(LINES:%=test-%) faults soak fuzz check audit docs bench lock locked clean env
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -64,6 +64,13 @@ faults: .venv-3.3/.ready ## Try every fault with every flow, and write what held
 
 soak: .venv-3.3/.ready ## Try 1,000,000 odd inputs of each kind, and 20,000 steps of people and runs, for hours
 	HYPOTHESIS_PROFILE=long nice -n 15 $(BIN)/python -m pytest -p no:cacheprovider -n $(WORKERS) -v tests/odd tests/convergence $(ARGS)
+
+# inputs of each parser for make fuzz, and which parsers; all of them if empty
+RUNS ?= 1000000
+PARSERS ?=
+
+fuzz: .venv-3.3/.ready .venv-fuzz/.ready ## Try parsers with bytes that atheris finds by the branches they reach, for hours (Linux)
+	PYTHONPATH=$(CURDIR):.venv-fuzz nice -n 15 $(BIN)/python -m tests.odd.fuzz $(RUNS) $(PARSERS)
 
 check: .venv-3.3/.ready ## Lint, types, layers, dependencies, flow files and their schema
 	$(BIN)/ruff check .
@@ -108,10 +115,14 @@ endef
 comma := ,
 
 clean: ## Remove environments and everything that was built
-	rm -rf .venv-uv .venv-inforion tests/sandbox/jsforce/node_modules $(LINES:%=.venv-%) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv-uv .venv-fuzz .venv-inforion tests/sandbox/jsforce/node_modules $(LINES:%=.venv-%) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 env: $(LINES:%=.venv-%/.ready) ## Install all environments
+
+.venv-fuzz/.ready: requirements/fuzz.txt .venv-3.3/.ready
+	.venv-uv/bin/uv pip install --quiet --require-hashes --python $(BIN)/python --target .venv-fuzz --requirement requirements/fuzz.txt
+	@touch $@
 
 .venv-inforion/.ready: requirements/inforion.txt .venv-uv/.ready
 	.venv-uv/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv-inforion

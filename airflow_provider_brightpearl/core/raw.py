@@ -25,7 +25,8 @@ def unusable(record: bytes) -> str:
         return problem
     try:
         _skim(record)
-    except msgspec.DecodeError as error:
+    # one that is nested deeper than anything reads is no less odd
+    except (msgspec.DecodeError, RecursionError) as error:
         return f"the record is not a JSON object: {error}"
     return ""
 
