@@ -13,7 +13,7 @@ from airflow_provider_brightpearl.errors import SchemaMismatch, SyncError
 from airflow_provider_brightpearl.runtime.target_schema import accept, planned_schema_calls, read_schema
 from airflow_provider_brightpearl.sandbox.infor.signatures import signatures
 from airflow_provider_brightpearl.sandbox.server import Sandbox
-from tests.flows.site import Site
+from tests.flows.site import MAPPINGS, Site
 from tests.flows.world import World
 
 FLOW = "customers_to_infor"
@@ -146,6 +146,16 @@ def test_a_list_that_may_be_cut_proves_nothing(site: Site) -> None:
     more = 100 - len(signatures()["CRS610MI"]["Add"].inputs)
     switch(site, field_changes={f"CRS610MI Add.Z{number:03d}": {"length": 1} for number in range(more)})
     assert "fields of CRS610MI Add are not compared: M3 lists 100 of them" in site.run(FLOW).note
+
+
+@pytest.mark.parametrize("flow", [path.stem for path in sorted(MAPPINGS.glob("*_to_infor*.yaml"))])
+def test_what_the_shipped_flows_use_is_in_m3(site: Site, flow: str) -> None:
+    wiring = site.wiring(flow)
+    report = read_schema(wiring)
+    assert ([], []) == (report.problems, list(report.unread))
+    assert report.objects
+    assert all(report.objects.values())
+    assert planned_schema_calls(wiring) in (0, wiring.target_client.calls)
 
 
 def test_a_first_run_names_what_this_m3_does_not_take(site: Site) -> None:

@@ -45,8 +45,11 @@ class _Use:
     @property
     def sent(self) -> set[str]:
         """Fields that are sent whatever the flow file says."""
-        required = {name for name, each in inputs(*self.call).items() if each.required}
-        return required.union(KEYED[self.kind].keys if self.kind in KEYED else ())
+        known = inputs(*self.call)
+        required = {name for name, each in known.items() if each.required}
+        # keys that only find the row are no inputs
+        keys = KEYED[self.kind].keys if self.kind in KEYED else ()
+        return required.union(name for name in keys if not known or name in known)
 
 
 def schema_calls(client: InforClient, flow: FlowSpec) -> int:
