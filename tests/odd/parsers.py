@@ -234,7 +234,7 @@ PARSERS: dict[str, Parser] = {
     "infor_errors": Parser(
         refusing(partial(infor.check, operation="P T", read=True, wait_seconds=1.0)), (b'\x1d{"error": "x"}',)
     ),
-    "infor_app": Parser(text_of(IonApp.of), (APP,)),
+    "infor_app": Parser(text_of(IonApp.of), (APP, b"[" * 3_000)),
     "headers": Parser(header, (b"120", b"Fri, 31 Dec 1999 23:59:59 GMT\nFri, 31 Dec 1999 23:59:00 GMT")),
     "logins": Parser(login, (b'{"access_token": "a", "refresh_token": "r", "expires_in": "3600"}',)),
     "pages": Parser(page, (f"<p>{SECRET}</p>".encode(), b'{"token": "abc"}')),

@@ -70,7 +70,7 @@ class IonApp:
 def _decoded(content: str) -> Mapping[str, Any]:
     try:
         values = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
         # the text is a credential: not a character of it goes into the message
