@@ -5,8 +5,9 @@ Records wait as a set, not as a queue: however many events name a record, it is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 # characters of a body that are kept
@@ -29,17 +30,32 @@ class InboxState(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Topic:
-    """What is processed together: a stream of the account that a connection leads to.
+    """What is processed together: a stream of the account that a connection leads to, for one flow that reads it.
 
     Args:
         source: the system that sends the events, such as ``brightpearl``.
         connection: id of the Airflow connection.
         stream: such as ``sales_orders``.
+        flow: the flow that is to process it; empty as long as the records are not spread over their flows.
     """
 
     source: str
     connection: str
     stream: str
+    flow: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """What is processed together: flows, and the connection of each system whose events they wait for."""
+
+    flows: frozenset[str]
+    connections: Mapping[str, str]
+
+    def takes(self, topic: Topic) -> bool:
+        """Whether a topic is for these flows, or not yet spread."""
+        mine = self.connections.get(topic.source) == topic.connection
+        return mine and (not topic.flow or topic.flow in self.flows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +122,27 @@ class InboxCount:
 
 
 @dataclass(frozen=True, slots=True)
+class EventDay:
+    """What events did for a flow on a day of UTC.
+
+    Args:
+        day: the day.
+        flow: the flow.
+        processed: records that were processed because of events.
+        changed: records that scheduled runs have written,
+        missed: and those of them that no event had told of.
+        latency: how many records waited how long, from the first event to the end of their run; see ``core.latency``.
+    """
+
+    day: date
+    flow: str
+    processed: int = 0
+    changed: int = 0
+    missed: int = 0
+    latency: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class InboxPolicy:
     """When a record that failed is tried again, and when it is set aside.
 
@@ -116,7 +153,7 @@ class InboxPolicy:
         length: a run that does not renew its take for so long counts as dead.
     """
 
-    tries: int = 5
+    tries: int = 8
     first: timedelta = timedelta(seconds=30)
     longest: timedelta = timedelta(hours=1)
     length: timedelta = timedelta(minutes=15)

@@ -29,7 +29,7 @@ class Share(StrEnum):
 PERCENT: Mapping[Share, int] = {Share.EVENT: 50, Share.SCHEDULE: 35, Share.BACKFILL: 15}
 _URGENCY = {share: place for place, share in enumerate(Share)}
 # a person who starts a run waits for it as the schedule does
-_OF_KINDS = {RunKind.BACKFILL: Share.BACKFILL}
+_OF_KINDS = {RunKind.BACKFILL: Share.BACKFILL, RunKind.EVENT: Share.EVENT}
 _share: ContextVar[Share] = ContextVar("share of the quota", default=Share.SCHEDULE)
 
 

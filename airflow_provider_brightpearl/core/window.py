@@ -22,6 +22,7 @@ class RunKind(StrEnum):
     SCHEDULED = "scheduled"
     BACKFILL = "backfill"
     MANUAL = "manual"
+    EVENT = "event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ def plan(
                without a watermark; everything where an instant of the policy's sweep lies in it, from ``swept_to``
     backfill:  exactly the interval, watermark untouched
     manual:    ``ids``, or ``[start, end)`` as given, or from the watermark to now
+    event:     ``ids``
 
     Raises:
         Misconfigured: a backfill has no interval, or one without width.

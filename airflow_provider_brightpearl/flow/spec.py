@@ -242,6 +242,10 @@ class FlowSpec(_Model):
     target: str = Field(pattern=r"^[a-z0-9_]+$", description="system")
     after: list[str] = []
     schedule: Cron = "@hourly"
+    events: bool = Field(
+        False,
+        description="Events of the source run the flow for the records that they name, beside its schedule",
+    )
     timezone: TimeZone = "UTC"
     start_date: str = "2024-01-01"
     window: WindowSpec = WindowSpec()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import copy_context
-from threading import Event, Thread
+from contextlib import AbstractContextManager, contextmanager
 
 from airflow_provider_brightpearl.core.holding import holding
 from airflow_provider_brightpearl.core.progress import current
 from airflow_provider_brightpearl.errors import FlowBusy, LeaseLost, SyncError
+from airflow_provider_brightpearl.runtime.beat import beating
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.engine import fencing
 from airflow_provider_brightpearl.stores.leases import Lease, SqlLeases
@@ -119,26 +118,18 @@ class _Held:
         with _tried(self._lease.flow):
             self._leases.release(self._lease)
 
-    @contextmanager
-    def renewed(self) -> Iterator[None]:
-        """Renews the lease by a thread of its own, since calls and waits may take long."""
-        ended = Event()
-        thread = Thread(target=copy_context().run, args=(self._beat, ended), name="lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+    def renewed(self) -> AbstractContextManager[None]:
+        """Renews the lease meanwhile, since calls and waits may take long."""
+        return beating(self._seconds / _BEATS, self._beat, "lease")
 
-    def _beat(self, ended: Event) -> None:
-        while not ended.wait(self._seconds / _BEATS) and self._lost is None:
-            try:
-                self._renew()
-            except SyncError as error:
-                log.warning(
-                    "the lease of %s was not renewed, and is soon tried again: %s", self._lease.flow, error
-                )
+    def _beat(self) -> bool:
+        try:
+            self._renew()
+        except SyncError as error:
+            log.warning(
+                "the lease of %s was not renewed, and is soon tried again: %s", self._lease.flow, error
+            )
+        return self._lost is None
 
     def _renew(self) -> None:
         until = time.monotonic() + self._seconds

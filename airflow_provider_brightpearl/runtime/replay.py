@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from graphlib import CycleError, TopologicalSorter
 
 from more_itertools import chunked, partition
 
@@ -14,12 +13,12 @@ from airflow_provider_brightpearl.core.reports import RunSummary, run_of
 from airflow_provider_brightpearl.core.window import Request, RunKind
 from airflow_provider_brightpearl.errors import (
     CredentialsRefused,
-    Misconfigured,
     RetryLater,
     SchemaMismatch,
     SyncError,
 )
 from airflow_provider_brightpearl.flow.load import load_flows
+from airflow_provider_brightpearl.flow.order import in_order
 from airflow_provider_brightpearl.pipeline.settle import FAILED
 from airflow_provider_brightpearl.runtime.environment import Environment
 from airflow_provider_brightpearl.runtime.run import run_flow
@@ -82,13 +81,9 @@ def replay(
 
 def _in_order(environment: Environment, flows: Iterable[str]) -> list[str]:
     """The flows, each after those that it comes ``after``."""
-    wanted = set(flows)
-    after: dict[str, Iterable[str]] = {spec.flow: spec.after for spec in load_flows(environment.mappings)[0]}
-    try:
-        order = list(TopologicalSorter({**{flow: () for flow in sorted(wanted)}, **after}).static_order())
-    except CycleError as error:
-        raise Misconfigured(f"after: flows come after each other: {', '.join(error.args[1])}") from error
-    return [flow for flow in order if flow in wanted]
+    order = {flow: place for place, flow in enumerate(in_order(load_flows(environment.mappings)[0]))}
+    # a flow whose file is gone or wrong says so when its turn comes
+    return sorted(flows, key=lambda flow: (order.get(flow, len(order)), flow))
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ from airflow_provider_brightpearl.core.reports import (
     RunSummary,
     TransformReport,
 )
-from airflow_provider_brightpearl.core.window import Request, Selection, plan
+from airflow_provider_brightpearl.core.window import Request, RunKind, Selection, plan
 from airflow_provider_brightpearl.errors import (
     SyncError,
 )
@@ -67,6 +67,7 @@ from airflow_provider_brightpearl.runtime.two_way import (
     open_two_way,
 )
 from airflow_provider_brightpearl.runtime.wiring import Wiring
+from airflow_provider_brightpearl.stores.event_days import SqlEventDays
 
 log = logging.getLogger(__name__)
 
@@ -255,9 +256,19 @@ def settle(
         )
         summary = settle_run(wiring.flow, run, reports, stores, wiring.environment.now(), vanished)
         keep_mark(wiring)
-        progress.result = f"{counted(summary.counts.extracted, 'record')}: {outcomes(summary.counts)}"
+        done = f"{counted(summary.counts.extracted, 'record')}: {outcomes(summary.counts)}"
+        progress.result = done + _unannounced(wiring, run)
         pages = [load.page for load in loads if load.page]
         return replace(summary, page=pages[-1]) if pages else summary
+
+
+def _unannounced(wiring: Wiring, run: RunInfo) -> str:
+    """Keeps how many records a scheduled run has written that no event had told of, and says so."""
+    if not wiring.flow.events or run.kind is not RunKind.SCHEDULED or run.selection.window is None:
+        return ""
+    days = SqlEventDays(wiring.environment.state())
+    _, missed = days.swept(wiring.flow.flow, wiring.pair, run.attempt, run.selection.window.start)
+    return f"; no event had told of {counted(missed, 'record')}" if missed else ""
 
 
 def write_back(wiring: Wiring, run: RunInfo, summary: RunSummary) -> tuple[RunSummary, SyncError | None]:

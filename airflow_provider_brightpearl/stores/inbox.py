@@ -32,10 +32,14 @@ from airflow_provider_brightpearl.stores.engine import CHUNK, reading, shared_ti
 from airflow_provider_brightpearl.stores.many_rows import insert_new, upsert_rows
 from airflow_provider_brightpearl.stores.tables import inbox, inbox_event
 
-_KEY = ("source", "connection", "stream", "record_id")
+_TOPIC = ("source", "connection", "stream", "flow")
+_KEY = (*_TOPIC, "record_id")
 _EVENT = ("id", "source", "connection", "name", "key", "occurred_at", "received_at", "body")
 _RECORD = (*_KEY, "state", "event", "received_at", "next_try", "changed_at")
 _USUAL = InboxPolicy()
+# of records that are not spread over their flows yet
+_ANY_FLOW = ""
+_NO_EVENT = ""
 _DIED = "the run that took it ended without a word"
 
 
@@ -49,7 +53,7 @@ class SqlInbox:
 
     def __init__(self, engine: Engine, policy: InboxPolicy = _USUAL) -> None:
         self._engine = engine
-        self._policy = policy
+        self.policy = policy
 
     def store(self, events: Sequence[InboxEvent]) -> int:
         """Keeps events, all of them or none, and has the records that they name processed."""
@@ -73,7 +77,7 @@ class SqlInbox:
                 at = times[name]
                 for stream in event.streams:
                     for record_id in event.record_ids:
-                        key = (event.source, event.connection, stream, record_id)
+                        key = (event.source, event.connection, stream, _ANY_FLOW, record_id)
                         records.setdefault(key, (*key, InboxState.DUE.value, name, at, at, at))
             if not records:
                 return 0
@@ -83,11 +87,45 @@ class SqlInbox:
 
     def due(self) -> list[Topic]:
         """The topics with records that can be taken, sorted."""
-        topic = (inbox.c.source, inbox.c.connection, inbox.c.stream)
         with reading(self._engine) as connection:
             now = shared_time(connection)
-            query = sa.select(*topic).distinct().where(sa.or_(_ready(now), _expired(now)))
+            query = sa.select(*_topic_columns()).distinct().where(sa.or_(_ready(now), _expired(now)))
             return sorted(Topic(*row) for row in connection.execute(query))
+
+    def spread(self, topic: Topic, flows: Collection[str]) -> int:
+        """Has the due records of a stream processed by each of these flows, apart from each other."""
+        with writing(self._engine) as connection:
+            now = shared_time(connection)
+            found = _lock(connection, *_of(topic), inbox.c.state == InboxState.DUE.value)
+            rows = [
+                (
+                    *_place(topic),
+                    flow,
+                    row.record_id,
+                    InboxState.DUE.value,
+                    row.event,
+                    row.received_at,
+                    now,
+                    now,
+                )
+                for flow in sorted(flows)
+                for row in found
+            ]
+            upsert_rows(connection, inbox, _RECORD, rows, _arriving)
+            closed = {**_state(InboxState.DONE), "changed_at": now}
+            _update(connection, topic, [row.record_id for row in found], closed)
+        return len(found)
+
+    def want(self, topic: Topic, record_ids: Collection[str]) -> int:
+        """Has records of a flow processed that no event named."""
+        with writing(self._engine) as connection:
+            now = shared_time(connection)
+            place = (*_place(topic), topic.flow)
+            rows = [
+                (*place, record_id, InboxState.DUE.value, _NO_EVENT, now, now, now)
+                for record_id in sorted(set(record_ids))
+            ]
+            return upsert_rows(connection, inbox, _RECORD, rows, _arriving) if rows else 0
 
     def take(self, topic: Topic, run: str, limit: int) -> Take | None:
         """Takes the due records of a topic that arrived first, for a run."""
@@ -101,7 +139,7 @@ class SqlInbox:
             rows = connection.execute(query.with_for_update(skip_locked=True)).all()
             names = _names(connection, {row.event for row in rows})
             held = {"state": InboxState.TAKEN.value, "take": token, "run": run, "changed_at": now}
-            held |= {"taken_until": now + self._policy.length, "attempts": inbox.c.attempts + 1}
+            held |= {"taken_until": now + self.policy.length, "attempts": inbox.c.attempts + 1}
             _update(connection, topic, [row.record_id for row in rows], held)
         records = [
             TakenRecord(row.record_id, names.get(row.event, ""), row.received_at, row.attempts + 1)
@@ -113,7 +151,7 @@ class SqlInbox:
         """Keeps a take for the policy's length from now, or raises ``LeaseLost``."""
         with writing(self._engine) as connection:
             held = [row.record_id for row in _lock(connection, *_held(take))]
-            until = shared_time(connection) + self._policy.length
+            until = shared_time(connection) + self.policy.length
             _update(connection, take.topic, held, {"taken_until": until})
         if not held:
             raise LeaseLost(
@@ -152,16 +190,16 @@ class SqlInbox:
 
     def counts(self) -> list[InboxCount]:
         """How many records are in which state, by topic."""
-        group = (inbox.c.source, inbox.c.connection, inbox.c.stream, inbox.c.state)
+        group = (*_topic_columns(), inbox.c.state)
         query = sa.select(*group, sa.func.count(), sa.func.min(inbox.c.received_at))
         with reading(self._engine) as connection:
             rows = connection.execute(query.group_by(*group).order_by(*group)).all()
-        return [InboxCount(Topic(*row[:3]), InboxState(row[3]), row[4], row[5]) for row in rows]
+        return [InboxCount(Topic(*row[:4]), InboxState(row[4]), row[5], row[6]) for row in rows]
 
     def _failure(self, attempts: int, reason: str, now: datetime) -> dict[str, Any]:
-        if attempts >= self._policy.tries:
+        if attempts >= self.policy.tries:
             return _state(InboxState.ASIDE, reason)
-        return {**_state(InboxState.DUE, reason), "next_try": self._policy.next_try(attempts, now)}
+        return {**_state(InboxState.DUE, reason), "next_try": self.policy.next_try(attempts, now)}
 
     def _close(
         self,
@@ -197,7 +235,7 @@ class SqlInbox:
             now = shared_time(connection)
             due = {"next_try": now} if due_now else {}
             rows = _lock(connection, *where)
-            for topic, some in groupby(rows, key=lambda row: Topic(row.source, row.connection, row.stream)):
+            for topic, some in groupby(rows, key=lambda row: Topic(*row[: len(_TOPIC)])):
                 _update(
                     connection, topic, [row.record_id for row in some], {**values, **due, "changed_at": now}
                 )
@@ -253,7 +291,7 @@ def _lock(connection: Connection, *where: Any, skip_locked: bool = False) -> Seq
     on_postgres = connection.dialect.name == "postgresql"
     # PostgreSQL sorts text by the rules of a language unless it is told not to
     order = [sa.collate(inbox.c[name], "C") if on_postgres else inbox.c[name] for name in _KEY]
-    columns = [inbox.c[name] for name in (*_KEY, "attempts", "again_at")]
+    columns = [inbox.c[name] for name in (*_KEY, "attempts", "again_at", "event", "received_at")]
     query = sa.select(*columns).where(*where).order_by(*order)
     return connection.execute(query.with_for_update(skip_locked=skip_locked)).all()
 
@@ -290,7 +328,15 @@ def _literal(state: InboxState) -> Any:
 
 
 def _of(topic: Topic) -> tuple[Any, ...]:
-    return tuple(inbox.c[name] == getattr(topic, name) for name in ("source", "connection", "stream"))
+    return tuple(inbox.c[name] == getattr(topic, name) for name in _TOPIC)
+
+
+def _topic_columns() -> list[Any]:
+    return [inbox.c[name] for name in _TOPIC]
+
+
+def _place(topic: Topic) -> tuple[str, str, str]:
+    return topic.source, topic.connection, topic.stream
 
 
 def _held(take: Take) -> tuple[Any, ...]:

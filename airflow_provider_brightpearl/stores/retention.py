@@ -163,6 +163,7 @@ def _of_inbox(cutoffs: Cutoffs) -> Iterator[_Rule]:
     old_body = (event.received_at < cutoffs.payloads, event.body != "", *unneeded)
     yield _Rule("payloads", tables.inbox_event, old_body, {"body": ""})
     yield _Rule("inbox", tables.inbox, (closed, record.changed_at < cutoffs.events))
+    yield _Rule("inbox", tables.event_day, (tables.event_day.c.day < cutoffs.history.date().isoformat(),))
     yield _Rule("inbox_events", tables.inbox_event, (event.received_at < cutoffs.events, *unneeded))
 
 

@@ -471,7 +471,7 @@ inbox_event = sa.Table(
 inbox = sa.Table(
     "bp_inbox",
     metadata,
-    *(_text(name, primary_key=True) for name in ("source", "connection", "stream", "record_id")),
+    *(_text(name, primary_key=True) for name in ("source", "connection", "stream", "flow", "record_id")),
     _text("state"),
     _text("event"),
     sa.Column("received_at", Instant, nullable=False),
@@ -485,7 +485,17 @@ inbox = sa.Table(
     _text("take", server_default=""),
     sa.Column("taken_until", Instant),
     sa.Column("changed_at", Instant, nullable=False),
-    sa.Index("bp_inbox_due", "state", "source", "connection", "stream", "received_at"),
+    sa.Index("bp_inbox_due", "state", "source", "connection", "stream", "flow", "received_at"),
+)
+
+
+# what events did for a flow on a day of UTC; ``latency`` counts records by how long they waited (JSON)
+event_day = sa.Table(
+    "bp_event_day",
+    metadata,
+    *(_text(name, primary_key=True) for name in ("day", "flow")),
+    *(_count(name) for name in ("processed", "changed", "missed")),
+    _text("latency", server_default=""),
 )
 
 

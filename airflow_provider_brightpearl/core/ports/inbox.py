@@ -30,6 +30,17 @@ class Inbox(Protocol):
         """The topics with records that can be taken, sorted."""
         ...
 
+    def spread(self, topic: Topic, flows: Collection[str]) -> int:
+        """Has the due records of a stream processed by each of these flows, apart from each other; returns how many.
+
+        What a flow cannot process now then holds up no other one.
+        """
+        ...
+
+    def want(self, topic: Topic, record_ids: Collection[str]) -> int:
+        """Has records of a flow processed that no event named; returns how many have become due."""
+        ...
+
     def take(self, topic: Topic, run: str, limit: int) -> Take | None:
         """Takes the due records of a topic that arrived first, for a run; None where there are none.
 

@@ -22,7 +22,7 @@ def upgrade() -> None:  # noqa: D103 - what Alembic calls
         sa.Column("body", sa.Text, nullable=False),
     )
     op.create_index("bp_inbox_event_key", "bp_inbox_event", ["source", "connection", "key"], unique=True)
-    place = ("source", "connection", "stream")
+    place = ("source", "connection", "stream", "flow")
     op.create_table(
         "bp_inbox",
         *(sa.Column(name, sa.Text, nullable=False, primary_key=True) for name in (*place, "record_id")),

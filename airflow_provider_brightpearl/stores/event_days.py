@@ -1,0 +1,96 @@
+"""What events did for each flow, day by day: records processed and how late, and what only the sweep found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from airflow_provider_brightpearl.core.inbox import EventDay, InboxState
+from airflow_provider_brightpearl.core.latency import added, histogram
+from airflow_provider_brightpearl.stores.engine import reading, shared_time, writing
+from airflow_provider_brightpearl.stores.tables import event_day, inbox, record_event, upsert
+
+_KEY = ("day", "flow")
+_WRITTEN = ("created", "updated")
+
+
+class SqlEventDays:
+    """The days of each flow on the state database; days are those of UTC.
+
+    Args:
+        engine: the state database.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def processed(self, flow: str, received: Sequence[datetime]) -> None:
+        """Counts records that a run processed just now, by when the first event of each was received."""
+        with writing(self._engine) as connection:
+            now = shared_time(connection)
+            day = {"day": now.date().isoformat(), "flow": flow}
+            connection.execute(upsert(connection, event_day).values(**day).on_conflict_do_nothing())
+            where = [event_day.c[name] == day[name] for name in _KEY]
+            kept = connection.execute(
+                sa.select(event_day.c.latency).where(*where).with_for_update()
+            ).scalar_one()
+            took = added(_decoded(kept), histogram(now - each for each in received))
+            values = {"processed": event_day.c.processed + len(received), "latency": _encoded(took)}
+            connection.execute(event_day.update().where(*where).values(values))
+
+    def swept(self, flow: str, pair: str, attempt: str, since: datetime | None) -> tuple[int, int]:
+        """Counts what a scheduled run has written, and what of it no event had told of since an aware instant.
+
+        A record whose event waits is one that an event has told of.
+
+        Returns:
+            Records written, and those of them that only this run found.
+        """
+        written = record_event.alias()
+        mine = (written.c.pair == pair, written.c.flow == flow, written.c.run == attempt)
+        query = sa.select(written.c.source_id).distinct().where(*mine, written.c.outcome.in_(_WRITTEN))
+        waits = inbox.c.state.not_in([InboxState.DONE.value, InboxState.IGNORED.value])
+        told = waits if since is None else sa.or_(waits, inbox.c.changed_at >= since)
+        known = sa.exists().where(inbox.c.flow == flow, inbox.c.record_id == written.c.source_id, told)
+        with writing(self._engine) as connection:
+            changed = connection.execute(
+                sa.select(sa.func.count()).select_from(query.subquery())
+            ).scalar_one()
+            if not changed:
+                return 0, 0
+            only = query.where(~known).subquery()
+            missed = connection.execute(sa.select(sa.func.count()).select_from(only)).scalar_one()
+            day = {"day": shared_time(connection).date().isoformat(), "flow": flow}
+            row = upsert(connection, event_day).values(**day, changed=changed, missed=missed)
+            more = {name: event_day.c[name] + row.excluded[name] for name in ("changed", "missed")}
+            connection.execute(row.on_conflict_do_update(index_elements=list(_KEY), set_=more))
+        return changed, missed
+
+    def days(self, since: date) -> list[EventDay]:
+        """All days of all flows from a day on, newest first."""
+        query = sa.select(event_day).where(event_day.c.day >= since.isoformat())
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(event_day.c.day.desc(), event_day.c.flow)).all()
+        return [
+            EventDay(
+                date.fromisoformat(row.day),
+                row.flow,
+                row.processed,
+                row.changed,
+                row.missed,
+                _decoded(row.latency),
+            )
+            for row in rows
+        ]
+
+
+def _decoded(text: str) -> dict[int, int]:
+    return msgspec.json.decode(text, type=dict[int, int]) if text else {}
+
+
+def _encoded(counts: dict[int, int]) -> str:
+    return msgspec.json.encode(counts).decode()
