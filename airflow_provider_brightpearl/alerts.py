@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +96,11 @@ QUARANTINED = Remedy(
     "itself",
     "operations.md#quarantine",
 )
+ASIDE = Remedy(
+    "read the task's log for the cause; once it is gone, `brightpearl events replay` processes them again. The "
+    "scheduled runs of the flow go on meanwhile",
+    "events.md#records-that-are-set-aside",
+)
 PARKED = Remedy(
     "nothing, if the flow they wait for runs: they come in by themselves after it",
     "operations.md#dead-letters",
@@ -138,6 +143,21 @@ def rejections(summary: RunSummary, context: Mapping[str, Any]) -> Alert:
             *task.connection_lines(),
             *task.to_do(REJECTED if counts.rejected else PARKED),
             *_where(context, summary),
+        ),
+    )
+
+
+def set_aside(records: Sequence[tuple[str, str, str]], context: Mapping[str, Any]) -> Alert:
+    """The alert of records that events named and whose runs failed again and again: flow, id and why."""
+    shown = [f"{flow} {record_id}: {why}" for flow, record_id, why in records[:REASONS_SHOWN]]
+    further = len(records) - len(shown)
+    return Alert(
+        f"events: {len(records)} records set aside",
+        (
+            *shown,
+            *([f"and {further} more"] if further else []),
+            *_Task(context.get("task")).to_do(ASIDE),
+            *_where(context),
         ),
     )
 

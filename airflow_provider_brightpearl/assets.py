@@ -1,4 +1,7 @@
-"""Asset URIs ``brightpearl://flow/<flow>``: one per flow, updated by each run that had something to do."""
+"""Asset URIs: ``brightpearl://flow/<flow>``, updated by each run of it that had something to do.
+
+And ``brightpearl://events/<group>``, updated when events have arrived for a group of flows.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,15 @@ if TYPE_CHECKING:
 
 
 def check_uri(uri: SplitResult) -> SplitResult:
-    """The URI as it is, if it names one flow.
+    """The URI as it is, if it names one flow, or one group of flows that events run.
 
     Raises:
         ValueError: it does not.
     """
-    if uri.netloc != "flow" or not uri.path.strip("/") or "/" in uri.path.strip("/"):
+    if uri.netloc not in ("flow", "events") or not uri.path.strip("/") or "/" in uri.path.strip("/"):
         raise ValueError(
-            f"an asset of this scheme is brightpearl://flow/<name of the flow>, not {uri.geturl()}"
+            "an asset of this scheme is brightpearl://flow/<name of the flow> or brightpearl://events/<group>, "
+            f"not {uri.geturl()}"
         )
     return uri
 
@@ -26,3 +30,8 @@ def check_uri(uri: SplitResult) -> SplitResult:
 def create_asset(*, flow: str, extra: dict[str, Any] | None = None) -> Any:
     """The asset of a flow (a dataset on Airflow 2)."""
     return Asset(f"brightpearl://flow/{flow}", extra=extra)
+
+
+def create_events_asset(*, group: str, watchers: list[Any]) -> Any:
+    """The asset of a group of flows, which its watchers update when events have arrived; Airflow 3 alone has such."""
+    return Asset(f"brightpearl://events/{group}", watchers=watchers)

@@ -39,6 +39,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "BaseHook": ("airflow.sdk:BaseHook", "airflow.hooks.base:BaseHook"),
     "BaseNotifier": ("airflow.sdk:BaseNotifier", "airflow.notifications.basenotifier:BaseNotifier"),
     "BaseOperatorLink": ("airflow.sdk:BaseOperatorLink", "airflow.models.baseoperatorlink:BaseOperatorLink"),
+    # on Airflow 2 no trigger starts a DAG by itself
+    "BaseEventTrigger": ("airflow.triggers.base:BaseEventTrigger", "airflow.triggers.base:BaseTrigger"),
+    "AssetWatcher": ("airflow.sdk:AssetWatcher",),
     "BaseOperator": ("airflow.sdk:BaseOperator", "airflow.models.baseoperator:BaseOperator"),
     "Connection": ("airflow.sdk:Connection", "airflow.models.connection:Connection"),
     "BaseSensorOperator": ("airflow.sdk:BaseSensorOperator", "airflow.sensors.base:BaseSensorOperator"),

@@ -1,6 +1,7 @@
 """From flow files to Airflow DAGs: ``sync_dag("orders_to_salesforce")``, and over all of them ``reconcile_dag()``.
 
-``maintenance_dag()`` removes what they leave behind, ``replay_dag()`` replays dead letters.
+``events_dag()`` runs them within seconds for what events named, ``maintenance_dag()`` removes what they leave behind,
+``replay_dag()`` replays dead letters.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from zoneinfo import ZoneInfo
 
 from croniter import croniter
 
-from airflow_provider_brightpearl import settings
-from airflow_provider_brightpearl.assets import create_asset
+from airflow_provider_brightpearl import compat, settings
+from airflow_provider_brightpearl.assets import create_asset, create_events_asset
 from airflow_provider_brightpearl.compat import (
     DAG,
     AssetAny,
@@ -29,6 +30,7 @@ from airflow_provider_brightpearl.flow.load import load_flow
 from airflow_provider_brightpearl.flow.spec import FlowSpec
 from airflow_provider_brightpearl.flow_docs import describe, describe_reconciliation
 from airflow_provider_brightpearl.notifications import SyncNotifier
+from airflow_provider_brightpearl.operators.events import ProcessEventsOperator
 from airflow_provider_brightpearl.operators.maintenance import CleanOperator
 from airflow_provider_brightpearl.operators.reconcile import CompareOperator, RepairOperator
 from airflow_provider_brightpearl.operators.replay import ReplayOperator
@@ -41,6 +43,8 @@ from airflow_provider_brightpearl.operators.stages import (
     TransformOperator,
     WriteBackOperator,
 )
+from airflow_provider_brightpearl.sensors.inbox import InboxSensor
+from airflow_provider_brightpearl.triggers.inbox import InboxTrigger
 
 log = logging.getLogger(__name__)
 
@@ -211,6 +215,87 @@ def replay_dag(
     return dag
 
 
+def events_dag(
+    flows: Sequence[str] | None = None,
+    *,
+    dag_id: str = "brightpearl_events",
+    linger: float = 60,
+    mappings: str | Path | None = None,
+    source_conn_id: str | None = None,
+    target_conn_id: str | None = None,
+    on_alert: Sequence[Any] = (),
+    default_args: dict[str, Any] | None = None,
+    **dag_kwargs: Any,
+) -> Any:
+    """The DAG that runs flows within seconds, by id, for what events named; their own DAGs stay as the sweep.
+
+    Events arrive in the inbox and wake it: on Airflow 3 by a watcher in the triggerer, on 2.11 by a run that is always
+    there, and deferred until events arrive.
+
+    Args:
+        flows: names of flows; all in the folder with ``events: true`` if left out. One flow belongs to one such DAG.
+        dag_id: its id, for one DAG each of several groups of flows, or of several accounts.
+        linger: seconds that a run waits for further events after the last one.
+        mappings: folder of the flow files, where it is not the one configured.
+        source_conn_id: connection of the sources, where it is not the system's default.
+        target_conn_id: connection of the targets, likewise; flows to several systems need a DAG for each.
+        on_alert: notifiers that get every alert, as in ``sync_dag``.
+        default_args: defaults of the tasks, over those of this package.
+        dag_kwargs: further arguments of the DAG, over those of this package.
+
+    Raises:
+        Misconfigured: a flow named here is missing or wrong, or does not say ``events: true``.
+    """
+    settings.check_state_is_shared()
+    folder = Path(mappings) if mappings else settings.mappings_folder()
+    chosen = _told_by_events(folder, flows)
+    names, systems = [flow.flow for flow in chosen], sorted({flow.source_system for flow in chosen})
+    waiting = InboxTrigger(dag_id, names, systems, source_conn_id, once=airflow_version() < (3, 0))
+    arguments: dict[str, Any] = {
+        "description": "Runs flows for what events named: " + (", ".join(names) or "none"),
+        "start_date": datetime(2024, 1, 1, tzinfo=UTC),
+        "catchup": False,
+        "max_active_runs": 1,
+        "tags": ["brightpearl-sync", "events"],
+        **dag_kwargs,
+        "schedule": _woken(dag_id, waiting) if names else None,
+        "default_args": _task_defaults(on_alert) | (default_args or {}),
+    }
+    with DAG(dag_id=dag_id, **arguments) as dag:
+        process = ProcessEventsOperator(
+            task_id="process",
+            group=dag_id,
+            flows=names,
+            linger=linger,
+            mappings=folder,
+            source_conn_id=source_conn_id,
+            target_conn_id=target_conn_id,
+            on_alert=on_alert,
+        )
+        if names and airflow_version() < (3, 0):
+            InboxSensor(task_id="wait", trigger=waiting) >> process
+    return dag
+
+
+def _told_by_events(folder: Path, names: Sequence[str] | None) -> list[FlowSpec]:
+    """The flows that events run, by name."""
+    if names is None:
+        read = (_read_or_warn(folder, path.stem, "run by events") for path in sorted(folder.glob("*.yaml")))
+        return [flow for flow in read if flow and flow.events]
+    chosen = [_read(folder, name) for name in names]
+    for flow in chosen:
+        if not flow.events:
+            raise Misconfigured(f"{flow.flow}.yaml: says no events: true, so events do not run it")
+    return chosen
+
+
+def _woken(dag_id: str, waiting: InboxTrigger) -> Any:
+    if airflow_version() < (3, 0):
+        return "@continuous"
+    watched = create_events_asset(group=dag_id, watchers=[compat.AssetWatcher(name=dag_id, trigger=waiting)])
+    return [watched]
+
+
 def _replay_params() -> dict[str, Any]:
     text = {"type": ["null", "string"]}
     return {
@@ -232,7 +317,7 @@ def _replay_params() -> dict[str, Any]:
 def _reconciled(folder: Path, names: Sequence[str] | None) -> list[FlowSpec]:
     """The flows to be compared, by name."""
     if names is None:
-        read = (_read_or_warn(folder, path.stem) for path in sorted(folder.glob("*.yaml")))
+        read = (_read_or_warn(folder, path.stem, "reconciled") for path in sorted(folder.glob("*.yaml")))
         return [flow for flow in read if flow and flow.reconcile]
     chosen = [_read(folder, name) for name in names]
     for flow in chosen:
@@ -241,11 +326,11 @@ def _reconciled(folder: Path, names: Sequence[str] | None) -> list[FlowSpec]:
     return chosen
 
 
-def _read_or_warn(folder: Path, flow_name: str) -> FlowSpec | None:
+def _read_or_warn(folder: Path, flow_name: str, done: str) -> FlowSpec | None:
     try:
         return _read(folder, flow_name)
     except Misconfigured as error:
-        log.warning("%s is not reconciled: %s", flow_name, error)
+        log.warning("%s is not %s: %s", flow_name, done, error)
         return None
 
 

@@ -70,7 +70,7 @@ def currency_field(flow: FlowSpec) -> str | None:
 # keys that cannot change what a record becomes
 _UNMAPPED = {
     "description", "schedule", "start_date", "after", "window", "part_size", "write_back", "reconcile", "gate",
-    "load", "authority", "reverse",
+    "load", "authority", "reverse", "events",
 }  # fmt: skip
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from itertools import count
 
 from more_itertools import chunked
+from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.inbox import Listening, Take, TakenRecord, Topic
 from airflow_provider_brightpearl.core.progress import counted
@@ -25,6 +26,7 @@ from airflow_provider_brightpearl.errors import (
     SyncError,
     TooManyRefused,
 )
+from airflow_provider_brightpearl.flow.identity import key_is_id
 from airflow_provider_brightpearl.flow.load import load_flows
 from airflow_provider_brightpearl.flow.order import in_order
 from airflow_provider_brightpearl.flow.spec import FlowSpec
@@ -36,6 +38,7 @@ from airflow_provider_brightpearl.stores.dead_letters import WAITING
 from airflow_provider_brightpearl.stores.desk import LetterFilter, SqlDesk
 from airflow_provider_brightpearl.stores.event_days import SqlEventDays
 from airflow_provider_brightpearl.stores.inbox import SqlInbox
+from airflow_provider_brightpearl.stores.leases import SqlLeases
 from airflow_provider_brightpearl.systems import registry
 
 log = logging.getLogger(__name__)
@@ -49,16 +52,22 @@ _LOOK = 0.2
 # seconds after which what has nothing to do with the records is tried again: another run, a system, a flow file
 _BUSY, _LATER, _LONGEST = 5.0, 30.0, 300.0
 _BEATS = 3
+# where the leases of groups stand among those of flows, and how long a process that is silent counts as alive
+_GROUPS, _SILENT = "events", timedelta(seconds=30)
 
 
 @dataclass(slots=True)
 class EventsReport:
-    """What was done: runs and records by flow, records that failed, and why records wait."""
+    """What was done: runs and records by flow, records that failed, and why flows wait.
+
+    ``aside`` are the records that were given up: flow, id and why.
+    """
 
     runs: Counter[str] = field(default_factory=Counter)
     records: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     waiting: dict[str, str] = field(default_factory=dict)
+    aside: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 def event_flows(environment: Environment) -> list[FlowSpec]:
@@ -67,11 +76,15 @@ def event_flows(environment: Environment) -> list[FlowSpec]:
     return [flows[name] for name in in_order(flows.values()) if flows[name].events]
 
 
-def listening(flows: Sequence[FlowSpec], source_conn_id: str | None = None) -> Listening:
-    """What a group of flows listens to, by the connection of their sources or the systems' usual ones."""
-    systems = {flow.source_system for flow in flows}
-    usual = {name: source_conn_id or registry.find_system(name).conn_id for name in systems}
-    return Listening(frozenset(flow.flow for flow in flows), usual)
+def group_leases(engine: Engine) -> SqlLeases:
+    """The leases of groups: one process works for a group at a time, so that the others' events wait for it."""
+    return SqlLeases(engine, _GROUPS, _SILENT)
+
+
+def listening(flows: Iterable[str], systems: Iterable[str], source_conn_id: str | None = None) -> Listening:
+    """What flows listen to whose sources are these systems, by a connection or by the systems' usual ones."""
+    connections = {name: source_conn_id or registry.find_system(name).conn_id for name in systems}
+    return Listening(frozenset(flows), connections)
 
 
 @dataclass
@@ -140,9 +153,10 @@ class EventRunner:
 
     @cached_property
     def _listening(self) -> Listening:
-        return listening([flow for flow in self._all if flow.flow in self.flows], self.source_conn_id)
+        systems = {flow.source_system for flow in self._all if flow.flow in self.flows}
+        return listening(self.flows, systems, self.source_conn_id)
 
-    def _spread(self, topics: Iterator[Topic]) -> None:
+    def _spread(self, topics: Iterable[Topic]) -> None:
         """Has what was received processed by each flow that reads it, also by those of other groups."""
         for topic in topics:
             flows = [flow.flow for flow in self._all if flow.source == f"{topic.source}.{topic.stream}"]
@@ -182,6 +196,8 @@ class EventRunner:
             # one of the records may be why, and is found among fewer and fewer of them
             self._inbox.failed(take, str(error) or type(error).__name__, ids)
             self.report.failed[flow] += len(ids)
+            last = [each for each in records if each.attempts >= self._inbox.policy.tries]
+            self.report.aside += [(flow, each.record_id, str(error)) for each in last]
             log.exception("%s: %s failed", flow, counted(len(ids), "record"))
             return
         self._inbox.done(take, ids)
@@ -204,12 +220,11 @@ class EventRunner:
         self._inbox.want(topic, children)
 
     def _parent(self, name: str, root: str, topic: Topic) -> Topic | None:
-        """What reads rows of an object by the id of their record, None where no flow of this group does."""
+        """What writes an object whose key is the id of its record, None where no flow of this group does."""
         flow = next((each for each in self._all if each.flow == name and name in self.flows), None)
-        if flow is None or flow.source_system != topic.source or root not in flow.objects:
+        if flow is None or flow.source_system != topic.source or flow.root != root:
             return None
-        named_by = [*flow.objects[root].key.values()]
-        if named_by != [registry.stream_schema(flow.source).id_column]:
+        if not key_is_id(flow, registry.stream_schema(flow.source).id_column):
             return None
         return Topic(topic.source, topic.connection, flow.stream, flow.flow)
 

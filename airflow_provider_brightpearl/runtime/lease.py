@@ -60,6 +60,21 @@ def writing_alone(
         held.give_back()
 
 
+@contextmanager
+def holding_lease(leases: SqlLeases, name: str, holder: str) -> Iterator[Callable[[], None]]:
+    """Holds a lease that is no flow's while the work within goes on; gives what raises ``LeaseLost`` once it is lost.
+
+    Raises:
+        FlowBusy: another process holds it.
+    """
+    held = _Held(leases, leases.take(name, holder, "process"))
+    with held.renewed():
+        try:
+            yield held.check
+        finally:
+            held.give_back()
+
+
 def give_back(wiring: Wiring, holder: str) -> None:
     """Gives back the lease that an attempt of a run still holds, whose works have all ended."""
     if wiring.leases is not None:

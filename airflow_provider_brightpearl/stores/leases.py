@@ -81,6 +81,12 @@ class SqlLeases:
                 connection.execute(lease.delete().where(*self._works(flow)))
             return Lease(flow, holder, work, token, self._turn(connection, flow, holder, work, now))
 
+    def held(self, flow: str) -> bool:
+        """Whether somebody holds the lease of a flow now."""
+        with reading(self.engine) as connection:
+            found = self._found(connection, flow)
+        return found is not None and found.holder != _NOBODY and found.expires_at > found.now
+
     def check(self, connection: Connection, held: Lease) -> None:
         """Raises ``LeaseLost`` where another run, or a later try, has taken over; nobody does before the commit."""
         works = lease.c.work.in_([_WHOLE, held.work])
