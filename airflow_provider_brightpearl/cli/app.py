@@ -17,6 +17,7 @@ from airflow_provider_brightpearl.cli.connections import connections
 from airflow_provider_brightpearl.cli.dead_letters import dead_letters
 from airflow_provider_brightpearl.cli.dead_letters_files import export, repro
 from airflow_provider_brightpearl.cli.dead_letters_replay import replay
+from airflow_provider_brightpearl.cli.events import events
 from airflow_provider_brightpearl.cli.mapping import mapping
 from airflow_provider_brightpearl.cli.match import match
 from airflow_provider_brightpearl.cli.output import ResultCommand
@@ -60,6 +61,7 @@ app.command(cls=ResultCommand)(trace)
 for command in (replay, export, repro):
     dead_letters.command(cls=ResultCommand)(command)
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(events, name="events")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -141,6 +141,21 @@ class EventDay:
     missed: int = 0
     latency: Mapping[int, int] = field(default_factory=dict)
 
+    @property
+    def missed_share(self) -> float:
+        """Records that only scheduled runs found, of all that changed."""
+        return self.missed / ((self.processed + self.missed) or 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """How many events of a system were received for a connection on a day of UTC."""
+
+    day: date
+    source: str
+    connection: str
+    events: int
+
 
 @dataclass(frozen=True, slots=True)
 class InboxPolicy:

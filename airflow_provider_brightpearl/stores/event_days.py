@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from airflow_provider_brightpearl.core.inbox import EventDay, InboxState
+from airflow_provider_brightpearl.core.inbox import EventDay, InboxState, Received
 from airflow_provider_brightpearl.core.latency import added, histogram
 from airflow_provider_brightpearl.stores.engine import reading, shared_time, writing
-from airflow_provider_brightpearl.stores.tables import event_day, inbox, record_event, upsert
+from airflow_provider_brightpearl.stores.tables import event_day, inbox, inbox_event, record_event, upsert
 
 _KEY = ("day", "flow")
 _WRITTEN = ("created", "updated")
@@ -57,6 +57,10 @@ class SqlEventDays:
         told = waits if since is None else sa.or_(waits, inbox.c.changed_at >= since)
         known = sa.exists().where(inbox.c.flow == flow, inbox.c.record_id == written.c.source_id, told)
         with writing(self._engine) as connection:
+            # where events are not in use, nothing can have been missed
+            in_use = sa.select(sa.exists().where(inbox.c.flow == flow))
+            if not connection.execute(in_use).scalar_one():
+                return 0, 0
             changed = connection.execute(
                 sa.select(sa.func.count()).select_from(query.subquery())
             ).scalar_one()
@@ -86,6 +90,18 @@ class SqlEventDays:
             )
             for row in rows
         ]
+
+    def received(self, since: date) -> list[Received]:
+        """How many events were received, by day, system and connection, newest first."""
+        begins = datetime.combine(since, time.min, UTC)
+        on_postgres = self._engine.dialect.name == "postgresql"
+        at = inbox_event.c.received_at
+        day = sa.cast(sa.func.timezone("UTC", at), sa.Date) if on_postgres else sa.func.substr(at, 1, 10)
+        group = (sa.cast(day, sa.Text), inbox_event.c.source, inbox_event.c.connection)
+        query = sa.select(*group, sa.func.count()).where(at >= begins).group_by(*group)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(group[0].desc(), *group[1:])).all()
+        return [Received(date.fromisoformat(row[0]), *row[1:]) for row in rows]
 
 
 def _decoded(text: str) -> dict[int, int]:
