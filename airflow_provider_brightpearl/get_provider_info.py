@@ -14,7 +14,7 @@ _SECRET = {"type": ["string", "null"], "format": "password"}
 _TEXT = {"type": ["string", "null"]}
 _LINKS = ("GateReportLink", "RunSummaryLink", "ReconciliationLink", "TargetLink")
 _HOOKS = ("brightpearl", "salesforce", "infor")
-_OPERATORS = ("flow", "transfer", "infor", "replay")
+_OPERATORS = ("flow", "transfer", "infor", "events", "replay")
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -40,8 +40,8 @@ def get_provider_info() -> dict[str, Any]:
         "connection-types": [_brightpearl_connection(), _infor_connection()],
         "hooks": [_modules("hooks", *_HOOKS)],
         "operators": [_modules("operators", *_OPERATORS)],
-        "sensors": [_modules("sensors", "brightpearl")],
-        "triggers": [_modules("triggers", "brightpearl", "pause", "salesforce")],
+        "sensors": [_modules("sensors", "brightpearl", "inbox")],
+        "triggers": [_modules("triggers", "brightpearl", "inbox", "pause", "salesforce")],
         "transfers": [
             {
                 "source-integration-name": "Brightpearl",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -77,4 +76,4 @@ class ProcessEventsOperator(PausingOperator):
             runner.process(timedelta(seconds=self.linger), timedelta(seconds=self.longest))
         if runner.report.aside:
             announce(alerts.set_aside(runner.report.aside, context), context, self.on_alert)
-        return asdict(runner.report)
+        return runner.report.as_dict()

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from itertools import count
+from typing import Any
 
+import msgspec
 from more_itertools import chunked
 from sqlalchemy.engine import Engine
 
@@ -68,6 +70,10 @@ class EventsReport:
     failed: Counter[str] = field(default_factory=Counter)
     waiting: dict[str, str] = field(default_factory=dict)
     aside: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same in plain values."""
+        return dict(msgspec.to_builtins(self))
 
 
 def event_flows(environment: Environment) -> list[FlowSpec]:

@@ -185,7 +185,8 @@ class SqlInbox:
         # events that were absorbed arrived between the first one and the last change
         within = (inbox.c.received_at < end, inbox.c.changed_at >= start)
         closed = inbox.c.state.in_([InboxState.DONE.value, InboxState.ASIDE.value, InboxState.IGNORED.value])
-        where = (*within, closed, *(_of(topic) if topic else ()))
+        # these are spread anew, which makes them due for each flow
+        where = (*within, closed, *(_of(topic) if topic else (inbox.c.flow == _ANY_FLOW,)))
         return self._set({**_state(InboxState.DUE), "attempts": 0}, *where, due_now=True)
 
     def counts(self) -> list[InboxCount]:
