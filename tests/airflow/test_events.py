@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from airflow_provider_brightpearl.cli.app import main
+from airflow_provider_brightpearl.cli.app import app
 from airflow_provider_brightpearl.compat import airflow_version
 from airflow_provider_brightpearl.core.inbox import InboxEvent
 from airflow_provider_brightpearl.dag import events_dag
@@ -88,9 +89,7 @@ def test_the_trigger_fires_for_its_own_flows_and_while_nobody_works(
 
 
 @pytest.mark.slow
-def test_its_task_processes_what_is_due(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_its_task_processes_what_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(customers=4, products=1, orders=1, seed=3) as sandbox:
         connect_airflow(sandbox, tmp_path, monkeypatch)
         contact = str(sandbox.snapshot("brightpearl", "contact")[0]["contactId"])
@@ -105,9 +104,13 @@ def test_its_task_processes_what_is_due(
         assert (once, once, []) == (done["runs"], done["records"], done["aside"])
         accounts = sandbox.snapshot("salesforce", "Account")
         assert [contact] == [row["Brightpearl_Id__c"] for row in accounts if row.get("Brightpearl_Id__c")]
-        main(["events", "status"])
-        shown = capsys.readouterr().out
-        assert "nothing waits" in shown
-        assert FLOW in shown
-        main(["events", "replay", "--from", began.isoformat()])
-        assert "1 record will be processed again" in capsys.readouterr().out
+        status = shown("status")
+        assert "nothing waits" in status
+        assert FLOW in status
+        assert "1 record will be processed again" in shown("replay", "--from", began.isoformat())
+
+
+def shown(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["events", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
