@@ -96,6 +96,7 @@ def _show_waiting(waiting: list[InboxCount]) -> None:
 def _show_days(days: list[EventDay]) -> None:
     names = ("Processed", *(f"p{percent}" for percent in _PERCENTS), "Written by schedule", "Missed")
     table = Table("Day", "Flow", *names, title="Flows")
+    table.columns[1].no_wrap = True
     for column in table.columns[2:]:
         column.justify = "right"
     for each in days:

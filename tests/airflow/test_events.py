@@ -111,6 +111,6 @@ def test_its_task_processes_what_is_due(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def shown(*arguments: str) -> str:
-    done = CliRunner().invoke(app, ["events", *arguments], catch_exceptions=False)
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["events", *arguments], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output
