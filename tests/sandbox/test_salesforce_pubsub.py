@@ -149,7 +149,7 @@ def api(running: Sandbox) -> Iterator[Api]:
     running.reset()
     running.control("DELETE", "/settings/salesforce")
     api = Api(running)
-    fields = {"Order_Number__c": "text", "Total__c": "double", "Shipped_At__c": "datetime"}
+    fields = {"Order_Number__c": "text", "Total__c": "number", "Shipped_At__c": "datetime"}
     api.settings(change_events=["Account", "Contact"], platform_events={"Order_Shipped__e": fields})
     yield api
     api.http.close()
@@ -190,7 +190,7 @@ def test_what_changes_is_announced(api: Api, client: Client, streams: Any) -> No
     api(
         "PATCH",
         f"sobjects/Account/{id}",
-        {"Name": "A", "Phone": None, "BillingCity": "York", "ShippingCity": "Ely"},
+        {"Name": "A", "Phone": None, "Fax": None, "BillingCity": "York", "ShippingCity": "Ely"},
     )
     api("DELETE", f"sobjects/Account/{id}")
     created, updated, deleted = streams(replay_preset=messages.EARLIEST).values(3)
@@ -218,7 +218,7 @@ def test_what_changes_is_announced(api: Api, client: Client, streams: Any) -> No
     )
     assert created["CreatedDate"] == header["commitTimestamp"] // 1000 * 1000
     changed = updated["ChangeEventHeader"]
-    # the name was written, and is the same
+    # the name was written, and is the same; the fax number was empty before
     assert ["Phone", "LastModifiedDate", "BillingAddress.City", "ShippingAddress.City"] == changed[
         "changedFields"
     ]
@@ -327,7 +327,18 @@ def test_platform_events(api: Api, client: Client, streams: Any) -> None:
     api.sandbox.control(
         "POST", "/salesforce/events", {"event": "Order_Shipped__e", "values": {"Order_Number__c": "8"}}
     )
-    assert ["8"] == [one["Order_Number__c"] for one in stream.values(1)]
+    answer = api(
+        "POST", "sobjects/Order_Shipped__e", {"Order_Number__c": "9", "Shipped_At__c": "2023-11-14T22:13:20Z"}
+    )
+    assert (201, "OPERATION_ENQUEUED") == (answer.status_code, answer.json()["errors"][0]["statusCode"])
+    wrong = {"Order__c": "9"}
+    assert (400, "INVALID_FIELD") == api.refusal("POST", "sobjects/Order_Shipped__e", wrong)
+    eighth, ninth = stream.values(2)
+    assert ("8", "9", 1_700_000_000_000) == (
+        eighth["Order_Number__c"],
+        ninth["Order_Number__c"],
+        ninth["Shipped_At__c"],
+    )
     schema = client.topic(EVENT).schema_id
     bad = messages.PublishRequest(
         topic_name=EVENT, events=[messages.ProducerEvent(id="a", schema_id=schema, payload=b"x")]

@@ -142,6 +142,7 @@ def test_lists_and_pages(shop: Shop) -> None:
     assert ids == found
     assert {"count": 5} == shop("GET", "orders/count.json").json()
     assert [ids[4]] == [one["id"] for one in shop("GET", "orders.json", since_id=ids[3]).json()["orders"]]
+    assert [{"id": ids[0]}] == shop("GET", "orders.json", limit=1, fields="id").json()["orders"]
     shop.sandbox.control("POST", "/clock", {"advance_seconds": 60})
     since = shop.sandbox.now().isoformat(timespec="seconds")
     shop.sandbox.control("PATCH", f"/shop/orders/{ids[1]}", {"note": "call first"})

@@ -37,7 +37,8 @@ def default_settings() -> dict[str, object]:
         "corporate_currency": "GBP",
         "change_events": [],  # objects with change events, such as ["Account", "Order"]
         "event_channels": {},  # of one's own: {"Sync__chn": ["Account", "Order"]}
-        "platform_events": {},  # {"Order_Shipped__e": {"Order_Number__c": "text", "Shipped_At__c": "datetime"}}
+        # {"Order_Shipped__e": {field: type}}; types: checkbox, date, datetime, number, text, textarea
+        "platform_events": {},
         "event_retention_seconds": 259_200,
         "pubsub_keepalive_seconds": 270.0,  # real seconds without events until an empty response
         "pubsub_idle_seconds": 60.0,  # real seconds without a request for events until the stream ends

@@ -169,7 +169,9 @@ def list_orders(shop: Shop, request: Request, body: Any) -> Response:
         page = urlencode({"limit": limit, "page_info": found[limit - 1]["id"]})
         link = f"{str(request.url).partition('?')[0]}?{page}"
         headers["Link"] = f'<{link}>; rel="next"'
-    return _json({"orders": found[:limit]}, 200, headers)
+    names = query["fields"].split(",") if "fields" in query else None
+    shown = [{n: v for n, v in order.items() if names is None or n in names} for order in found[:limit]]
+    return _json({"orders": shown}, 200, headers)
 
 
 def _matches(order: Record, query: dict[str, str]) -> bool:

@@ -10,7 +10,7 @@ from ..computed_fields import read_field
 from ..datetimes import parse_instant, stamp
 from ..errors import ApiError, external_id_field_not_found, no_such_column, resource_not_found
 from ..fields import Field
-from ..ids import full_id
+from ..ids import full_id, make_id
 from ..org import Org
 from ..schema import Entity
 from ..store import Row
@@ -43,7 +43,9 @@ def _created(record_id: str, **more: object) -> Answer:
 
 
 def post_record(call: Call, name: str) -> Answer:
-    """POST sobjects/X."""
+    """POST sobjects/X: create a record, or publish a platform event."""
+    if name in call.org.change_log.platform_events():
+        return _published(call, name)
     entity = call.org.schema.in_path(name)
     body = call.json()
     given = next((key for key in body if key.lower() == "id"), None)
@@ -55,6 +57,17 @@ def post_record(call: Call, name: str) -> Answer:
         201,
         {"location": f"{call.base}/sobjects/{entity.name}/{record_id}"},
     )
+
+
+def _published(call: Call, name: str) -> Answer:
+    """The response to a published event, whose id names no record (Platform Events guide)."""
+    body = call.json()
+    for field in body:
+        if field not in call.org.change_log.platform_events()[name]:
+            raise no_such_column(field, name)
+    event = call.org.change_log.publish(name, body, call.user)
+    queued = {"statusCode": "OPERATION_ENQUEUED", "message": event.uuid, "fields": []}
+    return Answer({"id": make_id("e00", event.replay_id), "success": True, "errors": [queued]}, 201)
 
 
 def get_record(call: Call, name: str, record_id: str) -> Answer:

@@ -37,6 +37,15 @@ _TYPES = {
     "url": ("string", "Data:Url"),
 }
 _TEXT = ("string", "Data:Text")
+# types of the fields of platform events, as Setup names them
+_EVENT_TYPES = {
+    "checkbox": _TYPES["boolean"],
+    "date": _TYPES["date"],
+    "datetime": _TYPES["datetime"],
+    "number": _TYPES["double"],
+    "text": _TEXT,
+    "textarea": _TYPES["textarea"],
+}
 _HEADER = {
     "type": "record",
     "name": "ChangeEventHeader",
@@ -109,10 +118,12 @@ def _record(kind: str, parts: Iterable[str]) -> Schema:
 
 
 def platform_event_schema(name: str, fields: Mapping[str, str]) -> Schema:
-    """The schema of a platform event, of whose fields the type is given, such as `datetime`."""
+    """The schema of a platform event, of whose fields the type is given. Raises: ValueError for an unknown type."""
     own = []
     for field, type_name in fields.items():
-        kind, doc = _TYPES.get(type_name.lower(), _TEXT)
+        if type_name not in _EVENT_TYPES:
+            raise ValueError(f"{name}.{field} has the type {type_name}, not one of {', '.join(_EVENT_TYPES)}")
+        kind, doc = _EVENT_TYPES[type_name]
         own.append({"name": field, "type": ["null", kind], "doc": doc, "default": None})
     fixed = [
         {"name": "CreatedDate", "type": "long", "doc": "CreatedDate:DateTime"},

@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from airflow_provider_brightpearl.systems.salesforce.pubsub import pubsub_api_pb2_grpc as generated
 
+from ...connections import url_of
 from .service import PubSub
 from .topics import Topics
 
@@ -50,7 +51,7 @@ class PubSubServer:
                 self.port = self._server.add_insecure_port(address)
         except RuntimeError as error:  # gRPC has no other
             raise OSError(f"Pub/Sub API: {error}") from None
-        self.address = address.rpartition(":")[0] + f":{self.port}"
+        self.address = url_of(host, self.port).removeprefix("http://")
         self._server.start()
 
     def stop(self) -> None:
