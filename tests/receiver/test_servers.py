@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import subprocess
 import sys
@@ -160,3 +161,25 @@ def test_airflow_mounts_the_receiver_and_logs_no_secret(tmp_path: Path) -> None:
     assert {"7"} == stored(tmp_path)
     assert "/brightpearl/events/shop/***" in said
     assert SECRET[:-1] not in said
+
+
+LIGHT = """
+import json, sys
+from airflow import plugins_manager
+before = set(sys.modules)
+from airflow_provider_brightpearl.plugin import BrightpearlPlugin
+BrightpearlPlugin.flask_blueprints
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+@pytest.mark.system
+def test_processes_that_only_load_plugins_load_nothing_of_the_receiver(tmp_path: Path) -> None:
+    env = environment(tmp_path) | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", LIGHT], env=env, capture_output=True, text=True, timeout=110)
+    assert 0 == done.returncode, done.stderr
+    loaded = {name for name in json.loads(done.stdout.splitlines()[-1]) if "brightpearl" in name}
+    package = "airflow_provider_brightpearl"
+    assert loaded <= {
+        package, *(f"{package}.{name}" for name in ("plugin", "compat", "receiver", "receiver.asgi")),
+    }  # fmt: skip
