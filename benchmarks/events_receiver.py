@@ -2,7 +2,8 @@
 
 The receiver is `brightpearl receive` in a process of its own, the state database SQLite. Senders keep their connections
 open, as proxies do. An answer is late by the time from when its event was to be sent, so a receiver that stops
-for a moment is not measured by what it did not get meanwhile. Every event names another record.
+for a moment is not measured by what it did not get meanwhile. Every event names another record. Of one account the
+receiver takes 1,000 events a second, so the second figure is no higher.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ async def _measured(port: int, seconds: int) -> tuple[list[float], int]:
 
     async def send(due: float) -> None:
         connection = await free.get()
-        await _post(connection, next(numbers))
+        if not await _post(connection, next(numbers)):
+            raise RuntimeError(f"an event was not taken at {RATE} a second")
         late.append(time.perf_counter() - due)
         free.put_nowait(connection)
 
@@ -96,14 +98,17 @@ async def _measured(port: int, seconds: int) -> tuple[list[float], int]:
     async def send_on() -> None:
         connection = await free.get()
         while time.perf_counter() < end:
-            await _post(connection, next(numbers))
-            next(answered)
+            if await _post(connection, next(numbers)):
+                next(answered)
+            else:
+                await asyncio.sleep(0.05)
 
     await asyncio.gather(*(send_on() for _ in range(CONNECTIONS)))
     return late, next(answered)
 
 
-async def _post(connection: Connection, record_id: int) -> None:
+async def _post(connection: Connection, record_id: int) -> bool:
+    """Whether an event was taken; it is not where there are more of them than the receiver takes of one account."""
     reader, writer = connection
     sent = {
         "accountCode": "acmetest", "resourceType": "order", "id": str(record_id), "lifecycleEvent": "modified",
@@ -116,6 +121,7 @@ async def _post(connection: Connection, record_id: int) -> None:
     )
     writer.write(head.encode() + body)
     answer = await reader.readuntil(b"\r\n\r\n")
-    if not answer.startswith(b"HTTP/1.1 202"):
+    if not answer.startswith((b"HTTP/1.1 202", b"HTTP/1.1 503")):
         raise RuntimeError(f"an event was not taken: {answer.decode()}")
     await reader.readexactly(int(answer.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+    return answer.startswith(b"HTTP/1.1 202")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 
 _MOST = 500
 _WAITING = 5_000
+_GATHERING = 0.005
 
 _Waiting = tuple[InboxEvent, "Future[None]"]
 
@@ -56,6 +58,8 @@ class GroupCommits:
     def _run(self) -> None:
         while True:
             waiting = [self._queue.get()]
+            # more that arrive now share the transaction, which costs the more processor time the smaller it is
+            time.sleep(_GATHERING)
             while len(waiting) < _MOST and not self._queue.empty():
                 waiting.append(self._queue.get())
             # who has given up does not hear of it; it sends the event again
