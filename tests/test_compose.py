@@ -24,8 +24,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 from airflow_provider_brightpearl.compat import airflow_version
-from airflow_provider_brightpearl.sandbox.app import installed_systems
-from airflow_provider_brightpearl.sandbox.clock import Clock
+from airflow_provider_brightpearl.sandbox.connections import airflow_connections
 from demo.processes import free_port, output_of
 from demo.processes import running as started
 from tests.compose import COMPOSE, ONCE, RECIPE, ROOT, SERVICES, TEXT, VARIABLE, Place, interpolate
@@ -94,7 +93,7 @@ def test_images_are_pinned() -> None:
 def test_the_image_has_the_airflow_that_is_tested() -> None:
     locked = (ROOT / "requirements" / "airflow-3.3.txt").read_text()
     assert "FROM apache/airflow:3.3.2-python3.11" in RECIPE
-    assert "apache-airflow==3.3.2\n" in locked
+    assert "apache-airflow==3.3.2 " in locked
     assert "USER" not in RECIPE
 
 
@@ -142,8 +141,7 @@ def test_the_example_of_settings_has_every_variable_with_its_default() -> None:
 
 def test_the_connections_are_those_of_the_sandbox() -> None:
     environment = SERVICES["scheduler"]["environment"]
-    for system in installed_systems(Clock()):
-        details = system.connection("http://sandbox:8765")
+    for details in airflow_connections("http://sandbox:8765"):
         given = json.loads(environment[f"AIRFLOW_CONN_{details.conn_id.upper()}"])
         assert _plain(details.connection) == _plain(given)
 

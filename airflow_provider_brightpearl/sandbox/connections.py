@@ -34,9 +34,13 @@ def airflow_commands(url: str) -> str:
     """The shell commands that add the connections of all systems to Airflow."""
     return "\n".join(
         f"airflow connections add {details.conn_id} --conn-json {shlex.quote(json.dumps(details.connection))}"
-        for details in _all_details(url)
-        if details.conn_id
+        for details in airflow_connections(url)
     )
+
+
+def airflow_connections(url: str) -> list[ConnectionDetails]:
+    """How Airflow connects to the systems; it has no connection to the shop and the carrier."""
+    return [details for details in _all_details(url) if details.conn_id]
 
 
 def _address_options(url: str) -> str:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_brightpearl import example_dags
-from airflow_provider_brightpearl.sandbox.app import installed_systems
-from airflow_provider_brightpearl.sandbox.clock import Clock
+from airflow_provider_brightpearl.sandbox.connections import airflow_connections
 
 EXAMPLES = Path(str(example_dags.__file__)).parent
 
@@ -20,7 +19,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 @pytest.fixture
 def examples(site, sandbox):
     site.env["AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"] = "True"
-    for details in (system.connection(sandbox.url) for system in installed_systems(Clock())):
+    for details in airflow_connections(sandbox.url):
         site.env[f"AIRFLOW_CONN_{details.conn_id.upper()}"] = json.dumps(details.connection)
     site.keep_dags()
     for name in ("transfer", "infor_transaction", "record_sensor"):
