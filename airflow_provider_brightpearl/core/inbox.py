@@ -84,6 +84,23 @@ class InboxEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class EventCursor:
+    """How far the events of a topic are stored, where the vendor has them asked for from a place on.
+
+    Args:
+        source: the system that sends the events.
+        connection: id of the connection that they are received by.
+        topic: the vendor's name of what is subscribed to.
+        position: the vendor's mark after which to go on, as text.
+    """
+
+    source: str
+    connection: str
+    topic: str
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
 class TakenRecord:
     """A record that a run has taken.
 

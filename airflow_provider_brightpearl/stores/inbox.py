@@ -7,6 +7,7 @@ other and never deadlock.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -18,6 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from airflow_provider_brightpearl.core.inbox import (
     LONGEST_BODY,
+    EventCursor,
     InboxCount,
     InboxEvent,
     InboxPolicy,
@@ -30,7 +32,7 @@ from airflow_provider_brightpearl.core.raw import storable
 from airflow_provider_brightpearl.errors import LeaseLost
 from airflow_provider_brightpearl.stores.engine import CHUNK, reading, shared_time, writing
 from airflow_provider_brightpearl.stores.many_rows import insert_new, upsert_rows
-from airflow_provider_brightpearl.stores.tables import inbox, inbox_event
+from airflow_provider_brightpearl.stores.tables import event_cursor, inbox, inbox_event, replace
 
 _TOPIC = ("source", "connection", "stream", "flow")
 _KEY = (*_TOPIC, "record_id")
@@ -55,13 +57,17 @@ class SqlInbox:
         self._engine = engine
         self.policy = policy
 
-    def store(self, events: Sequence[InboxEvent]) -> int:
-        """Keeps events, all of them or none, and has the records that they name processed."""
-        if not events:
+    def store(self, events: Sequence[InboxEvent], cursor: EventCursor | None = None) -> int:
+        """Keeps events, all of them or none, and has the records that they name processed; moves the cursor."""
+        if not events and cursor is None:
             return 0
         named = {uuid4().hex: event for event in events}
         with writing(self._engine) as connection:
             now = shared_time(connection)
+            if cursor is not None:
+                replace(connection, event_cursor, {**asdict(cursor), "moved_at": now})
+            if not events:
+                return 0
             # one after the other, as they came
             times = {name: now + timedelta(microseconds=place) for place, name in enumerate(named)}
             # repeats wait for each other at their keys, in one order
@@ -84,6 +90,16 @@ class SqlInbox:
             return upsert_rows(
                 connection, inbox, _RECORD, [records[key] for key in sorted(records)], _arriving
             )
+
+    def position(self, source: str, connection: str, topic: str) -> str | None:
+        """Where the cursor of a topic stands, None where it was never moved."""
+        of = event_cursor.c
+        query = sa.select(of.position).where(
+            of.source == source, of.connection == connection, of.topic == topic
+        )
+        with reading(self._engine) as database:
+            found: str | None = database.execute(query).scalar()
+        return found
 
     def due(self) -> list[Topic]:
         """The topics with records that can be taken, sorted."""

@@ -31,6 +31,7 @@ KEPT = {
     tables.watermark.name: "one row for each flow, which decides what is read next",
     tables.beginning.name: "one row for each flow, which decides what is looked for before it is created",
     tables.match_answer.name: "people have decided it, and are not to be asked again",
+    tables.event_cursor.name: "one row for each topic, which decides from where events are asked for",
     tables.token.name: "one row for each login, replaced by the next one",
     tables.notice.name: "one row for each thing that people were told of",
     tables.quota.name: "one row for each quota",

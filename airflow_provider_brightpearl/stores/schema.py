@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from airflow_provider_brightpearl.errors import Misconfigured
 from airflow_provider_brightpearl.stores.tables import metadata, version
 
-HEAD = "0025"
+HEAD = "0026"
 MIGRATIONS = Path(__file__).with_name("migrations")
 # any number that no other application uses as a lock in the same database
 _UPGRADING = 5_872_093_114

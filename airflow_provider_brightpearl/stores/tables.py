@@ -489,6 +489,16 @@ inbox = sa.Table(
 )
 
 
+# how far the events of a topic are stored, where they are asked for and not sent
+event_cursor = sa.Table(
+    "bp_event_cursor",
+    metadata,
+    *(_text(name, primary_key=True) for name in ("source", "connection", "topic")),
+    _text("position"),
+    sa.Column("moved_at", Instant, nullable=False),
+)
+
+
 # what events did for a flow on a day of UTC; ``latency`` counts records by how long they waited (JSON)
 event_day = sa.Table(
     "bp_event_day",

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.inbox import (
     LONGEST_BODY,
+    EventCursor,
     InboxEvent,
     InboxPolicy,
     Take,
@@ -273,3 +274,20 @@ def test_retention_removes_what_is_processed_and_keeps_what_waits(inbox: SqlInbo
     assert [0, 1, 2] == removed(replace(never, events=later))
     inbox.done(taken(inbox))
     assert [2, 2, 2] == removed(Cutoffs(later, later, later))
+
+
+def test_a_cursor_moves_with_the_events_that_it_has_passed(inbox: SqlInbox) -> None:
+    def cursor(position: str, topic: str = "/data/ChangeEvents") -> EventCursor:
+        return EventCursor("salesforce", "org", topic, position)
+
+    assert inbox.position("salesforce", "org", "/data/ChangeEvents") is None
+    assert 1 == inbox.store([event("1", key="a")], cursor("01"))
+    assert 0 == inbox.store([event("1", key="a")], cursor("02"))
+    inbox.store([], cursor("03"))
+    inbox.store([], cursor("77", "/data/AccountChangeEvent"))
+    assert "03" == inbox.position("salesforce", "org", "/data/ChangeEvents")
+    broken = event("2", connection=None)
+    with pytest.raises(sa.exc.SQLAlchemyError):
+        inbox.store([broken], cursor("04"))
+    assert "03" == inbox.position("salesforce", "org", "/data/ChangeEvents")
+    assert {"due": 1} == states(inbox)

@@ -117,6 +117,7 @@ def without_inbox(connection: Connection) -> None:
 # what takes back a migration, the newest first
 _UNDO: dict[str, Callable[[Connection], None]] = {
     "0025": tables.event_day.drop,
+    "0026": tables.event_cursor.drop,
     "0024": without_inbox,
     "0023": without_sweeps,
     "0022": without_judged,

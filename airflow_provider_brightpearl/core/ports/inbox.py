@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from airflow_provider_brightpearl.core.inbox import InboxCount, InboxEvent, Take, Topic
+from airflow_provider_brightpearl.core.inbox import EventCursor, InboxCount, InboxEvent, Take, Topic
 
 
 class Inbox(Protocol):
@@ -15,8 +15,10 @@ class Inbox(Protocol):
     Times are those of a clock that all who use the inbox share.
     """
 
-    def store(self, events: Sequence[InboxEvent]) -> int:
+    def store(self, events: Sequence[InboxEvent], cursor: EventCursor | None = None) -> int:
         """Keeps events, all of them or none, and has the records that they name processed.
+
+        With a cursor, it is moved in the same transaction, also where there are no events.
 
         A record that is due stays so, in its place. One that a run has taken is due again after it. A repeat of an
         event that the vendor has given a key is absorbed.
@@ -24,6 +26,10 @@ class Inbox(Protocol):
         Returns:
             How many records have become due, or will be due again.
         """
+        ...
+
+    def position(self, source: str, connection: str, topic: str) -> str | None:
+        """Where the cursor of a topic stands, None where it was never moved."""
         ...
 
     def due(self) -> list[Topic]:
