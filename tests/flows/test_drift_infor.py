@@ -13,6 +13,7 @@ from airflow_provider_brightpearl.errors import SchemaMismatch, SyncError
 from airflow_provider_brightpearl.runtime.target_schema import accept, planned_schema_calls, read_schema
 from airflow_provider_brightpearl.sandbox.infor.signatures import signatures
 from airflow_provider_brightpearl.sandbox.server import Sandbox
+from tests.flows.conftest import QUIET
 from tests.flows.site import MAPPINGS, Site
 from tests.flows.world import World
 
@@ -24,7 +25,7 @@ REFUSED = "fields of M3 are not compared"
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World[Site]]:
     folder = tmp_path_factory.mktemp("drift")
-    with Sandbox(customers=3, products=1, orders=0, settings={"brightpearl": {"throttle": False}}) as sandbox:
+    with Sandbox(customers=3, products=1, orders=0, settings=QUIET) as sandbox:
         yield World(sandbox, Site(sandbox, folder), lambda site: site.run(FLOW))
 
 

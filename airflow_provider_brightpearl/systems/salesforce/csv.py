@@ -78,7 +78,8 @@ def pick(text: str, names: Sequence[str]) -> list[tuple[str, ...]]:
         ValueError: a row has not as many cells as the header, as in a file that was cut.
     """
     _allow_long_cells()
-    lines = csv.reader(io.StringIO(text, newline=""))
+    # an empty line is no row, here as in ``count``
+    lines = filter(None, csv.reader(io.StringIO(text, newline="")))
     header = next(lines, [])
     width = len(header)
     chosen = itemgetter(*(header.index(name) if name in header else width for name in names))
