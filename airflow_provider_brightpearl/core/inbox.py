@@ -116,12 +116,20 @@ class TakenRecord:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """Records of a topic that one run has taken, in the order of their arrival; ``token`` names the take."""
+    """Records of a topic that one run has taken, in the order of their arrival; ``token`` names the take.
+
+    All of them have failed as often before. There is at least one.
+    """
 
     topic: Topic
     run: str
     token: str
     records: tuple[TakenRecord, ...]
+
+    @property
+    def failures(self) -> int:
+        """How often each of the records has failed before."""
+        return self.records[0].attempts - 1
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -189,6 +197,10 @@ class InboxPolicy:
     first: timedelta = timedelta(seconds=30)
     longest: timedelta = timedelta(hours=1)
     length: timedelta = timedelta(minutes=15)
+
+    def together(self, limit: int, failures: int) -> int:
+        """How many records are taken together that have failed so often: a tenth for each time, at last one alone."""
+        return max(1, int(limit // 10**failures))
 
     def next_try(self, attempts: int, now: datetime) -> datetime:
         """When it is tried again after so many attempts."""

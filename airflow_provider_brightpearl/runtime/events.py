@@ -13,10 +13,9 @@ from itertools import count
 from typing import Any
 
 import msgspec
-from more_itertools import chunked
 from sqlalchemy.engine import Engine
 
-from airflow_provider_brightpearl.core.inbox import Listening, Take, TakenRecord, Topic
+from airflow_provider_brightpearl.core.inbox import Listening, Take, Topic
 from airflow_provider_brightpearl.core.progress import counted
 from airflow_provider_brightpearl.core.window import Request, RunKind
 from airflow_provider_brightpearl.errors import (
@@ -47,13 +46,14 @@ log = logging.getLogger(__name__)
 
 # what keeps a run from its end whatever its records are
 _OF_SYSTEMS = (RetryLater, CredentialsRefused, Misconfigured, SchemaMismatch)
-# records of one run; a tenth of it for each time that they have failed together, until each goes alone
+# records of one run that have not failed before
 _RECORDS = 1_000
 # seconds between two looks into the inbox while nothing is due
 _LOOK = 0.2
 # seconds after which what has nothing to do with the records is tried again: another run, a system, a flow file
 _BUSY, _LATER, _LONGEST = 5.0, 30.0, 300.0
 _BEATS = 3
+_DIED = "the process that ran it ended each time without a word; it may have been killed for the memory that it took"
 # where the leases of groups stand among those of flows, and how long a process that is silent counts as alive
 _GROUPS, _SILENT = "events", timedelta(seconds=30)
 
@@ -127,6 +127,8 @@ class EventRunner:
         Raises:
             Unavailable: the state database does not answer.
         """
+        # the group is this process's alone: whoever has taken something for it is dead, or soon finds that out
+        self._inbox.take_over(self.flows, set(self._listening.connections.values()), self.run)
         ends = time.monotonic() + longest.total_seconds()
         quiet = time.monotonic() + linger.total_seconds()
         while (now := time.monotonic()) < ends:
@@ -145,12 +147,17 @@ class EventRunner:
             self._spread(topic for topic in due if not topic.flow)
             due = [topic for topic in self._inbox.due() if self._listening.takes(topic)]
         turn = {flow.flow: place for place, flow in enumerate(self._all)}
+        # not of a flow whose file is gone or wrong
+        mine = [topic for topic in due if topic.flow in turn]
         done = 0
-        for topic in sorted((each for each in due if each.flow), key=lambda each: (turn[each.flow], each)):
-            if take := self._inbox.take(topic, self.run, _RECORDS):
+        for topic in sorted(mine, key=lambda each: (turn[each.flow], each)):
+            failures = 0
+            # those that failed hold up no others, nor are they held up
+            while take := self._inbox.take(topic, self.run, _RECORDS, failures):
                 self.alive()
                 done += len(take.records)
                 self._process(take)
+                failures = take.failures + 1
         return done
 
     @cached_property
@@ -172,27 +179,27 @@ class EventRunner:
                 self._inbox.ignore(topic, f"no flow with events: true reads {topic.source}.{topic.stream}")
 
     def _process(self, take: Take) -> None:
-        """Runs the flow for the records of a take, those that failed before in small groups, at last one by one."""
+        """Runs the flow for the records of a take, unless these have brought down too many runs."""
         flow = take.topic.flow
+        if take.failures >= self._inbox.policy.tries:
+            self._failed(take, _DIED)
+            return
         beat = self._inbox.policy.length.total_seconds() / _BEATS
         try:
             wiring = self._opened(flow)
             with beating(beat, lambda: self._renewed(take), "inbox"):
-                for tried in sorted({each.attempts for each in take.records}):
-                    some = [each for each in take.records if each.attempts == tried]
-                    for group in chunked(some, max(1, _RECORDS // 10 ** (tried - 1))):
-                        self._run(wiring, take, group)
+                self._run(wiring, take)
         except _OF_SYSTEMS as error:
             wait = max(_BUSY, min(getattr(error, "wait_seconds", None) or _LATER, _LONGEST))
             self._inbox.put_back(take, str(error), timedelta(seconds=wait))
             self.report.waiting[flow] = str(error)
             log.warning("%s: %s wait: %s", flow, counted(len(take.records), "record"), error)
 
-    def _run(self, wiring: Wiring, take: Take, records: Sequence[TakenRecord]) -> None:
-        """Runs the flow for some records, and closes what was taken of them."""
-        flow, ids = wiring.flow.flow, [each.record_id for each in records]
+    def _run(self, wiring: Wiring, take: Take) -> None:
+        """Runs the flow for the records of a take, and closes it."""
+        flow = take.topic.flow
         try:
-            run_flow(wiring, Request(RunKind.EVENT, ids=tuple(ids)), f"{self.run}.{next(self._numbers)}")
+            run_flow(wiring, Request(RunKind.EVENT, ids=take.ids), f"{self.run}.{next(self._numbers)}")
         except TooManyRefused as error:
             # the others are written, and these are dead letters
             log.warning("%s: %s", flow, error)
@@ -200,17 +207,21 @@ class EventRunner:
             if isinstance(error, _OF_SYSTEMS) and not (isinstance(error, RetryLater) and error.partial):
                 raise
             # one of the records may be why, and is found among fewer and fewer of them
-            self._inbox.failed(take, str(error) or type(error).__name__, ids)
-            self.report.failed[flow] += len(ids)
-            last = [each for each in records if each.attempts >= self._inbox.policy.tries]
-            self.report.aside += [(flow, each.record_id, str(error)) for each in last]
-            log.exception("%s: %s failed", flow, counted(len(ids), "record"))
+            self._failed(take, str(error) or type(error).__name__)
+            log.exception("%s: %s failed", flow, counted(len(take.records), "record"))
             return
-        self._inbox.done(take, ids)
+        self._inbox.done(take)
         self.report.runs[flow] += 1
-        self.report.records[flow] += len(ids)
-        self._days.processed(flow, [each.received_at for each in records])
-        self._fetch_parents(wiring, take.topic, ids)
+        self.report.records[flow] += len(take.records)
+        self._days.processed(flow, [each.received_at for each in take.records])
+        self._fetch_parents(wiring, take.topic, take.ids)
+
+    def _failed(self, take: Take, reason: str) -> None:
+        flow = take.topic.flow
+        self._inbox.failed(take, reason)
+        self.report.failed[flow] += len(take.records)
+        if take.failures + 1 >= self._inbox.policy.tries:
+            self.report.aside += [(flow, record_id, reason) for record_id in take.ids]
 
     def _fetch_parents(self, wiring: Wiring, topic: Topic, ids: Sequence[str]) -> None:
         """Has records processed that these wait for, and then these again, once each: no event may tell of them."""

@@ -6,7 +6,7 @@ other and never deadlock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -85,8 +85,6 @@ class SqlInbox:
                     for record_id in event.record_ids:
                         key = (event.source, event.connection, stream, _ANY_FLOW, record_id)
                         records.setdefault(key, (*key, InboxState.DUE.value, name, at, at, at))
-            if not records:
-                return 0
             return upsert_rows(
                 connection, inbox, _RECORD, [records[key] for key in sorted(records)], _arriving
             )
@@ -141,17 +139,23 @@ class SqlInbox:
                 (*place, record_id, InboxState.DUE.value, _NO_EVENT, now, now, now)
                 for record_id in sorted(set(record_ids))
             ]
-            return upsert_rows(connection, inbox, _RECORD, rows, _arriving) if rows else 0
+            return upsert_rows(connection, inbox, _RECORD, rows, _arriving)
 
-    def take(self, topic: Topic, run: str, limit: int) -> Take | None:
-        """Takes the due records of a topic that arrived first, for a run."""
+    def take(self, topic: Topic, run: str, limit: int, failures: int = 0) -> Take | None:
+        """Takes the due records of a topic that arrived first, of those that have failed as often."""
         token = uuid4().hex
         with writing(self._engine) as connection:
             now = shared_time(connection)
             self._free_expired(connection, topic, now)
+            ready = (*_of(topic), _ready(now))
+            fewest = sa.select(sa.func.min(inbox.c.attempts)).where(*ready, inbox.c.attempts >= failures)
+            tried: int | None = connection.execute(fewest).scalar_one()
+            if tried is None:
+                return None
             columns = (inbox.c.record_id, inbox.c.event, inbox.c.received_at, inbox.c.attempts)
-            query = sa.select(*columns).where(*_of(topic), _ready(now))
-            query = query.order_by(inbox.c.received_at, inbox.c.record_id).limit(limit)
+            query = sa.select(*columns).where(*ready, inbox.c.attempts == tried)
+            query = query.order_by(inbox.c.received_at, inbox.c.record_id)
+            query = query.limit(self.policy.together(limit, tried))
             rows = connection.execute(query.with_for_update(skip_locked=True)).all()
             names = _names(connection, {row.event for row in rows})
             held = {"state": InboxState.TAKEN.value, "take": token, "run": run, "changed_at": now}
@@ -162,6 +166,16 @@ class SqlInbox:
             for row in rows
         ]
         return Take(topic, run, token, tuple(records)) if records else None
+
+    def take_over(self, flows: Collection[str], connections: Collection[str], run: str) -> int:
+        """Has what other runs have taken for flows taken anew, as those have died."""
+        with writing(self._engine) as connection:
+            now = shared_time(connection)
+            mine = (inbox.c.flow.in_(flows), inbox.c.connection.in_(connections))
+            found = _lock(connection, *mine, inbox.c.state == InboxState.TAKEN.value, inbox.c.run != run)
+            for topic, some in _by_topic(found):
+                _update(connection, topic, [row.record_id for row in some], {"taken_until": now})
+        return len(found)
 
     def renew(self, take: Take) -> None:
         """Keeps a take for the policy's length from now, or raises ``LeaseLost``."""
@@ -201,8 +215,9 @@ class SqlInbox:
         # events that were absorbed arrived between the first one and the last change
         within = (inbox.c.received_at < end, inbox.c.changed_at >= start)
         closed = inbox.c.state.in_([InboxState.DONE.value, InboxState.ASIDE.value, InboxState.IGNORED.value])
-        # these are spread anew, which makes them due for each flow
-        where = (*within, closed, *(_of(topic) if topic else (inbox.c.flow == _ANY_FLOW,)))
+        # what is spread anew is due for each flow; what no event had named was never spread
+        anew = sa.or_(inbox.c.flow == _ANY_FLOW, inbox.c.state == InboxState.ASIDE.value)
+        where = (*within, closed, *(_of(topic) if topic else (anew,)))
         return self._set({**_state(InboxState.DUE), "attempts": 0}, *where, due_now=True)
 
     def counts(self) -> list[InboxCount]:
@@ -240,9 +255,8 @@ class SqlInbox:
         # those that are locked are not expired any more, or will be found by the next one that takes
         rows = _lock(connection, *_of(topic), _expired(now), skip_locked=True)
 
-        def died(attempts: int, now: datetime) -> dict[str, Any]:
-            failure = self._failure(attempts, _DIED, now)
-            return failure if failure["state"] == InboxState.ASIDE.value else failure | {"next_try": now}
+        def died(_attempts: int, now: datetime) -> dict[str, Any]:
+            return {**_state(InboxState.DUE, _DIED), "next_try": now}
 
         _end(connection, topic, rows, died, now, as_new=True)
 
@@ -252,7 +266,7 @@ class SqlInbox:
             now = shared_time(connection)
             due = {"next_try": now} if due_now else {}
             rows = _lock(connection, *where)
-            for topic, some in groupby(rows, key=lambda row: Topic(*row[: len(_TOPIC)])):
+            for topic, some in _by_topic(rows):
                 _update(
                     connection, topic, [row.record_id for row in some], {**values, **due, "changed_at": now}
                 )
@@ -311,6 +325,10 @@ def _lock(connection: Connection, *where: Any, skip_locked: bool = False) -> Seq
     columns = [inbox.c[name] for name in (*_KEY, "attempts", "again_at", "event", "received_at")]
     query = sa.select(*columns).where(*where).order_by(*order)
     return connection.execute(query.with_for_update(skip_locked=skip_locked)).all()
+
+
+def _by_topic(rows: Sequence[Any]) -> Iterator[tuple[Topic, Iterator[Any]]]:
+    return groupby(rows, key=lambda row: Topic(*row[: len(_TOPIC)]))
 
 
 def _update(connection: Connection, topic: Topic, record_ids: Sequence[str], values: dict[str, Any]) -> None:

@@ -90,6 +90,8 @@ def upsert_rows(
 
     See ``insert_new``; of each key there is one row. Returns how many were inserted or changed.
     """
+    if not rows:
+        return 0
     statement = upsert(connection, table)
     if connection.dialect.name == "postgresql":
         statement = statement.from_select(list(names), _arrays(table, names))

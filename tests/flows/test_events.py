@@ -121,6 +121,44 @@ def test_a_record_that_breaks_its_run_is_found_and_set_aside(
     assert found == {InboxState.DONE: len(orders) - 1, InboxState.ASIDE: 1}
 
 
+def test_a_record_that_kills_its_process_is_set_aside_with_an_alert_and_no_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_brightpearl.runtime import events
+
+    orders = sales_orders(site)
+    runs: list[tuple[str, ...]] = []
+
+    def killed(_wiring: object, request: Request, _name: str) -> None:
+        runs.append(request.ids)
+        if orders[0] in request.ids:
+            raise SystemExit
+
+    monkeypatch.setattr(events, "run_flow", killed)
+    monkeypatch.setattr(events, "_RECORDS", 10)
+    monkeypatch.setattr(events, "SqlInbox", lambda engine: SqlInbox(engine, IMPATIENT))
+    told(site, *orders)
+    for _ in range(IMPATIENT.tries):
+        with pytest.raises(SystemExit):
+            processed(site, "orders_to_salesforce")
+    told(site, "new")
+
+    last = processed(site, "orders_to_salesforce")
+
+    assert [*runs[-len(orders) :]].count((orders[0],)) == 1, "the others have gone alone since"
+    ((flow, record_id, why),) = last.report.aside
+    assert (flow, record_id) == ("orders_to_salesforce", orders[0])
+    assert "killed" in why
+    assert {("new",), *((each,) for each in orders[1:])} <= {*runs}
+
+
+def test_what_waits_for_a_flow_that_is_gone_holds_up_no_other(site: Site) -> None:
+    inbox = SqlInbox(site.database)
+    inbox.want(Topic("brightpearl", "brightpearl_default", "sales_orders", "gone"), ["1"])
+
+    assert not processed(site, "gone", "orders_to_salesforce").report.failed
+
+
 def test_what_no_flow_reads_is_ignored_and_said(site: Site) -> None:
     told(site, "7", stream="availability")
 

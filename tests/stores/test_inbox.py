@@ -42,8 +42,10 @@ def event(*ids: str, **other: object) -> InboxEvent:
     return replace(plain, **other)  # type: ignore[arg-type]
 
 
-def taken(inbox: SqlInbox, limit: int = 100, run: str = "run", topic: Topic = ORDERS) -> Take:
-    take = inbox.take(topic, run, limit)
+def taken(
+    inbox: SqlInbox, limit: int = 10_000, run: str = "run", topic: Topic = ORDERS, failures: int = 0
+) -> Take:
+    take = inbox.take(topic, run, limit, failures)
     assert take is not None
     return take
 
@@ -131,7 +133,7 @@ def test_a_failure_is_tried_again_and_set_aside_with_its_reason(inbox: SqlInbox,
     assert [("1", "aside", "no�answer"), ("2", "due", "busy")] == rows
     # an event brings it back
     inbox.store([event("1")])
-    assert {"1": 1, "2": 4} == {each.record_id: each.attempts for each in taken(inbox).records}
+    assert [("1",), ("2",)] == [taken(inbox).ids, taken(inbox).ids]
 
 
 def test_a_failure_waits_and_one_that_has_changed_does_not(engine: Engine) -> None:
@@ -161,23 +163,64 @@ def test_what_a_dead_run_has_taken_is_taken_again_and_the_dead_closes_nothing(
     inbox.renew(dead)
     inbox.store([event("2")])
     expire(engine)
-    alive = taken(inbox, run="alive")
-    assert {"1": 2, "2": 1} == {each.record_id: each.attempts for each in alive.records}
+    anew, alive = taken(inbox, run="alive"), taken(inbox, run="alive")
+    assert [("2", 1), ("1", 2)] == [
+        (each.record_id, each.attempts) for each in (*anew.records, *alive.records)
+    ]
     assert [0, 0, 0] == [inbox.done(dead), inbox.failed(dead, "late"), inbox.put_back(dead, "late")]
     with pytest.raises(LeaseLost, match="run dead: the records .* were given to another run"):
         inbox.renew(dead)
     inbox.renew(alive)
-    assert 2 == inbox.done(alive)
+    assert [1, 1] == [inbox.done(anew), inbox.done(alive)]
     assert {"done": 2} == states(inbox)
 
 
-def test_a_record_whose_runs_die_is_set_aside_in_the_end(inbox: SqlInbox, engine: Engine) -> None:
+def test_records_that_have_failed_are_taken_in_smaller_groups_and_apart_from_others(inbox: SqlInbox) -> None:
+    ids = [str(number) for number in range(20)]
+    inbox.store([event(*ids)])
+    inbox.failed(taken(inbox, 20), "no answer")
+    inbox.store([event("new")])
+
+    assert [("new",), 2] == [taken(inbox, 20).ids, len(taken(inbox, 20).ids)]
+    inbox.store([event("newer")])
+    assert 2 == len(taken(inbox, 20, failures=1).ids), "a stream of new ones does not hold them up"
+
+
+def test_who_has_a_group_takes_over_what_the_one_before_had_taken(inbox: SqlInbox) -> None:
     inbox.store([event("1")])
-    for _ in range(3):
-        taken(inbox)
-        expire(engine)
-    assert inbox.take(ORDERS, "run", 1) is None
-    assert {"aside": 1} == states(inbox)
+    inbox.spread(ORDERS, ["mine", "theirs"])
+    mine, theirs = (replace(ORDERS, flow=flow) for flow in ("mine", "theirs"))
+    dead = taken(inbox, run="dead", topic=mine)
+    taken(inbox, run="other", topic=theirs)
+
+    assert [0, 0] == [
+        inbox.take_over(["mine"], ["shop"], "dead"),
+        inbox.take_over(["mine"], ["another"], "me"),
+    ]
+    assert 1 == inbox.take_over(["mine"], ["shop"], "me")
+
+    again = taken(inbox, topic=mine)
+    assert (("1",), 1, 0) == (again.ids, again.failures, inbox.done(dead))
+    assert inbox.take(theirs, "me", 1) is None
+
+
+def test_of_two_that_spread_the_same_records_the_later_finds_none(inbox: SqlInbox) -> None:
+    inbox.store([event("1")])
+    assert [1, 0] == [inbox.spread(ORDERS, ["a", "b"]) for _ in range(2)]
+    found = [(each.topic.flow, each.state.value, each.records) for each in inbox.counts()]
+    assert [("", "done", 1), ("a", "due", 1), ("b", "due", 1)] == found
+
+
+def test_what_no_event_had_named_is_replayed_too_once_it_is_set_aside(engine: Engine) -> None:
+    inbox = SqlInbox(engine, InboxPolicy(tries=1))
+    topic = replace(ORDERS, stream="contacts", flow="customers")
+    inbox.want(topic, ["1"])
+    take = taken(inbox, topic=topic)
+    inbox.failed(take, "no answer")
+    assert inbox.take(topic, "run", 1) is None
+    at = take.records[0].received_at
+    assert 1 == inbox.replay(at, at + FAR)
+    assert ("1",) == taken(inbox, topic=topic).ids
 
 
 def test_a_stream_that_no_flow_reads_is_ignored_until_it_has_an_event(inbox: SqlInbox) -> None:

@@ -60,11 +60,14 @@ class InboxMachine(RuleBasedStateMachine):
     def take(self, limit: int) -> None:
         for record_id in [each for each in self.held if self.held[each].token in self.expired]:
             del self.held[record_id]
-            self.fail(record_id)
+            if not self.again(record_id):
+                self.failures[record_id] += 1
         free = [each for each in self.waits if each not in self.held and each not in self.aside]
+        fewest = min((self.failures[each] for each in free), default=0)
+        free = [each for each in free if self.failures[each] == fewest]
         take = self.inbox.take(TOPIC, "run", limit)
         ids = take.ids if take else ()
-        assert min(limit, len(free)) == len(ids), "what is due is taken"
+        assert min(1 if fewest else limit, len(free)) == len(ids), "what is due is taken"
         assert set(ids) <= set(free), "a record is taken once at a time"
         arrivals = [self.waits[each] for each in ids]
         assert arrivals == sorted(self.waits[each] for each in free)[: len(ids)], "first come, first served"
@@ -125,7 +128,7 @@ class InboxMachine(RuleBasedStateMachine):
     def fail(self, record_id: str) -> None:
         if not self.again(record_id):
             self.failures[record_id] += 1
-            if self.failures[record_id] == TRIES:
+            if self.failures[record_id] >= TRIES:
                 self.aside.add(record_id)
 
     def teardown(self) -> None:

@@ -47,11 +47,28 @@ class Inbox(Protocol):
         """Has records of a flow processed that no event named; returns how many have become due."""
         ...
 
-    def take(self, topic: Topic, run: str, limit: int) -> Take | None:
+    def take(self, topic: Topic, run: str, limit: int, failures: int = 0) -> Take | None:
         """Takes the due records of a topic that arrived first, for a run; None where there are none.
 
-        No record is taken twice at a time. A take that was not renewed for the policy's length counts as a failure of
-        its records, and who has it closes nothing any more.
+        Records are taken with those that have failed as often, and the fewer the more often that was: one that kills
+        its run has no part in the fate of others for long. No record is taken twice at a time. A take that was not
+        renewed for the policy's length counts as a failure of its records, and who has it closes nothing any more.
+
+        Args:
+            topic: whose records.
+            run: names the run.
+            limit: of records that have not failed; a tenth of it for each failure.
+            failures: only of records that have failed at least so often; those that failed least are taken.
+        """
+        ...
+
+    def take_over(self, flows: Collection[str], connections: Collection[str], run: str) -> int:
+        """Ends what any other run than this one has taken for flows, as if it had expired.
+
+        For whoever knows that these runs have died, or do no more.
+
+        Returns:
+            How many records that were.
         """
         ...
 
@@ -87,7 +104,7 @@ class Inbox(Protocol):
         ...
 
     def replay(self, start: datetime, end: datetime, topic: Topic | None = None) -> int:
-        """Has all records processed again that an event named in a span of time, whatever became of them.
+        """Has all records processed again that an event named in a span of time, or that were set aside in it.
 
         Args:
             start: aware; events from here on count,
