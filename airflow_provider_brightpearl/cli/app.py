@@ -29,6 +29,7 @@ from airflow_provider_brightpearl.cli.run import run
 from airflow_provider_brightpearl.cli.salesforce import salesforce
 from airflow_provider_brightpearl.cli.schema import schema
 from airflow_provider_brightpearl.cli.state import state
+from airflow_provider_brightpearl.cli.subscribe import subscribe
 from airflow_provider_brightpearl.cli.trace import trace
 from airflow_provider_brightpearl.cli.verify import verify
 from airflow_provider_brightpearl.errors import SyncError
@@ -54,6 +55,7 @@ app.command(cls=ResultCommand)(schema)
 app.command(cls=ResultCommand)(match)
 app.command(cls=ResultCommand)(run)
 app.command(cls=ResultCommand)(receive)
+app.command(cls=ResultCommand)(subscribe)
 app.command(cls=ResultCommand)(reconcile)
 app.command(cls=ResultCommand)(verify)
 app.command(cls=ResultCommand)(conflicts)

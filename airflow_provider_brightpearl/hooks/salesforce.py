@@ -23,7 +23,9 @@ from airflow_provider_brightpearl.hooks.masking import mask
 from airflow_provider_brightpearl.systems.http.transport import READ_SECONDS, new_session
 from airflow_provider_brightpearl.systems.salesforce.client import BULK_THRESHOLD, RowAnswer, SalesforceClient
 from airflow_provider_brightpearl.systems.salesforce.collections import keys_of, row_json
+from airflow_provider_brightpearl.systems.salesforce.ids import full_id
 from airflow_provider_brightpearl.systems.salesforce.login import login_errors
+from airflow_provider_brightpearl.systems.salesforce.subscription import ENDPOINT, Access
 
 if TYPE_CHECKING:
     from simple_salesforce import Salesforce
@@ -37,8 +39,9 @@ _ONCE = Backoff(tries=1, throttled_tries=1)
 class SalesforceHook(ProviderSalesforceHook):
     """Calls to one Salesforce org; all ways to log in, and the form, are those of the official hook.
 
-    Two keys of the connection's extra are ours: ``endpoint_override``, a base such as
-    ``http://127.0.0.1:8080`` that all calls go to instead (a sandbox), and ``request_timeout`` in seconds.
+    Three keys of the connection's extra are ours: ``endpoint_override``, a base such as
+    ``http://127.0.0.1:8080`` that all calls go to instead (a sandbox), ``request_timeout`` in seconds, and
+    ``pubsub_endpoint``, where change events are subscribed to.
 
     Args:
         salesforce_conn_id: Airflow connection id.
@@ -108,6 +111,24 @@ class SalesforceHook(ProviderSalesforceHook):
     def look(self) -> Any:
         """One cheap read of the org, not repeated, with a login where there was none yet."""
         return SalesforceClient(self.conn, backoff=_ONCE, on_login=mask).limits()
+
+    def pubsub_access(self) -> Access:
+        """A login for the Pub/Sub API, at the extra ``pubsub_endpoint`` or the vendor's usual place.
+
+        Raises:
+            CredentialsRefused: the login was refused.
+            Misconfigured: the connection has no complete set of credentials, or a wrong endpoint.
+            Unavailable: the login endpoint does not answer.
+        """
+        extra, connection = Extra.of(self.get_connection(self.conn_id)), self.conn
+        organization = SalesforceClient(connection, backoff=_ONCE).organization_id()
+        return Access(
+            extra.text("pubsub_endpoint") or ENDPOINT,
+            connection.session_id,
+            f"https://{connection.sf_instance}",
+            full_id(organization) or organization,
+            extra.text("client_id"),
+        )
 
     def query(self, soql: str, *, deleted: bool = False) -> Iterator[dict[str, Any]]:
         """Records of a SOQL query, page by page, without ``attributes``; numbers with a point as Decimal.
@@ -231,7 +252,11 @@ def _session(extra: Extra) -> requests.Session:
     parts = urlsplit(extra.text("endpoint_override"))
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         log.warning("tokens go to %s without encryption; use https for anything but a sandbox", parts.netloc)
-    return new_session(
+    session = new_session(
         read_seconds=extra.number("request_timeout", READ_SECONDS, least=1),
         endpoint_override=extra.text("endpoint_override"),
     )
+    if name := extra.text("client_id"):
+        # change events say which client has made a change
+        session.headers["Sforce-Call-Options"] = f"client={name}"
+    return session
