@@ -86,14 +86,14 @@ def _address(webhook_url: str, conn_id: str) -> HookAddress:
 def _hooks(
     client: BrightpearlClient, flows: list[FlowSpec], address: HookAddress, *, apply: bool
 ) -> list[dict[str, str]]:
-    """The steps to the webhooks that the flows want; taken one by one, or shown."""
+    """The steps to the webhooks of the flows that events run; taken one by one, or shown."""
     from airflow_provider_brightpearl.systems.brightpearl.webhooks import (
         events_wanted,
         plan_hooks,
         take_step,
     )
 
-    wanted = events_wanted(flows)
+    wanted = events_wanted([flow for flow in flows if flow.events])
     steps = plan_hooks(client, wanted, address)
     for step in steps:
         if apply:
