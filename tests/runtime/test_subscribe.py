@@ -2,113 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
-from sqlalchemy.engine import Engine
 
-from airflow_provider_brightpearl.core.retry import Backoff
 from airflow_provider_brightpearl.errors import Misconfigured
-from airflow_provider_brightpearl.runtime.subscribe import Subscriber
 from airflow_provider_brightpearl.sandbox.server import Sandbox
-from airflow_provider_brightpearl.stores import tables
-from airflow_provider_brightpearl.stores.engine import open_engine, reading, writing
-from airflow_provider_brightpearl.stores.inbox import SqlInbox
-from airflow_provider_brightpearl.systems.salesforce.ids import full_id
-from airflow_provider_brightpearl.systems.salesforce.subscription import ALL_CHANGES, Access
-from tests.sandbox.salesforce_org import Api
-from tests.systems.live import salesforce
-
-SOON = Backoff(first=0.01, longest=0.01)
-OBJECTS = ["Account", "Order", "OrderItem"]
+from airflow_provider_brightpearl.stores.engine import open_engine
+from tests.runtime.org_events import CONNECTION, Place
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Sandbox]:
     with Sandbox(customers=1, products=1, orders=1, pubsub_port=0) as sandbox:
         yield sandbox
-
-
-class Place:
-    """An org, and an inbox that hears of its changes."""
-
-    def __init__(self, sandbox: Sandbox, engine: Engine) -> None:
-        self.sandbox, self.engine, self.inbox = sandbox, engine, SqlInbox(engine)
-        self.settings(change_events=OBJECTS, pubsub_faults=[])
-        self.api = Api(sandbox)
-        self.logins = 0
-
-    def settings(self, **values: Any) -> None:
-        self.sandbox.control("POST", "/settings/salesforce", values)
-
-    def login(self) -> Access:
-        self.logins += 1
-        client = salesforce(self.sandbox)
-        organization = full_id(client.organization_id())
-        assert organization is not None
-        endpoint = f"http://{self.sandbox.pubsub()['address']}"
-        return Access(endpoint, client.sf.session_id, self.sandbox.url, organization, "ours")
-
-    def account(self, name: str = "Ünit", client: str = "") -> str:
-        headers = {"Sforce-Call-Options": f"client={client}"} if client else {}
-        answer = self.api("POST", "sobjects/Account", {"Name": name}, headers=headers)
-        return str(answer.json()["id"])
-
-    def subscriber(self, topic: str = ALL_CHANGES) -> Subscriber:
-        return Subscriber("org", topic, self.inbox, self.login, SOON)
-
-    def position(self) -> str | None:
-        return self.inbox.position("salesforce", "org", ALL_CHANGES)
-
-    def events(self) -> list[tuple[str, str]]:
-        """Names and keys of what was stored, in its order."""
-        query = sa.select(tables.inbox_event).order_by(tables.inbox_event.c.received_at)
-        with reading(self.engine) as connection:
-            return [(row.name, row.key) for row in connection.execute(query)]
-
-    def due(self) -> set[tuple[str, str]]:
-        with reading(self.engine) as connection:
-            query = sa.select(tables.inbox.c.stream, tables.inbox.c.record_id)
-            return {(row.stream, row.record_id) for row in connection.execute(query)}
-
-    def rename(self, table: str, name: str) -> None:
-        with writing(self.engine) as connection:
-            connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {name}")
-
-    def listen(self, until: Callable[[], object], subscriber: Subscriber | None = None) -> None:
-        """Subscribes until something is so; then it is cut off, wherever it is."""
-
-        async def both() -> None:
-            running = asyncio.create_task((subscriber or self.subscriber()).run())
-            try:
-                for _ in range(1000):
-                    if running.done() or await asyncio.to_thread(lambda: bool(until())):
-                        break
-                    await asyncio.sleep(0.02)
-                else:
-                    raise AssertionError(f"it did not happen; stored: {self.events()}")
-            finally:
-                running.cancel()
-                with suppress(asyncio.CancelledError):
-                    await running
-
-        asyncio.run(both())
-
-    def begin(self) -> None:
-        """Moves the cursor to now: by an event, as what was committed before a first subscription is not sent."""
-        self.settings(pubsub_keepalive_seconds=0.05)
-        self.listen(self.position)
-        self.settings(pubsub_keepalive_seconds=270.0)
 
 
 @pytest.fixture
@@ -222,8 +135,12 @@ def test_the_command_that_is_killed_goes_on_where_it_was(place: Place, tmp_path:
             "pubsub_endpoint": f"http://{place.sandbox.pubsub()['address']}", "client_id": "ours",
         },
     }  # fmt: skip
-    env = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW_CONN_ORG": json.dumps(connection)}
-    command = [sys.executable, "-m", "airflow_provider_brightpearl", "subscribe", "--conn-id", "org"]
+    env = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW_CONN_SALESFORCE_DEFAULT": json.dumps(connection),
+    }
+    command = [sys.executable, "-m", "airflow_provider_brightpearl", "subscribe", "--conn-id", CONNECTION]
     made: set[tuple[str, str]] = set()
     for _ in range(2):
         made.add(("accounts", place.account()))
