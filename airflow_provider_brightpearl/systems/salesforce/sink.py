@@ -13,6 +13,7 @@ from itertools import chain, compress
 
 import msgspec
 from more_itertools import chunked
+from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import Change, RecordChange, Removal, RowOutcome, RowResult
 from airflow_provider_brightpearl.core.estimate import WriteVolume
@@ -221,10 +222,13 @@ class SalesforceSink:
             return list(rows)
         accounts = {each.parent: there[parent, each.parent] for each in new}
         before = self.client.calls
-        found = unkeyed_contacts(self.client, self.specs[name].key_field, new, accounts)
+        bound = {change.target_id for _, change in rows if change.target_id}
+        found = unkeyed_contacts(self.client, self.specs[name].key_field, new, accounts, bound)
         self._extra_calls += self.client.calls - before
-        known = {each.key: each for each in found}
-        return [(source_id, known.get(change.key, change)) for source_id, change in rows]
+        return [
+            (source_id, replace(change, target_id=found.get(change.key, change.target_id)))
+            for source_id, change in rows
+        ]
 
     def _rows(self, records: Sequence[RecordChange]) -> dict[str, list[Owned]]:
         """The rows of records by object, each with the record that it belongs to."""

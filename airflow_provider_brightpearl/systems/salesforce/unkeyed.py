@@ -6,11 +6,10 @@ lost before this flow gave that one its key: an upsert would create the same per
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 from more_itertools import chunked
-from msgspec.structs import replace
 
 from airflow_provider_brightpearl.core.changes import Change
 from airflow_provider_brightpearl.core.merge import Fields, normal
@@ -21,15 +20,22 @@ _fields = msgspec.json.Decoder(dict[str, str | int | float | bool | None]).decod
 
 
 def unkeyed_contacts(
-    client: SalesforceClient, key_field: str, new: Sequence[Change], accounts: Mapping[str, str]
-) -> list[Change]:
-    """New contacts, with the id of the first one of their account that has their email, or else their names.
+    client: SalesforceClient,
+    key_field: str,
+    new: Sequence[Change],
+    accounts: Mapping[str, str],
+    taken: Collection[str] = (),
+) -> dict[str, str]:
+    """Ids of contacts that are new contacts' own, by key: of their account, with their email, or else their names.
+
+    Each is the own one of one new contact at most; who has its email and names comes first.
 
     Args:
         client: calls to the org; one query for some hundred accounts.
         key_field: of contacts.
         new: contacts that are not bound.
         accounts: ids of their accounts, by key.
+        taken: ids of contacts that others are bound to.
     """
     there: dict[str, list[Fields]] = {}
     for some in chunked(sorted(set(accounts.values())), KEYS_ASKED):
@@ -39,19 +45,27 @@ def unkeyed_contacts(
         )
         for row in client.query(soql):
             there.setdefault(str(row["AccountId"]), []).append(row)
-    return [_known(each, key_field, there.get(accounts[each.parent], ())) for each in new]
+    keyed = {row[key_field] for rows in there.values() for row in rows}
+    missing = [(each, _fields(each.payload)) for each in new if each.key not in keyed]
+    used, found = set(taken), dict[str, str]()
+    for is_same in (_is_alike, _is_same_person):
+        for change, ours in missing:
+            free = (
+                str(theirs["Id"])
+                for theirs in there.get(accounts[change.parent], ())
+                if theirs[key_field] is None and theirs["Id"] not in used and is_same(ours, theirs)
+            )
+            if change.key not in found and (own := next(free, "")):
+                found[change.key] = own
+                used.add(own)
+    return found
 
 
-def _known(change: Change, key_field: str, contacts: Sequence[Fields]) -> Change:
-    if any(row[key_field] == change.key for row in contacts):
-        return change
-    ours = _fields(change.payload)
-    same = (row for row in contacts if row[key_field] is None and _same_person(ours, row))
-    found = next(same, None)
-    return replace(change, target_id=str(found["Id"])) if found else change
+def _is_alike(ours: Fields, theirs: Fields) -> bool:
+    return _identity(ours) == _identity(theirs)
 
 
-def _same_person(ours: Fields, theirs: Fields) -> bool:
+def _is_same_person(ours: Fields, theirs: Fields) -> bool:
     (email, *names), (their_email, *their_names) = _identity(ours), _identity(theirs)
     return email == their_email if email and their_email else names == their_names
 
