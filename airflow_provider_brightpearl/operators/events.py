@@ -73,7 +73,10 @@ class ProcessEventsOperator(PausingOperator):
             runner = EventRunner(
                 environment, self.flows, name, self.source_conn_id, self.target_conn_id, alive=check
             )
-            runner.process(timedelta(seconds=self.linger), timedelta(seconds=self.longest))
-        if runner.report.aside:
-            announce(alerts.set_aside(runner.report.aside, context), context, self.on_alert)
+            try:
+                runner.process(timedelta(seconds=self.linger), timedelta(seconds=self.longest))
+            finally:
+                # no later run hears of these
+                if runner.report.aside:
+                    announce(alerts.set_aside(runner.report.aside, context), context, self.on_alert)
         return runner.report.as_dict()

@@ -41,6 +41,7 @@ from airflow_provider_brightpearl.stores.event_days import SqlEventDays
 from airflow_provider_brightpearl.stores.inbox import SqlInbox
 from airflow_provider_brightpearl.stores.leases import SqlLeases
 from airflow_provider_brightpearl.systems import registry
+from airflow_provider_brightpearl.systems.http.secrets import redacted
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ _LOOK = 0.2
 # seconds after which what has nothing to do with the records is tried again: another run, a system, a flow file
 _BUSY, _LATER, _LONGEST = 5.0, 30.0, 300.0
 _BEATS = 3
+_REASON_LENGTH = 500
 _DIED = "the process that ran it ended each time without a word; it may have been killed for the memory that it took"
 # where the leases of groups stand among those of flows, and how long a process that is silent counts as alive
 _GROUPS, _SILENT = "events", timedelta(seconds=30)
@@ -80,6 +82,10 @@ def event_flows(environment: Environment) -> list[FlowSpec]:
     """The flows with ``events: true``, each after those that it comes ``after``."""
     flows = {flow.flow: flow for flow in load_flows(environment.mappings)[0]}
     return [flows[name] for name in in_order(flows.values()) if flows[name].events]
+
+
+def _reason(error: Exception) -> str:
+    return redacted(str(error) or type(error).__name__)[:_REASON_LENGTH]
 
 
 def group_leases(engine: Engine) -> SqlLeases:
@@ -152,12 +158,13 @@ class EventRunner:
         done = 0
         for topic in sorted(mine, key=lambda each: (turn[each.flow], each)):
             failures = 0
+            self.alive()
             # those that failed hold up no others, nor are they held up
             while take := self._inbox.take(topic, self.run, _RECORDS, failures):
-                self.alive()
                 done += len(take.records)
                 self._process(take)
                 failures = take.failures + 1
+                self.alive()
         return done
 
     @cached_property
@@ -191,8 +198,8 @@ class EventRunner:
                 self._run(wiring, take)
         except _OF_SYSTEMS as error:
             wait = max(_BUSY, min(getattr(error, "wait_seconds", None) or _LATER, _LONGEST))
-            self._inbox.put_back(take, str(error), timedelta(seconds=wait))
-            self.report.waiting[flow] = str(error)
+            self._inbox.put_back(take, _reason(error), timedelta(seconds=wait))
+            self.report.waiting[flow] = _reason(error)
             log.warning("%s: %s wait: %s", flow, counted(len(take.records), "record"), error)
 
     def _run(self, wiring: Wiring, take: Take) -> None:
@@ -207,7 +214,7 @@ class EventRunner:
             if isinstance(error, _OF_SYSTEMS) and not (isinstance(error, RetryLater) and error.partial):
                 raise
             # one of the records may be why, and is found among fewer and fewer of them
-            self._failed(take, str(error) or type(error).__name__)
+            self._failed(take, _reason(error))
             log.exception("%s: %s failed", flow, counted(len(take.records), "record"))
             return
         self._inbox.done(take)

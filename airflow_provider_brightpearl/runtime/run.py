@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from airflow_provider_brightpearl.core.inbox import Topic
 from airflow_provider_brightpearl.core.letters import judged_digest
 from airflow_provider_brightpearl.core.ports.estimate import EstimatesReads, KnowsItsDay
 from airflow_provider_brightpearl.core.ports.source import KnowsItsIds, WarnsOfStream, WriteBack
@@ -68,6 +69,8 @@ from airflow_provider_brightpearl.runtime.two_way import (
 )
 from airflow_provider_brightpearl.runtime.wiring import Wiring
 from airflow_provider_brightpearl.stores.event_days import SqlEventDays
+from airflow_provider_brightpearl.stores.ledger import SqlLedger
+from airflow_provider_brightpearl.systems import registry
 
 log = logging.getLogger(__name__)
 
@@ -254,20 +257,30 @@ def settle(
         vanished = vanished_columns(
             wiring.flow, run, mapped, wiring.seen_columns, wiring.notices, wiring.environment.mappings
         )
+        counts_missed = _counts_missed(wiring, run)
         summary = settle_run(wiring.flow, run, reports, stores, wiring.environment.now(), vanished)
         keep_mark(wiring)
         done = f"{counted(summary.counts.extracted, 'record')}: {outcomes(summary.counts)}"
-        progress.result = done + _unannounced(wiring, run)
+        progress.result = done + (_unannounced(wiring, run) if counts_missed else "")
         pages = [load.page for load in loads if load.page]
         return replace(summary, page=pages[-1]) if pages else summary
 
 
+def _counts_missed(wiring: Wiring, run: RunInfo) -> bool:
+    """Whether events run the flow, and this is the first time that this scheduled run is settled."""
+    if not wiring.flow.events or run.kind is not RunKind.SCHEDULED or run.selection.window is None:
+        return False
+    earlier = SqlLedger(wiring.environment.state()).find(wiring.flow.flow, run.run)
+    return earlier is None or earlier.started_at != run.started_at or earlier.state == "failed"
+
+
 def _unannounced(wiring: Wiring, run: RunInfo) -> str:
     """Keeps how many records a scheduled run has written that no event had told of, and says so."""
-    if not wiring.flow.events or run.kind is not RunKind.SCHEDULED or run.selection.window is None:
-        return ""
-    days = SqlEventDays(wiring.environment.state())
-    _, missed = days.swept(wiring.flow.flow, wiring.pair, run.attempt, run.selection.window.start)
+    flow, days = wiring.flow, SqlEventDays(wiring.environment.state())
+    conn_id = wiring.source_conn_id or registry.find_system(flow.source_system).conn_id
+    since = run.selection.window.start if run.selection.window else None
+    topic = Topic(flow.source_system, conn_id, flow.stream, flow.flow)
+    _, missed = days.swept(topic, wiring.pair, run.attempt, since)
     return f"; no event had told of {counted(missed, 'record')}" if missed else ""
 
 

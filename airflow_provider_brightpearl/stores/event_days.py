@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime, time
 
 import msgspec
 import sqlalchemy as sa
+from more_itertools import chunked
 from sqlalchemy.engine import Engine
 
-from airflow_provider_brightpearl.core.inbox import EventDay, InboxState, Received
+from airflow_provider_brightpearl.core.inbox import EventDay, InboxState, Received, Topic
 from airflow_provider_brightpearl.core.latency import added, histogram
-from airflow_provider_brightpearl.stores.engine import reading, shared_time, writing
+from airflow_provider_brightpearl.stores.engine import CHUNK, reading, shared_time, writing
 from airflow_provider_brightpearl.stores.tables import event_day, inbox, inbox_event, record_event, upsert
 
 _KEY = ("day", "flow")
@@ -42,33 +43,42 @@ class SqlEventDays:
             values = {"processed": event_day.c.processed + len(received), "latency": _encoded(took)}
             connection.execute(event_day.update().where(*where).values(values))
 
-    def swept(self, flow: str, pair: str, attempt: str, since: datetime | None) -> tuple[int, int]:
+    def swept(self, topic: Topic, pair: str, attempt: str, since: datetime | None) -> tuple[int, int]:
         """Counts what a scheduled run has written, and what of it no event had told of since an aware instant.
 
-        A record whose event waits is one that an event has told of.
+        A record whose event waits is one that an event has told of, also where nobody has spread it yet.
+
+        Args:
+            topic: what the flow reads.
+            pair: the pair of instances.
+            attempt: the attempt of the run.
+            since: aware; None for ever.
 
         Returns:
             Records written, and those of them that only this run found.
         """
-        written = record_event.alias()
-        mine = (written.c.pair == pair, written.c.flow == flow, written.c.run == attempt)
-        query = sa.select(written.c.source_id).distinct().where(*mine, written.c.outcome.in_(_WRITTEN))
+        read = [inbox.c[name] == getattr(topic, name) for name in ("source", "connection", "stream")]
         waits = inbox.c.state.not_in([InboxState.DONE.value, InboxState.IGNORED.value])
         told = waits if since is None else sa.or_(waits, inbox.c.changed_at >= since)
-        known = sa.exists().where(inbox.c.flow == flow, inbox.c.record_id == written.c.source_id, told)
+        mine = (record_event.c.pair == pair, record_event.c.flow == topic.flow, record_event.c.run == attempt)
+        query = sa.select(record_event.c.source_id).distinct()
         with writing(self._engine) as connection:
             # where events are not in use, nothing can have been missed
-            in_use = sa.select(sa.exists().where(inbox.c.flow == flow))
+            in_use = sa.select(sa.exists().where(*read, inbox.c.flow == topic.flow))
             if not connection.execute(in_use).scalar_one():
                 return 0, 0
-            changed = connection.execute(
-                sa.select(sa.func.count()).select_from(query.subquery())
-            ).scalar_one()
-            if not changed:
+            written = (
+                connection.execute(query.where(*mine, record_event.c.outcome.in_(_WRITTEN))).scalars().all()
+            )
+            if not written:
                 return 0, 0
-            only = query.where(~known).subquery()
-            missed = connection.execute(sa.select(sa.func.count()).select_from(only)).scalar_one()
-            day = {"day": shared_time(connection).date().isoformat(), "flow": flow}
+            changed = missed = len(written)
+            # by their keys: a join may go through all of the inbox for each record
+            for ids in chunked(written, CHUNK):
+                records = (inbox.c.flow.in_([topic.flow, ""]), inbox.c.record_id.in_(ids))
+                known = sa.select(sa.func.count(inbox.c.record_id.distinct())).where(*read, *records, told)
+                missed -= connection.execute(known).scalar_one()
+            day = {"day": shared_time(connection).date().isoformat(), "flow": topic.flow}
             row = upsert(connection, event_day).values(**day, changed=changed, missed=missed)
             more = {name: event_day.c[name] + row.excluded[name] for name in ("changed", "missed")}
             connection.execute(row.on_conflict_do_update(index_elements=list(_KEY), set_=more))

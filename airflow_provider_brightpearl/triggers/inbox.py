@@ -85,5 +85,7 @@ class InboxTrigger(BaseEventTrigger):
 
         self._engine = self._engine or state_engine()
         mine = listening(self.flows, self.systems, self.source_conn_id)
-        due = any(mine.takes(topic) for topic in SqlInbox(self._engine).due())
-        return due and not group_leases(self._engine).held(self.group)
+        # the smaller query first: much may be due as long as somebody works
+        if group_leases(self._engine).held(self.group):
+            return False
+        return any(mine.takes(topic) for topic in SqlInbox(self._engine).due())

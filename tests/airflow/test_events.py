@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from airflow_provider_brightpearl.alerts import Alert
 from airflow_provider_brightpearl.cli.app import app
 from airflow_provider_brightpearl.compat import airflow_version
 from airflow_provider_brightpearl.core.inbox import InboxEvent
 from airflow_provider_brightpearl.dag import events_dag
 from airflow_provider_brightpearl.environment import state_engine
-from airflow_provider_brightpearl.errors import FlowBusy, Misconfigured
-from airflow_provider_brightpearl.runtime.events import group_leases
+from airflow_provider_brightpearl.errors import FlowBusy, Misconfigured, Unavailable
+from airflow_provider_brightpearl.operators import events as events_operator
+from airflow_provider_brightpearl.runtime.events import EventRunner, group_leases
 from airflow_provider_brightpearl.runtime.lease import holding_lease
 from airflow_provider_brightpearl.sandbox.server import Sandbox
 from airflow_provider_brightpearl.stores.inbox import SqlInbox
@@ -108,6 +110,25 @@ def test_its_task_processes_what_is_due(tmp_path: Path, monkeypatch: pytest.Monk
         assert "nothing waits" in status
         assert FLOW in status
         assert "1 record will be processed again" in shown("replay", "--from", began.isoformat())
+
+
+def test_what_is_set_aside_is_announced_also_where_the_task_fails_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def process(runner: EventRunner, *_times: object) -> None:
+        runner.report.aside.append((FLOW, "7", "no answer"))
+        raise Unavailable("the state database does not answer")
+
+    alerts: list[Alert] = []
+    monkeypatch.setattr(EventRunner, "process", process)
+    monkeypatch.setattr(events_operator, "announce", lambda alert, *_others: alerts.append(alert))
+    with Sandbox(customers=1, products=1, orders=1, seed=3) as sandbox:
+        connect_airflow(sandbox, tmp_path, monkeypatch)
+        task = events_dag(mappings=MAPPINGS, linger=0).get_task("process")
+        with pytest.raises(Unavailable):
+            task.execute({**context_of(task), "run_id": "asset__1"})
+
+    assert ["events: 1 records set aside"] == [each.subject for each in alerts]
 
 
 def shown(*arguments: str) -> str:
