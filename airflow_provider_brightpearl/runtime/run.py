@@ -129,7 +129,9 @@ def extract(wiring: Wiring, request: Request, run: str) -> ExtractReport:
         watermark = wiring.ledger.watermark(flow.flow, wiring.pair)
         swept_to = wiring.ledger.swept_to(flow.flow, wiring.pair)
         planned = plan(request, flow.window.policy, watermark, begun.started_at, swept_to)
-        selection = with_due(flow, planned, wiring.letters, wiring.version, decided_records(wiring))
+        # runs by id come every few seconds, and need not look through all conflicts
+        decided = decided_records(wiring) if planned.moves_watermark else ()
+        selection = with_due(flow, planned, wiring.letters, wiring.version, decided)
         source = wiring.source()
         if isinstance(source, KnowsItsIds):
             source.check_ids(planned.ids)

@@ -64,6 +64,19 @@ def test_nothing_is_written_twice_after_a_backup_was_restored_and_accepted(site:
     assert after == written(site, *flows)
 
 
+def test_nothing_is_written_twice_after_another_database_was_in_use_for_a_while(site: Site) -> None:
+    written(site, *PARENTS, ORDERS)
+    backup = Backup(site)
+    site.database.dispose()
+    (site.folder / "state.db").unlink()
+    site.database = open_engine(f"sqlite:///{site.folder / 'state.db'}")
+    site.act(orders_created=2)
+    meanwhile = written(site, *PARENTS, ORDERS)
+    backup.restore()
+    accept_restored(site.database, site.now())
+    assert meanwhile == written(site, *PARENTS, ORDERS)
+
+
 def test_a_backup_that_is_restored_in_the_middle_of_a_run_stops_it(site: Site) -> None:
     """Before the run is settled, and although the copy was taken after it had begun."""
     for flow in PARENTS:
