@@ -59,7 +59,8 @@ class Accounts:
         self._find = find
         self._known: dict[str, tuple[Account | None, float]] = {}
         self._looks = Bucket(rate=10, burst=50)
-        self._lock = threading.Lock()
+        self._renewing = threading.Lock()
+        self._asking = threading.Lock()
 
     def is_fresh(self, conn_id: str, now: float) -> bool:
         """Whether ``get`` answers without a look at Airflow's connections."""
@@ -72,11 +73,14 @@ class Accounts:
         Raises:
             Refusal: it cannot be found out now.
         """
-        # one request looks for all that wait; those of an account that is known do not wait
+        # the caller may be an event loop, so what is known waits for nobody who asks for something else
         known = self._known.get(conn_id)
+        if known is not None and now - known[1] < SECONDS:
+            return known[0]
         if known is not None and known[0] is not None:
             return self._renewed(conn_id, known[0], now)
-        with self._lock:
+        # one request looks for all that wait
+        with self._asking:
             if self.is_fresh(conn_id, now):
                 return self._known[conn_id][0]
             # strangers who try names do not keep Airflow's database busy
@@ -94,7 +98,7 @@ class Accounts:
 
     def _renewed(self, conn_id: str, account: Account, now: float) -> Account | None:
         """A known account, read anew by the first who finds it old; the others, and who cannot, go by what is known."""
-        with self._lock:
+        with self._renewing:
             if self.is_fresh(conn_id, now):
                 return account
             self._known[conn_id] = account, now

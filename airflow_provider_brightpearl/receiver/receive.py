@@ -24,9 +24,8 @@ log = logging.getLogger(__name__)
 LONGEST_BODY = 64 * 1024
 # the vendor does not wait for ever, and the event may be stored all the same
 ANSWER_SECONDS = 15.0
-_PATH = re.compile(
-    r"(?P<place>.*/events/(?P<conn_id>[A-Za-z0-9_.-]{1,250})/)(?P<secret>[^/]{1,200})/?", re.ASCII
-)
+_PATH = re.compile(r".*/events/(?P<conn_id>[A-Za-z0-9_.-]{1,250})/(?P<secret>[^/]{1,200})/?", re.ASCII)
+_AFTER_CONNECTION = re.compile(r"(/events/(?:[^/]*/)?)(?!health$).+", re.DOTALL)
 _REPORT_SECONDS = 60.0
 _HEALTH_SECONDS = 1.0
 
@@ -162,9 +161,8 @@ def too_long() -> Refusal:
 
 
 def masked(path: str) -> str:
-    """A path as it may stand in an access log."""
-    found = _PATH.fullmatch(path)
-    return f"{found['place']}***" if found else path
+    """A path as it may stand in an access log: without its secret, also where it is mistyped."""
+    return _AFTER_CONNECTION.sub(r"\1***", path)
 
 
 def airflow_receiver() -> Receiver:

@@ -80,7 +80,12 @@ class EventsReport:
 
 def event_flows(environment: Environment) -> list[FlowSpec]:
     """The flows with ``events: true``, each after those that it comes ``after``."""
-    flows = {flow.flow: flow for flow in load_flows(environment.mappings)[0]}
+    read, problems = load_flows(environment.mappings)
+    for each in problems:
+        log.warning(
+            "events run no flow of a file that is wrong; its schedule finds what they told of: %s", each
+        )
+    flows = {flow.flow: flow for flow in read}
     return [flows[name] for name in in_order(flows.values()) if flows[name].events]
 
 

@@ -237,6 +237,27 @@ def test_connections_that_cannot_be_read_are_no_reason_to_refuse_for_good(shop: 
     assert 503 == Shop(shop.inbox, shop.connections).post()
 
 
+def test_who_is_known_does_not_wait_for_who_is_asked_for(shop: Shop) -> None:
+    assert 202 == shop.post()
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow(conn_id: str) -> Any:
+        asked.set()
+        assert go_on.wait(60)
+        return shop.connections.get(conn_id)
+
+    shop.receiver._accounts._find = slow
+    stranger = threading.Thread(target=shop.post, kwargs={"conn_id": "stranger"})
+    stranger.start()
+    assert asked.wait(60)
+    known = threading.Thread(target=shop.post)
+    known.start()
+    known.join(30)
+    assert not known.is_alive()
+    go_on.set()
+    stranger.join(60)
+
+
 def test_a_backend_that_fails_is_not_one_that_has_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     class Down:
         def get_connection(self, conn_id: str) -> None:
@@ -336,6 +357,15 @@ def test_refusals_are_counted_without_a_secret(shop: Shop, caplog: pytest.LogCap
 def test_a_path_is_masked_from_its_secret_on() -> None:
     assert "/x/brightpearl/events/shop/***" == masked(f"/x/brightpearl/events/shop/{FIRST}")
     assert "/brightpearl/events/health" == masked("/brightpearl/events/health")
+    for mistyped in (
+        f"shop/{FIRST}/x",
+        f"shop/{FIRST}//",
+        f"/{FIRST}",
+        f"my shop/{FIRST}",
+        f"shop/{FIRST * 9}",
+        FIRST,
+    ):
+        assert "secret" not in masked(f"/brightpearl/events/{mistyped}")
 
 
 @pytest.mark.parametrize("secrets", ["short", [FIRST, 7], ["with/slash/" + FIRST], "ü" * 30, {"a": FIRST}])
