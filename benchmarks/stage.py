@@ -61,9 +61,9 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run(stage: Callable[..., Any], wiring: Wiring, given: Sequence[Any]) -> Any:
-    """A stage with what it is given, read as the types it asks for."""
+    """A stage with what it is given, read as the types it asks for; the rest is as usual."""
     _, *kinds = (kind for name, kind in get_type_hints(stage).items() if name != "return")
-    return stage(wiring, *(msgspec.convert(value, kind) for value, kind in zip(given, kinds, strict=True)))
+    return stage(wiring, *(msgspec.convert(value, kind) for value, kind in zip(given, kinds, strict=False)))
 
 
 if __name__ == "__main__":

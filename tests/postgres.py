@@ -71,6 +71,7 @@ def state_url(system: str, request: pytest.FixtureRequest, folder: Path) -> str:
 
 def sqlite_url(folder: Path, name: str = "state.db") -> str:
     """URL of a state database in a folder; a new one has its tables, empty."""
+    folder.mkdir(parents=True, exist_ok=True)
     if not (folder / name).exists():
         (folder / name).write_bytes(_empty())
     return f"sqlite:///{folder / name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -223,7 +224,7 @@ def test_a_system_that_is_down_ends_a_run_with_a_sentence_and_a_code(
     code, said = invoke("connections", "check", "brightpearl")
     assert 1 == code
     assert "\n         Brightpearl is down since " in said
-    clock = SimpleNamespace(sleep=lambda seconds: _answers_again(sandbox, seconds))
+    clock = SimpleNamespace(sleep=lambda seconds: _answers_again(sandbox, seconds), monotonic=time.monotonic)
     monkeypatch.setattr(f"{command.__name__}.time", clock)
     code, said = invoke("run", "customers_to_salesforce", "--wait", "1")
     assert 0 == code, said

@@ -56,7 +56,7 @@ def test_the_dag_cleans_both(home: Path) -> None:
     [task] = maintenance_dag().tasks
     assert {
         "payloads": 1, "dead_letters": 1, "runs": 0, "reconciliations": 0, "events": 0, "intents": 0,
-        "conflicts": 0, "outages": 0, "queued": 0, "staging": 1,
+        "conflicts": 0, "outages": 0, "queued": 0, "inbox": 0, "inbox_events": 0, "staging": 1,
     } == run_task(task)  # fmt: skip
     assert (False, True) == (old.exists(), new.exists())
 

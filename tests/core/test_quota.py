@@ -145,7 +145,7 @@ def test_shares_are_all_of_the_quota() -> None:
 
 def test_the_share_follows_from_how_a_run_came_about() -> None:
     found = Counter(share_of(kind) for kind in RunKind)
-    assert {Share.BACKFILL: 1, Share.SCHEDULE: len(RunKind) - 1} == found
+    assert {Share.BACKFILL: 1, Share.EVENT: 1, Share.SCHEDULE: len(RunKind) - 2} == found
     assert Share.SCHEDULE is current_share()
     with drawing_on(Share.BACKFILL):
         assert Share.BACKFILL is current_share()

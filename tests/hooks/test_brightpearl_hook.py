@@ -165,5 +165,5 @@ def test_the_form_widgets_cover_every_extra_key() -> None:
     pytest.importorskip("wtforms")
     assert {
         "app_ref", "dev_ref", "token_kind", "client_secret", "refresh_token", "access_token", "expires_at",
-        "token_url",
+        "token_url", "webhook_secrets",
     } == set(BrightpearlHook.get_connection_form_widgets())  # fmt: skip
