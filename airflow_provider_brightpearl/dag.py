@@ -48,6 +48,13 @@ from airflow_provider_brightpearl.triggers.inbox import InboxTrigger
 
 log = logging.getLogger(__name__)
 
+# of DAGs that are for no single flow
+_STANDING: dict[str, Any] = {
+    "start_date": datetime(2024, 1, 1, tzinfo=UTC),
+    "catchup": False,
+    "max_active_runs": 1,
+}
+
 
 def sync_dag(
     flow_name: str,
@@ -159,10 +166,8 @@ def maintenance_dag(
     arguments: dict[str, Any] = {
         "description": "Removes staging files and state that are no longer needed",
         "schedule": schedule,
-        "start_date": datetime(2024, 1, 1, tzinfo=UTC),
-        "catchup": False,
-        "max_active_runs": 1,
         "tags": ["brightpearl-sync", "maintenance"],
+        **_STANDING,
         **dag_kwargs,
         "default_args": _task_defaults(on_alert) | (default_args or {}),
     }
@@ -196,11 +201,9 @@ def replay_dag(
     arguments: dict[str, Any] = {
         "description": "Replays dead letters: parents first, one record of each group before the others",
         "schedule": None,
-        "start_date": datetime(2024, 1, 1, tzinfo=UTC),
-        "catchup": False,
-        "max_active_runs": 1,
         "params": _replay_params(),
         "tags": ["brightpearl-sync", "maintenance"],
+        **_STANDING,
         **dag_kwargs,
         "default_args": _task_defaults(on_alert) | (default_args or {}),
     }
@@ -253,10 +256,8 @@ def events_dag(
     waiting = InboxTrigger(dag_id, names, systems, source_conn_id, once=airflow_version() < (3, 0))
     arguments: dict[str, Any] = {
         "description": "Runs flows for what events named: " + (", ".join(names) or "none"),
-        "start_date": datetime(2024, 1, 1, tzinfo=UTC),
-        "catchup": False,
-        "max_active_runs": 1,
         "tags": ["brightpearl-sync", "events"],
+        **_STANDING,
         **dag_kwargs,
         "schedule": _woken(dag_id, waiting) if names else None,
         "default_args": _task_defaults(on_alert) | (default_args or {}),
@@ -343,9 +344,7 @@ def _reconcile_arguments(flows: Sequence[FlowSpec], schedule: Any, certificate: 
     return {
         "description": "Compares both systems, flow by flow, and repairs small differences",
         "schedule": schedule,
-        "start_date": datetime(2024, 1, 1, tzinfo=UTC),
-        "catchup": False,
-        "max_active_runs": 1,
+        **_STANDING,
         # comparing reads much, and the quota is shared with the flows
         "max_active_tasks": 2,
         "params": _reconcile_params(names, certificate),

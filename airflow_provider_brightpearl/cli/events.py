@@ -12,7 +12,6 @@ from airflow_provider_brightpearl.cli.output import Json, ResultCommand, print_j
 from airflow_provider_brightpearl.core.inbox import InboxState
 from airflow_provider_brightpearl.core.latency import percentile
 from airflow_provider_brightpearl.core.progress import counted, duration
-from airflow_provider_brightpearl.core.window import parse_instant
 from airflow_provider_brightpearl.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -59,20 +58,14 @@ def replay(
 ) -> None:
     """Have all records processed again that an event named in a span of time, those that are set aside among them."""
     from airflow_provider_brightpearl.environment import state_engine
+    from airflow_provider_brightpearl.runtime.request import request_from
     from airflow_provider_brightpearl.stores.inbox import SqlInbox
 
-    begin, until = _instant(start, "--from"), _instant(end, "--to") if end else datetime.now(UTC)
-    if begin >= until:
-        raise Misconfigured(f"--from {begin.isoformat()} is not before --to {until.isoformat()}")
-    due = SqlInbox(state_engine()).replay(begin, until)
+    span = request_from({"from": start, "to": end or datetime.now(UTC)})
+    if span.start is None or span.end is None:
+        raise Misconfigured("--from names no instant; write one such as 2026-01-31T09:00")
+    due = SqlInbox(state_engine()).replay(span.start, span.end)
     say(f"{counted(due, 'record')} will be processed again by the DAG of their flows")
-
-
-def _instant(text: str, option: str) -> datetime:
-    try:
-        return parse_instant(text)
-    except ValueError:
-        raise Misconfigured(f"{option}: {text!r} is not an instant; write it as 2026-01-31T09:00") from None
 
 
 def _show_received(received: list[Received]) -> None:

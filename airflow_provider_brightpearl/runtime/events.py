@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from itertools import count
-from typing import Any
 
-import msgspec
 from sqlalchemy.engine import Engine
 
 from airflow_provider_brightpearl.core.inbox import Listening, Take, Topic
 from airflow_provider_brightpearl.core.progress import counted
+from airflow_provider_brightpearl.core.reports import Report
 from airflow_provider_brightpearl.core.window import Request, RunKind
 from airflow_provider_brightpearl.errors import (
     CredentialsRefused,
@@ -60,8 +59,8 @@ _DIED = "the process that ran it ended each time without a word; it may have bee
 _GROUPS, _SILENT = "events", timedelta(seconds=30)
 
 
-@dataclass(slots=True)
-class EventsReport:
+@dataclass(frozen=True, slots=True)
+class EventsReport(Report):
     """What was done: runs and records by flow, records that failed, and why flows wait.
 
     ``aside`` are the records that were given up: flow, id and why.
@@ -72,10 +71,6 @@ class EventsReport:
     failed: Counter[str] = field(default_factory=Counter)
     waiting: dict[str, str] = field(default_factory=dict)
     aside: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The same in plain values."""
-        return dict(msgspec.to_builtins(self))
 
 
 def event_flows(environment: Environment) -> list[FlowSpec]:
@@ -233,7 +228,7 @@ class EventRunner:
         self._inbox.failed(take, reason)
         self.report.failed[flow] += len(take.records)
         if take.failures + 1 >= self._inbox.policy.tries:
-            self.report.aside += [(flow, record_id, reason) for record_id in take.ids]
+            self.report.aside.extend((flow, record_id, reason) for record_id in take.ids)
 
     def _fetch_parents(self, wiring: Wiring, topic: Topic, ids: Sequence[str]) -> None:
         """Has records processed that these wait for, and then these again, once each: no event may tell of them."""
@@ -246,7 +241,8 @@ class EventRunner:
             if parent := self._parent(*letter.waits_for[:2], topic):
                 self._inbox.want(parent, [letter.waits_for[2]])
                 children.add(letter.source_id)
-        self._inbox.want(topic, children)
+        if children:
+            self._inbox.want(topic, children)
 
     def _parent(self, name: str, root: str, topic: Topic) -> Topic | None:
         """What writes an object whose key is the id of its record, None where no flow of this group does."""

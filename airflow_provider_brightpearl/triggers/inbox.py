@@ -60,7 +60,7 @@ class InboxTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Looks again and again, for as long as it lives."""
-        fired, pause = float("-inf"), _AGAIN
+        again_at, pause = float("-inf"), _AGAIN
         while True:
             wait = self.poke_interval
             try:
@@ -68,14 +68,13 @@ class InboxTrigger(BaseEventTrigger):
             except SyncError as error:
                 self.log.warning("the inbox is looked at again in %s s: %s", _DOWN, error)
                 due, wait = None, _DOWN
-            if due and time.monotonic() - fired >= pause:
-                pause = min(2 * pause, _LONGEST) if fired > float("-inf") else _AGAIN
-                fired = time.monotonic()
+            if due and time.monotonic() >= again_at:
+                again_at, pause = time.monotonic() + pause, min(2 * pause, _LONGEST)
                 yield TriggerEvent({"outcome": "due", "group": self.group})
                 if self.once:
                     return
             elif due is False:
-                fired, pause = float("-inf"), _AGAIN
+                again_at, pause = float("-inf"), _AGAIN
             await asyncio.sleep(wait)
 
     def _due(self) -> bool:
